@@ -1,0 +1,160 @@
+//! Element types of dense tensors.
+
+use std::fmt;
+
+/// Element type of a dense tensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DType {
+    /// 32-bit IEEE float, the default.
+    F32,
+    /// 64-bit IEEE float.
+    F64,
+    /// 64-bit signed integer: indices, class labels.
+    I64,
+    /// One byte, 0 or 1.
+    Bool,
+}
+
+impl DType {
+    /// Bytes of one element.
+    pub const fn size(self) -> usize {
+        match self {
+            DType::F32 => 4,
+            DType::F64 | DType::I64 => 8,
+            DType::Bool => 1,
+        }
+    }
+
+    /// Whether gradients can flow through tensors of this type.
+    pub const fn is_float(self) -> bool {
+        matches!(self, DType::F32 | DType::F64)
+    }
+
+    /// NumPy's name of the type.
+    pub const fn name(self) -> &'static str {
+        match self {
+            DType::F32 => "float32",
+            DType::F64 => "float64",
+            DType::I64 => "int64",
+            DType::Bool => "bool",
+        }
+    }
+
+    /// The type both operands are converted to before arithmetic, NumPy's promotion on these four types:
+    /// bool < int64 < float32 < float64.
+    pub fn promote(self, other: DType) -> DType {
+        const fn rank(d: DType) -> u8 {
+            match d {
+                DType::Bool => 0,
+                DType::I64 => 1,
+                DType::F32 => 2,
+                DType::F64 => 3,
+            }
+        }
+        if rank(self) >= rank(other) { self } else { other }
+    }
+}
+
+impl fmt::Display for DType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A Rust type that is the element of a dense tensor; `bool` is stored as a `u8` that is 0 or 1.
+pub trait Element: bytemuck::Pod + PartialEq + PartialOrd + fmt::Debug + Send + Sync + 'static {
+    /// The tensor element type.
+    const DTYPE: DType;
+}
+
+impl Element for f32 {
+    const DTYPE: DType = DType::F32;
+}
+impl Element for f64 {
+    const DTYPE: DType = DType::F64;
+}
+impl Element for i64 {
+    const DTYPE: DType = DType::I64;
+}
+impl Element for u8 {
+    const DTYPE: DType = DType::Bool;
+}
+
+/// The two element types that carry gradients. Kernels and rules are written once over this trait.
+pub trait Float: Element + num_traits::Float + num_traits::FromPrimitive + std::ops::AddAssign + std::iter::Sum {
+    /// `v` rounded to this type.
+    fn of(v: f64) -> Self;
+    /// This value as `f64`, exactly.
+    fn wide(self) -> f64;
+    /// The error function.
+    fn erf(self) -> Self;
+}
+
+impl Float for f32 {
+    fn of(v: f64) -> f32 {
+        v as f32
+    }
+    fn wide(self) -> f64 {
+        f64::from(self)
+    }
+    fn erf(self) -> f32 {
+        libm::erff(self)
+    }
+}
+
+impl Float for f64 {
+    fn of(v: f64) -> f64 {
+        v
+    }
+    fn wide(self) -> f64 {
+        self
+    }
+    fn erf(self) -> f64 {
+        libm::erf(self)
+    }
+}
+
+/// Runs `$body` with `$T` bound to the Rust type of a float `$dtype`; other types are a [`crate::RbeError::DType`] of `$op`.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! dispatch_float {
+    ($op:expr, $dtype:expr, $T:ident => $body:expr) => {
+        match $dtype {
+            $crate::DType::F32 => {
+                type $T = f32;
+                $body
+            }
+            $crate::DType::F64 => {
+                type $T = f64;
+                $body
+            }
+            other => Err($crate::RbeError::dtype($op, "float32 or float64", other)),
+        }
+    };
+}
+
+/// Runs `$body` with `$T` bound to the Rust type of any `$dtype` (`u8` for bool).
+#[macro_export]
+#[doc(hidden)]
+macro_rules! dispatch_all {
+    ($dtype:expr, $T:ident => $body:expr) => {
+        match $dtype {
+            $crate::DType::F32 => {
+                type $T = f32;
+                $body
+            }
+            $crate::DType::F64 => {
+                type $T = f64;
+                $body
+            }
+            $crate::DType::I64 => {
+                type $T = i64;
+                $body
+            }
+            $crate::DType::Bool => {
+                type $T = u8;
+                $body
+            }
+        }
+    };
+}

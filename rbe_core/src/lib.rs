@@ -1,0 +1,13 @@
+//! Neural networks trained in 2 bits a weight.
+
+pub mod buffer;
+mod dtype;
+pub mod error;
+pub mod packed;
+pub mod parallel;
+pub mod pool;
+
+pub use buffer::Buffer;
+pub use dtype::{DType, Element, Float};
+pub use error::{RbeError, Result};
+pub use packed::Packed128;

@@ -1,0 +1,7 @@
+//! The packed format: 64 weights of one row in 128 bits.
+
+mod block;
+mod tensor;
+
+pub use block::{BITS, MAX_RADIUS, Packed128};
+pub use tensor::{PackedTensor, TILE_ROWS, Tile};

@@ -1,0 +1,162 @@
+//! Threads: the one file that names rayon.
+//!
+//! Work is cut into chunks whose size depends on the problem, never on the number of threads, and every chunk owns
+//! its output; reductions fold the chunks' partial results in order. So results are bit-equal for any thread count.
+
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
+
+use crate::error::{RbeError, Result};
+
+/// Most threads a pool may have.
+pub const MAX_THREADS: usize = 1024;
+
+struct Pool {
+    threads: usize,
+    rayon: Option<Arc<rayon::ThreadPool>>, // none for one thread
+}
+
+static POOL: RwLock<Option<Pool>> = RwLock::new(None);
+
+fn build(threads: usize) -> Result<Pool> {
+    let rayon = if threads == 1 {
+        None
+    } else {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|i| format!("rbe-{i}"))
+            .build()
+            .map_err(|e| RbeError::config("set_num_threads", "a thread count the system can start", e))?;
+        Some(Arc::new(pool))
+    };
+    Ok(Pool { threads, rayon })
+}
+
+fn threads_of_environment() -> Result<usize> {
+    match std::env::var("RBE_NUM_THREADS") {
+        Err(_) => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
+        Ok(text) => text
+            .parse()
+            .ok()
+            .filter(|n| (1..=MAX_THREADS).contains(n))
+            .ok_or_else(|| RbeError::config("RBE_NUM_THREADS", format!("a whole number from 1 to {MAX_THREADS}"), format!("{text:?}"))),
+    }
+}
+
+/// Starts the pool from `RBE_NUM_THREADS` (default: every core) if it has not been started.
+///
+/// # Errors
+/// [`RbeError::Config`] if the variable is not a whole number from 1 to [`MAX_THREADS`].
+pub fn init() -> Result<()> {
+    if POOL.read().is_some() {
+        return Ok(());
+    }
+    let threads = threads_of_environment()?;
+    let mut pool = POOL.write();
+    if pool.is_none() {
+        *pool = Some(build(threads)?);
+    }
+    Ok(())
+}
+
+/// Number of threads that kernels use.
+pub fn num_threads() -> usize {
+    if let Some(pool) = POOL.read().as_ref() {
+        return pool.threads;
+    }
+    threads_of_environment().unwrap_or(1)
+}
+
+/// Makes kernels use `threads` threads from now on. Results do not depend on it.
+///
+/// # Errors
+/// [`RbeError::Config`] if `threads` is 0 or above [`MAX_THREADS`], or the system cannot start them.
+pub fn set_num_threads(threads: usize) -> Result<()> {
+    if !(1..=MAX_THREADS).contains(&threads) {
+        return Err(RbeError::config("set_num_threads", format!("1 to {MAX_THREADS}"), threads));
+    }
+    let pool = build(threads)?;
+    *POOL.write() = Some(pool);
+    Ok(())
+}
+
+fn current() -> Option<Arc<rayon::ThreadPool>> {
+    if let Some(pool) = POOL.read().as_ref() {
+        return pool.rayon.clone();
+    }
+    // A malformed variable was reported by `init` where there is somebody to report to; one thread is always right.
+    init().ok().and_then(|()| POOL.read().as_ref().and_then(|p| p.rayon.clone()))
+}
+
+/// Runs `work` inside the pool, so that the parallel calls it makes hand over without entering again.
+pub fn enter<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    if rayon::current_thread_index().is_some() {
+        return work();
+    }
+    match current() {
+        Some(pool) => pool.install(work),
+        None => work(),
+    }
+}
+
+/// Calls `task(i)` for every `i` below `tasks`, on the pool when there is more than one task and one thread.
+/// Each task must own what it writes.
+pub fn for_each(tasks: usize, task: impl Fn(usize) + Sync + Send) {
+    match tasks {
+        0 => {}
+        1 => task(0),
+        _ => {
+            if rayon::current_thread_index().is_none() && current().is_none() {
+                (0..tasks).for_each(task);
+            } else {
+                enter(|| (0..tasks).into_par_iter().with_max_len(1).for_each(task));
+            }
+        }
+    }
+}
+
+/// The results of `task(i)` for every `i` below `tasks`, in order.
+pub fn map<R: Send>(tasks: usize, task: impl Fn(usize) -> R + Sync + Send) -> Vec<R> {
+    if tasks <= 1 || (rayon::current_thread_index().is_none() && current().is_none()) {
+        return (0..tasks).map(task).collect();
+    }
+    enter(|| (0..tasks).into_par_iter().with_max_len(1).map(task).collect())
+}
+
+/// Splits `data` into pieces of `size` elements (the last may be shorter) and calls `task(i, piece)` on each.
+pub fn for_each_piece<T: Send>(data: &mut [T], size: usize, task: impl Fn(usize, &mut [T]) + Sync + Send) {
+    if data.len() <= size {
+        if !data.is_empty() {
+            task(0, data);
+        }
+        return;
+    }
+    if rayon::current_thread_index().is_none() && current().is_none() {
+        data.chunks_mut(size).enumerate().for_each(|(i, piece)| task(i, piece));
+        return;
+    }
+    use rayon::slice::ParallelSliceMut;
+    enter(|| data.par_chunks_mut(size).with_max_len(1).enumerate().for_each(|(i, piece)| task(i, piece)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_outside_the_range_are_refused() {
+        for n in [0, MAX_THREADS + 1] {
+            assert!(matches!(set_num_threads(n), Err(RbeError::Config(_))));
+        }
+    }
+
+    #[test]
+    fn every_piece_is_visited_once() {
+        let mut data = vec![0u32; 1003];
+        for_each_piece(&mut data, 100, |i, piece| piece.iter_mut().for_each(|v| *v += i as u32 + 1));
+        assert!(data.iter().enumerate().all(|(k, v)| *v == (k / 100) as u32 + 1));
+        assert_eq!(map(5, |i| i * i), [0, 1, 4, 9, 16]);
+    }
+}

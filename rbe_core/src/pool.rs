@@ -1,0 +1,180 @@
+//! Pooled tensor memory: a training loop allocates in its first step and reuses from then on.
+
+use std::sync::LazyLock;
+
+use parking_lot::Mutex;
+
+use crate::buffer::{ALIGN, Block};
+
+/// Buffers by size class. Blocks come back when the [`crate::Buffer`] that holds them is dropped.
+pub struct GradientPool {
+    shelves: Mutex<Shelves>,
+}
+
+struct Shelves {
+    free: Vec<Vec<Block>>, // by class
+    stats: PoolStats,
+}
+
+/// Counters of the pool, since the process began or [`GradientPool::reset_stats`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PoolStats {
+    /// Requests served from a free block.
+    pub hits: u64,
+    /// Requests that had to allocate.
+    pub misses: u64,
+    /// Bytes of the blocks in use now.
+    pub in_use_bytes: u64,
+    /// Largest value of `in_use_bytes`.
+    pub peak_bytes: u64,
+    /// Bytes of the blocks that wait for reuse.
+    pub cached_bytes: u64,
+}
+
+/// Four classes an octave: at most a quarter of a block is unused.
+fn class_of(len: usize) -> usize {
+    let units = len.div_ceil(ALIGN); // >= 1
+    if units <= 4 {
+        return units - 1;
+    }
+    let octave = (usize::BITS - 1 - (units - 1).leading_zeros()) as usize; // 2^octave <= units-1
+    let quarter = ((units - 1) >> (octave - 2)) - 4;
+    4 * (octave - 1) + quarter
+}
+
+/// Bytes of a block of `class`.
+fn size_of_class(class: usize) -> usize {
+    if class < 4 {
+        return (class + 1) * ALIGN;
+    }
+    let (octave, quarter) = (class / 4 + 1, class % 4);
+    ((5 + quarter) << (octave - 2)) * ALIGN
+}
+
+impl GradientPool {
+    fn new() -> GradientPool {
+        GradientPool { shelves: Mutex::new(Shelves { free: Vec::new(), stats: PoolStats::default() }) }
+    }
+
+    /// The pool of the process.
+    pub fn global() -> &'static GradientPool {
+        static POOL: LazyLock<GradientPool> = LazyLock::new(GradientPool::new);
+        &POOL
+    }
+
+    /// A block of at least `len > 0` bytes. Looking and taking are one critical section.
+    pub(crate) fn take(&self, len: usize) -> Block {
+        let class = class_of(len);
+        let size = size_of_class(class);
+        let found = {
+            let mut shelves = self.shelves.lock();
+            let found = shelves.free.get_mut(class).and_then(Vec::pop);
+            let stats = &mut shelves.stats;
+            match found {
+                Some(_) => {
+                    stats.hits += 1;
+                    stats.cached_bytes -= size as u64;
+                }
+                None => stats.misses += 1,
+            }
+            stats.in_use_bytes += size as u64;
+            stats.peak_bytes = stats.peak_bytes.max(stats.in_use_bytes);
+            found
+        };
+        found.unwrap_or_else(|| Block::allocate(size))
+    }
+
+    pub(crate) fn give(&self, block: Block) {
+        let class = class_of(block.size());
+        let mut shelves = self.shelves.lock();
+        shelves.stats.in_use_bytes -= block.size() as u64;
+        shelves.stats.cached_bytes += block.size() as u64;
+        if shelves.free.len() <= class {
+            shelves.free.resize_with(class + 1, Vec::new);
+        }
+        shelves.free[class].push(block);
+    }
+
+    /// The counters.
+    pub fn stats(&self) -> PoolStats {
+        self.shelves.lock().stats
+    }
+
+    /// Sets hits and misses to zero and the peak to what is in use now.
+    pub fn reset_stats(&self) {
+        let stats = &mut self.shelves.lock().stats;
+        stats.hits = 0;
+        stats.misses = 0;
+        stats.peak_bytes = stats.in_use_bytes;
+    }
+
+    /// Gives every free block back to the system.
+    pub fn clear(&self) {
+        let free = {
+            let mut shelves = self.shelves.lock();
+            shelves.stats.cached_bytes = 0;
+            std::mem::take(&mut shelves.free)
+        };
+        drop(free); // outside the lock: freeing is slow
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Buffer;
+
+    #[test]
+    fn classes_are_tight_and_consistent() {
+        let mut previous = 0;
+        for class in 0..80 {
+            let size = size_of_class(class);
+            assert!(size > previous);
+            assert_eq!(class_of(size), class);
+            assert_eq!(class_of(previous + 1), class);
+            previous = size;
+        }
+    }
+
+    #[test]
+    fn a_dropped_buffer_is_reused() {
+        let pool = GradientPool::new();
+        let block = pool.take(1000);
+        let address = block.ptr();
+        pool.give(block);
+        let again = pool.take(990);
+        assert_eq!(again.ptr(), address);
+        let stats = pool.stats();
+        assert_eq!((stats.hits, stats.misses, stats.cached_bytes), (1, 1, 0));
+        pool.give(again);
+        pool.clear();
+        assert_eq!(pool.stats().cached_bytes, 0);
+    }
+
+    #[test]
+    fn two_threads_never_share_the_last_block() {
+        let pool = GradientPool::new();
+        let seed = pool.take(64);
+        pool.give(seed);
+        for _ in 0..200 {
+            let (a, b) = std::thread::scope(|s| {
+                let a = s.spawn(|| pool.take(64));
+                let b = s.spawn(|| pool.take(64));
+                (a.join().unwrap(), b.join().unwrap())
+            });
+            assert_ne!(a.ptr(), b.ptr());
+            pool.give(a);
+            pool.give(b);
+        }
+    }
+
+    #[test]
+    fn zeroed_is_zero_after_reuse() {
+        for len in [1, 63, 64, 65, 4097] {
+            let mut dirty = Buffer::dirty(len);
+            dirty.bytes_mut().fill(7);
+            drop(dirty);
+            assert!(Buffer::zeroed(len).bytes().iter().all(|b| *b == 0));
+        }
+    }
+}

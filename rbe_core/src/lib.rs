@@ -1,13 +1,18 @@
 //! Neural networks trained in 2 bits a weight.
 
+pub mod array;
 pub mod buffer;
 mod dtype;
 pub mod error;
+pub mod graph;
+pub mod op;
 pub mod packed;
 pub mod parallel;
 pub mod pool;
+mod tensor;
 
 pub use buffer::Buffer;
 pub use dtype::{DType, Element, Float};
 pub use error::{RbeError, Result};
 pub use packed::Packed128;
+pub use tensor::{RBETensor, Value};

@@ -1,0 +1,28 @@
+//! Conversion between element types.
+
+use super::storage::Array;
+use super::zip::map;
+use crate::dtype::DType;
+
+impl Array {
+    /// The elements converted to `dtype`: floats are rounded to int64 towards zero, anything but 0 is true.
+    pub fn cast(&self, dtype: DType) -> Array {
+        use DType::{Bool, F32, F64, I64};
+        match (self.dtype, dtype) {
+            (from, to) if from == to => self.clone(),
+            (F32, F64) => map(self, |v: f32| f64::from(v)),
+            (F32, I64) => map(self, |v: f32| v as i64),
+            (F32, Bool) => map(self, |v: f32| u8::from(v != 0.0)),
+            (F64, F32) => map(self, |v: f64| v as f32),
+            (F64, I64) => map(self, |v: f64| v as i64),
+            (F64, Bool) => map(self, |v: f64| u8::from(v != 0.0)),
+            (I64, F32) => map(self, |v: i64| v as f32),
+            (I64, F64) => map(self, |v: i64| v as f64),
+            (I64, Bool) => map(self, |v: i64| u8::from(v != 0)),
+            (Bool, F32) => map(self, |v: u8| f32::from(v)),
+            (Bool, F64) => map(self, |v: u8| f64::from(v)),
+            (Bool, I64) => map(self, |v: u8| i64::from(v)),
+            _ => self.clone(),
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Shapes, strides, axes and NumPy's broadcasting rule.
+
+use smallvec::SmallVec;
+
+use crate::error::{RbeError, Result};
+
+/// A shape: the length of every axis.
+pub type Dims = SmallVec<[usize; 4]>;
+
+/// Steps between neighbours along every axis, in elements; may be negative or, for broadcast axes, zero.
+pub type Strides = SmallVec<[isize; 4]>;
+
+/// Row-major strides of `shape`.
+pub fn contiguous_strides(shape: &[usize]) -> Strides {
+    let mut strides: Strides = SmallVec::from_elem(0, shape.len());
+    let mut step = 1isize;
+    for (stride, len) in strides.iter_mut().zip(shape).rev() {
+        *stride = step;
+        step *= *len as isize;
+    }
+    strides
+}
+
+/// The shape two operands broadcast to.
+///
+/// # Errors
+/// `Shape` if two lengths of an axis differ and neither is 1.
+pub fn broadcast_shapes(op: &'static str, a: &[usize], b: &[usize]) -> Result<Dims> {
+    if a == b {
+        return Ok(Dims::from_slice(a));
+    }
+    let ndim = a.len().max(b.len());
+    let mut out: Dims = SmallVec::from_elem(1, ndim);
+    for (i, slot) in out.iter_mut().enumerate() {
+        let of = |s: &[usize]| if i + s.len() < ndim { 1 } else { s[i + s.len() - ndim] };
+        *slot = match (of(a), of(b)) {
+            (x, y) if x == y => x,
+            (1, y) => y,
+            (x, 1) => x,
+            _ => return Err(RbeError::shape(op, format!("a shape that broadcasts with {a:?}"), format!("{b:?}"))),
+        };
+    }
+    Ok(out)
+}
+
+/// `axis` counted from the front, for `ndim` axes.
+///
+/// # Errors
+/// `Index` if the axis is outside `[-ndim, ndim)`.
+pub fn normalize_axis(op: &'static str, axis: isize, ndim: usize) -> Result<usize> {
+    let n = ndim as isize;
+    let from_front = if axis < 0 { axis + n } else { axis };
+    if (0..n).contains(&from_front) {
+        Ok(from_front as usize)
+    } else {
+        Err(RbeError::index(op, format!("an axis from -{ndim} to {}", n - 1), axis))
+    }
+}
+
+/// Sorted axes counted from the front; none given means all.
+///
+/// # Errors
+/// `Index` as [`normalize_axis`]; `Value` for an axis named twice.
+pub fn normalize_axes(op: &'static str, axes: Option<&[isize]>, ndim: usize) -> Result<Vec<usize>> {
+    let Some(axes) = axes else { return Ok((0..ndim).collect()) };
+    let mut out = axes.iter().map(|a| normalize_axis(op, *a, ndim)).collect::<Result<Vec<_>>>()?;
+    out.sort_unstable();
+    if out.windows(2).any(|w| w[0] == w[1]) {
+        return Err(RbeError::value(op, "each axis once", format!("{axes:?}")));
+    }
+    Ok(out)
+}

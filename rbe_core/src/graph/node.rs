@@ -1,0 +1,248 @@
+//! Nodes of the tape and how an operation comes to be recorded.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use smallvec::SmallVec;
+
+use super::cache::Gradient;
+use super::mode::is_grad_enabled;
+use crate::array::{Array, Dims};
+use crate::dtype::DType;
+use crate::error::{RbeError, Result};
+use crate::op::{Cx, Grads, Inputs, Op, Output};
+use crate::tensor::{RBETensor, Value};
+
+/// Called with a finished gradient; may replace it.
+pub type Hook = Arc<dyn Fn(&Gradient) -> Result<Option<Gradient>> + Send + Sync>;
+
+/// Takes over the finished gradient of a leaf during backward, which then does not store it.
+pub type OnReady = Arc<dyn Fn(&RBETensor, Gradient) -> Result<()> + Send + Sync>;
+
+/// Where a tensor's gradient and hooks live.
+#[derive(Default)]
+pub struct GradSlot {
+    pub(crate) grad: Mutex<Option<Gradient>>,
+    pub(crate) hooks: Mutex<SmallVec<[(u64, Hook); 1]>>,
+    pub(crate) on_ready: Mutex<Option<OnReady>>,
+    pub(crate) retain: AtomicBool,
+}
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+
+impl GradSlot {
+    /// Registers a hook; the number removes it again.
+    pub fn add_hook(&self, hook: Hook) -> u64 {
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        self.hooks.lock().push((id, hook));
+        id
+    }
+
+    /// Removes a hook; whether it was there.
+    pub fn remove_hook(&self, id: u64) -> bool {
+        let mut hooks = self.hooks.lock();
+        let before = hooks.len();
+        hooks.retain(|(have, _)| *have != id);
+        hooks.len() < before
+    }
+
+    /// Sets or removes the receiver of finished gradients.
+    pub fn set_on_ready(&self, receiver: Option<OnReady>) {
+        *self.on_ready.lock() = receiver;
+    }
+
+    /// Applies the hooks in the order of registration.
+    pub(crate) fn run_hooks(&self, gradient: Gradient) -> Result<Gradient> {
+        let hooks = self.hooks.lock().clone();
+        let mut gradient = gradient;
+        for (_, hook) in hooks {
+            if let Some(other) = hook(&gradient)? {
+                gradient = other;
+            }
+        }
+        Ok(gradient)
+    }
+}
+
+/// An input of a recorded operation, as backward sees it.
+#[derive(Clone)]
+pub enum Parent {
+    /// Wants no gradient.
+    Constant,
+    /// A leaf.
+    Leaf(RBETensor),
+    /// The result of an earlier operation.
+    Node(Arc<Node>),
+}
+
+/// A recorded operation.
+pub struct Node {
+    pub(crate) id: u64,
+    pub(crate) depth: u32, // longest path to a leaf: every consumer is deeper
+    pub(crate) op: Arc<dyn Op>,
+    pub(crate) parents: SmallVec<[Parent; 3]>,
+    pub(crate) needs: SmallVec<[bool; 3]>,
+    pub(crate) input_shapes: SmallVec<[Dims; 3]>,
+    pub(crate) input_dtypes: SmallVec<[DType; 3]>,
+    pub(crate) shape: Dims,
+    pub(crate) dtype: DType,
+    pub(crate) slot: GradSlot,
+    saved: Mutex<Option<Saved>>, // none once freed
+}
+
+#[derive(Clone)]
+struct Saved {
+    inputs: SmallVec<[Option<Value>; 3]>,
+    versions: SmallVec<[u64; 3]>,
+    output: Option<(Array, u64)>,
+    kept: SmallVec<[Array; 2]>,
+}
+
+impl Node {
+    /// Name of the recorded operation.
+    pub fn name(&self) -> &str {
+        &self.op.rule().name
+    }
+
+    /// Inputs of the operation.
+    pub fn parents(&self) -> &[Parent] {
+        &self.parents
+    }
+
+    /// Unique number, in the order of recording.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Fails if what was saved is gone or was changed in place since.
+    pub(crate) fn check_saved(&self) -> Result<()> {
+        match &*self.saved.lock() {
+            Some(saved) => self.check_versions(saved),
+            None => Err(self.freed_error()),
+        }
+    }
+
+    fn check_versions(&self, saved: &Saved) -> Result<()> {
+        for (i, (value, version)) in saved.inputs.iter().zip(&saved.versions).enumerate() {
+            if let Some(now) = value.as_ref().map(Value::version).filter(|now| now != version) {
+                return Err(self.changed_error(&format!("input {i}"), *version, now));
+            }
+        }
+        match &saved.output {
+            Some((array, version)) if array.version() != *version => Err(self.changed_error("output", *version, array.version())),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn free(&self) {
+        let saved = self.saved.lock().take();
+        drop(saved); // outside the lock
+    }
+
+    fn freed_error(&self) -> RbeError {
+        RbeError::graph(
+            "backward",
+            "a graph that still holds its saved tensors",
+            format!("one freed by an earlier backward, at {} (pass retain_graph=True to the earlier call)", self.name()),
+        )
+    }
+
+    fn changed_error(&self, what: &str, saved: u64, now: u64) -> RbeError {
+        RbeError::graph(
+            self.op.rule().name.clone(),
+            format!("the {what} saved for backward at version {saved}"),
+            format!("version {now}: it was changed in place after the forward pass"),
+        )
+    }
+
+    /// Gradients of the inputs for upstream `dy`; frees what was saved unless `retain`.
+    pub(crate) fn backward(&self, dy: &Array, needs: &[bool], retain: bool) -> Result<Grads> {
+        let saved = if retain { self.saved.lock().clone() } else { self.saved.lock().take() };
+        let saved = saved.ok_or_else(|| self.freed_error())?;
+        self.check_versions(&saved)?;
+        let cx = Cx {
+            rule: self.op.rule(),
+            dy,
+            needs,
+            shapes: &self.input_shapes,
+            inputs: &saved.inputs,
+            output: saved.output.as_ref().map(|(array, _)| array),
+            kept: &saved.kept,
+        };
+        let grads = self.op.backward(&cx)?;
+        if grads.len() != self.parents.len() {
+            return Err(RbeError::graph(
+                self.op.rule().name.clone(),
+                format!("{} gradients from its rule", self.parents.len()),
+                grads.len(),
+            ));
+        }
+        Ok(grads)
+    }
+}
+
+/// A chain of a hundred thousand nodes is dropped without recursion.
+impl Drop for Node {
+    fn drop(&mut self) {
+        let mut stack: Vec<Parent> = std::mem::take(&mut self.parents).into_vec();
+        while let Some(parent) = stack.pop() {
+            if let Parent::Node(node) = parent
+                && let Some(mut node) = Arc::into_inner(node)
+            {
+                stack.extend(std::mem::take(&mut node.parents));
+            }
+        }
+    }
+}
+
+/// Runs `op` and, where an input wants a gradient and recording is on, records it.
+///
+/// # Errors
+/// Those of the operation, and `Graph` for a wrong number of inputs.
+pub fn apply(op: impl Op, inputs: &[&RBETensor]) -> Result<RBETensor> {
+    let op: Arc<dyn Op> = Arc::new(op);
+    apply_shared(op, inputs)
+}
+
+fn apply_shared(op: Arc<dyn Op>, inputs: &[&RBETensor]) -> Result<RBETensor> {
+    let rule = op.rule();
+    if inputs.len() < rule.arity.0 || inputs.len() > rule.arity.1 {
+        return Err(RbeError::graph(rule.name.clone(), format!("{} to {} inputs", rule.arity.0, rule.arity.1), inputs.len()));
+    }
+    let values: SmallVec<[Value; 3]> = inputs.iter().map(|t| t.value().clone()).collect();
+    let Output { value, kept } = op.forward(Inputs::new(&values, &rule.name))?;
+    if !is_grad_enabled() || !value.dtype().is_float() {
+        return Ok(RBETensor::from_array(value));
+    }
+    let needs: SmallVec<[bool; 3]> = inputs.iter().map(|t| t.requires_grad()).collect();
+    if !needs.contains(&true) {
+        return Ok(RBETensor::from_array(value));
+    }
+    let parents: SmallVec<[Parent; 3]> = inputs.iter().map(|t| t.as_parent()).collect();
+    let depth = parents.iter().map(|p| if let Parent::Node(n) = p { n.depth + 1 } else { 1 }).max().unwrap_or(1);
+    let saves = rule.saves;
+    let input_shapes = values.iter().map(|v| Dims::from_slice(v.shape())).collect();
+    let input_dtypes = values.iter().map(Value::dtype).collect();
+    let versions = values.iter().map(Value::version).collect();
+    let saved = Saved {
+        inputs: values.into_iter().enumerate().map(|(i, v)| saves.has_input(i).then_some(v)).collect(),
+        versions,
+        output: saves.has_output().then(|| (value.clone(), value.version())),
+        kept,
+    };
+    let node = Node {
+        id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+        depth,
+        op,
+        parents,
+        needs,
+        input_shapes,
+        input_dtypes,
+        shape: Dims::from_slice(value.shape()),
+        dtype: value.dtype(),
+        slot: GradSlot::default(),
+        saved: Mutex::new(Some(saved)),
+    };
+    Ok(RBETensor::recorded(value, Arc::new(node)))
+}

@@ -2,6 +2,7 @@
 
 pub mod array;
 pub mod buffer;
+pub mod disk;
 mod dtype;
 pub mod error;
 pub mod graph;

@@ -6,6 +6,7 @@ pub mod disk;
 mod dtype;
 pub mod error;
 pub mod graph;
+pub mod kernel;
 pub mod op;
 pub mod packed;
 pub mod parallel;

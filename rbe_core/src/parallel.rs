@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use parking_lot::RwLock;
-use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
+use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, IntoParallelRefMutIterator, ParallelIterator};
 
 use crate::error::{RbeError, Result};
 
@@ -123,6 +123,14 @@ pub fn map<R: Send>(tasks: usize, task: impl Fn(usize) -> R + Sync + Send) -> Ve
         return (0..tasks).map(task).collect();
     }
     enter(|| (0..tasks).into_par_iter().with_max_len(1).map(task).collect())
+}
+
+/// The results of `task(i, item)` for every item, each owned by its task, in order.
+pub fn map_mut<T: Send, R: Send>(items: &mut [T], task: impl Fn(usize, &mut T) -> R + Sync + Send) -> Vec<R> {
+    if items.len() <= 1 || (rayon::current_thread_index().is_none() && current().is_none()) {
+        return items.iter_mut().enumerate().map(|(i, item)| task(i, item)).collect();
+    }
+    enter(|| items.par_iter_mut().with_max_len(1).enumerate().map(|(i, item)| task(i, item)).collect())
 }
 
 /// Splits `data` into pieces of `size` elements (the last may be shorter) and calls `task(i, piece)` on each.

@@ -1,0 +1,103 @@
+//! Which instruction set the kernels use, decided once.
+
+use std::sync::OnceLock;
+
+use crate::error::{RbeError, Result};
+
+/// An instruction set with kernels of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Isa {
+    /// Portable Rust.
+    Scalar,
+    /// AVX2 with FMA.
+    Avx2,
+    /// AVX-512 F, DQ, BW, VL with FMA.
+    Avx512,
+}
+
+impl Isa {
+    /// Every instruction set, slowest first.
+    pub const ALL: [Isa; 3] = [Isa::Scalar, Isa::Avx2, Isa::Avx512];
+
+    /// Name as in `RBE_ISA`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Isa::Scalar => "scalar",
+            Isa::Avx2 => "avx2",
+            Isa::Avx512 => "avx512",
+        }
+    }
+
+    /// Whether this machine has it.
+    pub fn is_available(self) -> bool {
+        match self {
+            Isa::Scalar => true,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("bmi2"),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => {
+                Isa::Avx2.is_available()
+                    && is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512dq")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512vl")
+            }
+            #[cfg(not(target_arch = "x86_64"))]
+            _ => false,
+        }
+    }
+
+    fn best() -> Isa {
+        Isa::ALL.into_iter().rev().find(|isa| isa.is_available()).unwrap_or(Isa::Scalar)
+    }
+
+    /// The set named by `RBE_ISA`, or the best available when it is `None`.
+    ///
+    /// # Errors
+    /// `Config` for an unknown name, or a set that this machine lacks.
+    pub fn select(name: Option<&str>) -> Result<Isa> {
+        let Some(name) = name else { return Ok(Isa::best()) };
+        let isa = Isa::ALL
+            .into_iter()
+            .find(|isa| isa.name() == name)
+            .ok_or_else(|| RbeError::config("RBE_ISA", "scalar, avx2 or avx512", format!("{name:?}")))?;
+        if isa.is_available() {
+            Ok(isa)
+        } else {
+            Err(RbeError::config("RBE_ISA", format!("an instruction set of this machine (best: {})", Isa::best().name()), name))
+        }
+    }
+}
+
+static ISA: OnceLock<Isa> = OnceLock::new();
+
+/// Decides the instruction set from `RBE_ISA` and the machine.
+///
+/// # Errors
+/// `Config` for an unknown name, or a set that this machine lacks; nothing is decided then.
+pub fn init() -> Result<()> {
+    let wanted = std::env::var("RBE_ISA").ok();
+    let isa = Isa::select(wanted.as_deref())?;
+    ISA.get_or_init(|| isa);
+    Ok(())
+}
+
+/// The instruction set in use. Without [`init`] a malformed `RBE_ISA` means scalar.
+pub fn isa() -> Isa {
+    *ISA.get_or_init(|| Isa::select(std::env::var("RBE_ISA").ok().as_deref()).unwrap_or(Isa::Scalar))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_is_forced_or_refused() {
+        assert_eq!(Isa::select(Some("scalar")).unwrap(), Isa::Scalar);
+        assert!(matches!(Isa::select(Some("mmx")), Err(RbeError::Config(_))));
+        for isa in Isa::ALL {
+            assert_eq!(Isa::select(Some(isa.name())).is_ok(), isa.is_available());
+        }
+        assert!(Isa::select(None).unwrap().is_available());
+    }
+}

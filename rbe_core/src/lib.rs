@@ -5,12 +5,14 @@ pub mod buffer;
 pub mod disk;
 mod dtype;
 pub mod error;
+pub mod gradcheck;
 pub mod graph;
 pub mod kernel;
 pub mod op;
 pub mod packed;
 pub mod parallel;
 pub mod pool;
+pub mod random;
 mod tensor;
 
 pub use buffer::Buffer;

@@ -12,4 +12,4 @@ pub use reduce::sum_to;
 pub use shape::{Dims, Strides, broadcast_shapes, contiguous_strides, normalize_axes, normalize_axis};
 pub use storage::{Array, Read, Storage, Write};
 pub use view::SliceSpec;
-pub use zip::{fold_rows, map, map_into, zip, zip3};
+pub use zip::{fold_rows, map, map_into, positions, zip, zip3};

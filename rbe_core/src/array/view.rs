@@ -195,6 +195,14 @@ impl Array {
         Ok(out)
     }
 
+    /// The first position of `axis`, which goes; the axis may be empty as long as no element is then read.
+    pub(crate) fn without_axis(&self, axis: usize) -> Array {
+        let mut out = self.clone();
+        out.shape.remove(axis);
+        out.strides.remove(axis);
+        out
+    }
+
     /// A new axis of length 1 before `axis`.
     pub fn unsqueeze(&self, axis: usize) -> Array {
         let mut out = self.clone();

@@ -203,7 +203,7 @@ pub fn map_into<T: Element>(target: &Array, source: &Array, f: impl Fn(T, T) -> 
 }
 
 /// Position in the storage of every element, in row-major order.
-fn positions(a: &Array) -> Vec<usize> {
+pub fn positions(a: &Array) -> Vec<usize> {
     let mut out = vec![0usize; a.numel()];
     Walk::new(a.shape(), [a.strides()]).run(&mut out, &[a.offset()], |run, at, step| {
         for (i, o) in run.iter_mut().enumerate() {

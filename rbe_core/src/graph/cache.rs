@@ -2,7 +2,14 @@
 
 use crate::array::Array;
 use crate::error::{RbeError, Result};
-use crate::packed::PackedTensor;
+use crate::kernel::activation::{Unit, dz, flips};
+use crate::kernel::packed as kernel;
+use crate::op::packed_units;
+use crate::packed::{BITS, CYCLE_BITS, PackedTensor, levels, pull_back};
+use crate::parallel;
+
+/// Blocks of one parallel piece.
+const PIECE: usize = 256;
 
 /// One contribution to the gradient of a packed tensor, from one use of it.
 #[derive(Clone)]
@@ -101,6 +108,152 @@ pub struct RBEGradient {
     pub lo: Array,
     /// Derivative of `hi` with respect to the point: f32 (rows, blocks, 64, 2).
     pub interaction: Array,
+}
+
+impl GradientCache {
+    /// The three gradients, for the tensor as it is now.
+    ///
+    /// # Errors
+    /// `Graph` if the tensor was changed since.
+    pub fn read(&self) -> Result<RBEGradient> {
+        Ok(RBEGradient { hi: self.hi()?, lo: self.lo()?, interaction: self.interaction()? })
+    }
+
+    fn is_activation(&self) -> bool {
+        matches!(self.factors.first(), Some(Factor::Activation { .. }))
+    }
+
+    fn shape<const N: usize>(&self, tail: [usize; N]) -> crate::array::Dims {
+        [self.weight.rows(), self.weight.blocks()].into_iter().chain(tail).collect()
+    }
+
+    /// Calls `work` with the factors of the products.
+    pub(crate) fn with_products<R>(&self, work: impl FnOnce(&[kernel::Factor<'_>]) -> R) -> R {
+        let guards: Vec<_> = self
+            .factors
+            .iter()
+            .filter_map(|f| match f {
+                Factor::Product { x, dy } => Some((x.read::<f32>(), dy.read::<f32>(), x.shape()[0])),
+                Factor::Activation { .. } => None,
+            })
+            .collect();
+        let factors: Vec<_> = guards.iter().map(|(x, dy, batch)| kernel::Factor { x, dy, batch: *batch }).collect();
+        work(&factors)
+    }
+
+    /// The weight cotangent `G = Σ dyᵀ x`: f32 (rows, blocks, 64), 0 at unused bits.
+    fn cotangent(&self) -> Array {
+        self.with_products(|factors| Array::build(&self.shape([BITS]), |g: &mut [f32]| kernel::weight_gradient(factors, &self.weight, g)))
+    }
+
+    /// Flip gradient `Δ_k = G_k (v_{1-b} - v_b)`: f32 (rows, blocks, 64), 0 at unused bits. For an activation the change of
+    /// the loss for each of the 11 bits, +inf for a flip into an invalid state.
+    ///
+    /// # Errors
+    /// `Graph` if the tensor was changed since.
+    pub fn hi(&self) -> Result<Array> {
+        self.check_fresh("grad.hi")?;
+        if self.is_activation() {
+            return self.activation_flips().map(|(delta, _)| delta);
+        }
+        let (hi, lo, scale) = (self.weight.hi(), self.weight.lo(), self.weight.scale());
+        let g = self.cotangent();
+        parallel::for_each_piece(&mut g.write::<f32>(), BITS * PIECE, |p, piece| {
+            for (i, block) in piece.chunks_exact_mut(BITS).enumerate() {
+                let at = p * PIECE + i;
+                let v = levels([lo[2 * at], lo[2 * at + 1]], scale);
+                for (k, g) in block.iter_mut().enumerate() {
+                    *g *= if hi[at] >> k & 1 == 1 { v[0] - v[1] } else { v[1] - v[0] };
+                }
+            }
+        });
+        Ok(g)
+    }
+
+    /// Euclidean gradient of the points, `Jᵀ g_v`: f32 (rows, blocks, 2).
+    ///
+    /// # Errors
+    /// `Graph` if the tensor was changed since.
+    pub fn lo(&self) -> Result<Array> {
+        self.check_fresh("grad.lo")?;
+        let (lo, scale) = (self.weight.lo(), self.weight.scale());
+        if self.is_activation() {
+            let total =
+                self.each_activation(|x, dy, features, units| dz(x, dy, features, units, &lo).into_iter().map(f64::from).collect())?;
+            return Array::from_slice(&total.into_iter().map(|v| v as f32).collect::<Vec<_>>(), &self.shape([2]));
+        }
+        let gv = match &self.levels {
+            Some(gv) => gv.clone(),
+            None => self.with_products(|f| Array::build(&self.shape([2]), |gv: &mut [f32]| kernel::level_gradient(f, &self.weight, gv))),
+        };
+        let gv = gv.read::<f32>();
+        Ok(Array::build(&self.shape([2]), |out: &mut [f32]| {
+            for ((o, z), g) in out.chunks_exact_mut(2).zip(lo.chunks_exact(2)).zip(gv.chunks_exact(2)) {
+                o.copy_from_slice(&pull_back([z[0], z[1]], scale, [g[0], g[1]]));
+            }
+        }))
+    }
+
+    /// `I_k = ∂Δ_k/∂z = G_k Jᵀ (e_{1-b} - e_b)`: f32 (rows, blocks, 64, 2).
+    ///
+    /// # Errors
+    /// `Graph` if the tensor was changed since.
+    pub fn interaction(&self) -> Result<Array> {
+        self.check_fresh("grad.interaction")?;
+        if self.is_activation() {
+            return self.activation_flips().map(|(_, interaction)| interaction);
+        }
+        let (hi, lo, scale) = (self.weight.hi(), self.weight.lo(), self.weight.scale());
+        let g = self.cotangent();
+        let g = g.read::<f32>();
+        Ok(Array::build(&self.shape([BITS, 2]), |out: &mut [f32]| {
+            parallel::for_each_piece(out, BITS * 2 * PIECE, |p, piece| {
+                for (i, block) in piece.chunks_exact_mut(BITS * 2).enumerate() {
+                    let at = p * PIECE + i;
+                    let up = pull_back([lo[2 * at], lo[2 * at + 1]], scale, [-1.0, 1.0]); // Jᵀ (e_1 - e_0)
+                    for (k, o) in block.chunks_exact_mut(2).enumerate() {
+                        let g = if hi[at] >> k & 1 == 1 { -g[at * BITS + k] } else { g[at * BITS + k] };
+                        o[0] = g * up[0];
+                        o[1] = g * up[1];
+                    }
+                }
+            });
+        }))
+    }
+
+    /// Sum over the factors of what `f` gives for (x, dy, features, units).
+    pub(crate) fn each_activation(&self, f: impl Fn(&[f32], &[f32], usize, &[Unit<f32>]) -> Vec<f64>) -> Result<Vec<f64>> {
+        let mut total: Vec<f64> = Vec::new();
+        for factor in &self.factors {
+            let Factor::Activation { x, dy } = factor else { continue };
+            let features = x.shape()[1];
+            let units = packed_units(&self.weight, features)?;
+            let part = f(&x.read::<f32>(), &dy.read::<f32>(), features, &units);
+            if total.is_empty() {
+                total = part;
+            } else {
+                total.iter_mut().zip(part).for_each(|(t, p)| *t += p);
+            }
+        }
+        Ok(total)
+    }
+
+    /// Flip gradient (rows, 1, 64) and interaction (rows, 1, 64, 2) of an activation.
+    fn activation_flips(&self) -> Result<(Array, Array)> {
+        let lo = self.weight.lo();
+        let delta = self.each_activation(|x, dy, features, units| flips(x, dy, features, units, &lo).0)?;
+        let interaction = self.each_activation(|x, dy, features, units| flips(x, dy, features, units, &lo).1)?;
+        let spread = |values: &[f64], width: usize, tail: &[usize]| {
+            let shape: crate::array::Dims = [self.weight.rows(), 1].iter().chain(tail).copied().collect();
+            Array::build(&shape, |out: &mut [f32]| {
+                out.fill(0.0);
+                for (o, v) in out.chunks_exact_mut(BITS * width).zip(values.chunks_exact(CYCLE_BITS * width)) {
+                    o.iter_mut().zip(v).for_each(|(o, v)| *o = *v as f32);
+                }
+            })
+        };
+        Ok((spread(&delta, 1, &[BITS]), spread(&interaction, 2, &[BITS, 2])))
+    }
 }
 
 /// A gradient on its way or at rest.

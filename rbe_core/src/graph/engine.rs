@@ -269,8 +269,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::graph::{apply, with_grad};
-    use crate::op::{Add, Mul};
+    use crate::graph::with_grad;
 
     fn leaf(values: &[f64]) -> RBETensor {
         RBETensor::new(values, &[values.len()]).unwrap().requiring_grad().unwrap()
@@ -286,16 +285,16 @@ mod tests {
     #[test]
     fn a_square_and_a_diamond_count_every_path() {
         let x = leaf(&[3.0]);
-        let square = apply(Mul, &[&x, &x]).unwrap();
-        let sum = apply(Add, &[&square, &square]).unwrap();
-        apply(Mul, &[&sum, &square]).unwrap().backward().unwrap(); // 2 x^4
+        let square = x.mul(&x).unwrap();
+        let sum = square.add(&square).unwrap();
+        sum.mul(&square).unwrap().backward().unwrap(); // 2 x^4
         assert_eq!(grad_of(&x), [8.0 * 27.0]);
     }
 
     #[test]
     fn leaves_never_share_a_gradient() {
         let (x, y) = (leaf(&[1.0]), leaf(&[2.0]));
-        apply(Add, &[&x, &y]).unwrap().backward().unwrap();
+        x.add(&y).unwrap().backward().unwrap();
         let (Some(Gradient::Dense(a)), Some(Gradient::Dense(b))) = (x.grad(), y.grad()) else { panic!() };
         assert!(!a.same_storage(&b));
     }
@@ -303,9 +302,9 @@ mod tests {
     #[test]
     fn a_hundred_thousand_operations_neither_overflow_nor_recurse() {
         let x = leaf(&[1.0]);
-        let mut y = apply(Add, &[&x, &x]).unwrap();
+        let mut y = x.add(&x).unwrap();
         for _ in 0..100_000 {
-            y = apply(Add, &[&y, &x]).unwrap();
+            y = y.add(&x).unwrap();
         }
         y.backward().unwrap();
         assert_eq!(grad_of(&x), [100_002.0]);
@@ -314,7 +313,7 @@ mod tests {
     #[test]
     fn the_second_backward_and_a_changed_input_are_clear_errors() {
         let x = leaf(&[2.0]);
-        let y = apply(Mul, &[&x, &x]).unwrap();
+        let y = x.mul(&x).unwrap();
         let before = y.item().unwrap();
         map_into(x.array("test").unwrap(), &Array::scalar(5.0f64), |_, v: f64| v).unwrap();
         let error = y.backward().unwrap_err().to_string();
@@ -322,7 +321,7 @@ mod tests {
         assert!(x.grad().is_none());
         assert_eq!(before, 4.0);
 
-        let z = apply(Mul, &[&x, &x]).unwrap();
+        let z = x.mul(&x).unwrap();
         backward(&[&z], &[None], BackwardOptions { retain_graph: true }).unwrap();
         z.backward().unwrap();
         assert_eq!(grad_of(&x), [20.0]);
@@ -334,7 +333,7 @@ mod tests {
     #[test]
     fn hooks_replace_and_receivers_take_over() {
         let x = leaf(&[2.0]);
-        let y = apply(Mul, &[&x, &x]).unwrap();
+        let y = x.mul(&x).unwrap();
         y.retain_grad().unwrap();
         y.slot().add_hook(Arc::new(|_| Ok(Some(Gradient::Dense(Array::from_slice(&[10.0f64], &[1])?)))));
         y.backward().unwrap();
@@ -349,7 +348,7 @@ mod tests {
             }
             Ok(())
         })));
-        apply(Mul, &[&z, &z]).unwrap().backward().unwrap();
+        z.mul(&z).unwrap().backward().unwrap();
         assert!(z.grad().is_none());
         assert_eq!(*seen.lock(), [6.0]); // once, with both uses
     }
@@ -357,8 +356,8 @@ mod tests {
     #[test]
     fn grad_leaves_the_leaves_alone() {
         let x = leaf(&[3.0]);
-        let inner = apply(Mul, &[&x, &x]).unwrap();
-        let y = apply(Mul, &[&inner, &x]).unwrap();
+        let inner = x.mul(&x).unwrap();
+        let y = inner.mul(&x).unwrap();
         let unrelated = leaf(&[1.0]);
         let found = grad(&[&y], &[&x, &inner, &unrelated], &[None], BackwardOptions::default()).unwrap();
         let value = |g: &Option<Gradient>| match g {
@@ -372,7 +371,7 @@ mod tests {
     #[test]
     fn nothing_is_recorded_without_grad_mode() {
         let x = leaf(&[1.0]);
-        let y = with_grad(false, || apply(Mul, &[&x, &x])).unwrap();
+        let y = with_grad(false, || x.mul(&x)).unwrap();
         assert!(y.is_leaf() && !y.requires_grad());
         assert!(matches!(y.backward(), Err(RbeError::Graph(_))));
     }

@@ -2,50 +2,230 @@
 
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule};
 use super::table;
-use crate::array::{Array, zip};
+use crate::array::{Array, zip, zip3};
 use crate::dispatch_float;
-use crate::error::Result;
+use crate::dtype::{DType, Float};
+use crate::error::{RbeError, Result};
+use crate::graph::apply;
+use crate::tensor::RBETensor;
 
-/// `a + b`.
-pub struct Add;
+/// The type both operands are converted to: the wider of the two, where an operand without axes does not widen one
+/// with axes of the same kind (float or integer).
+pub fn promote(a: &Array, b: &Array) -> DType {
+    let (x, y) = (a.dtype(), b.dtype());
+    if x.is_float() == y.is_float() && (x == DType::Bool) == (y == DType::Bool) {
+        match (a.ndim(), b.ndim()) {
+            (0, n) if n > 0 => return y,
+            (n, 0) if n > 0 => return x,
+            _ => {}
+        }
+    }
+    x.promote(y)
+}
 
-impl Op for Add {
+/// A function of two numbers with its partial derivatives.
+pub trait BinaryFn: Send + Sync + 'static {
+    /// Row of the rule table.
+    const RULE: &'static Rule;
+    /// Value.
+    fn f<T: Float>(a: T, b: T) -> T;
+    /// Derivative with respect to the first.
+    fn da<T: Float>(a: T, b: T) -> T;
+    /// Derivative with respect to the second.
+    fn db<T: Float>(a: T, b: T) -> T;
+    /// Value for integers, where it has one.
+    fn int(_a: i64, _b: i64) -> Option<i64> {
+        None
+    }
+}
+
+/// An element-wise operation of two tensors.
+pub struct Binary<F>(std::marker::PhantomData<F>);
+
+impl<F> Default for Binary<F> {
+    fn default() -> Self {
+        Binary(std::marker::PhantomData)
+    }
+}
+
+fn name<F: BinaryFn>() -> &'static str {
+    match &F::RULE.name {
+        std::borrow::Cow::Borrowed(name) => name,
+        std::borrow::Cow::Owned(_) => "binary",
+    }
+}
+
+impl<F: BinaryFn> Op for Binary<F> {
     fn rule(&self) -> &Rule {
-        &table::ADD
+        F::RULE
     }
 
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
         let (a, b) = (x.array(0)?, x.array(1)?);
-        let dtype = a.dtype().promote(b.dtype());
+        let dtype = promote(a, b);
+        if dtype == DType::I64 && F::int(1, 1).is_some() {
+            let (a, b) = (a.cast(dtype), b.cast(dtype));
+            return Ok(zip(name::<F>(), &a, &b, |a: i64, b: i64| F::int(a, b).unwrap_or(0))?.into());
+        }
+        let dtype = if dtype.is_float() { dtype } else { DType::F32 };
         let (a, b) = (a.cast(dtype), b.cast(dtype));
-        dispatch_float!("add", dtype, T => Ok(zip("add", &a, &b, |x: T, y: T| x + y)?.into()))
+        dispatch_float!(name::<F>(), dtype, T => Ok(zip(name::<F>(), &a, &b, F::f::<T>)?.into()))
     }
 
     fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
-        cx.two(|| Ok(cx.dy().clone()), || Ok(cx.dy().clone()))
+        let dy = cx.dy();
+        let saved = |i: usize| -> Result<Array> { Ok(cx.input(i)?.cast(dy.dtype())) };
+        let run = |first: bool| -> Result<Array> {
+            let (a, b) = (saved(0)?, saved(1)?);
+            dispatch_float!(name::<F>(), dy.dtype(), T => zip3(name::<F>(), dy, &a, &b, |d: T, a: T, b: T| {
+                d * if first { F::da(a, b) } else { F::db(a, b) }
+            }))
+        };
+        cx.two(|| run(true), || run(false))
     }
 }
 
-/// `a * b`.
-pub struct Mul;
-
-fn product(a: &Array, b: &Array) -> Result<Array> {
-    let dtype = a.dtype().promote(b.dtype());
-    let (a, b) = (a.cast(dtype), b.cast(dtype));
-    dispatch_float!("mul", dtype, T => zip("mul", &a, &b, |x: T, y: T| x * y))
+macro_rules! binary {
+    ($($(#[$doc:meta])* $op:ident $method:ident $rule:ident: $f:expr, $da:expr, $db:expr $(, int $int:expr)?;)*) => {$(
+        $(#[$doc])*
+        pub struct $op;
+        impl BinaryFn for $op {
+            const RULE: &'static Rule = &table::$rule;
+            fn f<T: Float>(a: T, b: T) -> T { ($f)(a, b) }
+            fn da<T: Float>(a: T, b: T) -> T { ($da)(a, b) }
+            fn db<T: Float>(a: T, b: T) -> T { ($db)(a, b) }
+            $(fn int(a: i64, b: i64) -> Option<i64> { Some(($int)(a, b)) })?
+        }
+        impl RBETensor {
+            $(#[$doc])*
+            ///
+            /// # Errors
+            /// `Shape` if the shapes do not broadcast; `DType` for a packed tensor.
+            pub fn $method(&self, other: &RBETensor) -> Result<RBETensor> {
+                apply(Binary::<$op>::default(), &[self, other])
+            }
+        }
+    )*};
 }
 
-impl Op for Mul {
+/// Weight of the first operand of a maximum (`sign = 1`) or minimum: ties are shared.
+fn share<T: Float>(a: T, b: T, sign: T) -> T {
+    let d = (a - b) * sign;
+    if d > T::zero() {
+        T::one()
+    } else if d < T::zero() {
+        T::zero()
+    } else {
+        T::of(0.5)
+    }
+}
+
+binary! {
+    /// `a * b`.
+    Mul mul MUL: |a, b| a * b, |_, b| b, |a, _| a, int i64::wrapping_mul;
+    /// `a / b`; integers divide to float32.
+    Div div DIV: |a, b| a / b, |_, b: T| T::one() / b, |a: T, b: T| -a / (b * b);
+    /// `a ** b`.
+    Pow pow POW: |a: T, b: T| a.powf(b),
+        |a: T, b: T| if b == T::zero() { T::zero() } else { b * a.powf(b - T::one()) },
+        |a: T, b: T| if a == T::zero() && b >= T::zero() { T::zero() } else { a.powf(b) * a.ln() };
+    /// The larger; equal operands share the gradient.
+    Maximum maximum MAXIMUM: |a: T, b: T| if a.is_nan() || a > b { a } else { b }, |a, b| share(a, b, T::one()), |a, b| share(b, a, T::one()), int std::cmp::max;
+    /// The smaller; equal operands share the gradient.
+    Minimum minimum MINIMUM: |a: T, b: T| if a.is_nan() || a < b { a } else { b }, |a, b| share(a, b, -T::one()), |a, b| share(b, a, -T::one()), int std::cmp::min;
+}
+
+/// `a + b` or `a - b`.
+pub struct Sum {
+    subtract: bool,
+}
+
+impl Op for Sum {
     fn rule(&self) -> &Rule {
-        &table::MUL
+        if self.subtract { &table::SUB } else { &table::ADD }
     }
 
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
-        Ok(product(x.array(0)?, x.array(1)?)?.into())
+        let (a, b) = (x.array(0)?, x.array(1)?);
+        let dtype = promote(a, b);
+        let dtype = if dtype == DType::Bool { DType::I64 } else { dtype };
+        let (a, b) = (a.cast(dtype), b.cast(dtype));
+        let name = if self.subtract { "sub" } else { "add" };
+        Ok(match (dtype, self.subtract) {
+            (DType::I64, false) => zip(name, &a, &b, i64::wrapping_add)?,
+            (DType::I64, true) => zip(name, &a, &b, i64::wrapping_sub)?,
+            (_, false) => dispatch_float!(name, dtype, T => zip(name, &a, &b, |a: T, b: T| a + b))?,
+            (_, true) => dispatch_float!(name, dtype, T => zip(name, &a, &b, |a: T, b: T| a - b))?,
+        }
+        .into())
     }
 
     fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
-        let (a, b) = (cx.input(0)?, cx.input(1)?);
-        cx.two(|| product(cx.dy(), b), || product(cx.dy(), a))
+        cx.two(|| Ok(cx.dy().clone()), || if self.subtract { super::unary::negative(cx.dy()) } else { Ok(cx.dy().clone()) })
     }
+}
+
+impl RBETensor {
+    /// `a + b`.
+    ///
+    /// # Errors
+    /// `Shape` if the shapes do not broadcast; `DType` for a packed tensor.
+    pub fn add(&self, other: &RBETensor) -> Result<RBETensor> {
+        apply(Sum { subtract: false }, &[self, other])
+    }
+
+    /// `a - b`.
+    ///
+    /// # Errors
+    /// As [`RBETensor::add`].
+    pub fn sub(&self, other: &RBETensor) -> Result<RBETensor> {
+        apply(Sum { subtract: true }, &[self, other])
+    }
+
+    /// `floor(a / b)`, int64 stays int64; no gradient.
+    ///
+    /// # Errors
+    /// As [`RBETensor::add`]; `Value` for an integer divisor of 0.
+    pub fn floor_divide(&self, other: &RBETensor) -> Result<RBETensor> {
+        divide("floor_divide", self, other, i64::div_euclid_floor, |a, b| (a / b).floor())
+    }
+
+    /// Remainder with the sign of the divisor, as Python's `%`; no gradient.
+    ///
+    /// # Errors
+    /// As [`RBETensor::floor_divide`].
+    pub fn remainder(&self, other: &RBETensor) -> Result<RBETensor> {
+        divide("remainder", self, other, |a, b| a - a.div_euclid_floor(b) * b, |a, b| a - (a / b).floor() * b)
+    }
+}
+
+trait FloorDivision {
+    fn div_euclid_floor(self, other: Self) -> Self;
+}
+
+impl FloorDivision for i64 {
+    fn div_euclid_floor(self, other: i64) -> i64 {
+        let quotient = self.wrapping_div(other);
+        if self.wrapping_rem(other) != 0 && (self < 0) != (other < 0) { quotient - 1 } else { quotient }
+    }
+}
+
+fn divide(
+    op: &'static str,
+    a: &RBETensor,
+    b: &RBETensor,
+    int: impl Fn(i64, i64) -> i64 + Sync + Send,
+    float: impl Fn(f64, f64) -> f64 + Sync + Send,
+) -> Result<RBETensor> {
+    let (a, b) = (a.array(op)?, b.array(op)?);
+    let dtype = promote(a, b);
+    if dtype.is_float() {
+        let (a, b) = (a.cast(dtype), b.cast(dtype));
+        return Ok(RBETensor::from_array(dispatch_float!(op, dtype, T => zip(op, &a, &b, |a: T, b: T| T::of(float(a.wide(), b.wide()))))?));
+    }
+    let (a, b) = (a.cast(DType::I64), b.cast(DType::I64));
+    if b.to_vec::<i64>()?.contains(&0) {
+        return Err(RbeError::value(op, "an integer divisor other than 0", 0));
+    }
+    Ok(RBETensor::from_array(zip(op, &a, &b, int)?))
 }

@@ -1,8 +1,23 @@
 //! Differentiable operations: one small type each, its rule in one table.
 
+mod activation;
 mod arithmetic;
+mod embedding;
+mod index;
+mod loss;
+mod matmul;
+mod norm;
+mod packed;
+mod reduce;
 mod rule;
+mod select;
 pub mod table;
+mod unary;
+mod views;
 
-pub use arithmetic::{Add, Mul};
+pub(crate) use activation::packed_units;
+pub use index::Picks;
+pub use loss::{CrossEntropyOptions, Reduction, mse_loss};
+pub use norm::Running;
 pub use rule::{Cx, Grads, Inputs, Op, Output, Rule, Saves, dense};
+pub use select::{Comparison, Logic};

@@ -1,9 +1,11 @@
 //! The packed format: 64 weights of one row in 128 bits.
 
 mod block;
+mod cycle;
 mod levels;
 mod tensor;
 
 pub use block::{BITS, MAX_RADIUS, Packed128};
+pub use cycle::{CYCLE_BITS, Cycle, Family};
 pub use levels::{jacobian, levels, point_of_levels, pull_back};
 pub use tensor::{PackedTensor, TILE_ROWS, Tile};

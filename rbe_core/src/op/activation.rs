@@ -1,0 +1,149 @@
+//! Trainable activations.
+
+use super::packed::check_points;
+use super::rule::{Cx, Grads, Inputs, Op, Output, Rule};
+use super::table;
+use crate::array::Array;
+use crate::dispatch_float;
+use crate::dtype::{DType, Float};
+use crate::error::{RbeError, Result};
+use crate::graph::{Factor, Gradient, GradientCache, apply};
+use crate::kernel::activation::{MIN_RADIUS, Unit, dx, dz, forward};
+use crate::packed::{CYCLE_BITS, Cycle, PackedTensor};
+use crate::tensor::RBETensor;
+
+const OP: &str = "rbe_activation";
+
+/// The cycle states of `hi`, and whether they fit `features`.
+fn states(hi: &[u64], features: usize) -> Result<Vec<Cycle>> {
+    if hi.len() != 1 && hi.len() != features {
+        return Err(RbeError::shape(OP, format!("one block or {features}"), hi.len()));
+    }
+    hi.iter()
+        .map(|h| {
+            Cycle::from_bits(*h).ok_or_else(|| {
+                RbeError::value(OP, "a valid cycle state (family 0 to 4, phase 0 or 1 for tanh and log, bits 11 up 0)", format!("{h:#x}"))
+            })
+        })
+        .collect()
+}
+
+fn check_radius<T: Float>(z: &[T]) -> Result<()> {
+    check_points(OP, z)?;
+    match z.chunks_exact(2).find(|z| z[0].hypot(z[1]).wide() < MIN_RADIUS * (1.0 - 1e-6)) {
+        Some(z) => Err(RbeError::value(OP, "points with |z| >= 1e-3", format!("({}, {})", z[0].wide(), z[1].wide()))),
+        None => Ok(()),
+    }
+}
+
+fn units<T: Float>(states: &[Cycle], z: &[T]) -> Vec<Unit<T>> {
+    states.iter().zip(z.chunks_exact(2)).map(|(s, z)| Unit::new(*s, [z[0], z[1]])).collect()
+}
+
+fn features_of(x: &Array) -> Result<usize> {
+    x.shape().last().copied().filter(|n| *n > 0).ok_or_else(|| RbeError::shape(OP, "x (…, features)", format!("{:?}", x.shape())))
+}
+
+/// The points are an ordinary input. Inputs: x (…, features), z (features or 1, 2).
+struct Activation {
+    hi: Vec<u64>,
+}
+
+impl Op for Activation {
+    fn rule(&self) -> &Rule {
+        &table::RBE_ACTIVATION
+    }
+
+    fn forward(&self, x: Inputs<'_>) -> Result<Output> {
+        let (a, z) = (x.array(0)?, x.array(1)?);
+        let features = features_of(a)?;
+        let states = states(&self.hi, features)?;
+        if z.shape() != [states.len(), 2] {
+            return Err(RbeError::shape(OP, format!("z ({}, 2)", states.len()), format!("{:?}", z.shape())));
+        }
+        let dtype = a.dtype().promote(z.dtype());
+        let (a, z) = (a.cast(dtype).contiguous(), z.cast(dtype).contiguous());
+        dispatch_float!(OP, dtype, T => {
+            let z = z.read::<T>();
+            check_radius(&z)?;
+            let units = units(&states, &z);
+            Ok(Array::build(a.shape(), |y: &mut [T]| forward(&a.read::<T>(), features, &units, y)).into())
+        })
+    }
+
+    fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
+        let dy = cx.dy().contiguous();
+        let (x, z) = (cx.input(0)?.cast(dy.dtype()).contiguous(), cx.input(1)?.cast(dy.dtype()).contiguous());
+        let features = features_of(&x)?;
+        let states = states(&self.hi, features)?;
+        dispatch_float!(OP, dy.dtype(), T => {
+            let (x, z, dy) = (x.read::<T>(), z.read::<T>(), dy.read::<T>());
+            let units = units(&states, &z);
+            cx.two(
+                || Ok(Array::build(cx.shape(0), |out: &mut [T]| dx(&x, &dy, features, &units, out))),
+                || Array::from_slice(&dz(&x, &dy, features, &units, &z), &[states.len(), 2]),
+            )
+        })
+    }
+}
+
+/// The blocks are a packed tensor of shape (features or 1, 11). Inputs: x (…, features), w.
+struct PackedActivation;
+
+/// Decoded blocks of an activation's packed tensor.
+pub(crate) fn packed_units(w: &PackedTensor, features: usize) -> Result<Vec<Unit<f32>>> {
+    if w.cols() != CYCLE_BITS {
+        return Err(RbeError::shape(OP, format!("a packed tensor (features, {CYCLE_BITS})"), format!("{:?}", w.shape())));
+    }
+    let lo = w.lo();
+    check_radius(&lo)?;
+    Ok(units(&states(&w.hi(), features)?, &lo))
+}
+
+impl Op for PackedActivation {
+    fn rule(&self) -> &Rule {
+        &table::PACKED_ACTIVATION
+    }
+
+    fn forward(&self, x: Inputs<'_>) -> Result<Output> {
+        let a = x.array(0)?;
+        let features = features_of(a)?;
+        let units = packed_units(x.packed(1)?, features)?;
+        let a = if a.dtype() == DType::F32 { a.contiguous() } else { a.cast(DType::F32).contiguous() };
+        Ok(Array::build(a.shape(), |y: &mut [f32]| forward(&a.read::<f32>(), features, &units, y)).into())
+    }
+
+    fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
+        let (x, w, dy) = (cx.input(0)?.cast(DType::F32).contiguous(), cx.packed(1)?, cx.dy().contiguous());
+        let features = features_of(&x)?;
+        let units = packed_units(w, features)?;
+        let mut grads =
+            cx.one(|| Ok(Array::build(cx.shape(0), |out: &mut [f32]| dx(&x.read::<f32>(), &dy.read::<f32>(), features, &units, out))))?;
+        grads.push(if cx.needs(1) {
+            let flat = |a: &Array| a.reshape(&[-1, features as isize]);
+            Some(Gradient::Packed(GradientCache::new(w, Factor::Activation { x: flat(&x)?, dy: flat(&dy)? }, None)))
+        } else {
+            None
+        });
+        Ok(grads)
+    }
+}
+
+impl RBETensor {
+    /// `d · g(ω x + θ)` for x (…, features), the cycle states `hi` and points z (features or 1, 2); differentiable in x
+    /// and z, in float32 or float64.
+    ///
+    /// # Errors
+    /// `Shape` if the lengths do not fit; `Value` for an invalid state or a point outside `1e-3 <= |z| <= 1 - 1e-3`.
+    pub fn rbe_activation(&self, hi: &[u64], z: &RBETensor) -> Result<RBETensor> {
+        apply(Activation { hi: hi.to_vec() }, &[self, z])
+    }
+
+    /// As [`RBETensor::rbe_activation`] with the blocks of a packed tensor of shape (features or 1, 11).
+    ///
+    /// # Errors
+    /// As [`RBETensor::rbe_activation`].
+    pub fn packed_activation(&self, w: &RBETensor) -> Result<RBETensor> {
+        apply(PackedActivation, &[self, w])
+    }
+}

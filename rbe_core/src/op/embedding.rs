@@ -1,0 +1,125 @@
+//! Rows of a table by index.
+
+use super::rule::{Cx, Grads, Inputs, Op, Output, Rule};
+use super::table;
+use crate::array::{Array, Dims};
+use crate::dispatch_float;
+use crate::dtype::{DType, Float};
+use crate::error::{RbeError, Result};
+use crate::graph::apply;
+use crate::parallel;
+use crate::tensor::RBETensor;
+
+/// Inputs: table (rows, width), index (int64, any shape).
+struct Embedding {
+    padding: Option<usize>, // row that receives no gradient
+}
+
+/// The indices, checked against the number of rows.
+fn checked(index: &Array, rows: usize) -> Result<Vec<i64>> {
+    if index.dtype() != DType::I64 {
+        return Err(RbeError::dtype("embedding", "int64 indices", index.dtype()));
+    }
+    let values = index.to_vec::<i64>()?;
+    match values.iter().find(|v| **v < 0 || **v >= rows as i64) {
+        Some(bad) => Err(RbeError::index("embedding", format!("indices from 0 to {}", rows as i64 - 1), bad)),
+        None => Ok(values),
+    }
+}
+
+impl Op for Embedding {
+    fn rule(&self) -> &Rule {
+        &table::EMBEDDING
+    }
+
+    fn forward(&self, x: Inputs<'_>) -> Result<Output> {
+        let (w, index) = (x.array(0)?.contiguous(), x.array(1)?);
+        let [rows, width] = *w.shape() else {
+            return Err(RbeError::shape("embedding", "a table (rows, width)", format!("{:?}", w.shape())));
+        };
+        let at = checked(index, rows)?;
+        let shape: Dims = index.shape().iter().copied().chain([width]).collect();
+        dispatch_float!("embedding", w.dtype(), T => {
+            let source = w.read::<T>();
+            Ok(Array::build(&shape, |out: &mut [T]| parallel::for_each_piece(out, 256 * width.max(1), |p, piece| {
+                for (o, i) in piece.chunks_mut(width.max(1)).zip(&at[p * 256..]) {
+                    o.copy_from_slice(&source[*i as usize * width..][..width]);
+                }
+            }))
+            .into())
+        })
+    }
+
+    fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
+        let mut grads = cx.one(|| {
+            let shape = cx.shape(0);
+            let at = checked(cx.input(1)?, shape[0])?;
+            let dy = cx.dy().contiguous();
+            let total = Array::zeros(dy.dtype(), shape);
+            dispatch_float!("embedding", dy.dtype(), T => {
+                let (mut out, dy) = (total.write::<T>(), dy.read::<T>());
+                for (i, d) in at.iter().zip(dy.chunks_exact(shape[1].max(1))) {
+                    if self.padding != Some(*i as usize) {
+                        out[*i as usize * shape[1]..][..shape[1]].iter_mut().zip(d).for_each(|(o, d)| *o += *d);
+                    }
+                }
+                Ok(())
+            })?;
+            Ok(total)
+        })?;
+        grads.push(None);
+        Ok(grads)
+    }
+}
+
+/// Elements set to 0 with probability p, the others scaled by 1 / (1 - p). Inputs: x.
+struct Dropout {
+    p: f64,
+}
+
+impl Op for Dropout {
+    fn rule(&self) -> &Rule {
+        &table::DROPOUT
+    }
+
+    fn forward(&self, x: Inputs<'_>) -> Result<Output> {
+        let a = x.array(0)?;
+        let mask = Array::build(a.shape(), |out: &mut [u8]| crate::random::stream().bernoulli(1.0 - self.p, out));
+        Ok(Output { value: self.masked(a, &mask)?, kept: [mask].into_iter().collect() })
+    }
+
+    fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
+        cx.one(|| self.masked(cx.dy(), cx.kept(0)?))
+    }
+}
+
+impl Dropout {
+    fn masked(&self, a: &Array, mask: &Array) -> Result<Array> {
+        let scale = if self.p < 1.0 { 1.0 / (1.0 - self.p) } else { 0.0 };
+        dispatch_float!("dropout", a.dtype(), T => crate::array::zip("dropout", a, mask, |x: T, m: u8| if m != 0 { x * T::of(scale) } else { T::of(0.0) }))
+    }
+}
+
+impl RBETensor {
+    /// Rows `index` (int64, any shape) of this table (rows, width): (…, width). `padding` names a row without gradient.
+    ///
+    /// # Errors
+    /// `Index` for an index outside the table; `DType` for an index that is not int64.
+    pub fn embedding(&self, index: &RBETensor, padding: Option<usize>) -> Result<RBETensor> {
+        apply(Embedding { padding }, &[self, index])
+    }
+
+    /// In training each element is 0 with probability `p` and scaled by `1 / (1 - p)` else.
+    ///
+    /// # Errors
+    /// `Value` for `p` outside `[0, 1]`; `DType` for integers.
+    pub fn dropout(&self, p: f64, training: bool) -> Result<RBETensor> {
+        if !(0.0..=1.0).contains(&p) {
+            return Err(RbeError::value("dropout", "a probability in [0, 1]", p));
+        }
+        if !training || p == 0.0 {
+            return Ok(self.clone());
+        }
+        apply(Dropout { p }, &[self])
+    }
+}

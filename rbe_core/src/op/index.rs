@@ -1,0 +1,289 @@
+//! Indexing by integer arrays, and in-place assignment.
+
+use super::rule::{Cx, Grads, Inputs, Op, Output, Rule};
+use super::table;
+use crate::array::{Array, Dims, broadcast_shapes, map_into, normalize_axis, positions};
+use crate::dtype::DType;
+use crate::error::{RbeError, Result};
+use crate::graph::{apply, is_grad_enabled};
+use crate::tensor::RBETensor;
+use crate::{dispatch_all, dispatch_float};
+
+/// Integer arrays that index some axes together, as in NumPy: they broadcast to one shape, which takes the place of the
+/// indexed axes if these are neighbours and else comes first.
+#[derive(Clone)]
+pub struct Picks {
+    axes: Vec<usize>,
+    shape: Dims,            // what the index arrays broadcast to
+    offsets: Vec<Vec<i64>>, // of every index array, by element of `shape`
+    front: bool,            // the picked axes come first in the result
+}
+
+impl Picks {
+    /// Picks of `indices` (axis, int64 array) from a tensor of `shape`; negative positions count from the end.
+    /// `front` puts the picked axes first whether or not they are neighbours.
+    ///
+    /// # Errors
+    /// `Index` for a position outside its axis; `Shape` if the arrays do not broadcast; `DType` for other than int64.
+    pub fn new(shape: &[usize], indices: &[(usize, Array)], front: bool) -> Result<Picks> {
+        const OP: &str = "index";
+        let mut common = Dims::new();
+        for (axis, index) in indices {
+            if index.dtype() != DType::I64 {
+                return Err(RbeError::dtype(OP, "int64 or bool index arrays", index.dtype()));
+            }
+            if *axis >= shape.len() {
+                return Err(RbeError::index(OP, format!("at most {} indices", shape.len()), indices.len()));
+            }
+            common = broadcast_shapes(OP, &common, index.shape())?;
+        }
+        let mut offsets = Vec::with_capacity(indices.len());
+        for (axis, index) in indices {
+            let n = shape[*axis] as i64;
+            let mut values = index.broadcast_to(&common)?.to_vec::<i64>()?;
+            for v in &mut values {
+                if *v < -n || *v >= n {
+                    return Err(RbeError::index(OP, format!("positions from -{n} to {} on axis {axis} of length {n}", n - 1), *v));
+                }
+                *v = v.rem_euclid(n);
+            }
+            offsets.push(values);
+        }
+        let axes: Vec<usize> = indices.iter().map(|(axis, _)| *axis).collect();
+        let neighbours = axes.windows(2).all(|w| w[1] == w[0] + 1);
+        Ok(Picks { axes, shape: common, offsets, front: front || !neighbours })
+    }
+
+    /// The other axes of `a` as a view, and the offset of every pick.
+    fn layout(&self, a: &Array) -> Result<(Array, Vec<isize>)> {
+        let mut rest = a.clone();
+        for axis in self.axes.iter().rev() {
+            rest = rest.without_axis(*axis);
+        }
+        let picks = self.shape.iter().product();
+        let base =
+            (0..picks).map(|b| self.axes.iter().zip(&self.offsets).map(|(axis, o)| o[b] as isize * a.strides()[*axis]).sum()).collect();
+        Ok((rest, base))
+    }
+
+    /// Positions in the storage of `a` of every picked element, (picks, rest) row-major, with the shape of the rest.
+    fn positions(&self, a: &Array) -> Result<(Vec<usize>, Dims)> {
+        let (rest, base) = self.layout(a)?;
+        let within = positions(&rest);
+        let all = base.iter().flat_map(|b| within.iter().map(move |p| (*p as isize + b) as usize)).collect();
+        Ok((all, Dims::from_slice(rest.shape())))
+    }
+
+    /// The result, (picks, rest), with its axes in NumPy's order.
+    fn place(&self, a: Array) -> Result<Array> {
+        match self.axes.first() {
+            Some(first) if !self.front && *first > 0 => {
+                let (n, picked) = (a.ndim(), self.shape.len());
+                let order: Vec<isize> = (picked..picked + first).chain(0..picked).chain(picked + first..n).map(|i| i as isize).collect();
+                a.permute(&order)
+            }
+            _ => Ok(a),
+        }
+    }
+
+    /// The inverse of [`Picks::place`].
+    fn unplace(&self, a: &Array) -> Result<Array> {
+        match self.axes.first() {
+            Some(first) if !self.front && *first > 0 => {
+                let (n, picked) = (a.ndim(), self.shape.len());
+                let order: Vec<isize> = (*first..first + picked).chain(0..*first).chain(first + picked..n).map(|i| i as isize).collect();
+                a.permute(&order)
+            }
+            _ => Ok(a.clone()),
+        }
+    }
+
+    fn result_shape(&self, rest: &[usize]) -> Dims {
+        self.shape.iter().chain(rest).copied().collect()
+    }
+}
+
+struct Index(Picks);
+
+impl Op for Index {
+    fn rule(&self) -> &Rule {
+        &table::INDEX
+    }
+
+    fn forward(&self, x: Inputs<'_>) -> Result<Output> {
+        let a = x.array(0)?;
+        let (at, rest) = self.0.positions(a)?;
+        let picked = dispatch_all!(a.dtype(), T => {
+            let source = a.read_storage::<T>();
+            Array::build(&self.0.result_shape(&rest), |out: &mut [T]| {
+                crate::parallel::for_each_piece(out, 1 << 14, |p, piece| {
+                    piece.iter_mut().zip(&at[p << 14..]).for_each(|(o, i)| *o = source[*i]);
+                });
+            })
+        });
+        Ok(self.0.place(picked)?.into())
+    }
+
+    fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
+        cx.one(|| {
+            let whole = Array::zeros(cx.dy().dtype(), cx.shape(0));
+            let (at, _) = self.0.positions(&whole)?;
+            let dy = self.0.unplace(cx.dy())?.contiguous();
+            dispatch_float!("index", dy.dtype(), T => {
+                let dy = dy.read::<T>();
+                let mut out = whole.write::<T>();
+                at.iter().zip(dy.iter()).for_each(|(i, d)| out[*i] += *d); // repeated picks add up, in order
+                Ok(())
+            })?;
+            Ok(whole)
+        })
+    }
+}
+
+/// Elements `index[…]` along one axis, as `torch.gather`.
+struct Gather {
+    axis: usize,
+}
+
+impl Gather {
+    /// Flat row-major positions in a tensor of `shape`, for every element of the index.
+    fn positions(&self, shape: &[usize], index: &Array) -> Result<Vec<usize>> {
+        let fits = index.ndim() == shape.len() && (0..shape.len()).all(|i| i == self.axis || index.shape()[i] <= shape[i]);
+        if !fits || index.dtype() != DType::I64 {
+            return Err(RbeError::shape(
+                "gather",
+                format!("an int64 index no longer than {shape:?} but along axis {}", self.axis),
+                format!("{} {:?}", index.dtype(), index.shape()),
+            ));
+        }
+        let n = shape[self.axis] as i64;
+        let strides = crate::array::contiguous_strides(shape);
+        let values = index.to_vec::<i64>()?;
+        let mut digits: Dims = Dims::from_elem(0, shape.len());
+        let mut out = Vec::with_capacity(values.len());
+        for v in values {
+            if v < -n || v >= n {
+                return Err(RbeError::index("gather", format!("positions from -{n} to {} on axis {}", n - 1, self.axis), v));
+            }
+            let at: isize = digits
+                .iter()
+                .zip(&strides)
+                .enumerate()
+                .map(|(i, (d, s))| if i == self.axis { v.rem_euclid(n) as isize * s } else { *d as isize * s })
+                .sum();
+            out.push(at as usize);
+            for axis in (0..digits.len()).rev() {
+                digits[axis] += 1;
+                if digits[axis] < index.shape()[axis] {
+                    break;
+                }
+                digits[axis] = 0;
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl Op for Gather {
+    fn rule(&self) -> &Rule {
+        &table::GATHER
+    }
+
+    fn forward(&self, x: Inputs<'_>) -> Result<Output> {
+        let (a, index) = (x.array(0)?.contiguous(), x.array(1)?);
+        let at = self.positions(a.shape(), index)?;
+        Ok(dispatch_all!(a.dtype(), T => {
+            let source = a.read::<T>();
+            Array::build(index.shape(), |out: &mut [T]| out.iter_mut().zip(&at).for_each(|(o, i)| *o = source[*i]))
+        })
+        .into())
+    }
+
+    fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
+        let at = self.positions(cx.shape(0), cx.input(1)?)?;
+        let mut grads = cx.one(|| {
+            let whole = Array::zeros(cx.dy().dtype(), cx.shape(0));
+            let dy = cx.dy().contiguous();
+            dispatch_float!("gather", dy.dtype(), T => {
+                let mut out = whole.write::<T>();
+                at.iter().zip(dy.read::<T>().iter()).for_each(|(i, d)| out[*i] += *d);
+                Ok(())
+            })?;
+            Ok(whole)
+        })?;
+        grads.push(None);
+        Ok(grads)
+    }
+}
+
+impl RBETensor {
+    /// The picked elements.
+    ///
+    /// # Errors
+    /// `DType` for a packed tensor.
+    pub fn index(&self, picks: &Picks) -> Result<RBETensor> {
+        apply(Index(picks.clone()), &[self])
+    }
+
+    /// Rows `index` (int64, any shape) along `axis`.
+    ///
+    /// # Errors
+    /// `Index` for a position outside the axis.
+    pub fn index_select(&self, axis: isize, index: &RBETensor) -> Result<RBETensor> {
+        let axis = normalize_axis("index_select", axis, self.shape().len())?;
+        self.index(&Picks::new(self.shape(), &[(axis, index.array("index_select")?.clone())], false)?)
+    }
+
+    /// Element `index[i, j, …]` along `axis` for every place of `index` (int64, as many axes as this tensor).
+    ///
+    /// # Errors
+    /// `Index` for a position outside the axis; `Shape` for an index that does not fit.
+    pub fn gather(&self, axis: isize, index: &RBETensor) -> Result<RBETensor> {
+        let axis = normalize_axis("gather", axis, self.shape().len())?;
+        apply(Gather { axis }, &[self, index])
+    }
+
+    /// The array, to change in place.
+    ///
+    /// # Errors
+    /// `Graph` where the change would have to be recorded: a tensor that requires grad while recording is on.
+    pub fn writable(&self, op: &'static str) -> Result<&Array> {
+        if self.requires_grad() && is_grad_enabled() {
+            return Err(RbeError::graph(
+                op,
+                "a tensor that records no gradient (use no_grad() or the out-of-place form)",
+                "one that requires grad",
+            ));
+        }
+        self.array(op)
+    }
+
+    /// Replaces every element by `value`, which broadcasts.
+    ///
+    /// # Errors
+    /// `Graph` as [`RBETensor::writable`]; `Shape` if `value` does not broadcast.
+    pub fn assign(&self, value: &RBETensor) -> Result<()> {
+        let target = self.writable("assign")?;
+        let value = value.array("assign")?.cast(target.dtype());
+        dispatch_all!(target.dtype(), T => map_into(target, &value, |_: T, v: T| v))
+    }
+
+    /// Replaces the picked elements by `value`, which broadcasts to the result of picking.
+    ///
+    /// # Errors
+    /// As [`RBETensor::assign`].
+    pub fn assign_picks(&self, picks: &Picks, value: &RBETensor) -> Result<()> {
+        let target = self.writable("assign")?;
+        let (at, rest) = picks.positions(target)?;
+        let shape = picks.result_shape(&rest);
+        let placed = picks.place(Array::zeros(DType::Bool, &shape))?;
+        let value = value.array("assign")?.cast(target.dtype()).broadcast_to(placed.shape())?;
+        let value = picks.unplace(&value)?.copy();
+        dispatch_all!(target.dtype(), T => {
+            let values = value.read::<T>();
+            let mut out = target.write_storage::<T>();
+            at.iter().zip(values.iter()).for_each(|(i, v)| out[*i] = *v);
+        });
+        Ok(())
+    }
+}

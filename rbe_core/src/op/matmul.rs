@@ -1,0 +1,172 @@
+//! Dense matrix products through the `gemm` crate, cut into row pieces that do not depend on the thread count.
+
+use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense};
+use super::table;
+use crate::array::{Array, Dims, broadcast_shapes};
+use crate::dispatch_float;
+use crate::dtype::{DType, Float};
+use crate::error::{RbeError, Result};
+use crate::graph::apply;
+use crate::kernel::gemm::{Matrix, gemm};
+use crate::parallel;
+use crate::tensor::RBETensor;
+
+/// Multiplications of one parallel piece, at least.
+const PIECE_WORK: usize = 1 << 21;
+/// Most row pieces of one product: every piece packs the second operand anew.
+const MAX_PIECES: usize = 8;
+
+/// Rows of one piece of an (m, k) by (k, n) product.
+fn piece_rows(m: usize, n: usize, k: usize) -> usize {
+    let by_work = PIECE_WORK.div_ceil((n * k).max(1));
+    by_work.max(m.div_ceil(MAX_PIECES)).next_multiple_of(48)
+}
+
+fn product<T: Float>(m: usize, n: usize, k: usize, a: Matrix<'_, T>, b: Matrix<'_, T>, c: &mut [T]) {
+    let rows = piece_rows(m, n, k);
+    parallel::for_each_piece(c, rows * n, |p, piece| {
+        let a = Matrix { data: &a.data[(p * rows * a.rows as usize).min(a.data.len())..], ..a };
+        gemm(piece.len() / n, n, k, a, b, piece, n, false);
+    });
+}
+
+/// The last two axes as a matrix with strides the kernel takes, copying only where a stride is negative.
+fn plain(a: &Array) -> Array {
+    if a.strides().iter().all(|s| *s >= 0) { a.clone() } else { a.copy() }
+}
+
+/// Batched product of arrays of two or more axes of one float type: (…, m, k) by (…, k, n).
+pub(crate) fn matmul(a: &Array, b: &Array) -> Result<Array> {
+    const OP: &str = "matmul";
+    let (p, q) = (a.ndim() - 2, b.ndim() - 2);
+    let (m, k, n) = (a.shape()[p], a.shape()[p + 1], b.shape()[q + 1]);
+    if b.shape()[q] != k {
+        return Err(RbeError::shape(OP, format!("(…, {k}, n) for the second operand of {:?}", a.shape()), format!("{:?}", b.shape())));
+    }
+    let batch = broadcast_shapes(OP, &a.shape()[..p], &b.shape()[..q])?;
+    let widen = |x: &Array, lead: usize| -> Result<Array> {
+        let shape: Dims = batch.iter().chain(&x.shape()[lead..]).copied().collect();
+        plain(x).broadcast_to(&shape)
+    };
+    let (a, b) = (widen(a, p)?, widen(b, q)?);
+    let shape: Dims = batch.iter().copied().chain([m, n]).collect();
+    let lead = batch.len();
+    let starts = |x: &Array| -> Vec<usize> {
+        let mut view = x.clone();
+        for _ in 0..2 {
+            view = view.without_axis(lead);
+        }
+        crate::array::positions(&view)
+    };
+    let (at_a, at_b) = (starts(&a), starts(&b));
+    dispatch_float!(OP, a.dtype(), T => {
+        let (x, y) = (a.read_storage::<T>(), b.read_storage::<T>());
+        Ok(Array::build(&shape, |out: &mut [T]| {
+            if m * n == 0 {
+                return;
+            }
+            parallel::for_each_piece(out, m * n, |i, c| {
+                // Offsets of empty operands may lie beyond the storage; their products read nothing.
+                let a = Matrix { data: x.get(at_a[i]..).unwrap_or(&[]), rows: a.strides()[lead], cols: a.strides()[lead + 1] };
+                let b = Matrix { data: y.get(at_b[i]..).unwrap_or(&[]), rows: b.strides()[lead], cols: b.strides()[lead + 1] };
+                product(m, n, k, a, b, c);
+            });
+        }))
+    })
+}
+
+struct Matmul;
+
+impl Op for Matmul {
+    fn rule(&self) -> &Rule {
+        &table::MATMUL
+    }
+
+    fn forward(&self, x: Inputs<'_>) -> Result<Output> {
+        let (a, b) = (x.array(0)?, x.array(1)?);
+        let dtype = a.dtype().promote(b.dtype());
+        if !dtype.is_float() {
+            let product = matmul(&a.cast(DType::F64), &b.cast(DType::F64))?;
+            return Ok(product.cast(DType::I64).into());
+        }
+        Ok(matmul(&a.cast(dtype), &b.cast(dtype))?.into())
+    }
+
+    fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
+        let dy = cx.dy();
+        let (a, b) = (cx.input(0)?.cast(dy.dtype()), cx.input(1)?.cast(dy.dtype()));
+        cx.two(|| matmul(dy, &b.transpose(-1, -2)?), || matmul(&a.transpose(-1, -2)?, dy))
+    }
+}
+
+/// `x Wᵀ + b`. Inputs: x (…, in), w (out, in), optional bias (out).
+struct Linear;
+
+fn flat(a: &Array) -> Result<Array> {
+    let width = a.shape()[a.ndim() - 1];
+    let rows = a.shape()[..a.ndim() - 1].iter().product();
+    a.reshape_to(&[rows, width])
+}
+
+impl Op for Linear {
+    fn rule(&self) -> &Rule {
+        &table::LINEAR
+    }
+
+    fn forward(&self, x: Inputs<'_>) -> Result<Output> {
+        let (a, w, bias) = (x.array(0)?, x.array(1)?, x.optional(2)?);
+        if a.ndim() == 0 || w.ndim() != 2 || a.shape()[a.ndim() - 1] != w.shape()[1] {
+            return Err(RbeError::shape("linear", "x (…, in) and weight (out, in)", format!("{:?} and {:?}", a.shape(), w.shape())));
+        }
+        if bias.is_some_and(|b| b.shape() != &w.shape()[..1]) {
+            return Err(RbeError::shape("linear", format!("bias ({})", w.shape()[0]), format!("{:?}", bias.map(Array::shape))));
+        }
+        let dtype = a.dtype().promote(w.dtype());
+        let y = matmul(&flat(&a.cast(dtype))?, &w.cast(dtype).transpose(0, 1)?)?;
+        if let Some(bias) = bias {
+            let bias = bias.cast(dtype);
+            dispatch_float!("linear", dtype, T => crate::array::map_into(&y, &bias.contiguous(), |y: T, b: T| y + b))?;
+        }
+        let shape: Dims = a.shape()[..a.ndim() - 1].iter().copied().chain([w.shape()[0]]).collect();
+        Ok(y.reshape_to(&shape)?.into())
+    }
+
+    fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
+        let dy = flat(cx.dy())?;
+        let (x, w) = (cx.input(0)?.cast(dy.dtype()), cx.input(1)?.cast(dy.dtype()));
+        let mut grads = cx.two(|| matmul(&dy, &w)?.reshape_to(cx.shape(0)), || matmul(&dy.transpose(0, 1)?, &flat(&x)?))?;
+        if cx.arity() > 2 {
+            grads.push(if cx.needs(2) { dense(dy.sum_axes(&[0])) } else { None });
+        }
+        Ok(grads)
+    }
+}
+
+impl RBETensor {
+    /// Matrix product with NumPy's rules for one axis and for batches.
+    ///
+    /// # Errors
+    /// `Shape` if the inner lengths differ or the batches do not broadcast; `DType` for a packed tensor.
+    pub fn matmul(&self, other: &RBETensor) -> Result<RBETensor> {
+        if self.shape().is_empty() || other.shape().is_empty() {
+            return Err(RbeError::shape("matmul", "operands with axes", format!("{:?} and {:?}", self.shape(), other.shape())));
+        }
+        match (self.shape().len(), other.shape().len()) {
+            (1, 1) => apply(Matmul, &[&self.unsqueeze(0)?, &other.unsqueeze(1)?])?.reshape(&[]),
+            (1, _) => apply(Matmul, &[&self.unsqueeze(0)?, other])?.squeeze(Some(-2)),
+            (_, 1) => apply(Matmul, &[self, &other.unsqueeze(1)?])?.squeeze(Some(-1)),
+            _ => apply(Matmul, &[self, other]),
+        }
+    }
+
+    /// `x Wᵀ + b` with a dense weight (out, in): (…, in) to (…, out).
+    ///
+    /// # Errors
+    /// `Shape` if the lengths do not fit; `DType` for a packed tensor.
+    pub fn linear(&self, weight: &RBETensor, bias: Option<&RBETensor>) -> Result<RBETensor> {
+        match bias {
+            Some(bias) => apply(Linear, &[self, weight, bias]),
+            None => apply(Linear, &[self, weight]),
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! Products with two-level weights.
+
+use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense};
+use super::table;
+use crate::array::{Array, Dims};
+use crate::dispatch_float;
+use crate::dtype::{DType, Float};
+use crate::error::{RbeError, Result};
+use crate::graph::{Factor, Gradient, GradientCache, apply};
+use crate::kernel::packed as kernel;
+use crate::kernel::scalar::{self, TwoLevel};
+use crate::packed::{BITS, MAX_RADIUS, PackedTensor, levels, pull_back};
+use crate::tensor::RBETensor;
+
+fn batch_of(a: &Array) -> usize {
+    a.shape()[..a.ndim().saturating_sub(1)].iter().product()
+}
+
+fn with_last(shape: &[usize], last: usize) -> Dims {
+    shape[..shape.len() - 1].iter().copied().chain([last]).collect()
+}
+
+fn check_lengths(op: &'static str, x: &Array, rows: usize, cols: usize, bias: Option<&Array>) -> Result<()> {
+    if x.ndim() == 0 || x.shape()[x.ndim() - 1] != cols {
+        return Err(RbeError::shape(op, format!("x (…, {cols}) for a weight ({rows}, {cols})"), format!("{:?}", x.shape())));
+    }
+    match bias {
+        Some(bias) if bias.shape() != [rows] => Err(RbeError::shape(op, format!("bias ({rows})"), format!("{:?}", bias.shape()))),
+        _ => Ok(()),
+    }
+}
+
+/// `x Wᵀ + b` with a packed tensor. Inputs: x (…, in), w packed (out, in), optional bias (out).
+struct PackedLinear;
+
+/// Row-major bits and levels of a packed tensor in type `T`.
+fn decoded<T: Float>(w: &PackedTensor) -> (Vec<u64>, Vec<T>) {
+    let lo = w.lo();
+    let v =
+        lo.chunks_exact(2).flat_map(|z| levels([T::of(f64::from(z[0])), T::of(f64::from(z[1]))], T::of(f64::from(w.scale())))).collect();
+    (w.hi(), v)
+}
+
+impl Op for PackedLinear {
+    fn rule(&self) -> &Rule {
+        &table::PACKED_LINEAR
+    }
+
+    fn forward(&self, x: Inputs<'_>) -> Result<Output> {
+        const OP: &str = "packed_linear";
+        let (a, w, bias) = (x.array(0)?, x.packed(1)?, x.optional(2)?);
+        check_lengths(OP, a, w.rows(), w.cols(), bias)?;
+        let a = if a.dtype().is_float() { a.contiguous() } else { a.cast(DType::F32).contiguous() };
+        let bias = bias.map(|b| b.cast(a.dtype()).contiguous());
+        let (batch, shape) = (batch_of(&a), with_last(a.shape(), w.rows()));
+        if a.dtype() == DType::F32 {
+            let (x, bias) = (a.read::<f32>(), bias.as_ref().map(Array::read::<f32>));
+            return Ok(Array::build(&shape, |y| kernel::forward(&x, batch, w, bias.as_deref(), y)).into());
+        }
+        let (hi, v) = decoded::<f64>(w);
+        let (x, bias) = (a.read::<f64>(), bias.as_ref().map(Array::read::<f64>));
+        let two = TwoLevel { hi: &hi, v: &v, rows: w.rows(), cols: w.cols() };
+        Ok(Array::build(&shape, |y| scalar::forward(&x, batch, two, bias.as_deref(), y)).into())
+    }
+
+    fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
+        let (x, w, dy) = (cx.input(0)?.contiguous(), cx.packed(1)?, cx.dy().contiguous());
+        let (rows, cols, batch) = (w.rows(), w.cols(), batch_of(&dy));
+        if dy.dtype() == DType::F64 {
+            return self.backward_wide(cx, &x, w, &dy);
+        }
+        let x = x.cast(DType::F32);
+        let make = |wanted: bool, shape: &[usize]| wanted.then(|| Array::build(shape, |_: &mut [f32]| {}));
+        let dx = make(cx.needs(0), cx.shape(0));
+        let gv = make(cx.needs(1), &[rows, w.blocks(), 2]);
+        let db = make(cx.needs(2), &[rows]);
+        {
+            let (x, dy) = (x.read::<f32>(), dy.read::<f32>());
+            let (mut dx, mut gv, mut db) =
+                (dx.as_ref().map(Array::write::<f32>), gv.as_ref().map(Array::write::<f32>), db.as_ref().map(Array::write::<f32>));
+            let wanted = kernel::Grads { dx: dx.as_deref_mut(), levels: gv.as_deref_mut(), bias: db.as_deref_mut() };
+            kernel::backward(kernel::Factor { x: &x, dy: &dy, batch }, w, wanted);
+        }
+        let mut grads = Grads::new();
+        grads.push(dx.and_then(dense));
+        grads.push(match gv {
+            Some(gv) => Some(Gradient::Packed(GradientCache::new(
+                w,
+                Factor::Product { x: x.reshape_to(&[batch, cols])?, dy: dy.reshape_to(&[batch, rows])? },
+                Some(gv),
+            ))),
+            None => None,
+        });
+        if cx.arity() > 2 {
+            grads.push(db.and_then(dense));
+        }
+        Ok(grads)
+    }
+}
+
+impl PackedLinear {
+    fn backward_wide(&self, cx: &Cx<'_>, x: &Array, w: &PackedTensor, dy: &Array) -> Result<Grads> {
+        let (rows, cols, batch) = (w.rows(), w.cols(), batch_of(dy));
+        let mut grads = Grads::new();
+        grads.push(if cx.needs(0) {
+            let (hi, v) = decoded::<f64>(w);
+            let dy = dy.read::<f64>();
+            dense(Array::build(cx.shape(0), |out| scalar::dx(&dy, batch, TwoLevel { hi: &hi, v: &v, rows, cols }, out)))
+        } else {
+            None
+        });
+        grads.push(if cx.needs(1) {
+            let (x, dy) = (x.cast(DType::F32).reshape_to(&[batch, cols])?, dy.cast(DType::F32).reshape_to(&[batch, rows])?);
+            Some(Gradient::Packed(GradientCache::new(w, Factor::Product { x, dy }, None)))
+        } else {
+            None
+        });
+        if cx.arity() > 2 {
+            grads.push(if cx.needs(2) { dense(dy.reshape_to(&[batch, rows])?.sum_axes(&[0])) } else { None });
+        }
+        Ok(grads)
+    }
+}
+
+/// `x Wᵀ + b` where the points are an ordinary input. Inputs: x (…, in), z (out, blocks, 2), optional bias (out).
+struct TwoLevelLinear {
+    hi: Vec<u64>, // (out, blocks)
+    rows: usize,
+    cols: usize,
+    scale: f64,
+}
+
+impl TwoLevelLinear {
+    fn levels<T: Float>(&self, z: &Array) -> Vec<T> {
+        z.contiguous().read::<T>().chunks_exact(2).flat_map(|z| levels([z[0], z[1]], T::of(self.scale))).collect()
+    }
+
+    fn weights<'a, T>(&'a self, v: &'a [T]) -> TwoLevel<'a, T> {
+        TwoLevel { hi: &self.hi, v, rows: self.rows, cols: self.cols }
+    }
+}
+
+impl Op for TwoLevelLinear {
+    fn rule(&self) -> &Rule {
+        &table::TWO_LEVEL_LINEAR
+    }
+
+    fn forward(&self, x: Inputs<'_>) -> Result<Output> {
+        const OP: &str = "packed_linear";
+        let (a, z, bias) = (x.array(0)?, x.array(1)?, x.optional(2)?);
+        check_lengths(OP, a, self.rows, self.cols, bias)?;
+        let blocks = self.cols.div_ceil(BITS);
+        if z.shape() != [self.rows, blocks, 2] {
+            return Err(RbeError::shape(OP, format!("z ({}, {blocks}, 2)", self.rows), format!("{:?}", z.shape())));
+        }
+        let dtype = a.dtype().promote(z.dtype());
+        let (a, z, bias) = (a.cast(dtype).contiguous(), z.cast(dtype), bias.map(|b| b.cast(dtype).contiguous()));
+        let shape = with_last(a.shape(), self.rows);
+        dispatch_float!(OP, dtype, T => {
+            check_points(OP, &z.contiguous().read::<T>())?;
+            let v = self.levels::<T>(&z);
+            let (x, bias) = (a.read::<T>(), bias.as_ref().map(Array::read::<T>));
+            Ok(Array::build(&shape, |y| scalar::forward(&x, batch_of(&a), self.weights(&v), bias.as_deref(), y)).into())
+        })
+    }
+
+    fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
+        let dy = cx.dy().contiguous();
+        let (x, z) = (cx.input(0)?.cast(dy.dtype()).contiguous(), cx.input(1)?.cast(dy.dtype()).contiguous());
+        let batch = batch_of(&dy);
+        dispatch_float!("packed_linear", dy.dtype(), T => {
+            let upstream = dy.read::<T>();
+            let v = self.levels::<T>(&z);
+            let mut grads = cx.two(
+                || Ok(Array::build(cx.shape(0), |out| scalar::dx(&upstream, batch, self.weights(&v), out))),
+                || {
+                    let mut g = vec![T::of(0.0); self.hi.len() * BITS];
+                    scalar::weight_gradient(&x.read::<T>(), &upstream, batch, self.rows, self.cols, &mut g);
+                    let mut gv = vec![T::of(0.0); self.hi.len() * 2];
+                    scalar::level_gradient(&g, &self.hi, &mut gv);
+                    Ok(Array::build(z.shape(), |out: &mut [T]| {
+                        for ((o, z), g) in out.chunks_exact_mut(2).zip(z.read::<T>().chunks_exact(2)).zip(gv.chunks_exact(2)) {
+                            o.copy_from_slice(&pull_back([z[0], z[1]], T::of(self.scale), [g[0], g[1]]));
+                        }
+                    }))
+                },
+            )?;
+            if cx.arity() > 2 {
+                grads.push(if cx.needs(2) { dense(dy.reshape_to(&[batch, self.rows])?.sum_axes(&[0])) } else { None });
+            }
+            Ok(grads)
+        })
+    }
+}
+
+/// Fails for a point that is not finite or outside `|z| <= 1 - 1e-3`.
+pub(crate) fn check_points<T: Float>(op: &'static str, z: &[T]) -> Result<()> {
+    for z in z.chunks_exact(2) {
+        if !(z[0].is_finite() && z[1].is_finite()) {
+            return Err(RbeError::non_finite(op, "finite points", format!("({}, {})", z[0].wide(), z[1].wide())));
+        }
+        if z[0].hypot(z[1]).wide() > f64::from(MAX_RADIUS) * (1.0 + f64::from(f32::EPSILON)) {
+            return Err(RbeError::value(op, "points with |z| <= 1 - 1e-3", format!("({}, {})", z[0].wide(), z[1].wide())));
+        }
+    }
+    Ok(())
+}
+
+impl RBETensor {
+    /// `x Wᵀ + b` with a packed weight of logical shape (out, in): (…, in) to (…, out).
+    ///
+    /// # Errors
+    /// `Shape` if the lengths do not fit; `DType` if the weight is dense or `x` packed.
+    pub fn packed_linear(&self, weight: &RBETensor, bias: Option<&RBETensor>) -> Result<RBETensor> {
+        match bias {
+            Some(bias) => apply(PackedLinear, &[self, weight, bias]),
+            None => apply(PackedLinear, &[self, weight]),
+        }
+    }
+
+    /// `x Wᵀ` with a packed weight of logical shape (out, in).
+    ///
+    /// # Errors
+    /// As [`RBETensor::packed_linear`].
+    pub fn packed_matmul(&self, weight: &RBETensor) -> Result<RBETensor> {
+        self.packed_linear(weight, None)
+    }
+
+    /// `x Wᵀ + b` with weights of two levels a block, differentiable in x (…, in), the points z (out, blocks, 2) and the
+    /// bias (out), in float32 or float64. `hi` (out, blocks) are the state bits.
+    ///
+    /// # Errors
+    /// `Shape` if the lengths do not fit; `Value` for an unused bit that is set, a point outside the disk or a scale that
+    /// is not positive; `NonFinite` for a point that is not finite.
+    pub fn two_level_linear(&self, hi: &[u64], z: &RBETensor, scale: f64, bias: Option<&RBETensor>) -> Result<RBETensor> {
+        const OP: &str = "packed_linear";
+        let (Some(cols), [rows, blocks, 2]) = (self.shape().last().copied(), z.shape()) else {
+            return Err(RbeError::shape(OP, "x (…, in) and z (out, blocks, 2)", format!("{:?} and {:?}", self.shape(), z.shape())));
+        };
+        let (rows, blocks) = (*rows, *blocks);
+        if blocks != cols.div_ceil(BITS) || hi.len() != rows * blocks {
+            let expected = format!("hi ({rows}, {0}) and z ({rows}, {0}, 2) for x (…, {cols})", cols.div_ceil(BITS));
+            return Err(RbeError::shape(OP, expected, format!("{} words and {:?}", hi.len(), z.shape())));
+        }
+        if !(scale.is_finite() && scale > 0.0) {
+            return Err(RbeError::value(OP, "a finite scale > 0", scale));
+        }
+        let used = if cols.is_multiple_of(BITS) { u64::MAX } else { (1 << (cols % BITS)) - 1 };
+        if let Some(row) = hi.chunks_exact(blocks).position(|row| row[blocks - 1] & !used != 0) {
+            return Err(RbeError::value(OP, "unused bits of the last block to be 0", format!("a set one in row {row}")));
+        }
+        let op = TwoLevelLinear { hi: hi.to_vec(), rows, cols, scale };
+        match bias {
+            Some(bias) => apply(op, &[self, z, bias]),
+            None => apply(op, &[self, z]),
+        }
+    }
+}

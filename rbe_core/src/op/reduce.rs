@@ -1,0 +1,366 @@
+//! Reductions over axes.
+
+use super::rule::{Cx, Grads, Inputs, Op, Output, Rule};
+use super::table;
+use crate::array::{Array, Dims, fold_rows, map, normalize_axes, normalize_axis, zip, zip3};
+use crate::dtype::{DType, Float};
+use crate::error::{RbeError, Result};
+use crate::graph::apply;
+use crate::tensor::RBETensor;
+use crate::{dispatch_all, dispatch_float};
+
+/// What a reduction computes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Kind {
+    Sum,
+    Mean,
+    /// Divisor is the count less this.
+    Var(f64),
+    LogSumExp,
+    /// Largest or smallest over all reduced axes; equal elements share the gradient.
+    Extreme {
+        largest: bool,
+    },
+}
+
+/// A reduction over sorted axes.
+struct Reduce {
+    kind: Kind,
+    axes: Vec<usize>,
+    keepdims: bool,
+}
+
+/// `shape` with the reduced axes of length 1.
+fn kept_shape(shape: &[usize], axes: &[usize]) -> Dims {
+    shape.iter().enumerate().map(|(i, n)| if axes.contains(&i) { 1 } else { *n }).collect()
+}
+
+impl Reduce {
+    fn finish(&self, reduced: Array, shape: &[usize]) -> Result<Array> {
+        if self.keepdims { reduced.reshape_to(&kept_shape(shape, &self.axes)) } else { Ok(reduced) }
+    }
+
+    fn count(&self, shape: &[usize]) -> usize {
+        self.axes.iter().map(|a| shape[*a]).product()
+    }
+
+    fn name(&self) -> &'static str {
+        match self.kind {
+            Kind::Sum => "sum",
+            Kind::Mean => "mean",
+            Kind::Var(_) => "var",
+            Kind::LogSumExp => "logsumexp",
+            Kind::Extreme { largest: true } => "max",
+            Kind::Extreme { largest: false } => "min",
+        }
+    }
+}
+
+fn rows<T: Float>(a: &Array, axes: &[usize], body: impl Fn(&[T]) -> T + Sync + Send) -> Array {
+    let (moved, shape, _, inner) = a.split_axes(axes);
+    let source = moved.read::<T>();
+    Array::build(&shape, |out: &mut [T]| fold_rows(&source, inner, out, 1, |row, o| o[0] = body(row)))
+}
+
+/// Mean of a row, accumulated in double precision.
+fn mean<T: Float>(row: &[T]) -> f64 {
+    row.iter().map(|v| v.wide()).sum::<f64>() / row.len() as f64
+}
+
+fn log_sum_exp<T: Float>(row: &[T]) -> T {
+    let top = row.iter().copied().fold(T::neg_infinity(), T::max);
+    if top.is_infinite() {
+        return if row.iter().any(|v| v.is_nan()) { T::nan() } else { top };
+    }
+    top + row.iter().map(|v| (*v - top).exp()).sum::<T>().ln()
+}
+
+impl Op for Reduce {
+    fn rule(&self) -> &Rule {
+        match self.kind {
+            Kind::Sum => &table::SUM,
+            Kind::Mean => &table::MEAN,
+            Kind::Var(_) => &table::VAR,
+            Kind::LogSumExp => &table::LOGSUMEXP,
+            Kind::Extreme { largest: true } => &table::MAX,
+            Kind::Extreme { largest: false } => &table::MIN,
+        }
+    }
+
+    fn forward(&self, x: Inputs<'_>) -> Result<Output> {
+        let a = x.array(0)?;
+        let name = self.name();
+        if matches!(self.kind, Kind::Sum) {
+            return Ok(self.finish(a.sum_axes(&self.axes), a.shape())?.into());
+        }
+        let count = self.count(a.shape());
+        if let Kind::Extreme { largest } = self.kind {
+            if count == 0 {
+                return Err(RbeError::value(name, "at least one element to compare", format!("shape {:?}", a.shape())));
+            }
+            let (moved, shape, _, inner) = a.split_axes(&self.axes);
+            let out = dispatch_all!(a.dtype(), T => {
+                let source = moved.read::<T>();
+                Array::build(&shape, |out: &mut [T]| fold_rows(&source, inner, out, 1, |row, o| o[0] = row[extreme(row, largest)]))
+            });
+            return Ok(self.finish(out, a.shape())?.into());
+        }
+        let a = if a.dtype().is_float() { a.clone() } else { a.cast(DType::F32) };
+        let out = dispatch_float!(name, a.dtype(), T => Ok(match self.kind {
+            Kind::Mean => {
+                let scale = T::of(1.0 / count as f64);
+                map(&a.sum_axes(&self.axes), |s: T| s * scale)
+            }
+            Kind::Var(correction) => rows(&a, &self.axes, |row: &[T]| {
+                let m = mean(row);
+                T::of(row.iter().map(|v| (v.wide() - m).powi(2)).sum::<f64>() / (count as f64 - correction).max(0.0))
+            }),
+            _ => rows(&a, &self.axes, log_sum_exp::<T>),
+        }))?;
+        Ok(self.finish(out, a.shape())?.into())
+    }
+
+    fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
+        let shape = cx.shape(0);
+        let keep = kept_shape(shape, &self.axes);
+        let dy = cx.dy().reshape_to(&keep)?;
+        let count = self.count(shape) as f64;
+        let name = self.name();
+        cx.one(|| {
+            dispatch_float!(name, dy.dtype(), T => match self.kind {
+                Kind::Sum => dy.broadcast_to(shape),
+                Kind::Mean => map(&dy, |d: T| d * T::of(1.0 / count)).broadcast_to(shape),
+                Kind::Var(correction) => {
+                    let x = cx.input(0)?;
+                    let means = rows(x, &self.axes, |row: &[T]| T::of(mean(row))).reshape_to(&keep)?;
+                    let scale = T::of(2.0 / (count - correction));
+                    zip3(name, &dy, x, &means, |d: T, x: T, m: T| d * (x - m) * scale)
+                }
+                Kind::LogSumExp => zip3(name, &dy, cx.input(0)?, &cx.output()?.reshape_to(&keep)?, |d: T, x: T, y: T| d * (x - y).exp()),
+                Kind::Extreme { .. } => {
+                    let (x, y) = (cx.input(0)?, cx.output()?.reshape_to(&keep)?);
+                    let hits = zip(name, x, &y, |x: T, y: T| if x == y { T::of(1.0) } else { T::of(0.0) })?;
+                    let ties = hits.sum_axes(&self.axes).reshape_to(&keep)?;
+                    zip3(name, &dy, &hits, &ties, |d: T, h: T, t: T| if h > T::of(0.0) { d / t } else { T::of(0.0) })
+                }
+            })
+        })
+    }
+}
+
+/// Position of the first largest or smallest element; a NaN counts as both.
+fn extreme<T: PartialOrd + Copy>(row: &[T], largest: bool) -> usize {
+    let mut best = 0;
+    for (i, v) in row.iter().enumerate() {
+        if v.partial_cmp(v).is_none() {
+            return i;
+        }
+        if if largest { *v > row[best] } else { *v < row[best] } {
+            best = i;
+        }
+    }
+    best
+}
+
+impl RBETensor {
+    fn reduce(&self, kind: Kind, axes: Option<&[isize]>, keepdims: bool) -> Result<RBETensor> {
+        let op = Reduce { kind, axes: Vec::new(), keepdims };
+        let axes = normalize_axes(op.name(), axes, self.shape().len())?;
+        apply(Reduce { axes, ..op }, &[self])
+    }
+
+    /// Sum over `axes` (all if `None`).
+    ///
+    /// # Errors
+    /// `Index` for an axis that is not there; `DType` for a packed tensor.
+    pub fn sum(&self, axes: Option<&[isize]>, keepdims: bool) -> Result<RBETensor> {
+        self.reduce(Kind::Sum, axes, keepdims)
+    }
+
+    /// Mean over `axes` (all if `None`).
+    ///
+    /// # Errors
+    /// As [`RBETensor::sum`].
+    pub fn mean(&self, axes: Option<&[isize]>, keepdims: bool) -> Result<RBETensor> {
+        self.reduce(Kind::Mean, axes, keepdims)
+    }
+
+    /// Variance over `axes`: the sum of squared deviations over `count - correction`.
+    ///
+    /// # Errors
+    /// As [`RBETensor::sum`].
+    pub fn var(&self, axes: Option<&[isize]>, correction: f64, keepdims: bool) -> Result<RBETensor> {
+        self.reduce(Kind::Var(correction), axes, keepdims)
+    }
+
+    /// `ln Σ e^x` over `axes`, without overflow.
+    ///
+    /// # Errors
+    /// As [`RBETensor::sum`].
+    pub fn logsumexp(&self, axes: Option<&[isize]>, keepdims: bool) -> Result<RBETensor> {
+        self.reduce(Kind::LogSumExp, axes, keepdims)
+    }
+
+    /// Largest element over `axes`; equal ones share the gradient.
+    ///
+    /// # Errors
+    /// As [`RBETensor::sum`]; `Value` if there is no element.
+    pub fn max(&self, axes: Option<&[isize]>, keepdims: bool) -> Result<RBETensor> {
+        self.reduce(Kind::Extreme { largest: true }, axes, keepdims)
+    }
+
+    /// Smallest element over `axes`; equal ones share the gradient.
+    ///
+    /// # Errors
+    /// As [`RBETensor::max`].
+    pub fn min(&self, axes: Option<&[isize]>, keepdims: bool) -> Result<RBETensor> {
+        self.reduce(Kind::Extreme { largest: false }, axes, keepdims)
+    }
+
+    /// Positions (int64) of the first largest elements along `axis`, or in the flattened tensor.
+    ///
+    /// # Errors
+    /// As [`RBETensor::max`].
+    pub fn argmax(&self, axis: Option<isize>, keepdims: bool) -> Result<RBETensor> {
+        self.arg_extreme("argmax", axis, keepdims, true)
+    }
+
+    /// Positions (int64) of the first smallest elements along `axis`, or in the flattened tensor.
+    ///
+    /// # Errors
+    /// As [`RBETensor::max`].
+    pub fn argmin(&self, axis: Option<isize>, keepdims: bool) -> Result<RBETensor> {
+        self.arg_extreme("argmin", axis, keepdims, false)
+    }
+
+    fn arg_extreme(&self, op: &'static str, axis: Option<isize>, keepdims: bool, largest: bool) -> Result<RBETensor> {
+        let a = self.array(op)?;
+        let axes = match axis {
+            Some(axis) => vec![normalize_axis(op, axis, a.ndim())?],
+            None => (0..a.ndim()).collect(),
+        };
+        let (moved, shape, outer, inner) = a.split_axes(&axes);
+        if inner == 0 && outer > 0 {
+            return Err(RbeError::value(op, "at least one element to compare", format!("shape {:?}", a.shape())));
+        }
+        let out = dispatch_all!(a.dtype(), T => {
+            let source = moved.read::<T>();
+            Array::build(&shape, |out: &mut [i64]| fold_rows(&source, inner, out, 1, |row, o| o[0] = extreme(row, largest) as i64))
+        });
+        Ok(RBETensor::from_array(if keepdims { out.reshape_to(&kept_shape(a.shape(), &axes))? } else { out }))
+    }
+
+    /// Whether any (`all = false`) or every element over `axes` is not 0.
+    ///
+    /// # Errors
+    /// As [`RBETensor::sum`].
+    pub fn truth(&self, all: bool, axes: Option<&[isize]>, keepdims: bool) -> Result<RBETensor> {
+        let op = if all { "all" } else { "any" };
+        let a = self.array(op)?.cast(DType::Bool);
+        let axes = normalize_axes(op, axes, a.ndim())?;
+        let (moved, shape, _, inner) = a.split_axes(&axes);
+        let source = moved.read::<u8>();
+        let out = Array::build(&shape, |out: &mut [u8]| {
+            if inner == 0 {
+                out.fill(u8::from(all));
+            } else {
+                fold_rows(&source, inner, out, 1, |row, o| {
+                    o[0] = u8::from(if all { row.iter().all(|v| *v != 0) } else { row.iter().any(|v| *v != 0) });
+                });
+            }
+        });
+        Ok(RBETensor::from_array(if keepdims { out.reshape_to(&kept_shape(a.shape(), &axes))? } else { out }))
+    }
+}
+
+/// Softmax or its logarithm along the last axis.
+struct Softmax {
+    log: bool,
+}
+
+impl Op for Softmax {
+    fn rule(&self) -> &Rule {
+        if self.log { &table::LOG_SOFTMAX } else { &table::SOFTMAX }
+    }
+
+    fn forward(&self, x: Inputs<'_>) -> Result<Output> {
+        let a = x.array(0)?;
+        let a = if a.dtype().is_float() { a.contiguous() } else { a.cast(DType::F32).contiguous() };
+        let width = a.shape().last().copied().unwrap_or(1);
+        dispatch_float!("softmax", a.dtype(), T => {
+            let source = a.read::<T>();
+            Ok(Array::build(a.shape(), |out: &mut [T]| fold_rows(&source, width, out, width, |row, o| {
+                if self.log {
+                    let total = log_sum_exp(row);
+                    o.iter_mut().zip(row).for_each(|(o, x)| *o = *x - total);
+                } else {
+                    softmax_row(row, o);
+                }
+            })).into())
+        })
+    }
+
+    fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
+        let (y, dy) = (cx.output()?.contiguous(), cx.dy().contiguous());
+        let width = y.shape().last().copied().unwrap_or(1);
+        cx.one(|| {
+            dispatch_float!("softmax", y.dtype(), T => {
+                let (y, dy) = (y.read::<T>(), dy.read::<T>());
+                Ok(Array::build(cx.shape(0), |out: &mut [T]| {
+                    let piece = (1usize << 14).div_ceil(width.max(1)) * width;
+                    crate::parallel::for_each_piece(out, piece.max(1), |p, out| {
+                        for (r, o) in out.chunks_mut(width).enumerate() {
+                            let start = p * piece + r * width;
+                            let (y, d) = (&y[start..start + width], &dy[start..start + width]);
+                            if self.log {
+                                let total: T = d.iter().copied().sum();
+                                (0..width).for_each(|i| o[i] = d[i] - y[i].exp() * total);
+                            } else {
+                                let total: T = y.iter().zip(d).map(|(y, d)| *y * *d).sum();
+                                (0..width).for_each(|i| o[i] = y[i] * (d[i] - total));
+                            }
+                        }
+                    });
+                }))
+            })
+        })
+    }
+}
+
+/// `e^x / Σ e^x` of a row, without overflow.
+pub(crate) fn softmax_row<T: Float>(row: &[T], out: &mut [T]) {
+    let top = row.iter().copied().fold(T::neg_infinity(), T::max);
+    let mut total = T::zero();
+    for (o, x) in out.iter_mut().zip(row) {
+        *o = (*x - top).exp();
+        total += *o;
+    }
+    let scale = T::one() / total;
+    out.iter_mut().for_each(|o| *o = *o * scale);
+}
+
+impl RBETensor {
+    fn along_last(&self, op: &'static str, axis: isize, f: impl Op) -> Result<RBETensor> {
+        let last = self.shape().len().saturating_sub(1);
+        if self.shape().is_empty() || normalize_axis(op, axis, self.shape().len())? == last {
+            return apply(f, &[self]);
+        }
+        apply(f, &[&self.transpose(axis, -1)?])?.transpose(axis, -1)
+    }
+
+    /// `e^x / Σ e^x` along `axis`.
+    ///
+    /// # Errors
+    /// `Index` for an axis that is not there; `DType` for a packed tensor.
+    pub fn softmax(&self, axis: isize) -> Result<RBETensor> {
+        self.along_last("softmax", axis, Softmax { log: false })
+    }
+
+    /// `x - ln Σ e^x` along `axis`.
+    ///
+    /// # Errors
+    /// As [`RBETensor::softmax`].
+    pub fn log_softmax(&self, axis: isize) -> Result<RBETensor> {
+        self.along_last("log_softmax", axis, Softmax { log: true })
+    }
+}

@@ -1,0 +1,142 @@
+//! Choice and comparison.
+
+use super::arithmetic::promote;
+use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense};
+use super::table;
+use crate::array::{Array, map, zip, zip3};
+use crate::dtype::{DType, Float};
+use crate::error::Result;
+use crate::graph::apply;
+use crate::tensor::RBETensor;
+use crate::{dispatch_all, dispatch_float};
+
+/// `condition ? a : b`, element-wise under broadcasting. Inputs: condition (bool), a, b.
+struct Where;
+
+impl Op for Where {
+    fn rule(&self) -> &Rule {
+        &table::WHERE
+    }
+
+    fn forward(&self, x: Inputs<'_>) -> Result<Output> {
+        let (c, a, b) = (x.array(0)?.cast(DType::Bool), x.array(1)?, x.array(2)?);
+        let dtype = promote(a, b);
+        let (a, b) = (a.cast(dtype), b.cast(dtype));
+        Ok(dispatch_all!(dtype, T => zip3("where", &c, &a, &b, |c: u8, a: T, b: T| if c != 0 { a } else { b }))?.into())
+    }
+
+    fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
+        let (c, dy) = (cx.input(0)?.cast(DType::Bool), cx.dy());
+        let side = |first: bool| -> Result<Array> {
+            dispatch_float!("where", dy.dtype(), T => zip("where", &c, dy, |c: u8, d: T| if (c != 0) == first { d } else { T::of(0.0) }))
+        };
+        let mut grads = Grads::new();
+        grads.push(None);
+        grads.push(if cx.needs(1) { dense(side(true)?) } else { None });
+        grads.push(if cx.needs(2) { dense(side(false)?) } else { None });
+        Ok(grads)
+    }
+}
+
+/// A comparison of two tensors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comparison {
+    /// `a == b`
+    Eq,
+    /// `a != b`
+    Ne,
+    /// `a < b`
+    Lt,
+    /// `a <= b`
+    Le,
+    /// `a > b`
+    Gt,
+    /// `a >= b`
+    Ge,
+}
+
+/// A logical connective.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Logic {
+    /// Both.
+    And,
+    /// At least one.
+    Or,
+    /// Exactly one.
+    Xor,
+}
+
+impl RBETensor {
+    /// `a` where this (not 0) holds, else `b`.
+    ///
+    /// # Errors
+    /// `Shape` if the shapes do not broadcast; `DType` for a packed tensor.
+    pub fn where_(&self, a: &RBETensor, b: &RBETensor) -> Result<RBETensor> {
+        apply(Where, &[self, a, b])
+    }
+
+    /// Comparison under broadcasting: a bool tensor.
+    ///
+    /// # Errors
+    /// As [`RBETensor::where_`].
+    pub fn compare(&self, other: &RBETensor, comparison: Comparison) -> Result<RBETensor> {
+        let (a, b) = (self.array("compare")?, other.array("compare")?);
+        let dtype = promote(a, b);
+        let (a, b) = (a.cast(dtype), b.cast(dtype));
+        Ok(RBETensor::from_array(dispatch_all!(dtype, T => match comparison {
+            Comparison::Eq => zip("eq", &a, &b, |a: T, b: T| u8::from(a == b)),
+            Comparison::Ne => zip("ne", &a, &b, |a: T, b: T| u8::from(a != b)),
+            Comparison::Lt => zip("lt", &a, &b, |a: T, b: T| u8::from(a < b)),
+            Comparison::Le => zip("le", &a, &b, |a: T, b: T| u8::from(a <= b)),
+            Comparison::Gt => zip("gt", &a, &b, |a: T, b: T| u8::from(a > b)),
+            Comparison::Ge => zip("ge", &a, &b, |a: T, b: T| u8::from(a >= b)),
+        })?))
+    }
+
+    /// Logical connective of two tensors (anything but 0 is true): a bool tensor.
+    ///
+    /// # Errors
+    /// As [`RBETensor::where_`].
+    pub fn logical(&self, other: &RBETensor, connective: Logic) -> Result<RBETensor> {
+        let (a, b) = (self.array("logical")?.cast(DType::Bool), other.array("logical")?.cast(DType::Bool));
+        Ok(RBETensor::from_array(match connective {
+            Logic::And => zip("logical_and", &a, &b, |a: u8, b: u8| a & b),
+            Logic::Or => zip("logical_or", &a, &b, |a: u8, b: u8| a | b),
+            Logic::Xor => zip("logical_xor", &a, &b, |a: u8, b: u8| a ^ b),
+        }?))
+    }
+
+    /// Whether each element is 0.
+    ///
+    /// # Errors
+    /// `DType` for a packed tensor.
+    pub fn logical_not(&self) -> Result<RBETensor> {
+        Ok(RBETensor::from_array(map(&self.array("logical_not")?.cast(DType::Bool), |v: u8| 1 - v)))
+    }
+
+    /// Whether each element is neither NaN nor infinite.
+    ///
+    /// # Errors
+    /// `DType` for a packed tensor.
+    pub fn isfinite(&self) -> Result<RBETensor> {
+        let a = self.array("isfinite")?;
+        Ok(RBETensor::from_array(match a.dtype() {
+            DType::F32 => map(a, |v: f32| u8::from(v.is_finite())),
+            DType::F64 => map(a, |v: f64| u8::from(v.is_finite())),
+            _ => Array::full(DType::Bool, a.shape(), 1.0),
+        }))
+    }
+
+    /// Whether each element is NaN.
+    ///
+    /// # Errors
+    /// `DType` for a packed tensor.
+    pub fn isnan(&self) -> Result<RBETensor> {
+        let a = self.array("isnan")?;
+        Ok(RBETensor::from_array(match a.dtype() {
+            DType::F32 => map(a, |v: f32| u8::from(v.is_nan())),
+            DType::F64 => map(a, |v: f64| u8::from(v.is_nan())),
+            _ => Array::zeros(DType::Bool, a.shape()),
+        }))
+    }
+}

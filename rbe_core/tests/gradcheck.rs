@@ -1,0 +1,265 @@
+//! Walks the rule table: every rule has a float64 gradient check, and every check names a rule.
+
+use std::collections::BTreeMap;
+
+use rbe_core::array::{Array, SliceSpec};
+use rbe_core::gradcheck::{Tolerance, gradcheck};
+use rbe_core::op::{CrossEntropyOptions, Picks, Reduction, Running, mse_loss, table::RULES};
+use rbe_core::packed::{Cycle, Family};
+use rbe_core::{DType, RBETensor, RbeError, Result};
+
+/// Reproducible numbers in (-1, 1) without ties.
+fn numbers(seed: u64, n: usize) -> Vec<f64> {
+    (0..n).map(|i| ((i as f64 + 1.0) * (12.9898 + seed as f64)).sin() * 43758.5453).map(|v| (v - v.floor()) * 2.0 - 1.0).collect()
+}
+
+fn t(seed: u64, shape: &[usize]) -> RBETensor {
+    RBETensor::new(&numbers(seed, shape.iter().product()), shape).unwrap().requiring_grad().unwrap()
+}
+
+/// Numbers in (0.3, 2.3).
+fn positive(seed: u64, shape: &[usize]) -> RBETensor {
+    let values: Vec<f64> = numbers(seed, shape.iter().product()).into_iter().map(|v| v + 1.3).collect();
+    RBETensor::new(&values, shape).unwrap().requiring_grad().unwrap()
+}
+
+fn ints(values: &[i64], shape: &[usize]) -> RBETensor {
+    RBETensor::new(values, shape).unwrap()
+}
+
+type Case = Box<dyn Fn() -> Result<()>>;
+
+struct Cases(BTreeMap<&'static str, Vec<Case>>);
+
+impl Cases {
+    fn add(&mut self, rule: &'static str, inputs: Vec<RBETensor>, f: impl Fn(&[RBETensor]) -> Result<RBETensor> + 'static) {
+        self.0.entry(rule).or_default().push(Box::new(move || gradcheck(&f, &inputs, Tolerance::default())));
+    }
+
+    fn unary(&mut self, rule: &'static str, x: RBETensor, f: fn(&RBETensor) -> Result<RBETensor>) {
+        self.add(rule, vec![x], move |x| f(&x[0]));
+    }
+
+    fn binary(&mut self, rule: &'static str, f: fn(&RBETensor, &RBETensor) -> Result<RBETensor>) {
+        for (a, b) in [(vec![3, 4], vec![3, 4]), (vec![3, 1], vec![4]), (vec![], vec![2, 3]), (vec![0], vec![1])] {
+            self.add(rule, vec![positive(1, &a), positive(2, &b)], move |x| f(&x[0], &x[1]));
+        }
+        // One tensor twice, and a view as operand.
+        self.add(rule, vec![positive(3, &[3, 3])], move |x| f(&x[0], &x[0].transpose(0, 1)?));
+    }
+}
+
+fn cases() -> Cases {
+    let mut c = Cases(BTreeMap::new());
+    elementwise(&mut c);
+    axes(&mut c);
+    places(&mut c);
+    networks(&mut c);
+    c
+}
+
+fn elementwise(c: &mut Cases) {
+    c.binary("add", |a, b| a.add(b));
+    c.binary("sub", |a, b| a.sub(b));
+    c.binary("mul", |a, b| a.mul(b));
+    c.binary("div", |a, b| a.div(b));
+    c.binary("pow", |a, b| a.pow(b));
+    for (name, f) in [("maximum", RBETensor::maximum as fn(&_, &_) -> _), ("minimum", RBETensor::minimum)] {
+        c.add(name, vec![t(1, &[3, 4]), t(2, &[4])], move |x| f(&x[0], &x[1]));
+    }
+    let mask = RBETensor::new(&[1u8, 0, 0, 1], &[4]).unwrap();
+    c.add("where", vec![t(1, &[3, 4]), t(2, &[4])], move |x| mask.where_(&x[0], &x[1]));
+    let x = || t(5, &[2, 7]);
+    c.unary("neg", x(), RBETensor::neg);
+    c.unary("exp", x(), RBETensor::exp);
+    c.unary("expm1", x(), RBETensor::expm1);
+    c.unary("log", positive(1, &[5]), RBETensor::log);
+    c.unary("log1p", positive(1, &[5]), RBETensor::log1p);
+    c.unary("sqrt", positive(1, &[5]), RBETensor::sqrt);
+    c.unary("square", x(), RBETensor::square);
+    c.unary("reciprocal", positive(1, &[5]), RBETensor::reciprocal);
+    c.unary("abs", x(), RBETensor::abs);
+    c.unary("sin", x(), RBETensor::sin);
+    c.unary("cos", x(), RBETensor::cos);
+    c.unary("tanh", x(), RBETensor::tanh);
+    c.unary("sigmoid", x(), RBETensor::sigmoid);
+    c.unary("relu", x(), RBETensor::relu);
+    c.unary("leaky_relu", x(), |x| x.leaky_relu(0.1));
+    c.unary("elu", x(), |x| x.elu(0.7));
+    c.unary("gelu", x(), RBETensor::gelu);
+    c.unary("gelu_tanh", x(), RBETensor::gelu_tanh);
+    c.unary("silu", x(), RBETensor::silu);
+    c.unary("softplus", x(), |x| x.softplus(1.5));
+    c.unary("powf", positive(1, &[5]), |x| x.powf(2.5));
+    c.unary("powf", t(1, &[5]), |x| x.powf(2.0));
+    c.unary("clamp", x(), |x| x.clamp(Some(-0.5), Some(0.4)));
+    // Numbers and differences that float32 holds exactly: conversion there and back loses nothing.
+    let exact: Vec<f64> = (0..6).map(|i| f64::from(i) / 8.0 - 0.3125).collect();
+    let exact = RBETensor::new(&exact, &[2, 3]).unwrap().requiring_grad().unwrap();
+    let coarse = Tolerance { eps: 1.0 / 1024.0, ..Tolerance::default() };
+    c.0.entry("cast")
+        .or_default()
+        .push(Box::new(move || gradcheck(|x| x[0].cast(DType::F32)?.square()?.cast(DType::F64), std::slice::from_ref(&exact), coarse)));
+    // The mask is drawn anew in every call unless the generator is put back.
+    c.add("dropout", vec![t(1, &[40])], |x| {
+        rbe_core::random::manual_seed(3);
+        x[0].dropout(0.3, true)
+    });
+}
+
+fn axes(c: &mut Cases) {
+    for axes in [None, Some(vec![0]), Some(vec![-1]), Some(vec![0, 2])] {
+        for keep in [false, true] {
+            let a = axes.clone();
+            c.add("sum", vec![t(1, &[2, 3, 4])], move |x| x[0].sum(a.as_deref(), keep));
+            let a = axes.clone();
+            c.add("mean", vec![t(1, &[2, 3, 4])], move |x| x[0].mean(a.as_deref(), keep));
+            let a = axes.clone();
+            c.add("var", vec![t(1, &[2, 3, 4])], move |x| x[0].var(a.as_deref(), 1.0, keep));
+            let a = axes.clone();
+            c.add("logsumexp", vec![t(1, &[2, 3, 4])], move |x| x[0].logsumexp(a.as_deref(), keep));
+            let a = axes.clone();
+            c.add("max", vec![t(1, &[2, 3, 4])], move |x| x[0].max(a.as_deref(), keep));
+            let a = axes.clone();
+            c.add("min", vec![t(1, &[2, 3, 4])], move |x| x[0].min(a.as_deref(), keep));
+        }
+    }
+    for axis in [-1, 0] {
+        c.add("softmax", vec![t(1, &[3, 5])], move |x| x[0].softmax(axis));
+        c.add("log_softmax", vec![t(1, &[3, 5])], move |x| x[0].log_softmax(axis));
+    }
+}
+
+fn places(c: &mut Cases) {
+    c.add("reshape", vec![t(1, &[2, 6])], |x| x[0].transpose(0, 1)?.reshape(&[3, -1]));
+    c.add("permute", vec![t(1, &[2, 3, 4])], |x| x[0].permute(&[2, 0, -2]));
+    c.add("broadcast_to", vec![t(1, &[3, 1])], |x| x[0].broadcast_to(&[2, 3, 4]));
+    c.add("slice", vec![t(1, &[5, 4])], |x| {
+        x[0].slice(&[SliceSpec { start: 4, step: -2, len: 3 }, SliceSpec { start: 1, step: 1, len: 2 }])
+    });
+    c.add("concat", vec![t(1, &[2, 3]), t(2, &[2, 1])], |x| RBETensor::concat(&[&x[0], &x[1], &x[0]], 1));
+    c.add("concat", vec![t(1, &[2, 3]), t(2, &[2, 3])], |x| RBETensor::stack(&[&x[0], &x[1]], -1));
+    c.add("slice", vec![t(1, &[5, 2])], |x| {
+        let parts = x[0].split(&[2, 3], 0)?;
+        parts[0].sum(None, false)?.mul(&parts[1])
+    });
+    for (indices, front) in [
+        (vec![(0, ints(&[1, 1, -1], &[3]))], false),
+        (vec![(1, ints(&[0, 2, 2, 1], &[2, 2]))], false),
+        (vec![(0, ints(&[0, 1], &[2, 1])), (2, ints(&[3, 3, 0], &[3]))], true),
+    ] {
+        c.add("index", vec![t(1, &[2, 3, 4])], move |x| {
+            let picks: Vec<(usize, Array)> = indices.iter().map(|(axis, i)| (*axis, i.array("test").unwrap().clone())).collect();
+            x[0].index(&Picks::new(x[0].shape(), &picks, front)?)
+        });
+    }
+    c.add("gather", vec![t(1, &[3, 4])], |x| x[0].gather(1, &ints(&[0, 3, 3, -1, 2, 0], &[3, 2])));
+    c.add("embedding", vec![t(1, &[5, 3])], |x| x[0].embedding(&ints(&[4, 0, 4, 2], &[2, 2]), None));
+}
+
+fn networks(c: &mut Cases) {
+    for (a, b) in [
+        (vec![3, 4], vec![4, 2]),
+        (vec![2, 3, 4], vec![4, 5]),
+        (vec![2, 1, 3, 4], vec![3, 4, 2]),
+        (vec![4], vec![4]),
+        (vec![4], vec![4, 3]),
+        (vec![2, 3, 4], vec![4]),
+    ] {
+        c.add("matmul", vec![t(1, &a), t(2, &b)], |x| x[0].matmul(&x[1]));
+    }
+    c.add("matmul", vec![t(1, &[4, 3]), t(2, &[2, 4])], |x| x[0].transpose(0, 1)?.matmul(&x[1].transpose(0, 1)?));
+    c.add("linear", vec![t(1, &[2, 3, 4]), t(2, &[5, 4]), t(3, &[5])], |x| x[0].linear(&x[1], Some(&x[2])));
+    c.add("linear", vec![t(1, &[3, 4]), t(2, &[5, 4])], |x| x[0].linear(&x[1], None));
+
+    let (rows, cols) = (5, 70); // a partial block of 6 weights
+    let hi: Vec<u64> =
+        (0..rows as u64 * 2).map(|i| (i + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) & if i % 2 == 1 { 63 } else { u64::MAX }).collect();
+    let z = || {
+        let small: Vec<f64> = numbers(9, rows * 2 * 2).into_iter().map(|v| v * 0.65).collect();
+        RBETensor::new(&small, &[rows, 2, 2]).unwrap().requiring_grad().unwrap()
+    };
+    let words = hi.clone();
+    c.add("two_level_linear", vec![t(1, &[2, 3, cols]), z(), t(3, &[rows])], move |x| {
+        x[0].two_level_linear(&words, &x[1], 0.2, Some(&x[2]))
+    });
+    c.add("two_level_linear", vec![t(1, &[3, cols]), z()], move |x| x[0].two_level_linear(&hi, &x[1], 0.2, None));
+    // The packed tensor itself is no float64 input; x and bias are, and hi, lo, interaction have tests of their own.
+    let lo: Vec<f32> = numbers(8, rows * 2 * 2).into_iter().map(|v| v as f32 * 0.6).collect();
+    let bits: Vec<u64> = (0..rows as u64 * 2).map(|i| if i % 2 == 1 { i } else { !i << 3 }).collect();
+    let w = RBETensor::from_packed(rbe_core::packed::PackedTensor::new(&[rows, cols], &bits, &lo, None).unwrap(), true);
+    c.add("packed_linear", vec![t(1, &[2, 3, cols]), t(3, &[rows])], move |x| x[0].packed_linear(&w, Some(&x[1])));
+
+    for family in Family::ALL {
+        for phase in 0..2 {
+            let hi: Vec<u64> = (0..3).map(|i| Cycle { family, phase, frequency: 28 + 3 * i }.bits()).collect();
+            let point = || RBETensor::new(&[0.3, 0.2, -0.5, 0.4, 0.1, -0.6], &[3, 2]).unwrap().requiring_grad().unwrap();
+            c.add("rbe_activation", vec![t(1, &[4, 3]), point()], move |x| x[0].rbe_activation(&hi, &x[1]));
+        }
+    }
+    let shared = vec![Cycle::initial(Family::Circular).bits()];
+    c.add("rbe_activation", vec![t(1, &[4, 3]), positive(1, &[1, 2])], move |x| {
+        x[0].rbe_activation(&shared, &x[1].mul(&RBETensor::new(&[0.3], &[])?)?)
+    });
+
+    for affine in 0..3 {
+        c.add("layer_norm", vec![t(1, &[2, 3, 4]), positive(2, &[3, 4]), t(3, &[3, 4])], move |x| {
+            let y = x[0].layer_norm(&[3, 4], (affine > 0).then_some(&x[1]), (affine > 1).then_some(&x[2]), 1e-5)?;
+            // Keep every input on the tape, so that each is checked.
+            y.add(&x[1].mul(&x[2])?)
+        });
+        for shape in [vec![6, 3], vec![3, 3, 2]] {
+            for training in [true, false] {
+                c.add("batch_norm", vec![t(1, &shape), positive(2, &[3]), t(3, &[3])], move |x| {
+                    let running =
+                        Running { mean: Array::full(DType::F64, &[3], 0.1), var: Array::full(DType::F64, &[3], 0.7), momentum: 0.1 };
+                    let y = x[0].batch_norm(Some(running), (affine > 0).then_some(&x[1]), (affine > 1).then_some(&x[2]), training, 1e-5)?;
+                    y.square()?.sum(None, false)?.add(&x[1].mul(&x[2])?.sum(None, false)?)
+                });
+            }
+        }
+    }
+    c.add("mse_loss", vec![t(1, &[3, 4]), t(2, &[3, 4])], |x| mse_loss(&x[0], &x[1]));
+    for reduction in [Reduction::Mean, Reduction::Sum, Reduction::Elements] {
+        for label_smoothing in [0.0, 0.1] {
+            for weight in [None, Some(vec![0.5, 1.0, 2.0, 0.25])] {
+                let options = CrossEntropyOptions { label_smoothing, ignore_index: 1, weight, reduction };
+                c.add("cross_entropy", vec![t(1, &[5, 4])], move |x| x[0].cross_entropy(&ints(&[0, 3, 1, 2, 3], &[5]), options.clone()));
+            }
+        }
+        let options = CrossEntropyOptions { reduction, ..Default::default() };
+        c.add("cross_entropy", vec![t(1, &[2, 4, 3])], move |x| x[0].cross_entropy(&ints(&[0, 3, 1, 2, 3, 0], &[2, 3]), options.clone()));
+    }
+}
+
+/// Rules whose inputs exist in float32 only; the named test stands in for a float64 check.
+const CHECKED_ELSEWHERE: [(&str, &str); 1] =
+    [("packed_activation", "rbe_core/tests/packed.rs: the packed activation follows its float64 twin")];
+
+#[test]
+fn every_rule_has_a_gradcheck_that_passes() {
+    let cases = cases();
+    let rules: Vec<&str> = RULES.iter().map(|r| r.name.as_ref()).collect();
+    for name in cases.0.keys() {
+        assert!(rules.contains(name), "{name} is not in the table");
+    }
+    let mut failures = Vec::new();
+    for rule in rules {
+        match cases.0.get(rule) {
+            None if CHECKED_ELSEWHERE.iter().any(|(name, _)| *name == rule) => {}
+            None => failures.push(format!("{rule}: no gradcheck")),
+            Some(list) => {
+                failures.extend(list.iter().enumerate().filter_map(|(i, run)| run().err().map(|e| format!("{rule} case {i}: {e}"))))
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn a_wrong_or_missing_gradient_fails() {
+    let x = t(1, &[3]);
+    // The gradient of a detached product is zero; the differences are not.
+    let lost = gradcheck(|x| x[0].detach().square()?.add(&x[0].sub(&x[0])?), std::slice::from_ref(&x), Tolerance::default());
+    assert!(matches!(lost, Err(RbeError::Value(_))), "{lost:?}");
+}

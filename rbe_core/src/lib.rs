@@ -9,6 +9,7 @@ pub mod gradcheck;
 pub mod graph;
 pub mod kernel;
 pub mod op;
+pub mod optim;
 pub mod packed;
 pub mod parallel;
 pub mod pool;

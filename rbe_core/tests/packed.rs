@@ -43,6 +43,7 @@ fn read(w: &RBETensor) -> RBEGradient {
 }
 
 /// A loss linear in W, in float64: Σ c ∘ (x Wᵀ).
+#[allow(clippy::too_many_arguments)] // a product has this many parts
 fn linear_loss(x: &[f32], c: &[f32], batch: usize, hi: &[u64], lo: &[f64], scale: f64, rows: usize, cols: usize) -> f64 {
     let v: Vec<f64> = lo.chunks_exact(2).flat_map(|z| levels([z[0], z[1]], scale)).collect();
     let x: Vec<f64> = x.iter().map(|v| f64::from(*v)).collect();

@@ -119,6 +119,21 @@ impl GradientCache {
         Ok(RBEGradient { hi: self.hi()?, lo: self.lo()?, interaction: self.interaction()? })
     }
 
+    /// The gradient of the loss times `scale`.
+    pub(crate) fn scaled(&self, scale: f32) -> GradientCache {
+        let times = |a: &Array| crate::array::map(a, |v: f32| v * scale);
+        let factors = self.factors.iter().map(|f| match f {
+            Factor::Product { x, dy } => Factor::Product { x: x.clone(), dy: times(dy) },
+            Factor::Activation { x, dy } => Factor::Activation { x: x.clone(), dy: times(dy) },
+        });
+        GradientCache {
+            weight: self.weight.clone(),
+            version: self.version,
+            factors: factors.collect(),
+            levels: self.levels.as_ref().map(times),
+        }
+    }
+
     fn is_activation(&self) -> bool {
         matches!(self.factors.first(), Some(Factor::Activation { .. }))
     }

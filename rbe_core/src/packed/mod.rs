@@ -2,6 +2,7 @@
 
 mod block;
 mod cycle;
+mod init;
 mod levels;
 mod tensor;
 

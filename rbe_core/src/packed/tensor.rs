@@ -230,3 +230,23 @@ fn last_mask(cols: usize) -> u64 {
         used => (1 << used) - 1,
     }
 }
+
+impl PackedTensor {
+    /// Takes over the blocks of a tensor of the same shape and scale, in place.
+    ///
+    /// # Errors
+    /// `Shape` or `Value` if shape or scale differ.
+    pub fn copy_from(&self, other: &PackedTensor) -> Result<()> {
+        if self.shape() != other.shape() {
+            return Err(RbeError::shape("copy", format!("a packed tensor {:?}", self.shape()), format!("{:?}", other.shape())));
+        }
+        if self.scale() != other.scale() {
+            return Err(RbeError::value("copy", format!("scale {}", self.scale()), other.scale()));
+        }
+        if !self.same_storage(other) {
+            let source = other.tiles();
+            self.tiles_mut().copy_from_slice(&source);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,342 @@
+//! Update rules of dense tensors, with torch's formulas.
+
+use crate::array::Array;
+use crate::dispatch_float;
+use crate::dtype::Float;
+use crate::error::{RbeError, Result};
+use crate::graph::Gradient;
+use crate::parallel;
+use crate::tensor::RBETensor;
+
+/// How a dense tensor is updated.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum DenseRule {
+    /// Stochastic gradient descent.
+    Sgd {
+        /// Share of the previous velocity.
+        momentum: f64,
+        /// Share of the gradient that does not enter the velocity.
+        dampening: f64,
+        /// Look ahead along the velocity.
+        nesterov: bool,
+    },
+    /// Adam (Kingma, Ba 2015), or AdamW (Loshchilov, Hutter 2019) with decoupled weight decay.
+    Adam {
+        /// Decays of the moments.
+        betas: (f64, f64),
+        /// Added to the root of the second moment.
+        eps: f64,
+        /// Weight decay shrinks the tensor instead of joining the gradient.
+        decoupled: bool,
+    },
+    /// RMSprop (Hinton 2012).
+    RmsProp {
+        /// Decay of the second moment.
+        alpha: f64,
+        /// Added to the root of the second moment.
+        eps: f64,
+        /// Share of the previous velocity.
+        momentum: f64,
+        /// Subtract the squared mean from the second moment.
+        centered: bool,
+    },
+    /// Adagrad (Duchi, Hazan, Singer 2011).
+    Adagrad {
+        /// Decay of the rate.
+        lr_decay: f64,
+        /// Added to the root of the sum of squares.
+        eps: f64,
+        /// First value of the sum of squares.
+        initial: f64,
+    },
+    /// Lion (Chen et al. 2023).
+    Lion {
+        /// Shares of the momentum in the step and in its update.
+        betas: (f64, f64),
+    },
+}
+
+impl DenseRule {
+    /// Names of the arrays of its state.
+    pub fn state_names(self) -> &'static [&'static str] {
+        match self {
+            DenseRule::Sgd { momentum: 0.0, .. } => &[],
+            DenseRule::Sgd { .. } => &["momentum_buffer"],
+            DenseRule::Adam { .. } => &["exp_avg", "exp_avg_sq"],
+            DenseRule::RmsProp { .. } => &["square_avg", "momentum_buffer", "grad_avg"],
+            DenseRule::Adagrad { .. } => &["sum"],
+            DenseRule::Lion { .. } => &["exp_avg"],
+        }
+    }
+}
+
+/// Rates of one step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DenseRates {
+    /// Learning rate.
+    pub lr: f64,
+    /// Weight decay.
+    pub weight_decay: f64,
+}
+
+/// State of one tensor: arrays like it, named by [`DenseRule::state_names`], and the number of steps.
+#[derive(Clone, Default)]
+pub struct DenseState {
+    /// The arrays; none before the first step.
+    pub arrays: Vec<Array>,
+    /// Steps taken.
+    pub step: u64,
+}
+
+/// Elements of one parallel piece.
+const PIECE: usize = 1 << 14;
+
+impl DenseState {
+    /// Updates `value` by `gradient` of the same shape and dtype.
+    ///
+    /// # Errors
+    /// `DType` for integers.
+    pub fn update(&mut self, rule: DenseRule, rates: DenseRates, value: &Array, gradient: &Array) -> Result<()> {
+        if self.arrays.is_empty() {
+            let initial = if let DenseRule::Adagrad { initial, .. } = rule { initial } else { 0.0 };
+            self.arrays = rule.state_names().iter().map(|_| Array::full(value.dtype(), value.shape(), initial)).collect();
+        }
+        self.step += 1;
+        let gradient = if gradient.same_storage(value) { gradient.copy() } else { gradient.contiguous() };
+        // A strided parameter is updated in a contiguous copy and written back.
+        let target = value.contiguous();
+        dispatch_float!("step", value.dtype(), T => {
+            {
+                let grad = gradient.read::<T>();
+                let mut guards: Vec<_> = self.arrays.iter().map(Array::write::<T>).collect();
+                let mut guards = guards.iter_mut();
+                let empty: &mut [T] = &mut [];
+                let first: &mut [T] = guards.next().map_or(empty, |g| g);
+                let empty: &mut [T] = &mut [];
+                let second: &mut [T] = guards.next().map_or(empty, |g| g);
+                let empty: &mut [T] = &mut [];
+                let third: &mut [T] = guards.next().map_or(empty, |g| g);
+                let mut out = target.write::<T>();
+                run(rule, rates, self.step, &mut out, &grad, [first, second, third]);
+            }
+            if !target.same_storage(value) {
+                crate::array::map_into(value, &target, |_: T, v: T| v)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Bytes held.
+    pub fn nbytes(&self) -> usize {
+        self.arrays.iter().map(Array::nbytes).sum()
+    }
+}
+
+/// A piece of every array, by turns.
+fn run<T: Float>(rule: DenseRule, rates: DenseRates, step: u64, p: &mut [T], g: &[T], state: [&mut [T]; 3]) {
+    struct Piece<'a, T> {
+        p: &'a mut [T],
+        s: [&'a mut [T]; 3],
+        g: &'a [T],
+    }
+    let [a, b, c] = state;
+    let (mut a, mut b, mut c) = (a.chunks_mut(PIECE), b.chunks_mut(PIECE), c.chunks_mut(PIECE));
+    let mut pieces: Vec<Piece<'_, T>> = p
+        .chunks_mut(PIECE)
+        .zip(g.chunks(PIECE))
+        .map(|(p, g)| Piece { p, g, s: [a.next().unwrap_or_default(), b.next().unwrap_or_default(), c.next().unwrap_or_default()] })
+        .collect();
+    parallel::map_mut(&mut pieces, |_, piece| {
+        let [a, b, c] = &mut piece.s;
+        update(rule, rates, step, piece.p, piece.g, a, b, c);
+    });
+}
+
+/// The rule on one piece; `a`, `b`, `c` are the state arrays it has, else empty.
+#[allow(clippy::too_many_arguments)] // the parameter, its gradient and up to three state arrays
+fn update<T: Float>(rule: DenseRule, rates: DenseRates, step: u64, p: &mut [T], g: &[T], a: &mut [T], b: &mut [T], c: &mut [T]) {
+    let (lr, decay) = (T::of(rates.lr), T::of(rates.weight_decay));
+    let one = T::one();
+    match rule {
+        DenseRule::Sgd { momentum, dampening, nesterov } => {
+            let (mu, keep) = (T::of(momentum), T::of(1.0 - dampening));
+            for i in 0..p.len() {
+                let mut d = g[i] + decay * p[i];
+                if momentum != 0.0 {
+                    a[i] = if step == 1 { d } else { mu * a[i] + keep * d };
+                    d = if nesterov { d + mu * a[i] } else { a[i] };
+                }
+                p[i] = p[i] - lr * d;
+            }
+        }
+        DenseRule::Adam { betas, eps, decoupled } => {
+            let (b1, b2, eps) = (T::of(betas.0), T::of(betas.1), T::of(eps));
+            let rate = T::of(rates.lr / (1.0 - betas.0.powi(step as i32)));
+            let root = T::of((1.0 - betas.1.powi(step as i32)).sqrt());
+            let (shrink, join) = if decoupled { (one - lr * decay, T::zero()) } else { (one, decay) };
+            for i in 0..p.len() {
+                let d = g[i] + join * p[i];
+                a[i] = a[i] + (d - a[i]) * (one - b1);
+                b[i] = b2 * b[i] + (one - b2) * d * d;
+                p[i] = p[i] * shrink - rate * a[i] / (b[i].sqrt() / root + eps);
+            }
+        }
+        DenseRule::RmsProp { alpha, eps, momentum, centered } => {
+            let (alpha, eps, mu) = (T::of(alpha), T::of(eps), T::of(momentum));
+            for i in 0..p.len() {
+                let d = g[i] + decay * p[i];
+                a[i] = alpha * a[i] + (one - alpha) * d * d;
+                let mut second = a[i];
+                if centered {
+                    c[i] = c[i] + (d - c[i]) * (one - alpha);
+                    second = second - c[i] * c[i];
+                }
+                let d = d / (second.sqrt() + eps);
+                if momentum > 0.0 {
+                    b[i] = mu * b[i] + d;
+                    p[i] = p[i] - lr * b[i];
+                } else {
+                    p[i] = p[i] - lr * d;
+                }
+            }
+        }
+        DenseRule::Adagrad { lr_decay, eps, .. } => {
+            let (rate, eps) = (T::of(rates.lr / (1.0 + (step - 1) as f64 * lr_decay)), T::of(eps));
+            for i in 0..p.len() {
+                let d = g[i] + decay * p[i];
+                a[i] += d * d;
+                p[i] = p[i] - rate * d / (a[i].sqrt() + eps);
+            }
+        }
+        DenseRule::Lion { betas } => {
+            let (b1, b2) = (T::of(betas.0), T::of(betas.1));
+            for i in 0..p.len() {
+                let direction = b1 * a[i] + (one - b1) * g[i];
+                let sign = if direction > T::zero() {
+                    one
+                } else if direction < T::zero() {
+                    -one
+                } else {
+                    T::zero()
+                };
+                p[i] = p[i] * (one - lr * decay) - lr * sign;
+                a[i] = b2 * a[i] + (one - b2) * g[i];
+            }
+        }
+    }
+}
+
+/// Whether every element is finite.
+pub(super) fn all_finite(a: &Array) -> bool {
+    let check = |a: &Array| -> Result<bool> {
+        dispatch_float!("step", a.dtype(), T => {
+            let a = a.as_contiguous();
+            let values = a.read::<T>();
+            let pieces = parallel::map(values.len().div_ceil(PIECE), |i| {
+                values[i * PIECE..((i + 1) * PIECE).min(values.len())].iter().fold(T::of(0.0), |s, v| s + *v * T::of(0.0)) == T::of(0.0)
+            });
+            Ok(pieces.into_iter().all(|fine| fine))
+        })
+    };
+    check(a).unwrap_or(true)
+}
+
+/// An optimiser of dense tensors.
+pub struct DenseOptimizer {
+    rule: DenseRule,
+    params: Vec<(RBETensor, usize)>, // with the group
+    rates: Vec<DenseRates>,
+    states: Vec<DenseState>,
+}
+
+impl DenseOptimizer {
+    /// Optimiser of groups of tensors.
+    ///
+    /// # Errors
+    /// `DType` for a packed or integer tensor; `Graph` for one that is no leaf or given twice.
+    pub fn new(rule: DenseRule, groups: Vec<(Vec<RBETensor>, DenseRates)>) -> Result<DenseOptimizer> {
+        let mut out = DenseOptimizer { rule, params: Vec::new(), rates: Vec::new(), states: Vec::new() };
+        for (params, rates) in groups {
+            out.add_group(params, rates)?;
+        }
+        Ok(out)
+    }
+
+    /// Adds a group.
+    ///
+    /// # Errors
+    /// As [`DenseOptimizer::new`].
+    pub fn add_group(&mut self, params: Vec<RBETensor>, rates: DenseRates) -> Result<()> {
+        const OP: &str = "optimizer";
+        for (i, p) in params.iter().enumerate() {
+            if p.is_packed() || !p.dtype().is_float() {
+                return Err(RbeError::dtype(OP, "dense float tensors (HybridOptimizer trains packed ones)", format!("{p:?}")));
+            }
+            check_leaf(p, self.params.iter().map(|(p, _)| p).chain(&params[..i]))?;
+        }
+        let group = self.rates.len();
+        self.rates.push(rates);
+        self.states.extend(params.iter().map(|_| DenseState::default()));
+        self.params.extend(params.into_iter().map(|p| (p, group)));
+        Ok(())
+    }
+
+    /// The rule.
+    pub fn rule(&self) -> DenseRule {
+        self.rule
+    }
+
+    /// Changes the constants of the rule, not its kind.
+    pub fn set_rule(&mut self, rule: DenseRule) {
+        self.rule = rule;
+    }
+
+    /// Rates of the groups, to change.
+    pub fn rates_mut(&mut self) -> &mut [DenseRates] {
+        &mut self.rates
+    }
+
+    /// State of every tensor, in the order given.
+    pub fn states(&self) -> &[DenseState] {
+        &self.states
+    }
+
+    /// State of every tensor, to replace.
+    pub fn states_mut(&mut self) -> &mut [DenseState] {
+        &mut self.states
+    }
+
+    /// The tensors, in the order given.
+    pub fn params(&self) -> impl Iterator<Item = &RBETensor> {
+        self.params.iter().map(|(p, _)| p)
+    }
+
+    /// Updates every tensor that has a gradient.
+    ///
+    /// # Errors
+    /// None that leave some tensors updated: dtypes were checked on entry.
+    pub fn step(&mut self) -> Result<()> {
+        for ((p, group), state) in self.params.iter().zip(&mut self.states) {
+            if let Some(Gradient::Dense(g)) = p.grad() {
+                state.update(self.rule, self.rates[*group], p.array("step")?, &g)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets the gradients.
+    pub fn zero_grad(&self) {
+        self.params.iter().for_each(|(p, _)| drop(p.slot().grad.lock().take()));
+    }
+}
+
+/// Fails for a tensor that is no leaf or already in `others`.
+pub(super) fn check_leaf<'a>(p: &RBETensor, mut others: impl Iterator<Item = &'a RBETensor>) -> Result<()> {
+    if !p.is_leaf() {
+        return Err(RbeError::graph("optimizer", "leaf tensors", "the result of a recorded operation"));
+    }
+    if others.any(|o| o.id() == p.id()) {
+        return Err(RbeError::graph("optimizer", "each tensor once", format!("{p:?} twice")));
+    }
+    Ok(())
+}

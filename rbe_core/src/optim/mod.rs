@@ -1,0 +1,9 @@
+//! Optimisers: one for dense tensors with a choice of rules, one for packed and dense together.
+
+mod clip;
+mod dense;
+mod hybrid;
+
+pub use clip::{clip_grad_norm, clip_grad_value};
+pub use dense::{DenseOptimizer, DenseRates, DenseRule, DenseState};
+pub use hybrid::{HybridOptimizer, NonFinite, Rates};

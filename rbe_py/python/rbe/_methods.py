@@ -1,0 +1,352 @@
+"""Methods of the tensor class that are compositions, conversions or text."""
+
+import copy as _copy
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import _rbe, creation, dtypes
+from ._rbe import RBETensor
+from .dtypes import as_dtype
+from .errors import DTypeError, GraphError, ShapeError
+
+
+class MaxResult(NamedTuple):
+    """Largest or smallest values along an axis, and where they are."""
+
+    values: RBETensor
+    indices: RBETensor
+
+
+def numpy(self: RBETensor) -> "np.ndarray[Any, Any]":
+    """Return the NumPy array of the same memory.
+
+    Raises
+    ------
+    GraphError
+        For a tensor that requires grad: detach it first.
+    """
+    if self.requires_grad:
+        raise GraphError("numpy", "a tensor that requires no grad (use detach())", "one that does")
+    return np.asarray(self._memory())
+
+
+def __array__(self: RBETensor, dtype: Any = None, copy: bool | None = None) -> "np.ndarray[Any, Any]":
+    array = numpy(self)
+    if dtype is not None and array.dtype != dtype:
+        if copy is False:
+            raise ValueError("a copy is needed to convert the dtype")
+        return array.astype(dtype)
+    return array.copy() if copy else array
+
+
+def __dlpack__(self: RBETensor, **kwargs: Any) -> Any:
+    return numpy(self).__dlpack__(**kwargs)
+
+
+def __dlpack_device__(self: RBETensor) -> tuple[int, int]:
+    return (1, 0)
+
+
+def tolist(self: RBETensor) -> Any:
+    """Return the elements as nested lists."""
+    return numpy(self.detach()).tolist()
+
+
+def clone(self: RBETensor) -> RBETensor:
+    """Return a copy with memory of its own; gradients flow through."""
+    if self.is_packed:
+        return _rbe._packed(self._hi, self._lo, list(self.shape), self.scale)
+    if self.requires_grad and _rbe.is_grad_enabled():
+        return self * 1.0
+    return creation.from_numpy(np.array(self.detach()._memory()))
+
+
+def requires_grad_(self: RBETensor, requires_grad: bool = True) -> RBETensor:
+    """Make a leaf want a gradient, or no longer; return it."""
+    self.requires_grad = requires_grad
+    return self
+
+
+def hi(self: RBETensor) -> "np.ndarray[Any, Any]":
+    """State bits of a packed tensor: uint64 (out, blocks), a copy."""
+    return np.array(self._hi._memory()).view(np.uint64)
+
+
+def lo(self: RBETensor) -> "np.ndarray[Any, Any]":
+    """Points of a packed tensor: float32 (out, blocks, 2), a copy."""
+    return np.array(self._lo._memory())
+
+
+def to(self: RBETensor, *args: Any, dtype: Any = None, device: Any = None) -> RBETensor:
+    """Return the tensor converted to a dtype; the only device is "cpu".
+
+    Raises
+    ------
+    DeviceError
+        For another device.
+    """
+    for arg in args:
+        if isinstance(arg, RBETensor):
+            dtype = arg.dtype
+        elif isinstance(arg, dtypes.dtype | np.dtype | type) or arg in ("float32", "float64", "int64", "bool"):
+            dtype = arg
+        else:
+            device = arg
+    creation.check_device("to", device)
+    return self if dtype is None or self.dtype is as_dtype(dtype) else self._cast(as_dtype(dtype))
+
+
+def view(self: RBETensor, *shape: Any) -> RBETensor:
+    """Return the elements in another shape; a view where strides allow."""
+    return self.reshape(*shape)
+
+
+def flatten(self: RBETensor, start_dim: int = 0, end_dim: int = -1) -> RBETensor:
+    """Return the axes from `start_dim` to `end_dim` joined into one."""
+    n = max(self.ndim, 1)
+    start, end = start_dim % n, end_dim % n
+    shape = list(self.shape) or [1]
+    return self.reshape(*shape[:start], int(np.prod(shape[start : end + 1], dtype=np.int64)), *shape[end + 1 :])
+
+
+def expand(self: RBETensor, *sizes: Any) -> RBETensor:
+    """Return a view repeated along axes of length 1; -1 keeps an axis."""
+    wanted = list(sizes[0]) if len(sizes) == 1 and not isinstance(sizes[0], int) else list(sizes)
+    lead = len(wanted) - self.ndim
+    return self.broadcast_to([self.shape[i - lead] if n == -1 else n for i, n in enumerate(wanted)])
+
+
+def std(self: RBETensor, axis: Any = None, correction: float = 1.0, keepdims: bool = False) -> RBETensor:
+    """Return the standard deviation: the root of `var`."""
+    return self.var(axis, correction, keepdims).sqrt()
+
+
+def prod(self: RBETensor) -> RBETensor:
+    """Return the product of all elements."""
+    total = creation.ones((), dtype=self.dtype)
+    for x in self.reshape(-1):
+        total = total * x
+    return total
+
+
+def split(self: RBETensor, split_size: int | Sequence[int], dim: int = 0) -> list[RBETensor]:
+    """Return consecutive parts of `split_size` (or of the given lengths) along an axis: views."""
+    n = self.shape[dim]
+    if isinstance(split_size, int):
+        if split_size < 1:
+            raise ShapeError("split", "a size of at least 1", str(split_size))
+        lengths = [min(split_size, n - i) for i in range(0, n, split_size)] or [0]
+    else:
+        lengths = list(split_size)
+    return self._split(lengths, dim)
+
+
+def chunk(self: RBETensor, chunks: int, dim: int = 0) -> list[RBETensor]:
+    """Return at most `chunks` parts of equal length (the last may be shorter) along an axis: views."""
+    return split(self, max(-(-self.shape[dim] // chunks), 1), dim)
+
+
+def masked_fill(self: RBETensor, mask: RBETensor, value: float) -> RBETensor:
+    """Return the tensor with `value` where `mask` holds."""
+    return _rbe.where(mask, creation.full((), value, dtype=self.dtype), self)
+
+
+def _in_place(name: str) -> Callable[..., RBETensor]:
+    def method(self: RBETensor, *args: Any, **kwargs: Any) -> RBETensor:
+        with _no_grad():
+            result = getattr(self.detach(), name)(*args, **kwargs)
+        if result.shape != self.shape:
+            raise ShapeError(name + "_", f"a result of shape {self.shape}", str(result.shape))
+        self._assign(result)
+        return self
+
+    method.__name__ = name + "_"
+    method.__doc__ = f"In-place form of `{name}`; not recorded, so only for tensors without gradient or under no_grad()."
+    return method
+
+
+class _no_grad:
+    def __enter__(self) -> None:
+        self.before = _rbe._set_grad_enabled(False)
+
+    def __exit__(self, *_: object) -> None:
+        _rbe._set_grad_enabled(self.before)
+
+
+def add_(self: RBETensor, other: Any, *, alpha: float = 1.0) -> RBETensor:
+    """Add `alpha * other` in place."""
+    with _no_grad():
+        result = self.detach() + (other if alpha == 1.0 else other * alpha)
+    self._assign(result)
+    return self
+
+
+def sub_(self: RBETensor, other: Any, *, alpha: float = 1.0) -> RBETensor:
+    """Subtract `alpha * other` in place."""
+    return add_(self, other, alpha=-alpha)
+
+
+def zero_(self: RBETensor) -> RBETensor:
+    """Set every element to 0."""
+    self._assign(0)
+    return self
+
+
+def fill_(self: RBETensor, value: float) -> RBETensor:
+    """Set every element to `value`."""
+    self._assign(value)
+    return self
+
+
+def copy_(self: RBETensor, source: Any) -> RBETensor:
+    """Replace the values by those of `source`, which broadcasts; packed tensors take packed ones."""
+    if self.is_packed:
+        if not isinstance(source, RBETensor) or not source.is_packed:
+            raise DTypeError("copy_", "a packed tensor", "a dense one (use RBETensor.encode)")
+        self._copy_packed(source)
+    else:
+        self._assign(source)
+    return self
+
+
+def uniform_(self: RBETensor, a: float = 0.0, b: float = 1.0) -> RBETensor:
+    """Fill with uniform numbers in [a, b)."""
+    self._assign(_rbe.rand(list(self.shape), self.dtype) * (b - a) + a)
+    return self
+
+
+def normal_(self: RBETensor, mean: float = 0.0, std: float = 1.0) -> RBETensor:
+    """Fill with normal numbers."""
+    self._assign(_rbe.randn(list(self.shape), self.dtype) * std + mean)
+    return self
+
+
+def _format(self: RBETensor) -> str:
+    with np.printoptions(precision=4, threshold=60, edgeitems=3, linewidth=100, suppress=False):
+        return np.array2string(numpy(self.detach()), separator=", ", prefix="tensor(")
+
+
+def __repr__(self: RBETensor) -> str:
+    if self.is_packed:
+        rows, cols = self.shape[0], int(np.prod(self.shape[1:]))
+        few = _rbe._packed(
+            creation.from_numpy(self.hi[:1, :1].view(np.int64).copy()) if cols >= 64 else creation.from_numpy(self.hi[:1].view(np.int64).copy()),
+            creation.from_numpy(self.lo[:1, :1].copy()),
+            [1, min(cols, 64)],
+            self.scale,
+        )
+        values = ", ".join(f"{v:.4g}" for v in few.to_dense().detach().numpy().ravel()[:4])
+        tail = ", requires_grad=True" if self.requires_grad else ""
+        more = ", …" if rows * cols > 4 else ""
+        return f"RBETensor(packed, shape={self.shape}, {self.nbytes} bytes, values=[{values}{more}]{tail})"
+    parts = [_format(self)]
+    if self.dtype is not dtypes.float32 and not (self.dtype in (dtypes.int64, dtypes.bool)):
+        parts.append(f"dtype={self.dtype!r}")
+    if self.grad_fn is not None:
+        parts.append(f"grad_fn={self.grad_fn!r}")
+    elif self.requires_grad:
+        parts.append("requires_grad=True")
+    return f"tensor({', '.join(parts)})"
+
+
+def __format__(self: RBETensor, spec: str) -> str:
+    return format(self.item(), spec) if self.numel() == 1 and spec else repr(self)
+
+
+def __iter__(self: RBETensor) -> Iterator[RBETensor]:
+    return (self[i] for i in range(len(self)))
+
+
+def __contains__(self: RBETensor, item: Any) -> bool:
+    return bool((self == item).any())
+
+
+def _rebuild(
+    cls: type[RBETensor], payload: tuple[Any, ...], requires_grad: bool
+) -> RBETensor:
+    if len(payload) == 4:
+        words, points, shape, scale = payload
+        base = creation.packed(words, points, shape, scale)
+    else:
+        base = creation.from_numpy(payload[0])
+    if cls is RBETensor:
+        return requires_grad_(base, requires_grad)
+    return cls(base, requires_grad)
+
+
+def __reduce_ex__(self: RBETensor, protocol: int) -> tuple[Any, ...]:
+    if self.is_packed:
+        payload: tuple[Any, ...] = (self.hi, self.lo, tuple(self.shape), self.scale)
+    else:
+        payload = (np.array(self.detach()._memory()),)
+    return _rebuild, (type(self), payload, self.requires_grad)
+
+
+def __deepcopy__(self: RBETensor, memo: dict[int, Any]) -> RBETensor:
+    if not self.is_leaf:
+        raise GraphError("deepcopy", "a leaf tensor (use detach())", "the result of a recorded operation")
+    rebuild, args = __reduce_ex__(self, 2)
+    out: RBETensor = rebuild(*_copy.deepcopy(args, memo))
+    memo[id(self)] = out
+    return out
+
+
+def __copy__(self: RBETensor) -> RBETensor:
+    return self
+
+
+def max_along(self: RBETensor, axis: int, keepdims: bool = False) -> MaxResult:
+    """Return the largest values along an axis and their indices; the gradient goes to the first of equals."""
+    indices = self.argmax(axis, True)
+    values = self.gather(axis, indices)
+    return MaxResult(*((values, indices) if keepdims else (values.squeeze(axis), indices.squeeze(axis))))
+
+
+def min_along(self: RBETensor, axis: int, keepdims: bool = False) -> MaxResult:
+    """Return the smallest values along an axis and their indices; the gradient goes to the first of equals."""
+    indices = self.argmin(axis, True)
+    values = self.gather(axis, indices)
+    return MaxResult(*((values, indices) if keepdims else (values.squeeze(axis), indices.squeeze(axis))))
+
+
+def install() -> None:
+    """Give the tensor class its methods."""
+    own = (
+        numpy, __array__, __dlpack__, __dlpack_device__, tolist, clone, requires_grad_, to, view, flatten, expand, std, prod,
+        split, chunk, masked_fill, add_, sub_, zero_, fill_, copy_, uniform_, normal_, __repr__, __format__, __iter__,
+        __contains__, __reduce_ex__, __deepcopy__, __copy__, max_along, min_along,
+    )  # fmt: skip
+    for function in own:
+        setattr(RBETensor, function.__name__, function)
+    for name in ("mul", "div", "clamp", "sqrt", "exp", "neg", "relu", "abs"):
+        setattr(RBETensor, name + "_", _in_place(name))
+    alias: dict[str, Any] = {
+        "hi": property(hi),
+        "lo": property(lo),
+        "T": property(lambda self: self.permute(*range(self.ndim - 1, -1, -1))),
+        "mT": property(lambda self: self.transpose(-1, -2)),
+        "data": property(lambda self: self.detach()),
+        "device": property(lambda self: "cpu"),
+        "itemsize": property(lambda self: self.dtype.itemsize),
+        "dim": lambda self: self.ndim,
+        "size": lambda self, dim=None: self.shape if dim is None else self.shape[dim],
+        "element_size": lambda self: self.dtype.itemsize,
+        "float": lambda self: self.to(dtypes.float32),
+        "double": lambda self: self.to(dtypes.float64),
+        "long": lambda self: self.to(dtypes.int64),
+        "bool": lambda self: self.to(dtypes.bool),
+        "cpu": lambda self: self,
+        "contiguous": lambda self: self if self.is_contiguous() else clone(self),
+        "packed": staticmethod(creation.packed),
+        "encode": staticmethod(creation.encode),
+    }
+    for name, value in alias.items():
+        if callable(value) and not isinstance(value, property | staticmethod):
+            value.__name__ = name
+        setattr(RBETensor, name, value)
+    RBETensor.__array_priority__ = 1000
+
+
+install()

@@ -1,0 +1,265 @@
+"""Control of the tape: recording, gradients, user-defined operations, checkpoints."""
+
+import functools
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, ParamSpec, TypeVar
+
+from . import _rbe
+from ._rbe import RBEGradient, RBETensor
+from .errors import GraphError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+is_grad_enabled = _rbe.is_grad_enabled
+
+
+class set_grad_enabled:  # noqa: N801 (torch's name)
+    """Recording on or off: at once, as a context, or as a decorator."""
+
+    def __init__(self, mode: bool) -> None:
+        self.mode = mode
+        self.before = _rbe._set_grad_enabled(mode)
+
+    def __enter__(self) -> None:
+        _rbe._set_grad_enabled(self.mode)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        _rbe._set_grad_enabled(self.before)
+
+
+class _Mode:
+    mode = False
+
+    def __init__(self) -> None:
+        self.before: list[bool] = []
+
+    def __enter__(self) -> None:
+        self.before.append(_rbe._set_grad_enabled(self.mode))
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        _rbe._set_grad_enabled(self.before.pop())
+
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+            with type(self)():
+                return function(*args, **kwargs)
+
+        return wrapped
+
+
+class no_grad(_Mode):  # noqa: N801 (torch's name)
+    """Nothing is recorded inside: a context and a decorator."""
+
+
+class enable_grad(_Mode):  # noqa: N801 (torch's name)
+    """Operations are recorded inside, even within no_grad: a context and a decorator."""
+
+    mode = True
+
+
+def _list(x: Any) -> list[Any]:
+    return list(x) if isinstance(x, Sequence) else [x]
+
+
+def backward(tensors: Any, grad_tensors: Any = None, retain_graph: bool = False) -> None:
+    """Add the gradients of several tensors to the leaves they depend on.
+
+    Parameters
+    ----------
+    tensors : tensor or sequence of tensors
+    grad_tensors : tensor or sequence, optional
+        Upstream gradient of each; may be left out for scalars.
+    retain_graph : bool
+        Keep what backward needs, so that it can be run again.
+    """
+    roots = _list(tensors)
+    _rbe._backward(roots, _list(grad_tensors) if grad_tensors is not None else [None] * len(roots), retain_graph)
+
+
+def grad(
+    outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool = False, allow_unused: bool = False
+) -> tuple[RBETensor | RBEGradient | None, ...]:
+    """Return the gradients of `outputs` with respect to `inputs`; no `.grad` is touched.
+
+    Raises
+    ------
+    GraphError
+        If an input is not part of the graph, unless `allow_unused`.
+    """
+    roots, targets = _list(outputs), _list(inputs)
+    upstream = _list(grad_outputs) if grad_outputs is not None else [None] * len(roots)
+    found = tuple(_rbe._grad(roots, targets, upstream, retain_graph))
+    if not allow_unused and any(g is None for g in found):
+        unused = [i for i, g in enumerate(found) if g is None]
+        raise GraphError("grad", "inputs that the outputs depend on (or allow_unused=True)", f"unused inputs {unused}")
+    return found
+
+
+def gradcheck(
+    fn: Callable[..., RBETensor], inputs: Any, eps: float = 1e-6, atol: float = 1e-7, rtol: float = 1e-6
+) -> bool:
+    """Compare the gradients of `fn` with central differences in float64.
+
+    Returns
+    -------
+    bool
+        True; a gradient that is off raises TensorError naming the worst element.
+    """
+    _rbe._gradcheck(fn, list(_list(inputs)), eps, atol, rtol)
+    return True
+
+
+class Context:
+    """What a user-defined operation keeps from forward for backward."""
+
+    def __init__(self) -> None:
+        self.saved_tensors: tuple[RBETensor, ...] = ()
+        self._versions: tuple[int, ...] = ()
+        self.needs_input_grad: tuple[bool, ...] = ()
+
+    def save_for_backward(self, *tensors: RBETensor) -> None:
+        """Keep tensors; changing one in place before backward is an error."""
+        self.saved_tensors = tensors
+        self._versions = tuple(t._version for t in tensors)
+
+    def _check(self, name: str) -> None:
+        for i, (t, v) in enumerate(zip(self.saved_tensors, self._versions, strict=True)):
+            if t._version != v:
+                raise GraphError(name, f"saved tensor {i} as it was", "one changed in place after the forward pass")
+
+
+class Function:
+    """A user-defined operation: subclass with static `forward(ctx, *args)` and `backward(ctx, dy)`.
+
+    `forward` returns one tensor; `backward` returns a gradient (or None) for every argument of `forward`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> class Cube(rbe.autograd.Function):
+    ...     @staticmethod
+    ...     def forward(ctx, x):
+    ...         ctx.save_for_backward(x)
+    ...         return x * x * x
+    ...     @staticmethod
+    ...     def backward(ctx, dy):
+    ...         (x,) = ctx.saved_tensors
+    ...         return dy * 3.0 * x * x
+    >>> x = rbe.tensor([2.0], requires_grad=True)
+    >>> Cube.apply(x).backward()
+    >>> x.grad
+    tensor([12.])
+    """
+
+    @staticmethod
+    def forward(ctx: Any, *args: Any) -> RBETensor:
+        """Compute the result; nothing inside is recorded."""
+        raise NotImplementedError
+
+    @staticmethod
+    def backward(ctx: Any, dy: RBETensor) -> Any:
+        """Compute the gradients of forward's arguments."""
+        raise NotImplementedError
+
+    @classmethod
+    def apply(cls, *args: Any) -> RBETensor:
+        """Run the operation and record it."""
+        ctx = Context()
+        ctx.needs_input_grad = tuple(isinstance(a, RBETensor) and a.requires_grad for a in args)
+        with no_grad():
+            result = cls.forward(ctx, *args)
+        places = [i for i, a in enumerate(args) if isinstance(a, RBETensor)]
+
+        def run(dy: RBETensor) -> list[Any]:
+            ctx._check(cls.__name__)
+            grads = cls.backward(ctx, dy)
+            grads = list(grads) if isinstance(grads, tuple | list) else [grads]
+            if len(grads) != len(args):
+                raise GraphError(cls.__name__, f"{len(args)} gradients from backward", str(len(grads)))
+            return [grads[i] for i in places]
+
+        return _rbe._custom_op(cls.__name__, [args[i] for i in places], result, run)
+
+
+def register_operation(
+    name: str, forward: Callable[..., RBETensor], backward: Callable[..., Any]
+) -> Callable[..., RBETensor]:
+    """Make a differentiable operation of two functions.
+
+    Parameters
+    ----------
+    name : str
+        Name in errors and `grad_fn`.
+    forward : callable
+        `forward(*tensors)` returns the result; nothing inside is recorded.
+    backward : callable
+        `backward(dy, output, *tensors)` returns a gradient (or None) for every tensor.
+
+    Returns
+    -------
+    callable
+        Takes the tensors, returns the recorded result.
+    """
+
+    def operation(*tensors: RBETensor) -> RBETensor:
+        with no_grad():
+            result = forward(*tensors)
+        ctx = Context()
+        ctx.save_for_backward(*tensors)
+
+        def run(dy: RBETensor) -> list[Any]:
+            ctx._check(name)
+            grads = backward(dy, result, *(t.detach() for t in tensors))
+            return list(grads) if isinstance(grads, tuple | list) else [grads]
+
+        return _rbe._custom_op(name, list(tensors), result, run)
+
+    operation.__name__ = name
+    return operation
+
+
+def checkpoint(fn: Callable[..., RBETensor], *inputs: Any) -> RBETensor:
+    """Run `fn` without keeping what backward needs, and run it again when backward comes.
+
+    Random numbers repeat. Parameters used inside `fn` receive their gradients.
+
+    Parameters
+    ----------
+    fn : callable
+        Takes `inputs`, returns one tensor.
+    *inputs
+        Tensors and other arguments of `fn`.
+    """
+    state = _rbe.get_rng_state()
+    with no_grad():
+        result = fn(*inputs)
+    places = [i for i, a in enumerate(inputs) if isinstance(a, RBETensor)]
+
+    def run(dy: RBETensor) -> list[Any]:
+        now = _rbe.get_rng_state()
+        _rbe.set_rng_state(state)
+        try:
+            again = list(inputs)
+            for i in places:
+                again[i] = inputs[i].detach().requires_grad_(inputs[i].requires_grad) if not inputs[i].is_packed else inputs[i]
+            with enable_grad():
+                y = fn(*again)
+            if y.requires_grad:
+                y.backward(dy)
+        finally:
+            _rbe.set_rng_state(now)
+        return [again[i].grad if not again[i].is_packed else None for i in places]
+
+    # Parameters inside `fn` are not among the inputs: an extra leaf makes sure that backward comes.
+    tensors = [inputs[i] for i in places]
+    if is_grad_enabled() and not any(t.requires_grad for t in tensors):
+        from .creation import zeros
+
+        def with_anchor(dy: RBETensor) -> list[Any]:
+            return [*run(dy), None]
+
+        return _rbe._custom_op("checkpoint", [*tensors, zeros((), requires_grad=True)], result, with_anchor)
+    return _rbe._custom_op("checkpoint", tensors, result, run)

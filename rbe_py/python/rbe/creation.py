@@ -1,0 +1,296 @@
+"""Tensors from values, from NumPy and from random numbers."""
+
+from collections.abc import Sequence
+from typing import Any, SupportsFloat
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from . import _rbe, dtypes
+from ._rbe import RBETensor
+from .dtypes import DTypeLike, as_dtype
+from .errors import DeviceError, DTypeError
+
+Shape = int | Sequence[int]
+
+_default_dtype = dtypes.float32
+
+
+def get_default_dtype() -> dtypes.dtype:
+    """Return the element type of tensors made from floats when none is given."""
+    return _default_dtype
+
+
+def set_default_dtype(dtype: DTypeLike) -> None:
+    """Set the element type of tensors made from floats when none is given: float32 or float64.
+
+    Raises
+    ------
+    DTypeError
+        For another type.
+    """
+    global _default_dtype
+    chosen = as_dtype(dtype)
+    if not chosen.is_floating_point:
+        raise DTypeError("set_default_dtype", "float32 or float64", chosen.name)
+    _default_dtype = chosen
+
+
+def check_device(op: str, device: object) -> None:
+    """Raise DeviceError unless `device` is the CPU."""
+    if device is not None and str(device) != "cpu":
+        raise DeviceError(op, "cpu", str(device))
+
+
+def _finish(t: RBETensor, requires_grad: bool) -> RBETensor:
+    if requires_grad:
+        t.requires_grad = True
+    return t
+
+
+def _sizes(size: tuple[Any, ...]) -> list[int]:
+    if len(size) == 1 and not isinstance(size[0], int | np.integer):
+        return [int(n) for n in size[0]]
+    return [int(n) for n in size]
+
+
+def _float(dtype: DTypeLike) -> dtypes.dtype:
+    return _default_dtype if dtype is None else as_dtype(dtype)
+
+
+def from_numpy(array: "np.ndarray[Any, Any]") -> RBETensor:
+    """Return a tensor that shares the memory of a NumPy array.
+
+    Writing to one changes the other. The array is kept alive. A read-only, unaligned or byte-swapped array is copied.
+
+    Parameters
+    ----------
+    array : numpy.ndarray
+        Of float32, float64, int64 or bool.
+
+    Raises
+    ------
+    DTypeError
+        For another element type.
+    """
+    dtype = as_dtype(array.dtype.newbyteorder("="))
+    size = array.itemsize
+    if (
+        not array.flags.writeable
+        or not array.flags.aligned
+        or not array.dtype.isnative
+        or any(s % size for s in array.strides)
+    ):
+        array = np.array(array, dtype=dtype.numpy)
+    address = array.__array_interface__["data"][0]
+    return _rbe._from_memory(array, address, dtype, list(array.shape), [s // size for s in array.strides])
+
+
+def tensor(data: Any, dtype: DTypeLike = None, requires_grad: bool = False, device: object = None) -> RBETensor:
+    """Return a tensor of a copy of `data`.
+
+    Parameters
+    ----------
+    data : number, nested lists, NumPy array or tensor
+        Floats become the default dtype (float32), integers int64, bools bool; arrays and tensors keep their own type.
+    dtype : dtype, optional
+        The element type instead.
+    requires_grad : bool
+        Whether operations on the tensor are recorded.
+
+    Raises
+    ------
+    ShapeError
+        For lists of unequal length.
+    DTypeError
+        For an element type that tensors do not have.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.tensor([[1.0, 2.0], [3.0, 4.0]]).sum()
+    tensor(10.)
+    """
+    check_device("tensor", device)
+    if isinstance(data, RBETensor):
+        t = data.detach().clone() if dtype is None else data.detach()._cast(as_dtype(dtype)).clone()
+        return _finish(t, requires_grad)
+    if isinstance(data, np.ndarray | np.generic):
+        return _finish(from_numpy(_supported(np.array(data), dtype)), requires_grad)
+    try:
+        if dtype is None and _default_dtype is not dtypes.float32:
+            t = _rbe.tensor_from_list(data)
+            t = t._cast(_default_dtype) if t.dtype.is_floating_point else t
+        else:
+            t = _rbe.tensor_from_list(data, None if dtype is None else as_dtype(dtype))
+    except (AttributeError, TypeError) as e:
+        if isinstance(e, DTypeError):
+            raise
+        array = np.asarray(data)
+        if array.dtype == object or array.dtype.kind in "SU":
+            raise DTypeError("tensor", "numbers", type(data).__name__) from None
+        t = from_numpy(_supported(array.copy(), dtype))
+    return _finish(t, requires_grad)
+
+
+def _supported(array: "np.ndarray[Any, Any]", dtype: DTypeLike) -> "np.ndarray[Any, Any]":
+    """Convert to `dtype`, or integers and half floats to the type that holds them."""
+    if dtype is not None:
+        return array.astype(as_dtype(dtype).numpy)
+    if array.dtype.kind in "iu" and array.dtype != np.int64:
+        if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
+            raise DTypeError("tensor", "integers that int64 holds", "uint64 beyond it")
+        return array.astype(np.int64)
+    if array.dtype == np.float16:
+        return array.astype(np.float32)
+    return array
+
+
+def as_tensor(data: Any, dtype: DTypeLike = None) -> RBETensor:
+    """Return `data` as a tensor, without a copy where it is one or a NumPy array of a supported type."""
+    if isinstance(data, RBETensor):
+        return data if dtype is None else data.to(dtype)
+    if isinstance(data, np.ndarray):
+        return from_numpy(_supported(data, dtype))
+    return tensor(data, dtype)
+
+
+def from_dlpack(x: Any) -> RBETensor:
+    """Return a tensor that shares the memory of any object with `__dlpack__` on the CPU (torch, NumPy, JAX)."""
+    array = np.from_dlpack(x)
+    if not array.flags.writeable and array.flags.aligned:
+        # NumPy marks what it imports read-only where the producer predates DLPack's read-only flag.
+        size = array.itemsize
+        address = array.__array_interface__["data"][0]
+        strides = [s // size for s in array.strides]
+        return _rbe._from_memory(array, address, as_dtype(array.dtype), list(array.shape), strides)
+    return from_numpy(array)
+
+
+def full(
+    size: Shape, fill_value: SupportsFloat, *, dtype: DTypeLike = None, requires_grad: bool = False
+) -> RBETensor:
+    """Return a tensor of shape `size` whose every element is `fill_value`."""
+    if dtype is None:
+        chosen = dtypes.bool if isinstance(fill_value, bool) else dtypes.int64 if isinstance(fill_value, int) else _default_dtype
+    else:
+        chosen = as_dtype(dtype)
+    return _finish(_rbe.full(_sizes((size,)), float(fill_value), chosen), requires_grad)
+
+
+def zeros(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False) -> RBETensor:
+    """Return zeros of shape `size`."""
+    return _finish(_rbe.full(_sizes(size), 0.0, _float(dtype)), requires_grad)
+
+
+def ones(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False) -> RBETensor:
+    """Return ones of shape `size`."""
+    return _finish(_rbe.full(_sizes(size), 1.0, _float(dtype)), requires_grad)
+
+
+def empty(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False) -> RBETensor:
+    """Return a tensor of shape `size` to be filled; its elements are zero."""
+    return zeros(*size, dtype=dtype, requires_grad=requires_grad)
+
+
+def zeros_like(t: RBETensor, *, dtype: DTypeLike = None) -> RBETensor:
+    """Return zeros of the shape and (unless given) dtype of `t`."""
+    return _rbe.full(list(t.shape), 0.0, t.dtype if dtype is None else as_dtype(dtype))
+
+
+def ones_like(t: RBETensor, *, dtype: DTypeLike = None) -> RBETensor:
+    """Return ones of the shape and (unless given) dtype of `t`."""
+    return _rbe.full(list(t.shape), 1.0, t.dtype if dtype is None else as_dtype(dtype))
+
+
+def full_like(t: RBETensor, fill_value: SupportsFloat, *, dtype: DTypeLike = None) -> RBETensor:
+    """Return a tensor of the shape and (unless given) dtype of `t` whose every element is `fill_value`."""
+    return _rbe.full(list(t.shape), float(fill_value), t.dtype if dtype is None else as_dtype(dtype))
+
+
+def rand_like(t: RBETensor) -> RBETensor:
+    """Return uniform numbers in [0, 1) of the shape and dtype of `t`."""
+    return _rbe.rand(list(t.shape), t.dtype)
+
+
+def randn_like(t: RBETensor) -> RBETensor:
+    """Return standard normal numbers of the shape and dtype of `t`."""
+    return _rbe.randn(list(t.shape), t.dtype)
+
+
+def arange(start: float, end: float | None = None, step: float = 1, *, dtype: DTypeLike = None) -> RBETensor:
+    """Return `start`, `start + step`, … below `end`; int64 if all three are integers."""
+    if end is None:
+        start, end = 0, start
+    whole = all(isinstance(v, int) for v in (start, end, step))
+    chosen = as_dtype(dtype) if dtype is not None else dtypes.int64 if whole else _default_dtype
+    return _rbe.arange(float(start), float(end), float(step), chosen)
+
+
+def linspace(start: float, end: float, steps: int, *, dtype: DTypeLike = None) -> RBETensor:
+    """Return `steps` evenly spaced numbers from `start` to `end`, both included."""
+    return from_numpy(np.linspace(start, end, steps, dtype=_float(dtype).numpy))
+
+
+def eye(n: int, m: int | None = None, *, dtype: DTypeLike = None) -> RBETensor:
+    """Return an (n, m) matrix with ones on the diagonal."""
+    return from_numpy(np.eye(n, m, dtype=_float(dtype).numpy))
+
+
+def rand(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False) -> RBETensor:
+    """Return uniform numbers in [0, 1)."""
+    return _finish(_rbe.rand(_sizes(size), _float(dtype)), requires_grad)
+
+
+def randn(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False) -> RBETensor:
+    """Return standard normal numbers."""
+    return _finish(_rbe.randn(_sizes(size), _float(dtype)), requires_grad)
+
+
+def randint(low: int, high: int | None = None, size: Shape = ()) -> RBETensor:
+    """Return int64 numbers in [low, high), or [0, low)."""
+    if high is None:
+        low, high = 0, low
+    return _rbe.randint(low, high, _sizes((size,)))
+
+
+def packed(
+    hi: ArrayLike, lo: ArrayLike, shape: Sequence[int], scale: float | None = None, requires_grad: bool = False
+) -> RBETensor:
+    """Return a packed tensor: 64 weights of one row in a block of 16 bytes.
+
+    Parameters
+    ----------
+    hi : uint64 array (out, blocks)
+        State bits; bit k of a block selects the level of its weight k. Bits beyond a row's end are 0.
+    lo : float32 array (out, blocks, 2)
+        Points of the Poincaré disk with |z| <= 1 - 1e-3; the levels are `scale * log_0(z)`.
+    shape : sequence of int
+        Logical shape (out, in) or (out, …); blocks = ceil(in / 64).
+    scale : float, optional
+        Default 1 / sqrt(in).
+
+    Raises
+    ------
+    ShapeError, TensorError, NonFiniteError
+        If the arrays do not fit, a point lies outside or is not finite, or an unused bit is set.
+    """
+    words = np.ascontiguousarray(hi)
+    if words.dtype.kind not in "iu":
+        raise DTypeError("packed", "hi of uint64", words.dtype.name)
+    words = words.astype(np.uint64, copy=False).view(np.int64)
+    points = tensor(np.asarray(lo, dtype=np.float32))
+    return _rbe._packed(tensor(words), points, [int(n) for n in shape], scale, requires_grad)
+
+
+def encode(dense: Any, scale: float | None = None) -> RBETensor:
+    """Return the packed tensor nearest to a dense one: the best two-level split of every block, exact by sorting.
+
+    Parameters
+    ----------
+    dense : tensor or array (out, …)
+        Finite weights.
+    scale : float, optional
+        Default 1 / sqrt(in), or more where a block's levels would lie beyond the reach of the disk.
+    """
+    return _rbe._encode(as_tensor(dense).detach(), scale)

@@ -1,0 +1,75 @@
+"""Element types of dense tensors."""
+
+from typing import Final
+
+import numpy as np
+
+
+class dtype:  # noqa: N801 (torch's and NumPy's name)
+    """An element type.
+
+    Attributes
+    ----------
+    name : str
+        NumPy's name of the type.
+    itemsize : int
+        Bytes of one element.
+    is_floating_point : bool
+        Whether gradients flow through tensors of this type.
+    """
+
+    __slots__ = ("is_floating_point", "itemsize", "name")
+
+    def __init__(self, name: str, itemsize: int, is_floating_point: bool) -> None:
+        self.name = name
+        self.itemsize = itemsize
+        self.is_floating_point = is_floating_point
+
+    def __repr__(self) -> str:
+        return f"rbe.{self.name}"
+
+    def __reduce__(self) -> str:
+        return self.name
+
+    @property
+    def numpy(self) -> "np.dtype[np.generic]":
+        """The NumPy type."""
+        return np.dtype(self.name)
+
+
+_bool = bool
+float32: Final = dtype("float32", 4, True)
+float64: Final = dtype("float64", 8, True)
+int64: Final = dtype("int64", 8, False)
+bool: Final = dtype("bool", 1, False)  # noqa: A001 (torch's name)
+
+DTypeLike = dtype | str | type | None
+"""An rbe dtype, its name, or a Python or NumPy type."""
+
+ALL: Final = (float32, float64, int64, bool)
+
+
+def as_dtype(like: object) -> dtype:
+    """Return the element type that `like` names.
+
+    Raises
+    ------
+    DTypeError
+        If there is no such type.
+    """
+    from .errors import DTypeError
+
+    if isinstance(like, dtype):
+        return like
+    if like is float:
+        return float32
+    if like is int:
+        return int64
+    try:
+        name = np.dtype(like).name  # type: ignore[call-overload]
+    except TypeError:
+        name = str(like)
+    for candidate in ALL:
+        if candidate.name == name:
+            return candidate
+    raise DTypeError("dtype", "float32, float64, int64 or bool", name)

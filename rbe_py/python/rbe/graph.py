@@ -1,0 +1,98 @@
+"""A chain of operations with checkpoints, for those who want the graph as an object."""
+
+from collections.abc import Callable
+from typing import Any
+
+from ._rbe import RBETensor
+from .autograd import checkpoint, register_operation
+from .errors import GraphError, TensorError
+
+
+class ComputationGraph:
+    """Operations one after another, run on an input when asked.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> graph = rbe.ComputationGraph()
+    >>> _ = graph.register_operation("double", lambda x: x * 2.0, lambda dy, y, x: dy * 2.0)
+    >>> _ = graph.register_operation("square", lambda x: x * x, lambda dy, y, x: dy * 2.0 * x)
+    >>> x = rbe.tensor([3.0], requires_grad=True)
+    >>> graph.execute(x).backward()
+    >>> x.grad
+    tensor([24.])
+    """
+
+    def __init__(self) -> None:
+        self._operations: list[tuple[str, Callable[..., RBETensor]]] = []
+        self._strategy = "none"
+        self._every = 1
+        self._budget = 0
+
+    def register_operation(
+        self, name: str, forward: Callable[[RBETensor], RBETensor], backward: Callable[..., Any] | None = None
+    ) -> "ComputationGraph":
+        """Append an operation.
+
+        Parameters
+        ----------
+        name : str
+            Name in errors.
+        forward : callable
+            `forward(x)` returns the next value.
+        backward : callable, optional
+            `backward(dy, y, x)` returns the gradient of x. Without it, forward is recorded as it is.
+        """
+        run = forward if backward is None else register_operation(name, forward, backward)
+        self._operations.append((name, run))
+        return self
+
+    def enable_checkpointing(self, strategy: str, *, every: int = 1, budget_bytes: int | None = None) -> "ComputationGraph":
+        """Trade memory for time: values between operations are dropped and computed again in backward.
+
+        Parameters
+        ----------
+        strategy : {"none", "every", "adaptive"}
+            "every" keeps one value in `every`; "adaptive" keeps values in order until `budget_bytes` are held, and drops
+            those after.
+        """
+        if strategy not in ("none", "every", "adaptive"):
+            raise TensorError("enable_checkpointing", "strategy 'none', 'every' or 'adaptive'", repr(strategy))
+        if strategy == "adaptive" and (budget_bytes is None or budget_bytes < 0):
+            raise TensorError("enable_checkpointing", "budget_bytes >= 0 for 'adaptive'", repr(budget_bytes))
+        if every < 1:
+            raise TensorError("enable_checkpointing", "every >= 1", str(every))
+        self._strategy, self._every, self._budget = strategy, every, budget_bytes or 0
+        return self
+
+    def execute(self, x: RBETensor) -> RBETensor:
+        """Run the operations on `x` and return the last value.
+
+        Raises
+        ------
+        GraphError
+            If no operation was registered.
+        """
+        if not self._operations:
+            raise GraphError("execute", "at least one registered operation", "none")
+        operations = [run for _, run in self._operations]
+        if self._strategy == "every":
+            for i in range(0, len(operations), self._every):
+                x = checkpoint(_chain(operations[i : i + self._every]), x)
+            return x
+        held = 0
+        for i, run in enumerate(operations):
+            if self._strategy == "adaptive" and held + x.nbytes > self._budget:
+                return checkpoint(_chain(operations[i:]), x)
+            held += x.nbytes
+            x = run(x)
+        return x
+
+
+def _chain(operations: list[Callable[[RBETensor], RBETensor]]) -> Callable[[RBETensor], RBETensor]:
+    def run(x: RBETensor) -> RBETensor:
+        for operation in operations:
+            x = operation(x)
+        return x
+
+    return run

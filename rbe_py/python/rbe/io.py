@@ -1,0 +1,136 @@
+"""Files: safetensors, readable by the safetensors package."""
+
+import json
+import os
+import tempfile
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+from safetensors import SafetensorError, safe_open
+
+from . import creation
+from ._rbe import RBETensor
+from .errors import DTypeError, FormatError, RBEError
+
+_CHECKSUM = "rbe.crc32"
+
+
+def _checksum(arrays: Mapping[str, "np.ndarray[Any, Any]"], metadata: Mapping[str, str]) -> str:
+    """CRC-32 of all entries and metadata in the order of their names."""
+    crc = 0
+    for name in sorted(arrays):
+        array = arrays[name]
+        crc = zlib.crc32(f"{name}\0{array.dtype.str}\0{array.shape}\0".encode(), crc)
+        crc = zlib.crc32(np.ascontiguousarray(array).tobytes(), crc)
+    for key in sorted(metadata):
+        if key != _CHECKSUM:
+            crc = zlib.crc32(f"{key}\0{metadata[key]}\0".encode(), crc)
+    return f"{crc:08x}"
+
+
+def save(
+    path: str | os.PathLike[str], state_dict: Mapping[str, RBETensor], metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write tensors to a safetensors file.
+
+    The file appears whole or not at all: it is written to a temporary file beside `path`, flushed and renamed. A packed
+    tensor `name` becomes `name.hi` (U64) and `name.lo` (F32) with `name.shape` and `name.scale` in the metadata.
+
+    Parameters
+    ----------
+    path : path
+        File to write; an existing one is replaced.
+    state_dict : mapping of str to tensor
+        As of `Module.state_dict()`.
+    metadata : mapping of str to str, optional
+        Text to keep with it.
+
+    Raises
+    ------
+    DTypeError
+        For an entry that is no tensor.
+    FormatError
+        If the file cannot be written, or names collide.
+    """
+    arrays: dict[str, np.ndarray[Any, Any]] = {}
+    notes: dict[str, str] = dict(metadata or {})
+    for name, t in state_dict.items():
+        if not isinstance(t, RBETensor):
+            raise DTypeError("save", f"a tensor for {name!r}", type(t).__name__)
+        entries = {f"{name}.hi": t.hi, f"{name}.lo": t.lo} if t.is_packed else {name: np.array(t.detach()._memory(), order="C")}
+        if t.is_packed:
+            notes[f"{name}.shape"] = json.dumps(list(t.shape))
+            notes[f"{name}.scale"] = float(np.float32(t.scale)).hex()
+        for entry, array in entries.items():
+            if entry in arrays:
+                raise FormatError("save", "entries of different names", f"{entry!r} twice")
+            arrays[entry] = array
+    notes[_CHECKSUM] = _checksum(arrays, notes)
+    data = safetensors.numpy.save(arrays, metadata=notes)
+    target = os.fspath(path)
+    folder = os.path.dirname(os.path.abspath(target))
+    temporary = None
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".rbe-", delete=False) as file:
+            temporary = file.name
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, target)
+    except OSError as e:
+        if temporary is not None and os.path.exists(temporary):
+            os.unlink(temporary)
+        raise FormatError("save", f"a file that can be written at {target!r}", str(e)) from e
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def load(path: str | os.PathLike[str]) -> dict[str, RBETensor]:
+    """Read the tensors of a safetensors file; packed ones come back packed.
+
+    Raises
+    ------
+    FormatError
+        For a file that is missing, truncated, altered or foreign. There is no partial result.
+    """
+    return load_with_metadata(path)[0]
+
+
+def load_with_metadata(path: str | os.PathLike[str]) -> tuple[dict[str, RBETensor], dict[str, str]]:
+    """Read tensors as `load` and the metadata given to `save`."""
+    target = os.fspath(path)
+    try:
+        with safe_open(target, framework="numpy") as file:
+            notes = dict(file.metadata() or {})
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError) as e:
+        raise FormatError("load", f"a safetensors file at {target!r}", str(e)) from e
+    found = notes.pop(_CHECKSUM, None)
+    if found is not None and found != _checksum(arrays, notes):
+        raise FormatError("load", f"contents that match the checksum {found}", "altered ones")
+    return _tensors(arrays, notes), notes
+
+
+def _tensors(arrays: dict[str, "np.ndarray[Any, Any]"], notes: dict[str, str]) -> dict[str, RBETensor]:
+    out: dict[str, RBETensor] = {}
+    for name in sorted(arrays):
+        base, _, part = name.rpartition(".")
+        packed = part in ("hi", "lo") and f"{base}.shape" in notes and f"{base}.scale" in notes
+        try:
+            if packed:
+                if base not in out:
+                    shape, scale = json.loads(notes.pop(f"{base}.shape")), float.fromhex(notes.pop(f"{base}.scale"))
+                    out[base] = creation.packed(arrays[f"{base}.hi"], arrays[f"{base}.lo"], shape, scale)
+            elif not (part in ("hi", "lo") and base in out and out[base].is_packed):
+                out[name] = creation.tensor(arrays[name])
+        except (RBEError, KeyError, ValueError, TypeError) as e:
+            raise FormatError("load", f"valid blocks or elements of {name!r}", str(e)) from e
+    return out

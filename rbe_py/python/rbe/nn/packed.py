@@ -1,0 +1,95 @@
+"""Layers whose weights live in 128-bit blocks."""
+
+import math
+
+import numpy as np
+
+from .. import _rbe, creation
+from .._rbe import RBETensor
+from ..errors import ShapeError, TensorError
+from . import init
+from .module import Module
+from .parameter import Parameter
+
+
+class RBELinear(Module):
+    """`y = x Wᵀ + b` with a packed weight: 2 bits a weight, trained in that form.
+
+    Parameters
+    ----------
+    in_features, out_features : int
+    bias : bool
+        Whether there is a dense bias (out_features).
+
+    Attributes
+    ----------
+    weight : packed Parameter (out_features, in_features)
+        Initially random bits with levels ±1 / sqrt(in_features).
+    bias : Parameter (out_features) or None
+
+    Examples
+    --------
+    >>> import rbe
+    >>> layer = rbe.RBELinear(768, 3072)
+    >>> layer.weight.nbytes
+    589824
+    """
+
+    def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
+        super().__init__()
+        if in_features < 1 or out_features < 1:
+            raise ShapeError("RBELinear", "positive sizes", f"{in_features} and {out_features}")
+        self.in_features, self.out_features = in_features, out_features
+        self.weight = Parameter(_rbe._random_packed([out_features, in_features]))
+        if bias:
+            self.bias: Parameter | None = Parameter(creation.zeros(out_features))
+            bound = 1 / math.sqrt(in_features)
+            init.uniform_(self.bias, -bound, bound)
+        else:
+            self.register_parameter("bias", None)
+
+    def forward(self, x: RBETensor) -> RBETensor:
+        """Map (…, in) to (…, out)."""
+        return x.packed_linear(self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        """Return sizes and bytes."""
+        bias = self.bias is not None
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={bias}, {self.weight.nbytes} bytes"
+
+
+FAMILIES = ("circular", "hyperbolic", "tanh", "exp", "log")
+
+
+class RBEActivation(Module):
+    """A trainable activation `d · g(ω x + θ)` whose state is a block: family, phase and frequency of g in its bits, d and θ
+    in its point.
+
+    Parameters
+    ----------
+    features : int, optional
+        One block for each feature of the last axis; without it one block is shared by all.
+    family : {"circular", "hyperbolic", "tanh", "exp", "log"}
+        Initial base function, with phase 0, ω = 1, d = 1, θ = 0.
+    """
+
+    def __init__(self, features: int | None = None, family: str = "tanh") -> None:
+        super().__init__()
+        if family not in FAMILIES:
+            raise TensorError("RBEActivation", ", ".join(FAMILIES), repr(family))
+        if features is not None and features < 1:
+            raise ShapeError("RBEActivation", "a positive number of features", str(features))
+        self.features, self.family = features, family
+        n = features or 1
+        state = FAMILIES.index(family) << 8 | 32
+        hi = np.full((n, 1), state, dtype=np.uint64)
+        lo = np.tile(np.array([math.tanh(0.5), 0.0], dtype=np.float32), (n, 1, 1))
+        self.weight = Parameter(creation.packed(hi, lo, (n, 11), 1.0))
+
+    def forward(self, x: RBETensor) -> RBETensor:
+        """Apply the activation to the last axis of x (…, features)."""
+        return x.packed_activation(self.weight)
+
+    def extra_repr(self) -> str:
+        """Return size and family."""
+        return f"features={self.features}, family={self.family!r}"

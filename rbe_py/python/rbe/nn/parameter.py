@@ -1,0 +1,23 @@
+"""Tensors that modules train."""
+
+from typing import Any
+
+from .._rbe import RBETensor
+
+
+class Parameter(RBETensor):
+    """A tensor that a module lists among its parameters when assigned to one of its attributes.
+
+    Parameters
+    ----------
+    data : tensor or array-like
+        Dense or packed; memory is shared with a tensor.
+    requires_grad : bool
+    """
+
+    def __new__(cls, data: Any, requires_grad: bool = True) -> "Parameter":
+        """Return a leaf of the same memory."""
+        return super().__new__(cls, data, requires_grad)
+
+    def __repr__(self) -> str:
+        return "Parameter containing:\n" + super().__repr__()

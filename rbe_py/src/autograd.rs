@@ -1,0 +1,267 @@
+//! The tape as Python sees it: nodes, hooks, packed gradients, user-defined operations.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyList, PyTuple};
+use rbe_core::array::Array;
+use rbe_core::graph::{self, BackwardOptions, GradMode, GradientCache, Parent};
+use rbe_core::op::{Cx, Grads, Inputs, Op, Output, Rule, Saves, dense};
+use rbe_core::{RbeError, Value};
+
+use crate::error::{OrRaise, carry, raise};
+use crate::tensor::{RBETensor, gradient_object, gradient_of, operand};
+
+type Tensor = rbe_core::RBETensor;
+
+/// A recorded operation.
+#[pyclass(frozen, module = "rbe._rbe")]
+pub struct Node {
+    pub node: Arc<graph::Node>,
+}
+
+#[pymethods]
+impl Node {
+    fn name(&self) -> String {
+        self.node.name().to_owned()
+    }
+
+    /// Recorded operations of the inputs; `None` for leaves and constants.
+    #[getter]
+    fn next_functions(&self) -> Vec<Option<Node>> {
+        let next = |p: &Parent| if let Parent::Node(node) = p { Some(Node { node: node.clone() }) } else { None };
+        self.node.parents().iter().map(next).collect()
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<{} backward>", self.node.name())
+    }
+}
+
+/// Gradient of a packed tensor, held as factors until it is read.
+#[pyclass(frozen, module = "rbe", name = "RBEGradient")]
+pub struct PackedGradient {
+    pub cache: GradientCache,
+}
+
+#[pymethods]
+impl PackedGradient {
+    fn _hi(&self, py: Python<'_>) -> PyResult<RBETensor> {
+        py.detach(|| self.cache.hi()).or_raise().map(RBETensor::from)
+    }
+
+    fn _lo(&self, py: Python<'_>) -> PyResult<RBETensor> {
+        py.detach(|| self.cache.lo()).or_raise().map(RBETensor::from)
+    }
+
+    fn _interaction(&self, py: Python<'_>) -> PyResult<RBETensor> {
+        py.detach(|| self.cache.interaction()).or_raise().map(RBETensor::from)
+    }
+
+    /// Bytes held.
+    #[getter]
+    fn nbytes(&self) -> usize {
+        self.cache.nbytes()
+    }
+
+    #[getter]
+    fn hi(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        numpy(py, self._hi(py)?)
+    }
+
+    #[getter]
+    fn lo(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        numpy(py, self._lo(py)?)
+    }
+
+    #[getter]
+    fn interaction(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        numpy(py, self._interaction(py)?)
+    }
+
+    fn __repr__(&self) -> String {
+        let w = self.cache.weight();
+        format!(
+            "RBEGradient(shape={:?}, blocks={}, held={} factors, {} bytes)",
+            w.shape(),
+            w.rows() * w.blocks(),
+            self.cache.factors().len(),
+            self.cache.nbytes()
+        )
+    }
+}
+
+fn numpy(py: Python<'_>, t: RBETensor) -> PyResult<Py<PyAny>> {
+    Ok(Py::new(py, t)?.bind(py).call_method0("numpy")?.unbind())
+}
+
+/// A registered hook.
+#[pyclass(frozen, module = "rbe._rbe")]
+pub struct Hook {
+    tensor: Tensor,
+    id: u64,
+}
+
+impl Hook {
+    /// Registers the Python callable `hook` on `tensor`.
+    pub fn register(_py: Python<'_>, tensor: &Tensor, hook: Py<PyAny>) -> PyResult<Hook> {
+        let call = move |gradient: &graph::Gradient| -> rbe_core::Result<Option<graph::Gradient>> {
+            Python::attach(|py| {
+                let result = hook.bind(py).call1((gradient_object(py, gradient.clone())?,))?;
+                if result.is_none() { Ok(None) } else { gradient_of(&result).map(Some) }
+            })
+            .map_err(carry)
+        };
+        Ok(Hook { tensor: tensor.clone(), id: tensor.slot().add_hook(Arc::new(call)) })
+    }
+}
+
+#[pymethods]
+impl Hook {
+    /// Removes the hook.
+    fn remove(&self) {
+        self.tensor.slot().remove_hook(self.id);
+    }
+}
+
+/// Whether operations are recorded on this thread.
+#[pyfunction]
+pub fn is_grad_enabled() -> bool {
+    graph::is_grad_enabled()
+}
+
+/// Sets recording on or off; what it was before.
+#[pyfunction(name = "_set_grad_enabled")]
+pub fn set_grad_enabled(enabled: bool) -> bool {
+    let before = graph::is_grad_enabled();
+    std::mem::forget(GradMode::set(enabled));
+    before
+}
+
+fn tensors(list: Vec<PyRef<'_, RBETensor>>) -> Vec<Tensor> {
+    list.iter().map(|t| t.inner.clone()).collect()
+}
+
+fn upstream(gradients: Vec<Option<Bound<'_, PyAny>>>) -> PyResult<Vec<Option<Array>>> {
+    gradients.into_iter().map(|g| g.map(|g| Ok(operand(&g, None)?.array("backward").or_raise()?.clone())).transpose()).collect()
+}
+
+/// Backward from several tensors.
+#[pyfunction(name = "_backward")]
+pub fn backward(
+    py: Python<'_>,
+    roots: Vec<PyRef<'_, RBETensor>>,
+    gradients: Vec<Option<Bound<'_, PyAny>>>,
+    retain_graph: bool,
+) -> PyResult<()> {
+    let (roots, gradients) = (tensors(roots), upstream(gradients)?);
+    py.detach(|| graph::backward(&roots.iter().collect::<Vec<_>>(), &gradients, BackwardOptions { retain_graph })).or_raise()
+}
+
+/// Gradients with respect to targets.
+#[pyfunction(name = "_grad")]
+pub fn grad(
+    py: Python<'_>,
+    roots: Vec<PyRef<'_, RBETensor>>,
+    targets: Vec<PyRef<'_, RBETensor>>,
+    gradients: Vec<Option<Bound<'_, PyAny>>>,
+    retain_graph: bool,
+) -> PyResult<Vec<Option<Py<PyAny>>>> {
+    let (roots, targets, gradients) = (tensors(roots), tensors(targets), upstream(gradients)?);
+    let found = py
+        .detach(|| {
+            graph::grad(
+                &roots.iter().collect::<Vec<_>>(),
+                &targets.iter().collect::<Vec<_>>(),
+                &gradients,
+                BackwardOptions { retain_graph },
+            )
+        })
+        .or_raise()?;
+    found.into_iter().map(|g| g.map(|g| gradient_object(py, g)).transpose()).collect()
+}
+
+/// Gradient check of a Python function of a list of tensors.
+#[pyfunction(name = "_gradcheck")]
+pub fn gradcheck(py: Python<'_>, f: Py<PyAny>, inputs: Vec<PyRef<'_, RBETensor>>, eps: f64, atol: f64, rtol: f64) -> PyResult<()> {
+    let inputs = tensors(inputs);
+    let call = |inputs: &[Tensor]| -> rbe_core::Result<Tensor> {
+        Python::attach(|py| {
+            let args = inputs.iter().map(|t| Py::new(py, RBETensor::from(t.clone()))).collect::<PyResult<Vec<_>>>()?;
+            let result = f.bind(py).call1(PyTuple::new(py, args)?)?;
+            Ok(result.cast::<RBETensor>().map_err(PyErr::from)?.get().inner.clone())
+        })
+        .map_err(carry)
+    };
+    py.detach(|| rbe_core::gradcheck::gradcheck(call, &inputs, rbe_core::gradcheck::Tolerance { eps, atol, rtol })).or_raise()
+}
+
+/// An operation whose result Python has computed and whose gradients it will.
+struct Custom {
+    rule: Rule,
+    result: Array,
+    backward: Py<PyAny>,
+}
+
+impl Op for Custom {
+    fn rule(&self) -> &Rule {
+        &self.rule
+    }
+
+    fn forward(&self, _inputs: Inputs<'_>) -> rbe_core::Result<Output> {
+        Ok(self.result.clone().into())
+    }
+
+    fn backward(&self, cx: &Cx<'_>) -> rbe_core::Result<Grads> {
+        let call = || -> PyResult<Vec<Option<Array>>> {
+            Python::attach(|py| {
+                let dy = Py::new(py, RBETensor::from(cx.dy().clone()))?;
+                let result = self.backward.bind(py).call1((dy,))?;
+                let listed: Vec<Bound<'_, PyAny>> = match result.cast::<PyTuple>() {
+                    Ok(tuple) => tuple.iter().collect(),
+                    Err(_) => match result.cast::<PyList>() {
+                        Ok(list) => list.iter().collect(),
+                        Err(_) => vec![result],
+                    },
+                };
+                listed
+                    .into_iter()
+                    .map(|g| {
+                        if g.is_none() {
+                            Ok(None)
+                        } else {
+                            Ok(Some(operand(&g, Some(cx.dy().dtype()))?.array("backward").or_raise()?.clone()))
+                        }
+                    })
+                    .collect()
+            })
+        };
+        let listed = call().map_err(carry)?;
+        if listed.len() != cx.arity() {
+            return Err(RbeError::graph(self.rule.name.clone(), format!("{} gradients from its backward", cx.arity()), listed.len()));
+        }
+        for (i, g) in listed.iter().enumerate() {
+            if let Some(g) = g.as_ref().filter(|g| g.shape() != cx.shape(i)) {
+                return Err(RbeError::shape(
+                    self.rule.name.clone(),
+                    format!("a gradient {:?} of input {i}", cx.shape(i)),
+                    format!("{:?}", g.shape()),
+                ));
+            }
+        }
+        Ok(listed.into_iter().map(|g| g.and_then(dense)).collect())
+    }
+}
+
+/// Records `result` as the outcome of an operation on `inputs` whose `backward(dy)` gives their gradients.
+#[pyfunction(name = "_custom_op")]
+pub fn custom_op(name: String, inputs: Vec<PyRef<'_, RBETensor>>, result: &RBETensor, backward: Py<PyAny>) -> PyResult<RBETensor> {
+    let inputs = tensors(inputs);
+    let Value::Dense(array) = result.inner.value() else {
+        return Err(raise(RbeError::dtype(name, "a dense result", "a packed one")));
+    };
+    let rule = Rule { name: Cow::Owned(name), arity: (0, usize::MAX), saves: Saves::NOTHING };
+    let op = Custom { rule, result: array.clone(), backward };
+    graph::apply(op, &inputs.iter().collect::<Vec<_>>()).or_raise().map(RBETensor::from)
+}

@@ -1,0 +1,170 @@
+//! Tensors from values and from random numbers.
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyFloat, PyInt, PyList, PyTuple};
+use rbe_core::array::Array;
+use rbe_core::packed::PackedTensor;
+use rbe_core::{DType, RbeError, random};
+
+use crate::error::{OrRaise, raise};
+use crate::ops::words;
+use crate::runtime::enter;
+use crate::tensor::{RBETensor, dtype_of};
+
+/// Numbers of a nested list, in row-major order, with the shape and the narrowest type that holds them.
+struct Flat {
+    values: Vec<f64>,
+    ints: Vec<i64>,
+    shape: Vec<usize>,
+    dtype: DType,
+}
+
+fn flatten(object: &Bound<'_, PyAny>, depth: usize, flat: &mut Flat) -> PyResult<()> {
+    if object.is_instance_of::<PyList>() || object.is_instance_of::<PyTuple>() {
+        let n = object.len()?;
+        if depth == flat.shape.len() {
+            if !flat.values.is_empty() {
+                return Err(raise(RbeError::shape("tensor", "lists of one depth", "a number beside a list")));
+            }
+            flat.shape.push(n);
+        } else if flat.shape[depth] != n {
+            return Err(raise(RbeError::shape("tensor", format!("lists of {} items on axis {depth}", flat.shape[depth]), n)));
+        }
+        return object.try_iter()?.try_for_each(|item| flatten(&item?, depth + 1, flat));
+    }
+    if depth != flat.shape.len() {
+        return Err(raise(RbeError::shape("tensor", "lists of one depth", "a number beside a list")));
+    }
+    let dtype = if object.is_instance_of::<PyBool>() {
+        DType::Bool
+    } else if object.is_instance_of::<PyInt>() {
+        DType::I64
+    } else {
+        DType::F32
+    };
+    flat.dtype = flat.dtype.promote(dtype);
+    if dtype == DType::I64 {
+        let v: i64 = object.extract()?;
+        flat.ints.push(v);
+        flat.values.push(v as f64);
+    } else {
+        let v: f64 = if object.is_instance_of::<PyFloat>() { object.extract()? } else { object.call_method0("__float__")?.extract()? };
+        flat.ints.push(v as i64);
+        flat.values.push(v);
+    }
+    Ok(())
+}
+
+/// Tensor of a number or nested lists of numbers.
+#[pyfunction]
+#[pyo3(signature = (data, dtype = None))]
+pub fn tensor_from_list(data: &Bound<'_, PyAny>, dtype: Option<&Bound<'_, PyAny>>) -> PyResult<RBETensor> {
+    let mut flat = Flat { values: Vec::new(), ints: Vec::new(), shape: Vec::new(), dtype: DType::Bool };
+    flatten(data, 0, &mut flat)?;
+    let empty = if flat.values.is_empty() { DType::F32 } else { flat.dtype };
+    let dtype = dtype.map(dtype_of).transpose()?.unwrap_or(empty);
+    let array = if dtype == DType::I64 {
+        Array::from_slice(&flat.ints, &flat.shape)
+    } else {
+        Array::from_slice(&flat.values, &flat.shape).map(|a| a.cast(dtype))
+    };
+    Ok(array.or_raise()?.into())
+}
+
+/// Every element one value.
+#[pyfunction]
+pub fn full(shape: Vec<usize>, value: f64, dtype: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+    Ok(Array::full(dtype_of(dtype)?, &shape, value).into())
+}
+
+/// `start`, `start + step`, … below `end`.
+#[pyfunction]
+pub fn arange(start: f64, end: f64, step: f64, dtype: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+    let count = ((end - start) / step).ceil();
+    if step == 0.0 || !count.is_finite() {
+        return Err(raise(RbeError::value("arange", "finite bounds and a step other than 0", format!("{start}, {end}, {step}"))));
+    }
+    let values: Vec<f64> = (0..count.max(0.0) as usize).map(|i| start + step * i as f64).collect();
+    Ok(Array::from_slice(&values, &[values.len()]).or_raise()?.cast(dtype_of(dtype)?).into())
+}
+
+fn floats(shape: &[usize], dtype: &Bound<'_, PyAny>, normal: bool) -> PyResult<RBETensor> {
+    let dtype = dtype_of(dtype)?;
+    let stream = random::stream();
+    let array = rbe_core::dispatch_float!("random", dtype, T => Ok(Array::build(shape, |out: &mut [T]| {
+        if normal { stream.normal(out) } else { stream.uniform(out) }
+    })));
+    Ok(array.or_raise()?.into())
+}
+
+/// Uniform in [0, 1).
+#[pyfunction]
+pub fn rand(shape: Vec<usize>, dtype: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+    floats(&shape, dtype, false)
+}
+
+/// Standard normal.
+#[pyfunction]
+pub fn randn(shape: Vec<usize>, dtype: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+    floats(&shape, dtype, true)
+}
+
+/// Integers in [low, high).
+#[pyfunction]
+pub fn randint(low: i64, high: i64, shape: Vec<usize>) -> PyResult<RBETensor> {
+    if low >= high {
+        return Err(raise(RbeError::value("randint", "low < high", format!("{low} and {high}"))));
+    }
+    let stream = random::stream();
+    Ok(Array::build(&shape, |out: &mut [i64]| stream.integers(low, high, out)).into())
+}
+
+/// A random order of 0 … n - 1.
+#[pyfunction]
+pub fn randperm(n: usize) -> PyResult<RBETensor> {
+    Ok(Array::from_slice(&random::stream().permutation(n), &[n]).or_raise()?.into())
+}
+
+/// Seeds the generator.
+#[pyfunction]
+pub fn manual_seed(seed: u64) {
+    random::manual_seed(seed);
+}
+
+/// Seed and number of streams taken.
+#[pyfunction]
+pub fn get_rng_state() -> (u64, u64) {
+    random::state()
+}
+
+/// Puts the generator into a state.
+#[pyfunction]
+pub fn set_rng_state(state: (u64, u64)) {
+    random::set_state(state);
+}
+
+/// Packed tensor from int64 words and points.
+#[pyfunction(name = "_packed")]
+#[pyo3(signature = (hi, lo, shape, scale = None, requires_grad = false))]
+pub fn packed(hi: &RBETensor, lo: &RBETensor, shape: Vec<usize>, scale: Option<f32>, requires_grad: bool) -> PyResult<RBETensor> {
+    let points = lo.inner.array("packed").or_raise()?.cast(DType::F32).to_vec::<f32>().or_raise()?;
+    let tensor = PackedTensor::new(&shape, &words(hi)?, &points, scale).or_raise()?;
+    Ok(rbe_core::RBETensor::from_packed(tensor, requires_grad).into())
+}
+
+/// Packed tensor in its initial state.
+#[pyfunction(name = "_random_packed")]
+#[pyo3(signature = (shape, scale = None))]
+pub fn random_packed(shape: Vec<usize>, scale: Option<f32>) -> PyResult<RBETensor> {
+    let tensor = PackedTensor::random(&shape, scale, random::stream()).or_raise()?;
+    Ok(rbe_core::RBETensor::from_packed(tensor, false).into())
+}
+
+/// Nearest packed tensor.
+#[pyfunction(name = "_encode")]
+#[pyo3(signature = (dense, scale = None))]
+pub fn encode(py: Python<'_>, dense: &RBETensor, scale: Option<f32>) -> PyResult<RBETensor> {
+    let array = dense.inner.array("encode").or_raise()?;
+    let tensor = enter(py, array.numel(), || PackedTensor::encode(array, scale))?;
+    Ok(rbe_core::RBETensor::from_packed(tensor, false).into())
+}

@@ -1,0 +1,45 @@
+//! The door between Python and `rbe_core`: thin classes, one way in that converts errors and releases the GIL.
+
+mod autograd;
+mod create;
+mod error;
+mod index;
+mod memory;
+mod methods;
+mod ops;
+mod optim;
+mod runtime;
+mod tensor;
+
+use pyo3::prelude::*;
+
+/// Names of this module are private to the package `rbe`.
+#[pymodule]
+#[allow(missing_docs)]
+mod _rbe {
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use crate::autograd::{Hook, Node, PackedGradient, backward, custom_op, grad, gradcheck, is_grad_enabled, set_grad_enabled};
+    #[pymodule_export]
+    use crate::create::{
+        arange, encode, full, get_rng_state, manual_seed, packed, rand, randint, randn, random_packed, randperm, set_rng_state,
+        tensor_from_list,
+    };
+    #[pymodule_export]
+    use crate::memory::{ArrayHolder, from_memory};
+    #[pymodule_export]
+    use crate::ops::{batch_norm, concat, cross_entropy, layer_norm, mse_loss, rbe_activation, stack, two_level_linear, where_};
+    #[pymodule_export]
+    use crate::optim::{Dense, Hybrid, clip_grad_norm, clip_grad_value};
+    #[pymodule_export]
+    use crate::runtime::{get_num_threads, isa, pool_clear, pool_reset, pool_stats, raise_error, set_num_threads};
+    #[pymodule_export]
+    use crate::tensor::RBETensor;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        crate::runtime::start()
+    }
+}

@@ -1,0 +1,86 @@
+//! Memory shared with NumPy, in both directions, through the array interface protocol.
+
+use std::ptr::NonNull;
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use rbe_core::array::{Array, Storage};
+use rbe_core::{Buffer, DType, RbeError};
+
+use crate::error::{OrRaise, raise};
+use crate::tensor::{RBETensor, dtype_of};
+
+/// Gives NumPy the memory of an array and keeps it alive as long as NumPy uses it.
+#[pyclass(frozen, module = "rbe._rbe", name = "_ArrayHolder")]
+pub struct ArrayHolder {
+    array: Array,
+}
+
+impl ArrayHolder {
+    /// Holder of `array`.
+    pub fn new(array: Array) -> ArrayHolder {
+        ArrayHolder { array }
+    }
+}
+
+/// NumPy's code of an element type.
+fn typestr(dtype: DType) -> &'static str {
+    match dtype {
+        DType::F32 => "<f4",
+        DType::F64 => "<f8",
+        DType::I64 => "<i8",
+        DType::Bool => "|b1",
+    }
+}
+
+#[pymethods]
+impl ArrayHolder {
+    #[getter]
+    fn __array_interface__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let a = &self.array;
+        let size = a.dtype().size();
+        let dict = PyDict::new(py);
+        dict.set_item("version", 3)?;
+        dict.set_item("typestr", typestr(a.dtype()))?;
+        dict.set_item("shape", pyo3::types::PyTuple::new(py, a.shape())?)?;
+        dict.set_item("strides", pyo3::types::PyTuple::new(py, a.strides().iter().map(|s| s * size as isize))?)?;
+        dict.set_item("data", (a.storage().as_ptr() as usize + a.offset() * size, false))?;
+        Ok(dict)
+    }
+}
+
+/// Tensor over memory that `owner` keeps alive: `address` of the first element, shape, strides in elements. The caller in
+/// the package passes what NumPy's array interface says of a writable, aligned, native array.
+#[pyfunction(name = "_from_memory")]
+pub fn from_memory(
+    owner: Py<PyAny>,
+    address: usize,
+    dtype: &Bound<'_, PyAny>,
+    shape: Vec<usize>,
+    strides: Vec<isize>,
+) -> PyResult<RBETensor> {
+    let dtype = dtype_of(dtype)?;
+    let size = dtype.size() as isize;
+    if shape.len() != strides.len() {
+        return Err(raise(RbeError::shape("from_numpy", format!("{} strides", shape.len()), strides.len())));
+    }
+    if shape.contains(&0) {
+        return Ok(RBETensor::from(Array::zeros(dtype, &shape)));
+    }
+    let (mut low, mut high) = (0isize, 0isize);
+    for (n, s) in shape.iter().zip(&strides) {
+        let reach = (*n as isize - 1) * s;
+        if reach < 0 { low += reach } else { high += reach }
+    }
+    let start = address.wrapping_add_signed(low * size);
+    if !start.is_multiple_of(dtype.size()) {
+        return Err(raise(RbeError::value("from_numpy", "aligned memory", format!("address {start:#x}"))));
+    }
+    let Some(ptr) = NonNull::new(start as *mut u8) else {
+        return Err(raise(RbeError::value("from_numpy", "memory", "a null pointer")));
+    };
+    // SAFETY: NumPy reports `address`, shape and strides of memory that `owner` keeps allocated and initialised; the
+    // range low..=high covers exactly the elements they reach.
+    let buffer = unsafe { Buffer::foreign(ptr, ((high - low + 1) * size) as usize, Box::new(owner)) };
+    Ok(RBETensor::from(Array::from_parts(Storage::new(buffer), dtype, &shape, &strides, (-low) as usize).or_raise()?))
+}

@@ -1,0 +1,351 @@
+//! Operators and methods of the tensor class: thin, with torch's names.
+
+use pyo3::basic::CompareOp;
+use pyo3::prelude::*;
+use pyo3::types::{PyInt, PyTuple};
+use rbe_core::RbeError;
+use rbe_core::op::{Comparison, Logic};
+
+use crate::error::{OrRaise, raise};
+use crate::runtime::enter;
+use crate::tensor::{RBETensor, dtype_of, operand};
+
+type Tensor = rbe_core::RBETensor;
+
+fn unary(py: Python<'_>, t: &RBETensor, f: impl FnOnce(&Tensor) -> rbe_core::Result<Tensor> + Send) -> PyResult<RBETensor> {
+    enter(py, t.inner.numel(), || f(&t.inner)).map(RBETensor::from)
+}
+
+fn binary(
+    a: &RBETensor,
+    b: &Bound<'_, PyAny>,
+    swap: bool,
+    f: impl FnOnce(&Tensor, &Tensor) -> rbe_core::Result<Tensor> + Send,
+) -> PyResult<RBETensor> {
+    let b_tensor = operand(b, Some(a.inner.dtype()))?;
+    let elements = a.inner.numel().max(b_tensor.numel());
+    enter(b.py(), elements, || if swap { f(&b_tensor, &a.inner) } else { f(&a.inner, &b_tensor) }).map(RBETensor::from)
+}
+
+/// One integer, several arguments or one sequence of integers.
+pub fn integers(args: &Bound<'_, PyTuple>) -> PyResult<Vec<isize>> {
+    if args.len() == 1 {
+        let only = args.get_item(0)?;
+        if !only.is_instance_of::<PyInt>() {
+            return only.extract();
+        }
+    }
+    args.extract()
+}
+
+/// `None`, one axis or several.
+fn axes(object: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Vec<isize>>> {
+    match object {
+        None => Ok(None),
+        Some(o) if o.is_instance_of::<PyInt>() => Ok(Some(vec![o.extract()?])),
+        Some(o) => o.extract().map(Some),
+    }
+}
+
+macro_rules! tensor_methods {
+    ($(unary $u:ident;)* $(binary $b:ident;)* $(reduce $r:ident;)* $(compare $c:ident $which:ident;)* $(logic $l:ident $lw:ident;)*) => {
+        #[pymethods]
+        impl RBETensor {
+            $(fn $u(&self, py: Python<'_>) -> PyResult<RBETensor> {
+                unary(py, self, Tensor::$u)
+            })*
+            $(fn $b(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+                binary(self, other, false, Tensor::$b)
+            })*
+            $(#[pyo3(signature = (axis = None, keepdims = false))]
+            fn $r(&self, py: Python<'_>, axis: Option<&Bound<'_, PyAny>>, keepdims: bool) -> PyResult<RBETensor> {
+                let axes = axes(axis)?;
+                unary(py, self, |t| t.$r(axes.as_deref(), keepdims))
+            })*
+            $(fn $c(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+                binary(self, other, false, |a, b| a.compare(b, Comparison::$which))
+            })*
+            $(fn $l(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+                binary(self, other, false, |a, b| a.logical(b, Logic::$lw))
+            })*
+        }
+    };
+}
+
+tensor_methods! {
+    unary exp; unary expm1; unary log; unary log1p; unary sqrt; unary square; unary reciprocal; unary abs; unary sin; unary cos;
+    unary tanh; unary sigmoid; unary relu; unary silu; unary sign; unary floor; unary ceil; unary round; unary isfinite; unary isnan;
+    unary logical_not;
+    binary add; binary sub; binary mul; binary div; binary maximum; binary minimum; binary matmul; binary floor_divide; binary remainder;
+    reduce sum; reduce mean; reduce logsumexp; reduce max; reduce min;
+    compare eq Eq; compare ne Ne; compare lt Lt; compare le Le; compare gt Gt; compare ge Ge;
+    logic logical_and And; logic logical_or Or; logic logical_xor Xor;
+}
+
+#[pymethods]
+impl RBETensor {
+    fn __richcmp__(&self, other: &Bound<'_, PyAny>, op: CompareOp) -> PyResult<Py<PyAny>> {
+        let py = other.py();
+        if operand(other, None).is_err() {
+            return Ok(py.NotImplemented());
+        }
+        let which = match op {
+            CompareOp::Eq => Comparison::Eq,
+            CompareOp::Ne => Comparison::Ne,
+            CompareOp::Lt => Comparison::Lt,
+            CompareOp::Le => Comparison::Le,
+            CompareOp::Gt => Comparison::Gt,
+            CompareOp::Ge => Comparison::Ge,
+        };
+        Ok(Py::new(py, binary(self, other, false, |a, b| a.compare(b, which))?)?.into_any())
+    }
+    fn __and__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+        self.logical_and(other)
+    }
+    fn __rand__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+        self.logical_and(other)
+    }
+    fn __or__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+        self.logical_or(other)
+    }
+    fn __ror__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+        self.logical_or(other)
+    }
+    fn __xor__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+        self.logical_xor(other)
+    }
+    fn __rxor__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+        self.logical_xor(other)
+    }
+
+    fn __add__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+        binary(self, other, false, Tensor::add)
+    }
+    fn __radd__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+        binary(self, other, true, Tensor::add)
+    }
+    fn __sub__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+        binary(self, other, false, Tensor::sub)
+    }
+    fn __rsub__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+        binary(self, other, true, Tensor::sub)
+    }
+    fn __mul__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+        binary(self, other, false, Tensor::mul)
+    }
+    fn __rmul__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+        binary(self, other, true, Tensor::mul)
+    }
+    fn __truediv__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+        binary(self, other, false, Tensor::div)
+    }
+    fn __rtruediv__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+        binary(self, other, true, Tensor::div)
+    }
+    fn __floordiv__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+        binary(self, other, false, Tensor::floor_divide)
+    }
+    fn __rfloordiv__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+        binary(self, other, true, Tensor::floor_divide)
+    }
+    fn __mod__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+        binary(self, other, false, Tensor::remainder)
+    }
+    fn __rmod__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+        binary(self, other, true, Tensor::remainder)
+    }
+    fn __matmul__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+        binary(self, other, false, Tensor::matmul)
+    }
+    fn __rmatmul__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+        binary(self, other, true, Tensor::matmul)
+    }
+    fn __pow__(&self, other: &Bound<'_, PyAny>, _modulo: Option<&Bound<'_, PyAny>>) -> PyResult<RBETensor> {
+        self.pow(other)
+    }
+    fn __rpow__(&self, other: &Bound<'_, PyAny>, _modulo: Option<&Bound<'_, PyAny>>) -> PyResult<RBETensor> {
+        binary(self, other, true, Tensor::pow)
+    }
+    fn __neg__(&self, py: Python<'_>) -> PyResult<RBETensor> {
+        unary(py, self, Tensor::neg)
+    }
+    fn __pos__(&self) -> RBETensor {
+        self.inner.clone().into()
+    }
+    fn __abs__(&self, py: Python<'_>) -> PyResult<RBETensor> {
+        unary(py, self, Tensor::abs)
+    }
+    fn __invert__(&self, py: Python<'_>) -> PyResult<RBETensor> {
+        unary(py, self, Tensor::logical_not)
+    }
+    fn __getitem__(&self, index: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+        crate::index::get(&self.inner, index)
+    }
+    fn __setitem__(&self, index: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        crate::index::set(&self.inner, index, &operand(value, Some(self.inner.dtype()))?)
+    }
+
+    fn neg(&self, py: Python<'_>) -> PyResult<RBETensor> {
+        unary(py, self, Tensor::neg)
+    }
+
+    fn pow(&self, exponent: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+        match exponent.extract::<f64>() {
+            Ok(p) if !exponent.is_instance_of::<RBETensor>() => unary(exponent.py(), self, |t| t.powf(p)),
+            _ => binary(self, exponent, false, Tensor::pow),
+        }
+    }
+
+    #[pyo3(signature = (approximate = "none"))]
+    fn gelu(&self, py: Python<'_>, approximate: &str) -> PyResult<RBETensor> {
+        match approximate {
+            "none" => unary(py, self, Tensor::gelu),
+            "tanh" => unary(py, self, Tensor::gelu_tanh),
+            other => Err(raise(RbeError::value("gelu", "approximate \"none\" or \"tanh\"", other))),
+        }
+    }
+
+    #[pyo3(signature = (negative_slope = 0.01))]
+    fn leaky_relu(&self, py: Python<'_>, negative_slope: f64) -> PyResult<RBETensor> {
+        unary(py, self, |t| t.leaky_relu(negative_slope))
+    }
+
+    #[pyo3(signature = (alpha = 1.0))]
+    fn elu(&self, py: Python<'_>, alpha: f64) -> PyResult<RBETensor> {
+        unary(py, self, |t| t.elu(alpha))
+    }
+
+    #[pyo3(signature = (beta = 1.0))]
+    fn softplus(&self, py: Python<'_>, beta: f64) -> PyResult<RBETensor> {
+        unary(py, self, |t| t.softplus(beta))
+    }
+
+    #[pyo3(signature = (min = None, max = None))]
+    fn clamp(&self, py: Python<'_>, min: Option<f64>, max: Option<f64>) -> PyResult<RBETensor> {
+        unary(py, self, |t| t.clamp(min, max))
+    }
+
+    #[pyo3(signature = (axis = None, correction = 1.0, keepdims = false))]
+    fn var(&self, py: Python<'_>, axis: Option<&Bound<'_, PyAny>>, correction: f64, keepdims: bool) -> PyResult<RBETensor> {
+        let axes = axes(axis)?;
+        unary(py, self, |t| t.var(axes.as_deref(), correction, keepdims))
+    }
+
+    #[pyo3(signature = (axis = None, keepdims = false))]
+    fn argmax(&self, py: Python<'_>, axis: Option<isize>, keepdims: bool) -> PyResult<RBETensor> {
+        unary(py, self, |t| t.argmax(axis, keepdims))
+    }
+
+    #[pyo3(signature = (axis = None, keepdims = false))]
+    fn argmin(&self, py: Python<'_>, axis: Option<isize>, keepdims: bool) -> PyResult<RBETensor> {
+        unary(py, self, |t| t.argmin(axis, keepdims))
+    }
+
+    #[pyo3(signature = (axis = None, keepdims = false))]
+    fn any(&self, py: Python<'_>, axis: Option<&Bound<'_, PyAny>>, keepdims: bool) -> PyResult<RBETensor> {
+        let axes = axes(axis)?;
+        unary(py, self, |t| t.truth(false, axes.as_deref(), keepdims))
+    }
+
+    #[pyo3(signature = (axis = None, keepdims = false))]
+    fn all(&self, py: Python<'_>, axis: Option<&Bound<'_, PyAny>>, keepdims: bool) -> PyResult<RBETensor> {
+        let axes = axes(axis)?;
+        unary(py, self, |t| t.truth(true, axes.as_deref(), keepdims))
+    }
+
+    #[pyo3(signature = (axis = -1))]
+    fn softmax(&self, py: Python<'_>, axis: isize) -> PyResult<RBETensor> {
+        unary(py, self, |t| t.softmax(axis))
+    }
+
+    #[pyo3(signature = (axis = -1))]
+    fn log_softmax(&self, py: Python<'_>, axis: isize) -> PyResult<RBETensor> {
+        unary(py, self, |t| t.log_softmax(axis))
+    }
+
+    #[pyo3(signature = (p = 0.5, training = true))]
+    fn dropout(&self, py: Python<'_>, p: f64, training: bool) -> PyResult<RBETensor> {
+        unary(py, self, |t| t.dropout(p, training))
+    }
+
+    #[pyo3(signature = (*shape))]
+    fn reshape(&self, shape: &Bound<'_, PyTuple>) -> PyResult<RBETensor> {
+        self.inner.reshape(&integers(shape)?).or_raise().map(RBETensor::from)
+    }
+
+    #[pyo3(signature = (*axes))]
+    fn permute(&self, axes: &Bound<'_, PyTuple>) -> PyResult<RBETensor> {
+        self.inner.permute(&integers(axes)?).or_raise().map(RBETensor::from)
+    }
+
+    fn transpose(&self, axis0: isize, axis1: isize) -> PyResult<RBETensor> {
+        self.inner.transpose(axis0, axis1).or_raise().map(RBETensor::from)
+    }
+
+    fn broadcast_to(&self, shape: Vec<usize>) -> PyResult<RBETensor> {
+        self.inner.broadcast_to(&shape).or_raise().map(RBETensor::from)
+    }
+
+    fn unsqueeze(&self, axis: isize) -> PyResult<RBETensor> {
+        self.inner.unsqueeze(axis).or_raise().map(RBETensor::from)
+    }
+
+    #[pyo3(signature = (axis = None))]
+    fn squeeze(&self, axis: Option<isize>) -> PyResult<RBETensor> {
+        self.inner.squeeze(axis).or_raise().map(RBETensor::from)
+    }
+
+    fn narrow(&self, axis: isize, start: usize, length: usize) -> PyResult<RBETensor> {
+        self.inner.narrow(axis, start, length).or_raise().map(RBETensor::from)
+    }
+
+    #[pyo3(name = "_split")]
+    fn split_lengths(&self, lengths: Vec<usize>, axis: isize) -> PyResult<Vec<RBETensor>> {
+        Ok(self.inner.split(&lengths, axis).or_raise()?.into_iter().map(RBETensor::from).collect())
+    }
+
+    #[pyo3(name = "_cast")]
+    fn cast_to(&self, py: Python<'_>, dtype: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+        let dtype = dtype_of(dtype)?;
+        unary(py, self, |t| t.cast(dtype))
+    }
+
+    fn index_select(&self, axis: isize, index: &RBETensor) -> PyResult<RBETensor> {
+        self.inner.index_select(axis, &index.inner).or_raise().map(RBETensor::from)
+    }
+
+    fn gather(&self, axis: isize, index: &RBETensor) -> PyResult<RBETensor> {
+        self.inner.gather(axis, &index.inner).or_raise().map(RBETensor::from)
+    }
+
+    #[pyo3(signature = (index, padding_idx = None))]
+    fn embedding(&self, py: Python<'_>, index: &RBETensor, padding_idx: Option<usize>) -> PyResult<RBETensor> {
+        unary(py, self, |t| t.embedding(&index.inner, padding_idx))
+    }
+
+    #[pyo3(signature = (weight, bias = None))]
+    fn linear(&self, py: Python<'_>, weight: &RBETensor, bias: Option<&RBETensor>) -> PyResult<RBETensor> {
+        let bias = bias.map(|b| &b.inner);
+        enter(py, weight.inner.numel(), || self.inner.linear(&weight.inner, bias)).map(RBETensor::from)
+    }
+
+    #[pyo3(signature = (weight, bias = None))]
+    fn packed_linear(&self, py: Python<'_>, weight: &RBETensor, bias: Option<&RBETensor>) -> PyResult<RBETensor> {
+        let bias = bias.map(|b| &b.inner);
+        enter(py, weight.inner.numel() / 32, || self.inner.packed_linear(&weight.inner, bias)).map(RBETensor::from)
+    }
+
+    fn packed_matmul(&self, py: Python<'_>, w: &RBETensor) -> PyResult<RBETensor> {
+        self.packed_linear(py, w, None)
+    }
+
+    fn packed_activation(&self, py: Python<'_>, w: &RBETensor) -> PyResult<RBETensor> {
+        unary(py, self, |t| t.packed_activation(&w.inner))
+    }
+
+    #[pyo3(name = "_assign")]
+    fn assign(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let value = operand(value, Some(self.inner.dtype()))?;
+        enter(py, self.inner.numel(), || self.inner.assign(&value))
+    }
+}

@@ -1,0 +1,132 @@
+//! Operations that are functions rather than methods.
+
+use pyo3::prelude::*;
+use rbe_core::array::Array;
+use rbe_core::op::{CrossEntropyOptions, Reduction, Running};
+
+use crate::error::OrRaise;
+use crate::runtime::enter;
+use crate::tensor::{RBETensor, operand};
+
+type Tensor = rbe_core::RBETensor;
+
+fn inner(list: Vec<PyRef<'_, RBETensor>>) -> Vec<Tensor> {
+    list.iter().map(|t| t.inner.clone()).collect()
+}
+
+/// Tensors one after another along an axis.
+#[pyfunction]
+pub fn concat(py: Python<'_>, tensors: Vec<PyRef<'_, RBETensor>>, axis: isize) -> PyResult<RBETensor> {
+    let tensors = inner(tensors);
+    let elements = tensors.iter().map(Tensor::numel).sum();
+    enter(py, elements, || Tensor::concat(&tensors.iter().collect::<Vec<_>>(), axis)).map(RBETensor::from)
+}
+
+/// Tensors of one shape along a new axis.
+#[pyfunction]
+pub fn stack(py: Python<'_>, tensors: Vec<PyRef<'_, RBETensor>>, axis: isize) -> PyResult<RBETensor> {
+    let tensors = inner(tensors);
+    let elements = tensors.iter().map(Tensor::numel).sum();
+    enter(py, elements, || Tensor::stack(&tensors.iter().collect::<Vec<_>>(), axis)).map(RBETensor::from)
+}
+
+/// `condition ? a : b`.
+#[pyfunction(name = "where")]
+pub fn where_(condition: &RBETensor, a: &Bound<'_, PyAny>, b: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+    let like = |o: &Bound<'_, PyAny>| o.cast::<RBETensor>().ok().map(|t| t.get().inner.dtype());
+    let (dtype_a, dtype_b) = (like(a), like(b));
+    let (x, y) = (operand(a, dtype_b)?, operand(b, dtype_a)?);
+    enter(a.py(), condition.inner.numel(), || condition.inner.where_(&x, &y)).map(RBETensor::from)
+}
+
+/// Mean of squared differences.
+#[pyfunction]
+pub fn mse_loss(py: Python<'_>, prediction: &RBETensor, target: &RBETensor) -> PyResult<RBETensor> {
+    enter(py, prediction.inner.numel(), || rbe_core::op::mse_loss(&prediction.inner, &target.inner)).map(RBETensor::from)
+}
+
+/// Cross entropy of logits and class indices.
+#[pyfunction]
+#[pyo3(signature = (logits, target, weight = None, ignore_index = -100, reduction = "mean", label_smoothing = 0.0))]
+pub fn cross_entropy(
+    py: Python<'_>,
+    logits: &RBETensor,
+    target: &RBETensor,
+    weight: Option<Vec<f64>>,
+    ignore_index: i64,
+    reduction: &str,
+    label_smoothing: f64,
+) -> PyResult<RBETensor> {
+    let options = CrossEntropyOptions { label_smoothing, ignore_index, weight, reduction: Reduction::by_name(reduction).or_raise()? };
+    enter(py, logits.inner.numel(), || logits.inner.cross_entropy(&target.inner, options)).map(RBETensor::from)
+}
+
+/// Normalisation over trailing axes.
+#[pyfunction]
+#[pyo3(signature = (x, shape, weight = None, bias = None, eps = 1e-5))]
+pub fn layer_norm(
+    py: Python<'_>,
+    x: &RBETensor,
+    shape: Vec<usize>,
+    weight: Option<&RBETensor>,
+    bias: Option<&RBETensor>,
+    eps: f64,
+) -> PyResult<RBETensor> {
+    let (weight, bias) = (weight.map(|t| &t.inner), bias.map(|t| &t.inner));
+    enter(py, x.inner.numel(), || x.inner.layer_norm(&shape, weight, bias, eps)).map(RBETensor::from)
+}
+
+/// Normalisation of channels.
+#[pyfunction]
+#[pyo3(signature = (x, running_mean = None, running_var = None, weight = None, bias = None, training = false, momentum = 0.1, eps = 1e-5))]
+#[allow(clippy::too_many_arguments)] // torch's signature
+pub fn batch_norm(
+    py: Python<'_>,
+    x: &RBETensor,
+    running_mean: Option<&RBETensor>,
+    running_var: Option<&RBETensor>,
+    weight: Option<&RBETensor>,
+    bias: Option<&RBETensor>,
+    training: bool,
+    momentum: f64,
+    eps: f64,
+) -> PyResult<RBETensor> {
+    let running = match (running_mean, running_var) {
+        (Some(mean), Some(var)) => {
+            let array = |t: &RBETensor| -> PyResult<Array> { Ok(t.inner.array("batch_norm").or_raise()?.clone()) };
+            Some(Running { mean: array(mean)?, var: array(var)?, momentum })
+        }
+        _ => None,
+    };
+    let (weight, bias) = (weight.map(|t| &t.inner), bias.map(|t| &t.inner));
+    enter(py, x.inner.numel(), || x.inner.batch_norm(running, weight, bias, training, eps)).map(RBETensor::from)
+}
+
+/// `x Wᵀ + b` with two levels a block, differentiable in x, z and bias; `hi` as int64 words.
+#[pyfunction]
+#[pyo3(signature = (x, hi, z, scale, bias = None))]
+pub fn two_level_linear(
+    py: Python<'_>,
+    x: &RBETensor,
+    hi: &RBETensor,
+    z: &RBETensor,
+    scale: f64,
+    bias: Option<&RBETensor>,
+) -> PyResult<RBETensor> {
+    let words = words(hi)?;
+    let bias = bias.map(|t| &t.inner);
+    enter(py, x.inner.numel() * 64, || x.inner.two_level_linear(&words, &z.inner, scale, bias)).map(RBETensor::from)
+}
+
+/// `d · g(ω x + θ)`, differentiable in x and z; `hi` as int64 words.
+#[pyfunction]
+pub fn rbe_activation(py: Python<'_>, x: &RBETensor, hi: &RBETensor, z: &RBETensor) -> PyResult<RBETensor> {
+    let words = words(hi)?;
+    enter(py, x.inner.numel(), || x.inner.rbe_activation(&words, &z.inner)).map(RBETensor::from)
+}
+
+/// The words of an int64 tensor.
+pub fn words(hi: &RBETensor) -> PyResult<Vec<u64>> {
+    let array = hi.inner.array("hi").or_raise()?;
+    Ok(array.to_vec::<i64>().or_raise()?.into_iter().map(i64::cast_unsigned).collect())
+}

@@ -1,0 +1,238 @@
+//! Optimisers behind the Python classes.
+
+use std::collections::HashMap;
+
+use pyo3::prelude::*;
+use rbe_core::array::Array;
+use rbe_core::optim::{self, DenseOptimizer, DenseRates, DenseRule, HybridOptimizer, NonFinite, Rates};
+use rbe_core::{DType, RbeError};
+
+use crate::error::{OrRaise, raise};
+use crate::tensor::RBETensor;
+
+type Tensor = rbe_core::RBETensor;
+type Entries = (HashMap<String, Py<RBETensor>>, u64);
+
+fn tensors(list: &[PyRef<'_, RBETensor>]) -> Vec<Tensor> {
+    list.iter().map(|t| t.inner.clone()).collect()
+}
+
+/// Charges are bytes 0 … 127 without a dtype of their own: eight to an int64 word outside this crate.
+fn outward(a: Array) -> PyResult<Array> {
+    if a.dtype() != DType::Bool {
+        return Ok(a);
+    }
+    let bytes = a.to_vec::<u8>().or_raise()?;
+    let words: Vec<i64> = bytes.chunks_exact(8).map(|b| i64::from_le_bytes(std::array::from_fn(|i| b[i]))).collect();
+    Array::from_slice(&words, &[a.shape()[0], a.shape()[1] / 8]).or_raise()
+}
+
+fn inward(name: &str, a: &Array) -> PyResult<Array> {
+    if name != "charges" {
+        return Ok(a.clone());
+    }
+    let words = a.to_vec::<i64>().or_raise()?;
+    let bytes: Vec<u8> = words.into_iter().flat_map(i64::to_le_bytes).collect();
+    let [rows, width] = *a.shape() else {
+        return Err(raise(RbeError::shape("load_state_dict", "charges (rows, blocks * 8)", format!("{:?}", a.shape()))));
+    };
+    Array::from_slice(&bytes, &[rows, width * 8]).or_raise()
+}
+
+/// The hybrid optimiser.
+#[pyclass(frozen, module = "rbe._rbe", name = "_Hybrid")]
+pub struct Hybrid {
+    inner: parking::Mutexed<HybridOptimizer>,
+}
+
+/// A lock that fails instead of waiting: an optimiser is not used from two threads at once.
+mod parking {
+    use std::sync::Mutex;
+
+    use pyo3::PyResult;
+    use rbe_core::RbeError;
+
+    pub struct Mutexed<T>(Mutex<T>);
+
+    impl<T> Mutexed<T> {
+        pub fn new(value: T) -> Self {
+            Mutexed(Mutex::new(value))
+        }
+
+        pub fn with<R>(&self, f: impl FnOnce(&mut T) -> PyResult<R>) -> PyResult<R> {
+            match self.0.try_lock() {
+                Ok(mut guard) => f(&mut guard),
+                Err(_) => {
+                    Err(crate::error::raise(RbeError::graph("optimizer", "one call at a time", "another call of this optimizer under way")))
+                }
+            }
+        }
+    }
+}
+
+fn rates(r: (f64, f64, f64, (f64, f64), f64, f64)) -> Rates {
+    Rates { lr: r.0, lr_lo: r.1, lr_hi: r.2, betas: r.3, weight_decay: r.4, interaction: r.5 }
+}
+
+#[pymethods]
+impl Hybrid {
+    #[new]
+    fn new(on_nonfinite: &str, in_backward: bool, seed: u64) -> PyResult<Hybrid> {
+        let on_nonfinite = match on_nonfinite {
+            "error" => NonFinite::Error,
+            "skip" => NonFinite::Skip,
+            other => return Err(raise(RbeError::value("HybridOptimizer", "on_nonfinite \"error\" or \"skip\"", other))),
+        };
+        Ok(Hybrid { inner: parking::Mutexed::new(HybridOptimizer::with_groups(Vec::new(), on_nonfinite, in_backward, seed).or_raise()?) })
+    }
+
+    fn add_group(&self, params: Vec<PyRef<'_, RBETensor>>, r: (f64, f64, f64, (f64, f64), f64, f64)) -> PyResult<()> {
+        self.inner.with(|o| o.add_group(tensors(&params), rates(r)).or_raise())
+    }
+
+    fn set_rates(&self, group: usize, r: (f64, f64, f64, (f64, f64), f64, f64)) -> PyResult<()> {
+        self.inner.with(|o| o.set_rates(group, rates(r)).or_raise())
+    }
+
+    fn step(&self, py: Python<'_>) -> PyResult<()> {
+        self.inner.with(|o| py.detach(|| o.step()).or_raise())
+    }
+
+    fn zero_grad(&self) -> PyResult<()> {
+        self.inner.with(|o| {
+            o.zero_grad();
+            Ok(())
+        })
+    }
+
+    /// Steps taken, steps skipped, bits flipped by the last step, bytes of state.
+    fn counters(&self) -> PyResult<(u64, u64, u64, usize)> {
+        self.inner.with(|o| Ok((o.steps(), o.skipped(), o.flips(), o.state_bytes())))
+    }
+
+    fn set_steps(&self, steps: u64) -> PyResult<()> {
+        self.inner.with(|o| {
+            o.set_steps(steps);
+            Ok(())
+        })
+    }
+
+    fn state_of(&self, py: Python<'_>, i: usize) -> PyResult<Option<Entries>> {
+        self.inner.with(|o| {
+            let Some((arrays, step)) = o.state_of(i) else { return Ok(None) };
+            let named = arrays.into_iter().map(|(name, a)| Ok((name.to_owned(), Py::new(py, RBETensor::from(outward(a)?))?)));
+            Ok(Some((named.collect::<PyResult<_>>()?, step)))
+        })
+    }
+
+    fn set_state_of(&self, i: usize, arrays: HashMap<String, PyRef<'_, RBETensor>>, step: u64) -> PyResult<()> {
+        let named = arrays.iter().map(|(name, t)| Ok((name.clone(), inward(name, t.inner.array("load_state_dict").or_raise()?)?)));
+        let named = named.collect::<PyResult<Vec<_>>>()?;
+        self.inner.with(|o| o.set_state_of(i, &named, step).or_raise())
+    }
+}
+
+fn rule(kind: &str, c: &HashMap<String, f64>) -> PyResult<DenseRule> {
+    let get = |name: &str| c.get(name).copied().unwrap_or(0.0);
+    Ok(match kind {
+        "sgd" => DenseRule::Sgd { momentum: get("momentum"), dampening: get("dampening"), nesterov: get("nesterov") != 0.0 },
+        "adam" => DenseRule::Adam { betas: (get("beta1"), get("beta2")), eps: get("eps"), decoupled: get("decoupled") != 0.0 },
+        "rmsprop" => {
+            DenseRule::RmsProp { alpha: get("alpha"), eps: get("eps"), momentum: get("momentum"), centered: get("centered") != 0.0 }
+        }
+        "adagrad" => DenseRule::Adagrad { lr_decay: get("lr_decay"), eps: get("eps"), initial: get("initial") },
+        "lion" => DenseRule::Lion { betas: (get("beta1"), get("beta2")) },
+        other => return Err(raise(RbeError::value("optimizer", "a known rule", other))),
+    })
+}
+
+/// An optimiser of dense tensors.
+#[pyclass(frozen, module = "rbe._rbe", name = "_Dense")]
+pub struct Dense {
+    inner: parking::Mutexed<DenseOptimizer>,
+}
+
+#[pymethods]
+impl Dense {
+    #[new]
+    fn new(kind: &str, constants: HashMap<String, f64>) -> PyResult<Dense> {
+        Ok(Dense { inner: parking::Mutexed::new(DenseOptimizer::new(rule(kind, &constants)?, Vec::new()).or_raise()?) })
+    }
+
+    fn add_group(&self, params: Vec<PyRef<'_, RBETensor>>, lr: f64, weight_decay: f64) -> PyResult<()> {
+        self.inner.with(|o| o.add_group(tensors(&params), DenseRates { lr, weight_decay }).or_raise())
+    }
+
+    fn set_rates(&self, group: usize, lr: f64, weight_decay: f64) -> PyResult<()> {
+        self.inner.with(|o| {
+            if let Some(slot) = o.rates_mut().get_mut(group) {
+                *slot = DenseRates { lr, weight_decay };
+            }
+            Ok(())
+        })
+    }
+
+    fn step(&self, py: Python<'_>) -> PyResult<()> {
+        self.inner.with(|o| py.detach(|| o.step()).or_raise())
+    }
+
+    fn zero_grad(&self) -> PyResult<()> {
+        self.inner.with(|o| {
+            o.zero_grad();
+            Ok(())
+        })
+    }
+
+    fn state_bytes(&self) -> PyResult<usize> {
+        self.inner.with(|o| Ok(o.states().iter().map(optim::DenseState::nbytes).sum()))
+    }
+
+    fn state_of(&self, py: Python<'_>, i: usize) -> PyResult<Option<Entries>> {
+        self.inner.with(|o| {
+            let Some(state) = o.states().get(i) else { return Ok(None) };
+            let names = o.rule().state_names();
+            let named = names.iter().zip(&state.arrays).map(|(name, a)| Ok(((*name).to_owned(), Py::new(py, RBETensor::from(a.copy()))?)));
+            Ok(Some((named.collect::<PyResult<_>>()?, state.step)))
+        })
+    }
+
+    fn set_state_of(&self, i: usize, arrays: HashMap<String, PyRef<'_, RBETensor>>, step: u64) -> PyResult<()> {
+        self.inner.with(|o| {
+            let names = o.rule().state_names();
+            let Some(param) = o.params().nth(i).cloned() else {
+                return Err(raise(RbeError::index("load_state_dict", "a known parameter", i)));
+            };
+            let mut fresh = Vec::new();
+            for name in if step == 0 { &[] } else { names } {
+                let found = arrays
+                    .get(*name)
+                    .ok_or_else(|| raise(RbeError::value("load_state_dict", format!("{name:?} of parameter {i}"), "none")))?;
+                let array = found.inner.array("load_state_dict").or_raise()?;
+                if array.shape() != param.shape() || array.dtype() != param.dtype() {
+                    return Err(raise(RbeError::shape(
+                        "load_state_dict",
+                        format!("{name} {:?}", param.shape()),
+                        format!("{:?}", array.shape()),
+                    )));
+                }
+                fresh.push(array.copy());
+            }
+            o.states_mut()[i] = optim::DenseState { arrays: fresh, step };
+            Ok(())
+        })
+    }
+}
+
+/// Scales gradients to a norm.
+#[pyfunction]
+pub fn clip_grad_norm(py: Python<'_>, params: Vec<PyRef<'_, RBETensor>>, max_norm: f64, error_if_nonfinite: bool) -> PyResult<f64> {
+    let params = tensors(&params);
+    py.detach(|| optim::clip_grad_norm(&params, max_norm, error_if_nonfinite)).or_raise()
+}
+
+/// Holds gradients within bounds.
+#[pyfunction]
+pub fn clip_grad_value(py: Python<'_>, params: Vec<PyRef<'_, RBETensor>>, bound: f64) -> PyResult<()> {
+    let params = tensors(&params);
+    py.detach(|| optim::clip_grad_value(&params, bound)).or_raise()
+}

@@ -1,0 +1,86 @@
+//! The process: threads, instruction set, pool, and the way in from Python.
+
+use std::collections::HashMap;
+
+use pyo3::prelude::*;
+use rbe_core::pool::GradientPool;
+use rbe_core::{RbeError, kernel, parallel};
+
+use crate::error::OrRaise;
+
+/// Elements from which a call gives up the GIL: less work than that costs less than handing it over.
+const LONG: usize = 1 << 12;
+
+/// Runs `work` on tensors of `elements` elements, without the GIL where that is worth while, and converts its error.
+pub fn enter<T: Send>(py: Python<'_>, elements: usize, work: impl FnOnce() -> rbe_core::Result<T> + Send) -> PyResult<T> {
+    if elements < LONG { work() } else { py.detach(work) }.or_raise()
+}
+
+/// Reads `RBE_NUM_THREADS` and `RBE_ISA`.
+pub fn start() -> PyResult<()> {
+    kernel::init().or_raise()?;
+    parallel::init().or_raise()
+}
+
+/// Makes kernels use `n` threads.
+#[pyfunction]
+pub fn set_num_threads(n: isize) -> PyResult<()> {
+    let n = usize::try_from(n)
+        .map_err(|_| crate::error::raise(RbeError::config("set_num_threads", format!("1 to {}", parallel::MAX_THREADS), n)))?;
+    parallel::set_num_threads(n).or_raise()
+}
+
+/// Number of threads that kernels use.
+#[pyfunction]
+pub fn get_num_threads() -> usize {
+    parallel::num_threads()
+}
+
+/// The instruction set in use: "scalar", "avx2" or "avx512".
+#[pyfunction]
+pub fn isa() -> &'static str {
+    kernel::isa().name()
+}
+
+/// Counters of the buffer pool.
+#[pyfunction]
+pub fn pool_stats() -> HashMap<&'static str, u64> {
+    let s = GradientPool::global().stats();
+    HashMap::from([
+        ("hits", s.hits),
+        ("misses", s.misses),
+        ("in_use_bytes", s.in_use_bytes),
+        ("peak_bytes", s.peak_bytes),
+        ("cached_bytes", s.cached_bytes),
+    ])
+}
+
+/// Sets the pool's hits and misses to zero and its peak to what is in use.
+#[pyfunction]
+pub fn pool_reset() {
+    GradientPool::global().reset_stats();
+}
+
+/// Gives the pool's free buffers back to the system.
+#[pyfunction]
+pub fn pool_clear() {
+    GradientPool::global().clear();
+}
+
+/// Raises the error of the variant `name`: lets tests see that every variant has its Python class.
+#[pyfunction(name = "_raise_error")]
+pub fn raise_error(name: &str) -> PyResult<()> {
+    let make: fn(&'static str, &'static str, &'static str) -> RbeError = match name {
+        "Shape" => |a, b, c| RbeError::shape(a, b, c),
+        "DType" => |a, b, c| RbeError::dtype(a, b, c),
+        "NonFinite" => |a, b, c| RbeError::non_finite(a, b, c),
+        "Value" => |a, b, c| RbeError::value(a, b, c),
+        "Index" => |a, b, c| RbeError::index(a, b, c),
+        "Graph" => |a, b, c| RbeError::graph(a, b, c),
+        "Device" => |a, b, c| RbeError::device(a, b, c),
+        "Format" => |a, b, c| RbeError::format(a, b, c),
+        "Config" => |a, b, c| RbeError::config(a, b, c),
+        _ => return Ok(()),
+    };
+    Err(make("operation", "this", "that")).or_raise()
+}

@@ -1,0 +1,296 @@
+//! The tensor class: identity, value, gradient.
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBool, PyFloat, PyInt, PyTuple};
+use rbe_core::array::Array;
+use rbe_core::graph::Gradient;
+use rbe_core::{DType, RbeError, Value};
+
+use crate::autograd::{Hook, Node, PackedGradient};
+use crate::error::{OrRaise, raise};
+use crate::memory::ArrayHolder;
+
+/// A dense or packed tensor.
+#[pyclass(frozen, subclass, weakref, module = "rbe", name = "RBETensor")]
+pub struct RBETensor {
+    pub inner: rbe_core::RBETensor,
+}
+
+impl From<rbe_core::RBETensor> for RBETensor {
+    fn from(inner: rbe_core::RBETensor) -> RBETensor {
+        RBETensor { inner }
+    }
+}
+
+impl From<Array> for RBETensor {
+    fn from(array: Array) -> RBETensor {
+        rbe_core::RBETensor::from_array(array).into()
+    }
+}
+
+/// The element type that `object` names: an rbe or NumPy dtype, a string, or a Python type.
+pub fn dtype_of(object: &Bound<'_, PyAny>) -> PyResult<DType> {
+    let name: String = if let Ok(name) = object.extract::<String>() {
+        name
+    } else if let Ok(name) = object.getattr("name") {
+        name.extract()?
+    } else if let Ok(name) = object.getattr("__name__") {
+        name.extract()?
+    } else {
+        object.str()?.extract()?
+    };
+    match name.as_str() {
+        "float32" => Ok(DType::F32),
+        "float64" | "double" => Ok(DType::F64),
+        "float" if object.is_instance_of::<pyo3::types::PyType>() => Ok(DType::F32),
+        "int64" | "int" | "long" => Ok(DType::I64),
+        "bool" | "bool_" => Ok(DType::Bool),
+        _ => Err(raise(RbeError::dtype("dtype", "float32, float64, int64 or bool", name))),
+    }
+}
+
+/// The Python object of an element type.
+pub fn dtype_object(py: Python<'_>, dtype: DType) -> PyResult<Py<PyAny>> {
+    static OBJECTS: PyOnceLock<[Py<PyAny>; 4]> = PyOnceLock::new();
+    let objects = OBJECTS.get_or_try_init(py, || -> PyResult<_> {
+        let module = py.import("rbe.dtypes")?;
+        let get = |d: DType| -> PyResult<Py<PyAny>> { Ok(module.getattr(if d == DType::Bool { "bool" } else { d.name() })?.unbind()) };
+        Ok([get(DType::F32)?, get(DType::F64)?, get(DType::I64)?, get(DType::Bool)?])
+    })?;
+    let at = match dtype {
+        DType::F32 => 0,
+        DType::F64 => 1,
+        DType::I64 => 2,
+        DType::Bool => 3,
+    };
+    Ok(objects[at].clone_ref(py))
+}
+
+/// `object` as a tensor: a tensor itself, a Python number (of the type of `like` where the kinds agree), or whatever
+/// `rbe.as_tensor` takes.
+pub fn operand(object: &Bound<'_, PyAny>, like: Option<DType>) -> PyResult<rbe_core::RBETensor> {
+    if let Ok(tensor) = object.cast::<RBETensor>() {
+        return Ok(tensor.get().inner.clone());
+    }
+    let scalar = |dtype: DType, v: f64| rbe_core::RBETensor::from_array(Array::full(dtype, &[], v));
+    if object.is_instance_of::<PyBool>() {
+        return Ok(scalar(DType::Bool, if object.extract::<bool>()? { 1.0 } else { 0.0 }));
+    }
+    if object.is_instance_of::<PyInt>() {
+        let v: i64 = object.extract()?;
+        return Ok(match like {
+            Some(d) if d.is_float() => scalar(d, v as f64),
+            _ => rbe_core::RBETensor::from_array(Array::scalar(v)),
+        });
+    }
+    if object.is_instance_of::<PyFloat>() {
+        return Ok(scalar(like.filter(|d| d.is_float()).unwrap_or(DType::F32), object.extract()?));
+    }
+    let tensor = object.py().import("rbe.creation")?.getattr("as_tensor")?.call1((object,))?;
+    Ok(tensor.cast::<RBETensor>().map_err(PyErr::from)?.get().inner.clone())
+}
+
+/// Python object of a gradient.
+pub fn gradient_object(py: Python<'_>, gradient: Gradient) -> PyResult<Py<PyAny>> {
+    match gradient {
+        Gradient::Dense(array) => Ok(Py::new(py, RBETensor::from(array))?.into_any()),
+        Gradient::Packed(cache) => Ok(Py::new(py, PackedGradient { cache })?.into_any()),
+    }
+}
+
+/// Gradient of a Python object.
+pub fn gradient_of(object: &Bound<'_, PyAny>) -> PyResult<Gradient> {
+    if let Ok(packed) = object.cast::<PackedGradient>() {
+        return Ok(Gradient::Packed(packed.get().cache.clone()));
+    }
+    Ok(Gradient::Dense(operand(object, None)?.array("grad").or_raise()?.clone()))
+}
+
+#[pymethods]
+impl RBETensor {
+    #[new]
+    #[pyo3(signature = (data, requires_grad = false))]
+    fn new(data: &Bound<'_, PyAny>, requires_grad: bool) -> PyResult<RBETensor> {
+        let inner = operand(data, None)?.detach();
+        inner.set_requires_grad(requires_grad).or_raise()?;
+        Ok(inner.into())
+    }
+
+    #[getter]
+    fn shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.inner.shape())
+    }
+
+    #[getter]
+    fn dtype(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        dtype_object(py, self.inner.dtype())
+    }
+
+    #[getter]
+    fn ndim(&self) -> usize {
+        self.inner.shape().len()
+    }
+
+    fn numel(&self) -> usize {
+        self.inner.numel()
+    }
+
+    fn item(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let array = self.inner.array("item").or_raise()?;
+        let v = array.item().or_raise()?;
+        Ok(match array.dtype() {
+            DType::I64 => array.to_vec::<i64>().or_raise()?[0].into_pyobject(py)?.into_any().unbind(),
+            DType::Bool => PyBool::new(py, v != 0.0).to_owned().into_any().unbind(),
+            _ => v.into_pyobject(py)?.into_any().unbind(),
+        })
+    }
+
+    #[getter]
+    fn nbytes(&self) -> usize {
+        match self.inner.value() {
+            Value::Dense(array) => array.nbytes(),
+            Value::Packed(packed) => packed.nbytes(),
+        }
+    }
+
+    #[getter]
+    fn is_packed(&self) -> bool {
+        self.inner.is_packed()
+    }
+
+    #[getter]
+    fn is_leaf(&self) -> bool {
+        self.inner.is_leaf()
+    }
+
+    #[getter]
+    fn get_requires_grad(&self) -> bool {
+        self.inner.requires_grad()
+    }
+
+    #[setter]
+    fn set_requires_grad(&self, value: bool) -> PyResult<()> {
+        self.inner.set_requires_grad(value).or_raise()
+    }
+
+    #[getter]
+    fn get_grad(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        self.inner.grad().map(|g| gradient_object(py, g)).transpose()
+    }
+
+    #[setter]
+    fn set_grad(&self, value: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        self.inner.set_grad(value.map(gradient_of).transpose()?).or_raise()
+    }
+
+    #[getter]
+    fn grad_fn(&self) -> Option<Node> {
+        self.inner.node().map(|node| Node { node: node.clone() })
+    }
+
+    fn retain_grad(&self) -> PyResult<()> {
+        self.inner.retain_grad().or_raise()
+    }
+
+    fn detach(&self) -> RBETensor {
+        self.inner.detach().into()
+    }
+
+    #[pyo3(signature = (gradient = None, retain_graph = false))]
+    fn backward(&self, py: Python<'_>, gradient: Option<&Bound<'_, PyAny>>, retain_graph: bool) -> PyResult<()> {
+        let gradient = gradient.map(|g| operand(g, Some(self.inner.dtype()))).transpose()?;
+        let gradient = gradient.map(|g| g.array("backward").cloned()).transpose().or_raise()?;
+        let options = rbe_core::graph::BackwardOptions { retain_graph };
+        // Hooks and user-defined operations may call Python from any thread of the pool: the GIL must be free.
+        py.detach(|| rbe_core::graph::backward(&[&self.inner], &[gradient], options)).or_raise()
+    }
+
+    fn register_hook(&self, py: Python<'_>, hook: Py<PyAny>) -> PyResult<Hook> {
+        if !self.inner.requires_grad() {
+            return Err(raise(RbeError::graph("register_hook", "a tensor that requires grad", "one that does not")));
+        }
+        Hook::register(py, &self.inner, hook)
+    }
+
+    /// Count of in-place changes.
+    #[getter]
+    fn _version(&self) -> u64 {
+        self.inner.value().version()
+    }
+
+    /// Steps along every axis, in elements.
+    fn stride<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.inner.array("stride").or_raise()?.strides())
+    }
+
+    fn is_contiguous(&self) -> PyResult<bool> {
+        Ok(self.inner.array("is_contiguous").or_raise()?.is_contiguous())
+    }
+
+    /// Holder of the memory, for NumPy.
+    fn _memory(&self) -> PyResult<ArrayHolder> {
+        Ok(ArrayHolder::new(self.inner.array("numpy").or_raise()?.clone()))
+    }
+
+    /// State bits (out, blocks) as int64 words.
+    #[getter]
+    fn _hi(&self) -> PyResult<RBETensor> {
+        let w = self.inner.packed("hi").or_raise()?;
+        let words: Vec<i64> = w.hi().into_iter().map(u64::cast_signed).collect();
+        Ok(Array::from_slice(&words, &[w.rows(), w.blocks()]).or_raise()?.into())
+    }
+
+    /// Points (out, blocks, 2).
+    #[getter]
+    fn _lo(&self) -> PyResult<RBETensor> {
+        let w = self.inner.packed("lo").or_raise()?;
+        Ok(Array::from_slice(&w.lo(), &[w.rows(), w.blocks(), 2]).or_raise()?.into())
+    }
+
+    #[getter]
+    fn scale(&self) -> PyResult<f32> {
+        Ok(self.inner.packed("scale").or_raise()?.scale())
+    }
+
+    #[pyo3(signature = (dtype = None))]
+    fn to_dense(&self, py: Python<'_>, dtype: Option<&Bound<'_, PyAny>>) -> PyResult<RBETensor> {
+        let w = self.inner.packed("to_dense").or_raise()?;
+        let dtype = dtype.map(dtype_of).transpose()?.unwrap_or(DType::F32);
+        let work = || rbe_core::dispatch_float!("to_dense", dtype, T => Ok(w.to_dense::<T>()));
+        Ok(crate::runtime::enter(py, self.inner.numel(), work)?.into())
+    }
+
+    /// Copies the blocks of another packed tensor of the same shape and scale into this one.
+    fn _copy_packed(&self, other: &RBETensor) -> PyResult<()> {
+        let (to, from) = (self.inner.packed("copy_").or_raise()?, other.inner.packed("copy_").or_raise()?);
+        to.copy_from(from).or_raise()
+    }
+
+    fn __hash__(&self) -> isize {
+        self.inner.id() as isize
+    }
+
+    fn __len__(&self) -> PyResult<usize> {
+        self.inner.shape().first().copied().ok_or_else(|| pyo3::exceptions::PyTypeError::new_err("len() of a tensor without axes"))
+    }
+
+    fn __bool__(&self) -> PyResult<bool> {
+        Ok(self.inner.item().or_raise()? != 0.0)
+    }
+
+    fn __float__(&self) -> PyResult<f64> {
+        self.inner.item().or_raise()
+    }
+
+    fn __int__(&self) -> PyResult<i64> {
+        Ok(self.inner.item().or_raise()? as i64)
+    }
+
+    fn __index__(&self) -> PyResult<i64> {
+        match self.inner.dtype() {
+            DType::I64 => self.__int__(),
+            other => Err(raise(RbeError::dtype("index", "an int64 tensor of one element", other))),
+        }
+    }
+}

@@ -1,0 +1,59 @@
+# Two commands do all the set-up on a machine with Python >= 3.10, Rust and make: `make train` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+TORCH_VENV ?= .venv-torch
+OUT ?= out
+
+RUST := $(shell find rbe_core rbe_py/src -name '*.rs' -o -name Cargo.toml 2>/dev/null) Cargo.toml Cargo.lock
+SOURCES := rbe_py/python rbe_py/examples tests benches
+
+.PHONY: help train test test-torch lint docs bench bench-quick clean
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+# A virtual environment with the tools and libraries that building, training and testing need.
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet 'maturin>=1.9.4,<2' 'numpy>=1.24' 'safetensors>=0.4.5' --group test
+	touch $@
+
+$(VENV)/.lint: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --group lint
+	touch $@
+
+$(VENV)/.built: $(VENV)/.installed $(RUST)
+	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release
+	touch $@
+
+train: $(VENV)/.built ## Train packed and dense networks on handwritten digits, side by side
+	$(BIN)/python rbe_py/examples/train_digits.py --out $(OUT)
+
+test: $(VENV)/.built ## Test the core and the package
+	cargo test --workspace --quiet
+	$(BIN)/python -m pytest
+
+# torch brings gigabytes: it has an environment of its own.
+$(TORCH_VENV)/.built: $(VENV)/.built
+	$(PYTHON) -m venv $(TORCH_VENV)
+	$(TORCH_VENV)/bin/python -m pip install --quiet --upgrade pip
+	$(TORCH_VENV)/bin/python -m pip install --quiet 'maturin>=1.9.4,<2' 'numpy>=1.24' 'safetensors>=0.4.5' --group test --group torch
+	VIRTUAL_ENV=$(abspath $(TORCH_VENV)) $(TORCH_VENV)/bin/maturin develop --release
+	touch $@
+
+test-torch: $(TORCH_VENV)/.built ## Compare with torch, which this installs
+	$(TORCH_VENV)/bin/python -m pytest -m torch
+
+lint: $(VENV)/.lint $(VENV)/.built ## Formatting, clippy, rustdoc, ruff, mypy, stubs: warnings are errors
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --quiet
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy rbe_py/python/rbe
+	cd rbe_py/examples && ../../$(BIN)/mypy --strict train_digits.py train_chars.py
+	$(BIN)/python -m mypy.stubtest rbe._rbe --concise
+
+clean: ## Remove what was built
+	rm -rf $(VENV) $(TORCH_VENV) target $(OUT)

@@ -1,0 +1,128 @@
+"""Train the same network with packed and with dense weights on handwritten digits, side by side."""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import rbe
+from _report import Run, fit, picture, table
+from rbe import nn
+
+Data = tuple[rbe.RBETensor, rbe.RBETensor]
+
+
+def bundled() -> tuple[Data, Data]:
+    """Return scikit-learn's 8x8 digits: 1437 to train, 360 to test."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    order = np.random.default_rng(0).permutation(len(digits.target))
+    x = (digits.data[order] / 8.0 - 1.0).astype(np.float32)
+    y = digits.target[order].astype(np.int64)
+    split = len(y) * 4 // 5
+    return (rbe.tensor(x[:split]), rbe.tensor(y[:split])), (rbe.tensor(x[split:]), rbe.tensor(y[split:]))
+
+
+def mnist(folder: str) -> tuple[Data, Data]:
+    """Return MNIST from idx files, plain or gzipped: 60000 to train, 10000 to test."""
+
+    def part(stem: str) -> Data:
+        images = rbe.data.read_idx(rbe.data.find_idx(folder, f"{stem}-images-idx3-ubyte"))
+        labels = rbe.data.read_idx(rbe.data.find_idx(folder, f"{stem}-labels-idx1-ubyte"))
+        x = (images.reshape(len(images), -1).astype(np.float32) / 255.0 - 0.1307) / 0.3081
+        return rbe.tensor(x), rbe.tensor(labels.astype(np.int64))
+
+    return part("train"), part("t10k")
+
+
+def build(inputs: int, hidden: int, packed: bool) -> nn.Module:
+    """Return a network of two hidden layers with batch norm; packed or dense linears, all three alike."""
+    linear = nn.RBELinear if packed else nn.Linear
+    return nn.Sequential(
+        linear(inputs, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU(),
+        linear(hidden, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU(),
+        linear(hidden, 10),
+    )  # fmt: skip
+
+
+def accuracy(model: nn.Module, data: Data) -> float:
+    """Return the percentage of samples classified as labelled."""
+    model.eval()
+    x, y = data
+    with rbe.no_grad():
+        hits = sum(int((model(x[i : i + 1000]).argmax(1) == y[i : i + 1000]).sum()) for i in range(0, len(y), 1000))
+    model.train()
+    return 100.0 * hits / len(y)
+
+
+def batches(data: Data, size: int, seed: int) -> Iterator[Data]:
+    """Yield shuffled batches without end."""
+    loader = rbe.data.DataLoader(rbe.data.TensorDataset(*data), size, shuffle=True, drop_last=True, seed=seed)
+    while True:
+        yield from loader
+
+
+def train(packed: bool, train_set: Data, test_set: Data, args: argparse.Namespace, seed: int) -> Run:
+    """Train one model and evaluate it."""
+    rbe.manual_seed(seed)
+    run = Run("packed" if packed else "dense", build(train_set[0].shape[1], args.hidden, packed))
+    parameters = run.model.parameters()
+    optimizer = rbe.optim.HybridOptimizer(parameters, lr=args.lr, seed=seed) if packed else rbe.optim.Adam(parameters, lr=args.lr)
+    per_epoch = len(train_set[1]) // args.batch
+    steps = args.epochs * per_epoch
+    schedule = rbe.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+
+    def after(step: int) -> str | None:
+        return f"test {accuracy(run.model, test_set):.2f} %" if (step + 1) % per_epoch == 0 else None
+
+    fit(run, batches(train_set, args.batch, seed), steps, optimizer, schedule, after)
+    run.score = accuracy(run.model, test_set)
+    return run
+
+
+def main() -> None:
+    """Train, compare, save, reload."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--data", help="folder of MNIST's idx files (default: the 8x8 digits that come with scikit-learn)")
+    parser.add_argument("--epochs", type=int, help="passes over the data (default: 10 for MNIST, 60 for the small set)")
+    parser.add_argument("--batch", type=int, default=100)
+    parser.add_argument("--hidden", type=int, default=256)
+    parser.add_argument("--lr", type=float, default=2e-3, help="rate of dense parameters")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, default=1, help="number of seeds; the table gives the means")
+    parser.add_argument("--out", type=Path, default=Path("out"), help="folder of the model and the picture")
+    args = parser.parse_args()
+    try:
+        train_set, test_set = mnist(args.data) if args.data else bundled()
+    except rbe.FormatError as e:
+        parser.error(str(e))
+    args.epochs = args.epochs or (10 if args.data else 60)
+    args.out.mkdir(parents=True, exist_ok=True)
+
+    runs = []
+    for packed in (True, False):
+        seeds = [train(packed, train_set, test_set, args, args.seed + i) for i in range(args.seeds)]
+        if args.seeds > 1:
+            print(f"{seeds[0].name}: test accuracy of each seed " + ", ".join(f"{r.score:.2f}" for r in seeds))
+        seeds[0].score = float(np.mean([r.score for r in seeds]))
+        seeds[0].seconds = float(np.mean([r.seconds for r in seeds]))
+        runs.append(seeds[0])
+
+    path = args.out / "digits.safetensors"
+    before = accuracy(runs[0].model, test_set)
+    rbe.save(path, runs[0].model.state_dict(), {"hidden": str(args.hidden)})
+    again = build(train_set[0].shape[1], args.hidden, packed=True)
+    again.load_state_dict(rbe.load(path))
+    after = accuracy(again, test_set)
+    figure = args.out / "digits.png"
+    picture(figure, runs, "handwritten digits")
+    print()
+    print(table(runs, "test accuracy %", ".2f"))
+    print(f"\nsaved {path} ({path.stat().st_size:,} bytes), reloaded: {after:.2f} % (before: {before:.2f} %)\npicture: {figure}")
+    if after != before:
+        raise SystemExit("the reloaded model differs from the saved one")
+
+
+if __name__ == "__main__":
+    main()

@@ -8,6 +8,7 @@ pub mod error;
 pub mod gradcheck;
 pub mod graph;
 pub mod kernel;
+pub mod nn;
 pub mod op;
 pub mod optim;
 pub mod packed;

@@ -120,7 +120,8 @@ mod tests {
     fn a_gaussian_matrix_keeps_two_thirds_of_its_energy() {
         let a = normal(256, 256);
         let e = error(&a, &PackedTensor::encode(&a, None).unwrap());
-        assert!((e - 0.337).abs() < 0.004, "{e}"); // 1 - 2/π for infinitely long blocks, less for 64
+        // 1 - 2/π = 0.363 for endless blocks; 0.342 for 64, by NumPy over all splits of 2048 to 6144 sorted Gaussian blocks.
+        assert!((e - 0.342).abs() < 0.004, "{e}");
     }
 
     #[test]

@@ -1,0 +1,7 @@
+//! Layers and models for Rust programs.
+
+mod layers;
+mod model;
+
+pub use layers::{BatchNorm1d, Linear, RBEActivation, RBELinear, Relu};
+pub use model::{Layer, RBEModel};

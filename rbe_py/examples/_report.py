@@ -59,7 +59,9 @@ def fit(
                 run.losses.append(loss.item())
                 note = after(step)
                 if note or step % 20 == 0:
-                    bar.set_postfix_str(f"loss {np.mean(run.losses[-50:]):.3f}" + (f", {note}" if note else ""), refresh=False)
+                    bar.set_postfix_str(
+                        f"loss {np.mean(run.losses[-50:]):.3f}" + (f", {note}" if note else ""), refresh=False
+                    )
                 bar.update()
         except KeyboardInterrupt:
             tqdm.write("stopped early; evaluating and saving what was learned")
@@ -70,7 +72,9 @@ def fit(
 def table(runs: list[Run], score: str, form: str) -> str:
     """Return a table of score, bytes and seconds."""
     head = f"{'':>8} {score:>16} {'weight bytes':>14} {'training bytes':>15} {'seconds':>9}"
-    rows = [f"{r.name:>8} {r.score:>16{form}} {r.weight_bytes:>14,} {r.training_bytes:>15,} {r.seconds:>9.1f}" for r in runs]
+    rows = [
+        f"{r.name:>8} {r.score:>16{form}} {r.weight_bytes:>14,} {r.training_bytes:>15,} {r.seconds:>9.1f}" for r in runs
+    ]
     return "\n".join([head, *rows])
 
 

@@ -163,7 +163,9 @@ def _in_place(name: str) -> Callable[..., RBETensor]:
         return self
 
     method.__name__ = name + "_"
-    method.__doc__ = f"In-place form of `{name}`; not recorded, so only for tensors without gradient or under no_grad()."
+    method.__doc__ = (
+        f"In-place form of `{name}`; not recorded, so only for tensors without gradient or under no_grad()."
+    )
     return method
 
 
@@ -232,7 +234,9 @@ def __repr__(self: RBETensor) -> str:
     if self.is_packed:
         rows, cols = self.shape[0], int(np.prod(self.shape[1:]))
         few = _rbe._packed(
-            creation.from_numpy(self.hi[:1, :1].view(np.int64).copy()) if cols >= 64 else creation.from_numpy(self.hi[:1].view(np.int64).copy()),
+            creation.from_numpy(self.hi[:1, :1].view(np.int64).copy())
+            if cols >= 64
+            else creation.from_numpy(self.hi[:1].view(np.int64).copy()),
             creation.from_numpy(self.lo[:1, :1].copy()),
             [1, min(cols, 64)],
             self.scale,
@@ -242,7 +246,7 @@ def __repr__(self: RBETensor) -> str:
         more = ", …" if rows * cols > 4 else ""
         return f"RBETensor(packed, shape={self.shape}, {self.nbytes} bytes, values=[{values}{more}]{tail})"
     parts = [_format(self)]
-    if self.dtype is not dtypes.float32 and not (self.dtype in (dtypes.int64, dtypes.bool)):
+    if self.dtype is not dtypes.float32 and self.dtype not in (dtypes.int64, dtypes.bool):
         parts.append(f"dtype={self.dtype!r}")
     if self.grad_fn is not None:
         parts.append(f"grad_fn={self.grad_fn!r}")
@@ -263,9 +267,7 @@ def __contains__(self: RBETensor, item: Any) -> bool:
     return bool((self == item).any())
 
 
-def _rebuild(
-    cls: type[RBETensor], payload: tuple[Any, ...], requires_grad: bool
-) -> RBETensor:
+def _rebuild(cls: type[RBETensor], payload: tuple[Any, ...], requires_grad: bool) -> RBETensor:
     if len(payload) == 4:
         words, points, shape, scale = payload
         base = creation.packed(words, points, shape, scale)

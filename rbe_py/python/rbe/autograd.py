@@ -15,7 +15,7 @@ R = TypeVar("R")
 is_grad_enabled = _rbe.is_grad_enabled
 
 
-class set_grad_enabled:  # noqa: N801 (torch's name)
+class set_grad_enabled:
     """Recording on or off: at once, as a context, or as a decorator."""
 
     def __init__(self, mode: bool) -> None:
@@ -25,7 +25,9 @@ class set_grad_enabled:  # noqa: N801 (torch's name)
     def __enter__(self) -> None:
         _rbe._set_grad_enabled(self.mode)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         _rbe._set_grad_enabled(self.before)
 
 
@@ -38,7 +40,9 @@ class _Mode:
     def __enter__(self) -> None:
         self.before.append(_rbe._set_grad_enabled(self.mode))
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         _rbe._set_grad_enabled(self.before.pop())
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
@@ -50,11 +54,11 @@ class _Mode:
         return wrapped
 
 
-class no_grad(_Mode):  # noqa: N801 (torch's name)
+class no_grad(_Mode):
     """Nothing is recorded inside: a context and a decorator."""
 
 
-class enable_grad(_Mode):  # noqa: N801 (torch's name)
+class enable_grad(_Mode):
     """Operations are recorded inside, even within no_grad: a context and a decorator."""
 
     mode = True
@@ -244,7 +248,9 @@ def checkpoint(fn: Callable[..., RBETensor], *inputs: Any) -> RBETensor:
         try:
             again = list(inputs)
             for i in places:
-                again[i] = inputs[i].detach().requires_grad_(inputs[i].requires_grad) if not inputs[i].is_packed else inputs[i]
+                again[i] = (
+                    inputs[i].detach().requires_grad_(inputs[i].requires_grad) if not inputs[i].is_packed else inputs[i]
+                )
             with enable_grad():
                 y = fn(*again)
             if y.requires_grad:

@@ -167,12 +167,16 @@ def from_dlpack(x: Any) -> RBETensor:
     return from_numpy(array)
 
 
-def full(
-    size: Shape, fill_value: SupportsFloat, *, dtype: DTypeLike = None, requires_grad: bool = False
-) -> RBETensor:
+def full(size: Shape, fill_value: SupportsFloat, *, dtype: DTypeLike = None, requires_grad: bool = False) -> RBETensor:
     """Return a tensor of shape `size` whose every element is `fill_value`."""
     if dtype is None:
-        chosen = dtypes.bool if isinstance(fill_value, bool) else dtypes.int64 if isinstance(fill_value, int) else _default_dtype
+        chosen = (
+            dtypes.bool
+            if isinstance(fill_value, bool)
+            else dtypes.int64
+            if isinstance(fill_value, int)
+            else _default_dtype
+        )
     else:
         chosen = as_dtype(dtype)
     return _finish(_rbe.full(_sizes((size,)), float(fill_value), chosen), requires_grad)

@@ -67,7 +67,13 @@ class DataLoader:
     ) -> None:
         if batch_size < 1:
             raise TensorError("DataLoader", "batch_size >= 1", str(batch_size))
-        self.dataset, self.batch_size, self.shuffle, self.drop_last, self.seed = dataset, batch_size, shuffle, drop_last, seed
+        self.dataset, self.batch_size, self.shuffle, self.drop_last, self.seed = (
+            dataset,
+            batch_size,
+            shuffle,
+            drop_last,
+            seed,
+        )
         self.epoch = 0
 
     def __len__(self) -> int:

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 
 
-class dtype:  # noqa: N801 (torch's and NumPy's name)
+class dtype:
     """An element type.
 
     Attributes
@@ -41,7 +41,7 @@ _bool = bool
 float32: Final = dtype("float32", 4, True)
 float64: Final = dtype("float64", 8, True)
 int64: Final = dtype("int64", 8, False)
-bool: Final = dtype("bool", 1, False)  # noqa: A001 (torch's name)
+bool: Final = dtype("bool", 1, False)
 
 DTypeLike = dtype | str | type | None
 """An rbe dtype, its name, or a Python or NumPy type."""

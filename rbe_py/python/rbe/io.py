@@ -60,7 +60,11 @@ def save(
     for name, t in state_dict.items():
         if not isinstance(t, RBETensor):
             raise DTypeError("save", f"a tensor for {name!r}", type(t).__name__)
-        entries = {f"{name}.hi": t.hi, f"{name}.lo": t.lo} if t.is_packed else {name: np.array(t.detach()._memory(), order="C")}
+        entries = (
+            {f"{name}.hi": t.hi, f"{name}.lo": t.lo}
+            if t.is_packed
+            else {name: np.array(t.detach()._memory(), order="C")}
+        )
         if t.is_packed:
             notes[f"{name}.shape"] = json.dumps(list(t.shape))
             notes[f"{name}.scale"] = float(np.float32(t.scale)).hex()

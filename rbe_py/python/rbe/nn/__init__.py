@@ -2,7 +2,20 @@
 
 from . import functional, init, utils
 from .containers import ModuleDict, ModuleList, Sequential
-from .layers import GELU, BatchNorm1d, Dropout, Embedding, Flatten, Identity, LayerNorm, Linear, ReLU, Sigmoid, SiLU, Tanh
+from .layers import (
+    GELU,
+    BatchNorm1d,
+    Dropout,
+    Embedding,
+    Flatten,
+    Identity,
+    LayerNorm,
+    Linear,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Tanh,
+)
 from .losses import CrossEntropyLoss, MSELoss
 from .module import Module
 from .packed import RBEActivation, RBELinear

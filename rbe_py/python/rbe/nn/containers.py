@@ -99,5 +99,3 @@ class ModuleDict(Module):
     def items(self) -> Iterable[tuple[str, Module]]:
         """Return names and modules."""
         return self._modules.items()
-
-

@@ -208,7 +208,9 @@ class Module:
         missing = [name for name in own if name not in state_dict]
         unexpected = [name for name in state_dict if name not in own]
         if strict and (missing or unexpected):
-            raise TensorError("load_state_dict", "the names of this module", f"missing {missing}, unexpected {unexpected}")
+            raise TensorError(
+                "load_state_dict", "the names of this module", f"missing {missing}, unexpected {unexpected}"
+            )
         common = [name for name in own if name in state_dict]
         for name in common:
             have, new = own[name], state_dict[name]
@@ -271,7 +273,9 @@ class Module:
                     if t is None or t.is_packed or not t.dtype.is_floating_point or t.dtype is chosen:
                         continue
                     converted = t.detach().to(chosen)
-                    setattr(module, name, Parameter(converted, t.requires_grad) if isinstance(t, Parameter) else converted)
+                    setattr(
+                        module, name, Parameter(converted, t.requires_grad) if isinstance(t, Parameter) else converted
+                    )
         return self
 
     def float(self: Self) -> Self:

@@ -100,7 +100,9 @@ class Optimizer:
         groups = state_dict["param_groups"]
         have = [len(g["params"]) for g in self.param_groups]
         if [len(g["params"]) for g in groups] != have:
-            raise TensorError("load_state_dict", f"groups of {have} parameters", str([len(g["params"]) for g in groups]))
+            raise TensorError(
+                "load_state_dict", f"groups of {have} parameters", str([len(g["params"]) for g in groups])
+            )
         before = [self._engine.state_of(i) for i in range(sum(have))]
         try:
             for i, entry in state_dict["state"].items():

@@ -59,9 +59,7 @@ def fit(
                 run.losses.append(loss.item())
                 note = after(step)
                 if note or step % 20 == 0:
-                    bar.set_postfix_str(
-                        f"loss {np.mean(run.losses[-50:]):.3f}" + (f", {note}" if note else ""), refresh=False
-                    )
+                    bar.set_postfix_str(f"loss {np.mean(run.losses[-50:]):.3f}" + (f", {note}" if note else ""), refresh=False)
                 bar.update()
         except KeyboardInterrupt:
             tqdm.write("stopped early; evaluating and saving what was learned")
@@ -72,9 +70,7 @@ def fit(
 def table(runs: list[Run], score: str, form: str) -> str:
     """Return a table of score, bytes and seconds."""
     head = f"{'':>8} {score:>16} {'weight bytes':>14} {'training bytes':>15} {'seconds':>9}"
-    rows = [
-        f"{r.name:>8} {r.score:>16{form}} {r.weight_bytes:>14,} {r.training_bytes:>15,} {r.seconds:>9.1f}" for r in runs
-    ]
+    rows = [f"{r.name:>8} {r.score:>16{form}} {r.weight_bytes:>14,} {r.training_bytes:>15,} {r.seconds:>9.1f}" for r in runs]
     return "\n".join([head, *rows])
 
 
@@ -84,6 +80,7 @@ def picture(path: Path, runs: list[Run], title: str) -> None:
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib.patches import Circle
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 5))
     for run in runs:
@@ -96,7 +93,7 @@ def picture(path: Path, runs: list[Run], title: str) -> None:
         if p.is_packed:
             z = p.lo.reshape(-1, 2)
             right.scatter(z[:, 0], z[:, 1], s=2, alpha=0.4, label=name, rasterized=True)
-    right.add_patch(plt.Circle((0, 0), 1, fill=False, color="0.5"))
+    right.add_patch(Circle((0, 0), 1, fill=False, color="0.5"))
     right.set(xlim=(-1.05, 1.05), ylim=(-1.05, 1.05), aspect="equal", xlabel="z0", ylabel="z1")
     right.set_title("blocks on the Poincaré disk")
     right.legend(markerscale=4, fontsize=8, loc="upper right")

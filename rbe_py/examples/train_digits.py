@@ -69,9 +69,7 @@ def train(packed: bool, train_set: Data, test_set: Data, args: argparse.Namespac
     run = Run("packed" if packed else "dense", build(train_set[0].shape[1], args.hidden, packed))
     parameters = run.model.parameters()
     optimizer = (
-        rbe.optim.HybridOptimizer(parameters, lr=args.lr, seed=seed)
-        if packed
-        else rbe.optim.Adam(parameters, lr=args.lr)
+        rbe.optim.HybridOptimizer(parameters, lr=args.lr, seed=seed) if packed else rbe.optim.Adam(parameters, lr=args.lr)
     )
     per_epoch = len(train_set[1]) // args.batch
     steps = args.epochs * per_epoch
@@ -88,9 +86,7 @@ def train(packed: bool, train_set: Data, test_set: Data, args: argparse.Namespac
 def main() -> None:
     """Train, compare, save, reload."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument(
-        "--data", help="folder of MNIST's idx files (default: the 8x8 digits that come with scikit-learn)"
-    )
+    parser.add_argument("--data", help="folder of MNIST's idx files (default: the 8x8 digits that come with scikit-learn)")
     parser.add_argument("--epochs", type=int, help="passes over the data (default: 10 for MNIST, 60 for the small set)")
     parser.add_argument("--batch", type=int, default=100)
     parser.add_argument("--hidden", type=int, default=256)

@@ -163,9 +163,7 @@ def _in_place(name: str) -> Callable[..., RBETensor]:
         return self
 
     method.__name__ = name + "_"
-    method.__doc__ = (
-        f"In-place form of `{name}`; not recorded, so only for tensors without gradient or under no_grad()."
-    )
+    method.__doc__ = f"In-place form of `{name}`; not recorded, so only for tensors without gradient or under no_grad()."
     return method
 
 

@@ -25,9 +25,7 @@ class set_grad_enabled:
     def __enter__(self) -> None:
         _rbe._set_grad_enabled(self.mode)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         _rbe._set_grad_enabled(self.before)
 
 
@@ -40,9 +38,7 @@ class _Mode:
     def __enter__(self) -> None:
         self.before.append(_rbe._set_grad_enabled(self.mode))
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         _rbe._set_grad_enabled(self.before.pop())
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
@@ -102,9 +98,7 @@ def grad(
     return found
 
 
-def gradcheck(
-    fn: Callable[..., RBETensor], inputs: Any, eps: float = 1e-6, atol: float = 1e-7, rtol: float = 1e-6
-) -> bool:
+def gradcheck(fn: Callable[..., RBETensor], inputs: Any, eps: float = 1e-6, atol: float = 1e-7, rtol: float = 1e-6) -> bool:
     """Compare the gradients of `fn` with central differences in float64.
 
     Returns
@@ -188,9 +182,7 @@ class Function:
         return _rbe._custom_op(cls.__name__, [args[i] for i in places], result, run)
 
 
-def register_operation(
-    name: str, forward: Callable[..., RBETensor], backward: Callable[..., Any]
-) -> Callable[..., RBETensor]:
+def register_operation(name: str, forward: Callable[..., RBETensor], backward: Callable[..., Any]) -> Callable[..., RBETensor]:
     """Make a differentiable operation of two functions.
 
     Parameters
@@ -248,9 +240,7 @@ def checkpoint(fn: Callable[..., RBETensor], *inputs: Any) -> RBETensor:
         try:
             again = list(inputs)
             for i in places:
-                again[i] = (
-                    inputs[i].detach().requires_grad_(inputs[i].requires_grad) if not inputs[i].is_packed else inputs[i]
-                )
+                again[i] = inputs[i].detach().requires_grad_(inputs[i].requires_grad) if not inputs[i].is_packed else inputs[i]
             with enable_grad():
                 y = fn(*again)
             if y.requires_grad:

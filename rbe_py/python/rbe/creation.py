@@ -75,12 +75,7 @@ def from_numpy(array: "np.ndarray[Any, Any]") -> RBETensor:
     """
     dtype = as_dtype(array.dtype.newbyteorder("="))
     size = array.itemsize
-    if (
-        not array.flags.writeable
-        or not array.flags.aligned
-        or not array.dtype.isnative
-        or any(s % size for s in array.strides)
-    ):
+    if not array.flags.writeable or not array.flags.aligned or not array.dtype.isnative or any(s % size for s in array.strides):
         array = np.array(array, dtype=dtype.numpy)
     address = array.__array_interface__["data"][0]
     return _rbe._from_memory(array, address, dtype, list(array.shape), [s // size for s in array.strides])
@@ -171,11 +166,7 @@ def full(size: Shape, fill_value: SupportsFloat, *, dtype: DTypeLike = None, req
     """Return a tensor of shape `size` whose every element is `fill_value`."""
     if dtype is None:
         chosen = (
-            dtypes.bool
-            if isinstance(fill_value, bool)
-            else dtypes.int64
-            if isinstance(fill_value, int)
-            else _default_dtype
+            dtypes.bool if isinstance(fill_value, bool) else dtypes.int64 if isinstance(fill_value, int) else _default_dtype
         )
     else:
         chosen = as_dtype(dtype)

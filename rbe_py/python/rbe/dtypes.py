@@ -1,5 +1,6 @@
 """Element types of dense tensors."""
 
+import builtins
 from typing import Final
 
 import numpy as np
@@ -20,7 +21,7 @@ class dtype:
 
     __slots__ = ("is_floating_point", "itemsize", "name")
 
-    def __init__(self, name: str, itemsize: int, is_floating_point: bool) -> None:
+    def __init__(self, name: str, itemsize: int, is_floating_point: "builtins.bool") -> None:
         self.name = name
         self.itemsize = itemsize
         self.is_floating_point = is_floating_point
@@ -37,7 +38,6 @@ class dtype:
         return np.dtype(self.name)
 
 
-_bool = bool
 float32: Final = dtype("float32", 4, True)
 float64: Final = dtype("float64", 8, True)
 int64: Final = dtype("int64", 8, False)

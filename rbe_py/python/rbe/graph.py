@@ -47,9 +47,7 @@ class ComputationGraph:
         self._operations.append((name, run))
         return self
 
-    def enable_checkpointing(
-        self, strategy: str, *, every: int = 1, budget_bytes: int | None = None
-    ) -> "ComputationGraph":
+    def enable_checkpointing(self, strategy: str, *, every: int = 1, budget_bytes: int | None = None) -> "ComputationGraph":
         """Trade memory for time: values between operations are dropped and computed again in backward.
 
         Parameters

@@ -31,9 +31,7 @@ def _checksum(arrays: Mapping[str, "np.ndarray[Any, Any]"], metadata: Mapping[st
     return f"{crc:08x}"
 
 
-def save(
-    path: str | os.PathLike[str], state_dict: Mapping[str, RBETensor], metadata: Mapping[str, str] | None = None
-) -> None:
+def save(path: str | os.PathLike[str], state_dict: Mapping[str, RBETensor], metadata: Mapping[str, str] | None = None) -> None:
     """Write tensors to a safetensors file.
 
     The file appears whole or not at all: it is written to a temporary file beside `path`, flushed and renamed. A packed
@@ -60,10 +58,8 @@ def save(
     for name, t in state_dict.items():
         if not isinstance(t, RBETensor):
             raise DTypeError("save", f"a tensor for {name!r}", type(t).__name__)
-        entries = (
-            {f"{name}.hi": t.hi, f"{name}.lo": t.lo}
-            if t.is_packed
-            else {name: np.array(t.detach()._memory(), order="C")}
+        entries: dict[str, np.ndarray[Any, Any]] = (
+            {f"{name}.hi": t.hi, f"{name}.lo": t.lo} if t.is_packed else {name: np.array(t.detach()._memory(), order="C")}
         )
         if t.is_packed:
             notes[f"{name}.shape"] = json.dumps(list(t.shape))

@@ -11,13 +11,9 @@ class Sequential(Module):
 
     def __init__(self, *modules: Module | dict[str, Module]) -> None:
         super().__init__()
-        if len(modules) == 1 and isinstance(modules[0], dict):
-            for name, module in modules[0].items():
+        for i, entry in enumerate(modules):
+            for name, module in entry.items() if isinstance(entry, dict) else [(str(i), entry)]:
                 self.add_module(name, module)
-        else:
-            for i, module in enumerate(modules):
-                assert isinstance(module, Module)
-                self.add_module(str(i), module)
 
     def forward(self, x: Any) -> Any:
         """Apply the modules in order."""

@@ -106,17 +106,13 @@ def _kaiming_std(tensor: RBETensor, a: float, mode: str, nonlinearity: str) -> f
     return calculate_gain(nonlinearity, a) / math.sqrt(fans(tensor)[mode == "fan_out"])
 
 
-def kaiming_uniform_(
-    tensor: RBETensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu"
-) -> RBETensor:
+def kaiming_uniform_(tensor: RBETensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu") -> RBETensor:
     """Fill with uniform numbers of variance gain² / fan (He et al. 2015)."""
     bound = math.sqrt(3.0) * _kaiming_std(tensor, a, mode, nonlinearity)
     return uniform_(tensor, -bound, bound)
 
 
-def kaiming_normal_(
-    tensor: RBETensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu"
-) -> RBETensor:
+def kaiming_normal_(tensor: RBETensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu") -> RBETensor:
     """Fill with normal numbers of variance gain² / fan (He et al. 2015)."""
     return normal_(tensor, 0.0, _kaiming_std(tensor, a, mode, nonlinearity))
 

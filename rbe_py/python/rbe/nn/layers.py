@@ -113,9 +113,7 @@ class LayerNorm(Module):
         super().__init__()
         self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
         self.eps = eps
-        self.register_parameter(
-            "weight", Parameter(creation.ones(self.normalized_shape)) if elementwise_affine else None
-        )
+        self.register_parameter("weight", Parameter(creation.ones(self.normalized_shape)) if elementwise_affine else None)
         self.register_parameter(
             "bias", Parameter(creation.zeros(self.normalized_shape)) if elementwise_affine and bias else None
         )
@@ -170,9 +168,7 @@ class BatchNorm1d(Module):
             if self.momentum is None:
                 momentum = 1.0 / self.num_batches_tracked.item()
         training = self.training or self.running_mean is None
-        return F.batch_norm(
-            x, self.running_mean, self.running_var, self.weight, self.bias, training, momentum, self.eps
-        )
+        return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, training, momentum, self.eps)
 
     def extra_repr(self) -> str:
         """Return size and constants."""

@@ -45,6 +45,7 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} has no forward")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run forward between the registered hooks."""
         if not self._hooks and not self._pre_hooks:
             return self.forward(*args, **kwargs)
         for pre in tuple(self._pre_hooks.values()):
@@ -62,7 +63,8 @@ class Module:
     def __setattr__(self, name: str, value: Any) -> None:
         if "_parameters" not in self.__dict__:
             raise AttributeError(f"call {type(self).__name__}'s super().__init__() before assigning attributes")
-        for table in (self._parameters, self._buffers, self._modules):
+        tables: tuple[dict[str, Any], ...] = (self._parameters, self._buffers, self._modules)
+        for table in tables:
             if name in table and not isinstance(value, Parameter | Module):
                 if table is self._modules or (value is not None and not isinstance(value, RBETensor)):
                     del table[name]
@@ -208,9 +210,7 @@ class Module:
         missing = [name for name in own if name not in state_dict]
         unexpected = [name for name in state_dict if name not in own]
         if strict and (missing or unexpected):
-            raise TensorError(
-                "load_state_dict", "the names of this module", f"missing {missing}, unexpected {unexpected}"
-            )
+            raise TensorError("load_state_dict", "the names of this module", f"missing {missing}, unexpected {unexpected}")
         common = [name for name in own if name in state_dict]
         for name in common:
             have, new = own[name], state_dict[name]
@@ -273,9 +273,7 @@ class Module:
                     if t is None or t.is_packed or not t.dtype.is_floating_point or t.dtype is chosen:
                         continue
                     converted = t.detach().to(chosen)
-                    setattr(
-                        module, name, Parameter(converted, t.requires_grad) if isinstance(t, Parameter) else converted
-                    )
+                    setattr(module, name, Parameter(converted, t.requires_grad) if isinstance(t, Parameter) else converted)
         return self
 
     def float(self: Self) -> Self:

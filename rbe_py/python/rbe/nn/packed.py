@@ -55,9 +55,7 @@ class RBELinear(Module):
     def extra_repr(self) -> str:
         """Return sizes and bytes."""
         bias = self.bias is not None
-        return (
-            f"in_features={self.in_features}, out_features={self.out_features}, bias={bias}, {self.weight.nbytes} bytes"
-        )
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={bias}, {self.weight.nbytes} bytes"
 
 
 FAMILIES = ("circular", "hyperbolic", "tanh", "exp", "log")

@@ -1,8 +1,11 @@
 """Tensors that modules train."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .._rbe import RBETensor
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class Parameter(RBETensor):
@@ -15,7 +18,7 @@ class Parameter(RBETensor):
     requires_grad : bool
     """
 
-    def __new__(cls, data: Any, requires_grad: bool = True) -> "Parameter":
+    def __new__(cls, data: Any, requires_grad: bool = True) -> "Self":
         """Return a leaf of the same memory."""
         return super().__new__(cls, data, requires_grad)
 

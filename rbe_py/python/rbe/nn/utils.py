@@ -11,9 +11,7 @@ def _listed(parameters: RBETensor | Iterable[RBETensor]) -> list[RBETensor]:
     return [parameters] if isinstance(parameters, RBETensor) else list(parameters)
 
 
-def clip_grad_norm_(
-    parameters: RBETensor | Iterable[RBETensor], max_norm: float, error_if_nonfinite: bool = False
-) -> float:
+def clip_grad_norm_(parameters: RBETensor | Iterable[RBETensor], max_norm: float, error_if_nonfinite: bool = False) -> float:
     """Scale all gradients together so that their 2-norm is at most `max_norm`; return the norm before.
 
     A packed tensor counts with its flip gradient.

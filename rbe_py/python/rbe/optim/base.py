@@ -13,10 +13,17 @@ Params = Iterable[RBETensor] | Iterable[Group]
 class Engine(Protocol):
     """The Rust side of an optimiser."""
 
-    def step(self) -> None: ...
-    def zero_grad(self) -> None: ...
-    def state_of(self, i: int) -> tuple[dict[str, RBETensor], int] | None: ...
-    def set_state_of(self, i: int, arrays: dict[str, RBETensor], step: int) -> None: ...
+    def step(self) -> None:
+        """Update every parameter."""
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+
+    def state_of(self, i: int) -> tuple[dict[str, RBETensor], int] | None:
+        """Return arrays and steps of parameter i."""
+
+    def set_state_of(self, i: int, arrays: dict[str, RBETensor], step: int) -> None:
+        """Replace arrays and steps of parameter i."""
 
 
 class Optimizer:
@@ -100,9 +107,7 @@ class Optimizer:
         groups = state_dict["param_groups"]
         have = [len(g["params"]) for g in self.param_groups]
         if [len(g["params"]) for g in groups] != have:
-            raise TensorError(
-                "load_state_dict", f"groups of {have} parameters", str([len(g["params"]) for g in groups])
-            )
+            raise TensorError("load_state_dict", f"groups of {have} parameters", str([len(g["params"]) for g in groups]))
         before = [self._engine.state_of(i) for i in range(sum(have))]
         try:
             for i, entry in state_dict["state"].items():
@@ -117,6 +122,9 @@ class Optimizer:
             group.update({k: v for k, v in new.items() if k != "params"})
 
     def __repr__(self) -> str:
-        lines = [f"  group {i}: {len(g['params'])} parameters, " + ", ".join(f"{k}={v}" for k, v in g.items() if k != "params")
-                 for i, g in enumerate(self.param_groups)]  # fmt: skip
+        def line(i: int, group: Group) -> str:
+            rates = ", ".join(f"{k}={v}" for k, v in group.items() if k != "params")
+            return f"  group {i}: {len(group['params'])} parameters, {rates}"
+
+        lines = [line(i, group) for i, group in enumerate(self.param_groups)]
         return f"{type(self).__name__}(\n" + "\n".join(lines) + "\n)"

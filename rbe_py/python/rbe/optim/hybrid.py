@@ -10,9 +10,9 @@ from .base import Group, Optimizer, Params
 class HybridOptimizer(Optimizer):
     """Train packed tensors, packed activations and dense tensors, each by its own rule, in one step.
 
-    Bits of packed tensors carry an int8 charge that evidence of the flip gradient runs down; a bit whose charge is used up
-    flips. Points of the Poincaré disk follow Riemannian Adam. Dense tensors follow AdamW. State: 1 byte a packed weight and
-    12 bytes a block of 64.
+    Bits of packed tensors carry an int8 charge that evidence of the flip gradient runs down; a bit whose charge is
+    used up flips. Points of the Poincaré disk follow Riemannian Adam. Dense tensors follow AdamW. State: 1 byte a
+    packed weight and 12 bytes a block of 64.
 
     Parameters
     ----------
@@ -32,7 +32,8 @@ class HybridOptimizer(Optimizer):
     on_nonfinite : {"error", "skip"}
         What happens with a gradient that is not finite: NonFiniteError and no change, or the whole step is left out.
     in_backward : bool
-        Update each packed tensor during backward, as soon as its gradient is complete; its gradient is then never stored.
+        Update each packed tensor during backward, as soon as its gradient is complete; its gradient is then never
+        stored.
     seed : int
         Of initial charges and stochastic rounding.
 

@@ -133,7 +133,7 @@ unary! {
         |x: T, a: T| if x > T::zero() { T::one() } else { a * x.exp() };
     /// `x · Φ(x)` with the normal distribution function Φ.
     Gelu gelu GELU: |x| exact_gelu(x).0, |x| exact_gelu(x).1;
-    /// The tanh approximation of [`Gelu`].
+    /// The tanh approximation of `x · Φ(x)`.
     GeluTanh gelu_tanh GELU_TANH: |x| tanh_gelu(x).0, |x| tanh_gelu(x).1;
     /// `x · sigmoid(x)`.
     Silu silu SILU: |x: T| x * logistic(x), |x: T| { let s = logistic(x); s * (T::one() + x * (T::one() - s)) };

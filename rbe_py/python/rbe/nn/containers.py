@@ -1,19 +1,36 @@
-"""Modules that hold modules."""
+"""Modules that hold modules or parameters."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, overload
 
+from .._rbe import RBETensor
+from ..errors import OutOfRangeError
 from .module import Module
+from .parameter import Parameter
+
+
+def _place(op: str, index: int, length: int) -> str:
+    at = index + length if index < 0 else index
+    if not 0 <= at < length:
+        raise OutOfRangeError(op, f"an index from {-length} to {length - 1}", str(index))
+    return str(at)
 
 
 class Sequential(Module):
-    """Modules applied one after another."""
+    """Modules applied one after another.
 
-    def __init__(self, *modules: Module | dict[str, Module]) -> None:
+    Parameters
+    ----------
+    *modules : modules, or one mapping of names to modules
+    """
+
+    def __init__(self, *modules: Module | Mapping[str, Module]) -> None:
         super().__init__()
-        for i, entry in enumerate(modules):
-            for name, module in entry.items() if isinstance(entry, dict) else [(str(i), entry)]:
-                self.add_module(name, module)
+        named: Iterable[tuple[str, Any]] = ((str(i), module) for i, module in enumerate(modules))
+        if len(modules) == 1 and isinstance(modules[0], Mapping):
+            named = modules[0].items()
+        for name, module in named:
+            self.add_module(name, module)
 
     def forward(self, x: Any) -> Any:
         """Apply the modules in order."""
@@ -24,6 +41,12 @@ class Sequential(Module):
     def append(self, module: Module) -> "Sequential":
         """Add a module at the end."""
         self.add_module(str(len(self)), module)
+        return self
+
+    def extend(self, modules: Iterable[Module]) -> "Sequential":
+        """Add modules at the end."""
+        for module in modules:
+            self.append(module)
         return self
 
     def __len__(self) -> int:
@@ -37,8 +60,13 @@ class Sequential(Module):
     @overload
     def __getitem__(self, index: slice) -> "Sequential": ...
     def __getitem__(self, index: int | slice) -> Module:
-        listed = list(self._modules.values())
-        return Sequential(*listed[index]) if isinstance(index, slice) else listed[index]
+        if isinstance(index, slice):
+            return type(self)(dict(list(self._modules.items())[index]))
+        return list(self._modules.values())[int(_place("Sequential", index, len(self)))]
+
+    def __setitem__(self, index: int, module: Module) -> None:
+        name = list(self._modules)[int(_place("Sequential", index, len(self)))]
+        self.add_module(name, module)
 
 
 class ModuleList(Module):
@@ -59,29 +87,58 @@ class ModuleList(Module):
             self.append(module)
         return self
 
+    def insert(self, index: int, module: Module) -> None:
+        """Add a module before the place `index`."""
+        listed = list(self)
+        listed.insert(index, module)
+        for i, m in enumerate(listed):
+            self.add_module(str(i), m)
+
     def __len__(self) -> int:
         return len(self._modules)
 
     def __iter__(self) -> Iterator[Module]:
         return iter(self._modules.values())
 
-    def __getitem__(self, index: int) -> Module:
-        return list(self._modules.values())[index]
+    @overload
+    def __getitem__(self, index: int) -> Module: ...
+    @overload
+    def __getitem__(self, index: slice) -> "ModuleList": ...
+    def __getitem__(self, index: int | slice) -> Module:
+        if isinstance(index, slice):
+            return type(self)(list(self._modules.values())[index])
+        return self._modules[_place("ModuleList", index, len(self))]
+
+    def __setitem__(self, index: int, module: Module) -> None:
+        self.add_module(_place("ModuleList", index, len(self)), module)
 
 
 class ModuleDict(Module):
     """Modules by name."""
 
-    def __init__(self, modules: dict[str, Module] | None = None) -> None:
+    def __init__(self, modules: Mapping[str, Module] | None = None) -> None:
         super().__init__()
-        for name, module in (modules or {}).items():
+        self.update(modules or {})
+
+    def update(self, modules: Mapping[str, Module]) -> None:
+        """Add or replace modules."""
+        for name, module in modules.items():
             self.add_module(name, module)
+
+    def pop(self, name: str) -> Module:
+        """Remove a module and return it."""
+        module = self[name]
+        delattr(self, name)
+        return module
 
     def __getitem__(self, name: str) -> Module:
         return self._modules[name]
 
     def __setitem__(self, name: str, module: Module) -> None:
         self.add_module(name, module)
+
+    def __delitem__(self, name: str) -> None:
+        self.pop(name)
 
     def __len__(self) -> int:
         return len(self._modules)
@@ -92,6 +149,50 @@ class ModuleDict(Module):
     def __contains__(self, name: str) -> bool:
         return name in self._modules
 
+    def keys(self) -> Iterable[str]:
+        """Return the names."""
+        return self._modules.keys()
+
+    def values(self) -> Iterable[Module]:
+        """Return the modules."""
+        return self._modules.values()
+
     def items(self) -> Iterable[tuple[str, Module]]:
         """Return names and modules."""
         return self._modules.items()
+
+
+class ParameterList(Module):
+    """A list of parameters; plain tensors are made parameters."""
+
+    def __init__(self, values: Iterable[RBETensor] = ()) -> None:
+        super().__init__()
+        self.extend(values)
+
+    def append(self, value: RBETensor) -> "ParameterList":
+        """Add a parameter at the end."""
+        self.register_parameter(str(len(self)), value if isinstance(value, Parameter) else Parameter(value))
+        return self
+
+    def extend(self, values: Iterable[RBETensor]) -> "ParameterList":
+        """Add parameters at the end."""
+        for value in values:
+            self.append(value)
+        return self
+
+    def __len__(self) -> int:
+        return len(self._parameters)
+
+    def __iter__(self) -> Iterator[Parameter]:
+        return (p for p in self._parameters.values() if p is not None)
+
+    def __getitem__(self, index: int) -> Parameter:
+        return list(self)[int(_place("ParameterList", index, len(self)))]
+
+    def __setitem__(self, index: int, value: RBETensor) -> None:
+        place = _place("ParameterList", index, len(self))
+        self.register_parameter(place, value if isinstance(value, Parameter) else Parameter(value))
+
+    def extra_repr(self) -> str:
+        """Return the shapes."""
+        return ", ".join(str(tuple(p.shape)) for p in self)

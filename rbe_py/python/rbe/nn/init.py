@@ -1,6 +1,7 @@
 """Initial values, in place, with torch's names and formulas."""
 
 import math
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -32,8 +33,6 @@ def trunc_normal_(tensor: RBETensor, mean: float = 0.0, std: float = 1.0, a: flo
     """Fill with normal numbers drawn again until within [a, b], through the inverse of the distribution function."""
     t = _check("trunc_normal_", tensor)
     lower, upper = (0.5 * (1.0 + math.erf((v - mean) / std / math.sqrt(2.0))) for v in (a, b))
-    from statistics import NormalDist
-
     u = _rbe.rand(list(t.shape), "float64").numpy() * (upper - lower) + lower
     inverse = np.vectorize(NormalDist(mean, std).inv_cdf, otypes=[np.float64])
     values = inverse(np.clip(u, 1e-15, 1 - 1e-15)) if u.size else u

@@ -1,191 +1,293 @@
 """The base of all layers."""
 
+import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from .._rbe import RBETensor
 from ..dtypes import DTypeLike, as_dtype
-from ..errors import ShapeError, TensorError
+from ..errors import DTypeError, GraphError, OutOfRangeError, ShapeError, TensorError
+from .hooks import Handle, call_with_hooks
 from .parameter import Parameter
 
 Self = TypeVar("Self", bound="Module")
 
 
-class Handle:
-    """A registered hook."""
+class IncompatibleKeys(NamedTuple):
+    """Names that a state dict lacked, and names of it that the module has not."""
 
-    def __init__(self, hooks: "dict[int, Any]", key: int) -> None:
-        self._hooks, self._key = hooks, key
-
-    def remove(self) -> None:
-        """Remove the hook."""
-        self._hooks.pop(self._key, None)
+    missing_keys: list[str]
+    unexpected_keys: list[str]
 
 
 class Module:
     """A layer or a model: parameters, buffers, submodules and a forward method.
 
     Tensors wrapped in `Parameter` and modules register themselves when assigned to attributes.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> class Net(rbe.nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.hidden = rbe.nn.RBELinear(64, 32)
+    ...         self.out = rbe.nn.Linear(32, 10)
+    ...     def forward(self, x):
+    ...         return self.out(self.hidden(x).relu())
+    >>> Net()(rbe.zeros(5, 64)).shape
+    (5, 10)
     """
 
     training: bool
 
+    # Parameters, buffers and submodules stand in a table each, and also in __dict__: reading one costs one look-up.
+    _parameters: "dict[str, Parameter | None]"
+    _buffers: "dict[str, RBETensor | None]"
+    _modules: "dict[str, Module]"
+    _transient: "set[str]"
+    _hooks: "dict[int, tuple[str, Callable[..., Any]]]"
+    _hook_numbers = itertools.count()
+
     def __init__(self) -> None:
-        object.__setattr__(self, "_parameters", {})
-        object.__setattr__(self, "_buffers", {})
-        object.__setattr__(self, "_modules", {})
-        object.__setattr__(self, "_transient", set())
-        object.__setattr__(self, "_hooks", {})
-        object.__setattr__(self, "_pre_hooks", {})
-        object.__setattr__(self, "training", True)
+        self.__dict__.update(_parameters={}, _buffers={}, _modules={}, _transient=set(), _hooks={}, training=True)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the layer's result."""
         raise NotImplementedError(f"{type(self).__name__} has no forward")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run forward between the registered hooks."""
-        if not self._hooks and not self._pre_hooks:
-            return self.forward(*args, **kwargs)
-        for pre in tuple(self._pre_hooks.values()):
-            changed = pre(self, args)
-            if changed is not None:
-                args = changed if isinstance(changed, tuple) else (changed,)
-        result = self.forward(*args, **kwargs)
-        for hook in tuple(self._hooks.values()):
-            changed = hook(self, args, result)
-            if changed is not None:
-                result = changed
-        return result
+        """Run forward between the module's hooks."""
+        if self._hooks:
+            return call_with_hooks(self, args, kwargs)
+        return self.forward(*args, **kwargs)
 
-    # Parameters, buffers and submodules also stand in __dict__, so that reading an attribute costs one look-up.
+    def _tables(self) -> "tuple[dict[str, Any], dict[str, Any], dict[str, Any]]":
+        try:
+            return self._parameters, self._buffers, self._modules
+        except AttributeError:
+            name = type(self).__name__
+            raise AttributeError(f"call super().__init__() in {name}.__init__ before assigning attributes") from None
+
     def __setattr__(self, name: str, value: Any) -> None:
-        if "_parameters" not in self.__dict__:
-            raise AttributeError(f"call {type(self).__name__}'s super().__init__() before assigning attributes")
-        tables: tuple[dict[str, Any], ...] = (self._parameters, self._buffers, self._modules)
-        for table in tables:
-            if name in table and not isinstance(value, Parameter | Module):
-                if table is self._modules or (value is not None and not isinstance(value, RBETensor)):
-                    del table[name]
-                else:
-                    table[name] = value
-                break
-        if isinstance(value, Parameter):
-            self._buffers.pop(name, None)
-            self._modules.pop(name, None)
-            self._parameters[name] = value
-        elif isinstance(value, Module):
-            self._parameters.pop(name, None)
-            self._buffers.pop(name, None)
-            self._modules[name] = value
+        tables = self._tables()
+        parameters, buffers, modules = tables
+        if isinstance(value, Parameter | Module):
+            own = parameters if isinstance(value, Parameter) else modules
+            for table in tables:
+                if table is not own:
+                    table.pop(name, None)
+            own[name] = value
+        elif name in parameters:
+            if value is not None:
+                raise DTypeError(f"{type(self).__name__}.{name}", "a Parameter or None", type(value).__name__)
+            parameters[name] = None
+        elif name in buffers:
+            if value is not None and not isinstance(value, RBETensor):
+                raise DTypeError(f"{type(self).__name__}.{name}", "a tensor or None for a buffer", type(value).__name__)
+            buffers[name] = value
+        elif name in modules:
+            if value is not None:
+                raise DTypeError(f"{type(self).__name__}.{name}", "a Module or None", type(value).__name__)
+            del modules[name]
         object.__setattr__(self, name, value)
 
     def __delattr__(self, name: str) -> None:
-        for table in (self._parameters, self._buffers, self._modules):
+        for table in self._tables():
             table.pop(name, None)
+        self._transient.discard(name)
         object.__delattr__(self, name)
 
-    _parameters: "dict[str, Parameter | None]"
-    _buffers: "dict[str, RBETensor | None]"
-    _modules: "dict[str, Module]"
-    _transient: "set[str]"
-    _hooks: "dict[int, Callable[..., Any]]"
-    _pre_hooks: "dict[int, Callable[..., Any]]"
+    def _check_name(self, kind: str, name: str, table: "Mapping[str, Any]") -> None:
+        if not isinstance(name, str) or not name or "." in name:
+            raise TensorError(f"register_{kind}", "a name that is not empty and has no dot", repr(name))
+        if name not in table and hasattr(self, name):
+            raise TensorError(f"register_{kind}", "the name of no attribute", repr(name))
 
-    def register_parameter(self, name: str, value: Parameter | None) -> None:
-        """Add a parameter, or a place for one."""
-        self._parameters[name] = value
-        object.__setattr__(self, name, value)
+    def register_parameter(self, name: str, param: Parameter | None) -> None:
+        """Add a parameter, or (None) a place for one.
 
-    def register_buffer(self, name: str, value: RBETensor | None, persistent: bool = True) -> None:
-        """Add a tensor that is saved (if `persistent`) but not trained."""
-        self._buffers[name] = value
-        if not persistent:
-            self._transient.add(name)
-        object.__setattr__(self, name, value)
+        Raises
+        ------
+        TensorError
+            For a name that is empty, has a dot or belongs to an attribute.
+        DTypeError
+            For anything but a Parameter or None.
+        """
+        parameters = self._tables()[0]
+        self._check_name("parameter", name, parameters)
+        if param is not None and not isinstance(param, Parameter):
+            raise DTypeError("register_parameter", "a Parameter or None", type(param).__name__)
+        parameters[name] = param
+        object.__setattr__(self, name, param)
+
+    def register_buffer(self, name: str, tensor: RBETensor | None, persistent: bool = True) -> None:
+        """Add a tensor that is not trained, and saved with the module if `persistent`.
+
+        Raises
+        ------
+        TensorError
+            For a name that is empty, has a dot or belongs to an attribute.
+        DTypeError
+            For anything but a tensor or None.
+        """
+        buffers = self._tables()[1]
+        self._check_name("buffer", name, buffers)
+        if tensor is not None and not isinstance(tensor, RBETensor):
+            raise DTypeError("register_buffer", "a tensor or None", type(tensor).__name__)
+        buffers[name] = tensor
+        (self._transient.discard if persistent else self._transient.add)(name)
+        object.__setattr__(self, name, tensor)
 
     def add_module(self, name: str, module: "Module") -> None:
-        """Add a submodule under a name."""
-        setattr(self, name, module)
+        """Add a submodule.
+
+        Raises
+        ------
+        TensorError
+            For a name that is empty, has a dot or belongs to an attribute.
+        DTypeError
+            For anything but a module.
+        """
+        modules = self._tables()[2]
+        self._check_name("module", name, modules)
+        if not isinstance(module, Module):
+            raise DTypeError("add_module", "a Module", type(module).__name__)
+        modules[name] = module
+        object.__setattr__(self, name, module)
 
     register_module = add_module
 
-    def register_forward_hook(self, hook: Callable[..., Any]) -> Handle:
-        """Call `hook(module, args, result)` after forward; what it returns replaces the result."""
-        key = id(hook)
-        self._hooks[key] = hook
-        return Handle(self._hooks, key)
+    def _register(self, kind: str, hook: Callable[..., Any]) -> Handle:
+        number = next(Module._hook_numbers)
+        self._hooks[number] = (kind, hook)
+        return Handle(self._hooks, number)
 
     def register_forward_pre_hook(self, hook: Callable[..., Any]) -> Handle:
         """Call `hook(module, args)` before forward; what it returns replaces the arguments."""
-        key = id(hook)
-        self._pre_hooks[key] = hook
-        return Handle(self._pre_hooks, key)
+        return self._register("forward_pre", hook)
 
-    def named_modules(self, prefix: str = "", memo: "set[int] | None" = None) -> "Iterator[tuple[str, Module]]":
-        """Yield this module and all below, each once, with their names."""
+    def register_forward_hook(self, hook: Callable[..., Any]) -> Handle:
+        """Call `hook(module, args, result)` after forward; what it returns replaces the result."""
+        return self._register("forward", hook)
+
+    def register_full_backward_hook(self, hook: Callable[..., Any]) -> Handle:
+        """Call `hook(module, grad_input, grad_output)` when the gradients of the module's inputs are known.
+
+        Both are tuples with None where a tensor has no gradient. What the hook returns replaces the gradient of the input;
+        that is possible for a module with one input that requires grad. `forward` must return one tensor.
+        """
+        return self._register("backward", hook)
+
+    def named_modules(
+        self, memo: "set[int] | None" = None, prefix: str = "", remove_duplicate: bool = True
+    ) -> "Iterator[tuple[str, Module]]":
+        """Yield this module and all below with their names, each once unless `remove_duplicate` is False."""
         memo = set() if memo is None else memo
         if id(self) in memo:
             return
-        memo.add(id(self))
+        if remove_duplicate:
+            memo.add(id(self))
         yield prefix, self
         for name, module in self._modules.items():
-            yield from module.named_modules(f"{prefix}.{name}" if prefix else name, memo)
+            yield from module.named_modules(memo, f"{prefix}.{name}" if prefix else name, remove_duplicate)
 
     def modules(self) -> "Iterator[Module]":
         """Yield this module and all below, each once."""
-        return (m for _, m in self.named_modules())
+        return (module for _, module in self.named_modules())
 
     def named_children(self) -> "Iterator[tuple[str, Module]]":
         """Yield the direct submodules with their names."""
-        return iter(self._modules.items())
+        return iter(list(self._modules.items()))
 
     def children(self) -> "Iterator[Module]":
         """Yield the direct submodules."""
-        return iter(self._modules.values())
+        return (module for _, module in self.named_children())
 
-    def _named(self, table: str, recurse: bool) -> Iterator[tuple[str, Any]]:
+    def get_submodule(self, target: str) -> "Module":
+        """Return the module of a dotted name; "" is this one.
+
+        Raises
+        ------
+        OutOfRangeError
+            If there is none.
+        """
+        module = self
+        for part in target.split(".") if target else ():
+            if part not in module._modules:
+                raise OutOfRangeError("get_submodule", f"a module below {type(self).__name__}", repr(target))
+            module = module._modules[part]
+        return module
+
+    def get_parameter(self, target: str) -> Parameter:
+        """Return the parameter of a dotted name.
+
+        Raises
+        ------
+        OutOfRangeError
+            If there is none.
+        """
+        path, _, name = target.rpartition(".")
+        found = self.get_submodule(path)._parameters.get(name)
+        if found is None:
+            raise OutOfRangeError("get_parameter", f"a parameter of {type(self).__name__}", repr(target))
+        return found
+
+    def _named(self, table: str, prefix: str, recurse: bool, remove_duplicate: bool) -> Iterator[tuple[str, Any]]:
         seen: set[int] = set()
-        for prefix, module in self.named_modules() if recurse else [("", self)]:
-            for name, value in getattr(module, table).items():
-                if value is not None and id(value) not in seen:
+        owners = self.named_modules(None, prefix, remove_duplicate) if recurse else [(prefix, self)]
+        for path, module in owners:
+            for name, value in module.__dict__[table].items():
+                if value is None or id(value) in seen:
+                    continue
+                if remove_duplicate:
                     seen.add(id(value))
-                    yield f"{prefix}.{name}" if prefix else name, value
+                yield f"{path}.{name}" if path else name, value
 
-    def named_parameters(self, recurse: bool = True) -> Iterator[tuple[str, Parameter]]:
-        """Yield parameters with their names, each once."""
-        return self._named("_parameters", recurse)
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Parameter]]:
+        """Yield parameters with their names, each once unless `remove_duplicate` is False."""
+        return self._named("_parameters", prefix, recurse, remove_duplicate)
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """Yield parameters, each once."""
-        return (p for _, p in self.named_parameters(recurse))
+        return (p for _, p in self.named_parameters(recurse=recurse))
 
-    def named_buffers(self, recurse: bool = True) -> Iterator[tuple[str, RBETensor]]:
-        """Yield buffers with their names, each once."""
-        return self._named("_buffers", recurse)
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, RBETensor]]:
+        """Yield buffers with their names, each once unless `remove_duplicate` is False."""
+        return self._named("_buffers", prefix, recurse, remove_duplicate)
 
     def buffers(self, recurse: bool = True) -> Iterator[RBETensor]:
         """Yield buffers, each once."""
-        return (b for _, b in self.named_buffers(recurse))
+        return (b for _, b in self.named_buffers(recurse=recurse))
 
-    def _entries(self) -> "OrderedDict[str, RBETensor]":
+    def _entries(self, prefix: str) -> "OrderedDict[str, RBETensor]":
         out: OrderedDict[str, RBETensor] = OrderedDict()
-        for prefix, module in self.named_modules():
-            lead = f"{prefix}." if prefix else ""
-            for name, p in module._parameters.items():
-                if p is not None:
-                    out[lead + name] = p
-            for name, b in module._buffers.items():
-                if b is not None and name not in module._transient:
-                    out[lead + name] = b
+        for path, module in self.named_modules(remove_duplicate=False):
+            lead = prefix + (f"{path}." if path else "")
+            out.update((lead + name, p) for name, p in module._parameters.items() if p is not None)
+            kept = ((name, b) for name, b in module._buffers.items() if name not in module._transient)
+            out.update((lead + name, b) for name, b in kept if b is not None)
         return out
 
-    def state_dict(self) -> "OrderedDict[str, RBETensor]":
-        """Return parameters and persistent buffers by name, detached; memory is shared."""
-        return OrderedDict((name, t.detach()) for name, t in self._entries().items())
+    def state_dict(self, *, prefix: str = "", keep_vars: bool = False) -> "OrderedDict[str, RBETensor]":
+        """Return parameters and persistent buffers by name; memory is shared.
 
-    def load_state_dict(self, state_dict: Mapping[str, RBETensor], strict: bool = True) -> tuple[list[str], list[str]]:
+        Parameters
+        ----------
+        prefix : str
+            Put before every name.
+        keep_vars : bool
+            Return the parameters themselves instead of detached tensors.
+        """
+        entries = self._entries(prefix)
+        return entries if keep_vars else OrderedDict((name, t.detach()) for name, t in entries.items())
+
+    def load_state_dict(self, state_dict: Mapping[str, RBETensor], strict: bool = True) -> IncompatibleKeys:
         """Copy values into parameters and buffers.
 
         Parameters
@@ -196,33 +298,34 @@ class Module:
 
         Returns
         -------
-        (list of str, list of str)
-            Missing and unexpected names.
+        IncompatibleKeys
+            Names that `state_dict` lacks, and names that this module has not.
 
         Raises
         ------
         TensorError
-            For missing or unexpected names, if strict.
+            For missing or unexpected names, if strict, or a packed tensor of another scale.
         ShapeError
-            For a tensor of another shape or kind. Nothing has changed then.
+            For a tensor of another shape, packed instead of dense, or the reverse. All that is wrong is named.
+
+        Nothing has changed after an error.
         """
-        own = self._entries()
-        missing = [name for name in own if name not in state_dict]
-        unexpected = [name for name in state_dict if name not in own]
-        if strict and (missing or unexpected):
-            raise TensorError("load_state_dict", "the names of this module", f"missing {missing}, unexpected {unexpected}")
+        own = self._entries("")
+        result = IncompatibleKeys([n for n in own if n not in state_dict], [n for n in state_dict if n not in own])
+        if strict and (result.missing_keys or result.unexpected_keys):
+            parts = [
+                f"{kind} {', '.join(names)}" for kind, names in zip(("missing", "unexpected"), result, strict=True) if names
+            ]
+            raise TensorError("load_state_dict", f"the {len(own)} names of {type(self).__name__}", "; ".join(parts))
         common = [name for name in own if name in state_dict]
-        for name in common:
-            have, new = own[name], state_dict[name]
-            if tuple(have.shape) != tuple(new.shape) or have.is_packed != new.is_packed:
-                kind = "packed" if have.is_packed else "dense"
-                got = f"{'packed' if new.is_packed else 'dense'} {tuple(new.shape)}"
-                raise ShapeError("load_state_dict", f"{name} {kind} {tuple(have.shape)}", got)
-            if have.is_packed and have.scale != new.scale:
-                raise TensorError("load_state_dict", f"{name} with scale {have.scale}", str(new.scale))
+        for error, describe in ((ShapeError, _shape), (TensorError, _scale)):
+            wrong = [n for n in common if describe(own[n]) != describe(state_dict[n])]
+            if wrong:
+                wanted = ", ".join(f"{n} {describe(own[n])}" for n in wrong)
+                raise error("load_state_dict", wanted, ", ".join(describe(state_dict[n]) for n in wrong))
         for name in common:
             own[name].detach().copy_(state_dict[name].detach())
-        return missing, unexpected
+        return result
 
     def train(self: Self, mode: bool = True) -> Self:
         """Set training mode (or evaluation) here and below."""
@@ -236,7 +339,7 @@ class Module:
 
     def apply(self: Self, fn: "Callable[[Module], Any]") -> Self:
         """Call `fn` on every submodule and then on this module."""
-        for module in self._modules.values():
+        for module in self.children():
             module.apply(fn)
         fn(self)
         return self
@@ -247,33 +350,51 @@ class Module:
             p.requires_grad = requires_grad
         return self
 
-    def zero_grad(self) -> None:
-        """Forget the gradients of all parameters."""
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of all parameters.
+
+        Raises
+        ------
+        GraphError
+            For set_to_none=False: gradients are dropped, never filled with zeros.
+        """
+        if not set_to_none:
+            raise GraphError("zero_grad", "set_to_none=True", "False")
         for p in self.parameters():
             p.grad = None
 
     def to(self: Self, *args: Any, dtype: DTypeLike = None, device: object = None) -> Self:
-        """Convert dense floating-point parameters and buffers to a dtype; packed ones stay. The only device is "cpu"."""
+        """Convert dense floating-point parameters and buffers to a dtype; packed ones stay. The only device is "cpu".
+
+        Parameters of another dtype are replaced by new ones: make the optimiser afterwards.
+
+        Raises
+        ------
+        DeviceError
+            For another device.
+        """
         from ..creation import check_device
 
         for arg in args:
-            if str(arg) == "cpu":
-                continue
             try:
                 dtype = as_dtype(arg)
-            except TypeError:
+            except DTypeError:
                 device = arg
         check_device("to", device)
         if dtype is None:
             return self
         chosen = as_dtype(dtype)
+        if not chosen.is_floating_point:
+            raise DTypeError("to", "float32 or float64", chosen.name)
+        replaced: dict[int, RBETensor] = {}
         for module in self.modules():
-            for table in (module._parameters, module._buffers):
-                for name, t in list(table.items()):
-                    if t is None or t.is_packed or not t.dtype.is_floating_point or t.dtype is chosen:
-                        continue
+            for name, t in [*module._parameters.items(), *module._buffers.items()]:
+                if t is None or t.is_packed or not t.dtype.is_floating_point or t.dtype is chosen:
+                    continue
+                if id(t) not in replaced:
                     converted = t.detach().to(chosen)
-                    setattr(module, name, Parameter(converted, t.requires_grad) if isinstance(t, Parameter) else converted)
+                    replaced[id(t)] = Parameter(converted, t.requires_grad) if isinstance(t, Parameter) else converted
+                setattr(module, name, replaced[id(t)])
         return self
 
     def float(self: Self) -> Self:
@@ -295,14 +416,18 @@ class Module:
             return f"{type(self).__name__}({extra})"
         return f"{type(self).__name__}({extra}\n  " + "\n  ".join(lines) + "\n)"
 
-    def __getstate__(self) -> dict[str, Any]:
-        state = self.__dict__.copy()
-        state["_hooks"], state["_pre_hooks"] = {}, {}
-        return state
-
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         # A tensor stands both in a table and as an attribute: make them one again.
-        for table in ("_parameters", "_buffers", "_modules"):
-            for name, value in state[table].items():
-                object.__setattr__(self, name, value)
+        for table in self._tables():
+            self.__dict__.update(table)
+
+
+def _shape(t: RBETensor) -> str:
+    if not isinstance(t, RBETensor):
+        return type(t).__name__
+    return f"{'packed' if t.is_packed else 'dense'} {tuple(t.shape)}"
+
+
+def _scale(t: RBETensor) -> str:
+    return f"with scale {t.scale}" if t.is_packed else ""

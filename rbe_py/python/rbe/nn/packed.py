@@ -7,7 +7,7 @@ import numpy as np
 from .. import _rbe, creation
 from .._rbe import RBETensor
 from ..errors import ShapeError, TensorError
-from . import init
+from .linear import fresh_bias
 from .module import Module
 from .parameter import Parameter
 
@@ -35,22 +35,19 @@ class RBELinear(Module):
     589824
     """
 
+    bias: Parameter | None
+
     def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
         super().__init__()
         if in_features < 1 or out_features < 1:
-            raise ShapeError("RBELinear", "positive sizes", f"{in_features} and {out_features}")
+            raise ShapeError("RBELinear", "sizes of at least 1", f"{in_features} and {out_features}")
         self.in_features, self.out_features = in_features, out_features
         self.weight = Parameter(_rbe._random_packed([out_features, in_features]))
-        if bias:
-            self.bias: Parameter | None = Parameter(creation.zeros(out_features))
-            bound = 1 / math.sqrt(in_features)
-            init.uniform_(self.bias, -bound, bound)
-        else:
-            self.register_parameter("bias", None)
+        self.register_parameter("bias", fresh_bias(in_features, out_features) if bias else None)
 
-    def forward(self, x: RBETensor) -> RBETensor:
-        """Map (…, in) to (…, out)."""
-        return x.packed_linear(self.weight, self.bias)
+    def forward(self, input: RBETensor) -> RBETensor:
+        """Map (…, in_features) to (…, out_features)."""
+        return input.packed_linear(self.weight, self.bias)
 
     def extra_repr(self) -> str:
         """Return sizes and bytes."""
@@ -86,9 +83,9 @@ class RBEActivation(Module):
         lo = np.tile(np.array([math.tanh(0.5), 0.0], dtype=np.float32), (n, 1, 1))
         self.weight = Parameter(creation.packed(hi, lo, (n, 11), 1.0))
 
-    def forward(self, x: RBETensor) -> RBETensor:
+    def forward(self, input: RBETensor) -> RBETensor:
         """Apply the activation to the last axis of x (…, features)."""
-        return x.packed_activation(self.weight)
+        return input.packed_activation(self.weight)
 
     def extra_repr(self) -> str:
         """Return size and family."""

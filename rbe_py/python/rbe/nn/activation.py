@@ -1,0 +1,148 @@
+"""Element-wise functions and softmax as modules, with torch's names. `inplace` is taken and makes no difference."""
+
+from .._rbe import RBETensor
+from ..errors import TensorError
+from . import functional as F
+from .module import Module
+
+
+class ReLU(Module):
+    """`max(x, 0)`."""
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+
+    def forward(self, input: RBETensor) -> RBETensor:
+        """Apply the function to every element."""
+        return input.relu()
+
+
+class LeakyReLU(Module):
+    """X above 0 and `negative_slope · x` below."""
+
+    def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
+        super().__init__()
+        self.negative_slope = negative_slope
+
+    def forward(self, input: RBETensor) -> RBETensor:
+        """Apply the function to every element."""
+        return input.leaky_relu(self.negative_slope)
+
+    def extra_repr(self) -> str:
+        """Return the slope."""
+        return f"negative_slope={self.negative_slope}"
+
+
+class ELU(Module):
+    """X above 0 and `alpha (e^x - 1)` below."""
+
+    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
+        super().__init__()
+        self.alpha = alpha
+
+    def forward(self, input: RBETensor) -> RBETensor:
+        """Apply the function to every element."""
+        return input.elu(self.alpha)
+
+    def extra_repr(self) -> str:
+        """Return alpha."""
+        return f"alpha={self.alpha}"
+
+
+class GELU(Module):
+    """`x Φ(x)`, exactly or by the tanh approximation.
+
+    Raises
+    ------
+    TensorError
+        For an approximation other than "none" and "tanh".
+    """
+
+    def __init__(self, approximate: str = "none") -> None:
+        super().__init__()
+        if approximate not in ("none", "tanh"):
+            raise TensorError("GELU", "approximate 'none' or 'tanh'", repr(approximate))
+        self.approximate = approximate
+
+    def forward(self, input: RBETensor) -> RBETensor:
+        """Apply the function to every element."""
+        return input.gelu(self.approximate)
+
+    def extra_repr(self) -> str:
+        """Return the approximation."""
+        return f"approximate={self.approximate!r}"
+
+
+class Tanh(Module):
+    """Hyperbolic tangent."""
+
+    def forward(self, input: RBETensor) -> RBETensor:
+        """Apply the function to every element."""
+        return input.tanh()
+
+
+class Sigmoid(Module):
+    """`1 / (1 + e^-x)`."""
+
+    def forward(self, input: RBETensor) -> RBETensor:
+        """Apply the function to every element."""
+        return input.sigmoid()
+
+
+class SiLU(Module):
+    """`x · sigmoid(x)`."""
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+
+    def forward(self, input: RBETensor) -> RBETensor:
+        """Apply the function to every element."""
+        return input.silu()
+
+
+class Softplus(Module):
+    """`ln(1 + e^(βx)) / β`, and x itself where βx > threshold."""
+
+    def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
+        super().__init__()
+        self.beta, self.threshold = beta, threshold
+
+    def forward(self, input: RBETensor) -> RBETensor:
+        """Apply the function to every element."""
+        return F.softplus(input, self.beta, self.threshold)
+
+    def extra_repr(self) -> str:
+        """Return the constants."""
+        return f"beta={self.beta}, threshold={self.threshold}"
+
+
+class Softmax(Module):
+    """`e^x / Σ e^x` along an axis."""
+
+    def __init__(self, dim: int = -1) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, input: RBETensor) -> RBETensor:
+        """Return shares that sum to 1 along the axis."""
+        return input.softmax(self.dim)
+
+    def extra_repr(self) -> str:
+        """Return the axis."""
+        return f"dim={self.dim}"
+
+
+class LogSoftmax(Module):
+    """`x - ln Σ e^x` along an axis."""
+
+    def __init__(self, dim: int = -1) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, input: RBETensor) -> RBETensor:
+        """Return the logarithms of shares that sum to 1 along the axis."""
+        return input.log_softmax(self.dim)
+
+    def extra_repr(self) -> str:
+        """Return the axis."""
+        return f"dim={self.dim}"

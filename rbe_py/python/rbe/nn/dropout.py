@@ -1,0 +1,29 @@
+"""Random zeros in training."""
+
+from .._rbe import RBETensor
+from ..errors import TensorError
+from .module import Module
+
+
+class Dropout(Module):
+    """In training each element is 0 with probability p and scaled by 1 / (1 - p) else.
+
+    Raises
+    ------
+    TensorError
+        For p outside [0, 1].
+    """
+
+    def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
+        super().__init__()
+        if not 0 <= p <= 1:
+            raise TensorError("Dropout", "a probability in [0, 1]", str(p))
+        self.p = p
+
+    def forward(self, input: RBETensor) -> RBETensor:
+        """Return the input, in training with elements dropped."""
+        return input.dropout(self.p, self.training)
+
+    def extra_repr(self) -> str:
+        """Return the probability."""
+        return f"p={self.p}"

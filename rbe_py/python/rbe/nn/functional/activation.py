@@ -1,0 +1,88 @@
+"""Activations and dropout as functions, with torch's signatures."""
+
+from typing import Any
+
+from ... import _rbe
+from ..._rbe import RBETensor
+from ...errors import TensorError
+from .linear import words
+
+
+def rbe_activation(x: RBETensor, hi: Any, z: RBETensor) -> RBETensor:
+    """Return `d · g(ω x + θ)` with `d = 2 artanh|z|`, `θ = arg z`, and `g`, `ω` from the 11-bit cycle state in hi.
+
+    An ordinary differentiable operation of x and z, in float32 or float64.
+
+    Parameters
+    ----------
+    x : tensor (…, features)
+    hi : uint64 array (features) or (1)
+        Cycle states: family in bits 10:8, phase in 7:6, frequency in 5:0.
+    z : tensor (features or 1, 2)
+        Points with 1e-3 <= |z| <= 1 - 1e-3.
+    """
+    return _rbe.rbe_activation(x, words("rbe_activation", hi), z)
+
+
+def relu(input: RBETensor) -> RBETensor:
+    """Return `max(x, 0)`; the gradient at 0 is 0."""
+    return input.relu()
+
+
+def leaky_relu(input: RBETensor, negative_slope: float = 0.01) -> RBETensor:
+    """Return x above 0 and `negative_slope · x` below."""
+    return input.leaky_relu(negative_slope)
+
+
+def elu(input: RBETensor, alpha: float = 1.0) -> RBETensor:
+    """Return x above 0 and `alpha (e^x - 1)` below."""
+    return input.elu(alpha)
+
+
+def gelu(input: RBETensor, approximate: str = "none") -> RBETensor:
+    """Return `x Φ(x)`, exactly or ("tanh") by the tanh approximation."""
+    return input.gelu(approximate)
+
+
+def silu(input: RBETensor) -> RBETensor:
+    """Return `x · sigmoid(x)`."""
+    return input.silu()
+
+
+def tanh(input: RBETensor) -> RBETensor:
+    """Return the hyperbolic tangent."""
+    return input.tanh()
+
+
+def sigmoid(input: RBETensor) -> RBETensor:
+    """Return `1 / (1 + e^-x)`."""
+    return input.sigmoid()
+
+
+def softplus(input: RBETensor, beta: float = 1.0, threshold: float = 20.0) -> RBETensor:
+    """Return `ln(1 + e^(βx)) / β`, and x itself where βx > threshold.
+
+    Raises
+    ------
+    TensorError
+        For a threshold above 20, where e^(βx) would not stay exact, or beta <= 0.
+    """
+    if not beta > 0 or not threshold <= 20:
+        raise TensorError("softplus", "beta > 0 and threshold <= 20", f"{beta} and {threshold}")
+    smooth = input.softplus(beta)
+    return smooth if threshold == 20 else _rbe.where(input * beta > threshold, input, smooth)
+
+
+def softmax(input: RBETensor, dim: int = -1) -> RBETensor:
+    """Return `e^x / Σ e^x` along an axis."""
+    return input.softmax(dim)
+
+
+def log_softmax(input: RBETensor, dim: int = -1) -> RBETensor:
+    """Return `x - ln Σ e^x` along an axis."""
+    return input.log_softmax(dim)
+
+
+def dropout(input: RBETensor, p: float = 0.5, training: bool = True) -> RBETensor:
+    """Return x with elements set to 0 with probability p and the others scaled by 1 / (1 - p), in training."""
+    return input.dropout(p, training)

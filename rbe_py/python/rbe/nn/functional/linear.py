@@ -1,0 +1,71 @@
+"""Products and look-ups as functions."""
+
+from typing import Any
+
+import numpy as np
+
+from ... import _rbe
+from ..._rbe import RBETensor
+from ...creation import as_tensor, zeros
+from ...errors import DTypeError, OutOfRangeError
+
+
+def words(op: str, hi: Any) -> RBETensor:
+    """Return uint64 state bits as the int64 tensor of the same words."""
+    if isinstance(hi, RBETensor):
+        return hi
+    array = np.ascontiguousarray(hi)
+    if array.dtype.kind not in "iu":
+        raise DTypeError(op, "hi of uint64", array.dtype.name)
+    return as_tensor(array.astype(np.uint64, copy=False).view(np.int64).copy())
+
+
+def linear(input: RBETensor, weight: RBETensor, bias: RBETensor | None = None) -> RBETensor:
+    """Return `x Wᵀ + bias` for x (…, in) and a dense or packed weight (out, in): (…, out)."""
+    return input.packed_linear(weight, bias) if weight.is_packed else input.linear(weight, bias)
+
+
+def packed_linear(x: RBETensor, hi: Any, z: RBETensor, scale: float, bias: RBETensor | None = None) -> RBETensor:
+    """Return `x Wᵀ + bias` for weights of two levels a block, `W[n, 64j + k] = (scale · log_0(z[n, j]))[bit k of hi[n, j]]`.
+
+    An ordinary differentiable operation of x, z and bias, in float32 or float64.
+
+    Parameters
+    ----------
+    x : tensor (…, in)
+    hi : uint64 array (out, blocks)
+        State bits; blocks = ceil(in / 64), unused bits 0.
+    z : tensor (out, blocks, 2)
+        Points with |z| <= 1 - 1e-3.
+    scale : float
+    bias : tensor (out), optional
+
+    Returns
+    -------
+    tensor (…, out)
+    """
+    return _rbe.two_level_linear(x, words("packed_linear", hi), z, scale, bias)
+
+
+def embedding(input: RBETensor, weight: RBETensor, padding_idx: int | None = None) -> RBETensor:
+    """Return the rows `input` (int64, any shape) of `weight` (rows, width): (…, width).
+
+    Row `padding_idx` receives no gradient; a negative one counts from the end.
+    """
+    if padding_idx is not None:
+        rows = weight.shape[0]
+        if not -rows <= padding_idx < rows:
+            raise OutOfRangeError("embedding", f"padding_idx from {-rows} to {rows - 1}", str(padding_idx))
+        padding_idx %= rows
+    return weight.embedding(input, padding_idx)
+
+
+def one_hot(input: RBETensor, num_classes: int = -1) -> RBETensor:
+    """Return int64 (…, num_classes) with 1 at the class of each element; -1 takes the largest class plus one."""
+    n = int(input.max().item()) + 1 if num_classes < 0 else num_classes
+    flat = input.reshape(-1).numpy()
+    if flat.size and not (flat.min() >= 0 and flat.max() < n):
+        raise OutOfRangeError("one_hot", f"classes from 0 to {n - 1}", f"{flat.min()} to {flat.max()}")
+    out = zeros(flat.size, n, dtype="int64")
+    out.numpy()[np.arange(flat.size), flat] = 1
+    return out.reshape(*input.shape, n)

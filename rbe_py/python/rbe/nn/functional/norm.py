@@ -1,0 +1,116 @@
+"""Normalisation as functions, with torch's signatures."""
+
+from collections.abc import Sequence
+
+from ... import _rbe
+from ..._rbe import RBETensor
+from ...dtypes import float64
+from ...errors import ShapeError
+
+
+def _sizes(shape: int | Sequence[int]) -> list[int]:
+    return [shape] if isinstance(shape, int) else [int(n) for n in shape]
+
+
+def layer_norm(
+    input: RBETensor,
+    normalized_shape: int | Sequence[int],
+    weight: RBETensor | None = None,
+    bias: RBETensor | None = None,
+    eps: float = 1e-5,
+) -> RBETensor:
+    """Return x with mean 0 and variance 1 over its trailing axes, then scaled and shifted.
+
+    Parameters
+    ----------
+    input : tensor (…, *normalized_shape)
+    weight, bias : tensor (*normalized_shape), optional
+        A bias needs a weight.
+    """
+    return _rbe.layer_norm(input, _sizes(normalized_shape), weight, bias, eps)
+
+
+def rms_norm(
+    input: RBETensor,
+    normalized_shape: int | Sequence[int],
+    weight: RBETensor | None = None,
+    eps: float | None = None,
+) -> RBETensor:
+    """Return x divided by the root of its mean square over the trailing axes, then scaled (Zhang, Sennrich 2019).
+
+    Parameters
+    ----------
+    input : tensor (…, *normalized_shape)
+    weight : tensor (*normalized_shape), optional
+    eps : float, optional
+        Added to the mean square; default the dtype's machine epsilon.
+    """
+    sizes = _sizes(normalized_shape)
+    if not sizes or list(input.shape[-len(sizes) :]) != sizes:
+        raise ShapeError("rms_norm", f"x (…, {', '.join(map(str, sizes))})", str(tuple(input.shape)))
+    if eps is None:
+        eps = 2.0**-52 if input.dtype is float64 else 2.0**-23
+    axes = list(range(-len(sizes), 0))
+    scaled = input * (input.square().mean(axes, True) + eps).sqrt().reciprocal()
+    return scaled if weight is None else scaled * weight
+
+
+def group_norm(
+    input: RBETensor,
+    num_groups: int,
+    weight: RBETensor | None = None,
+    bias: RBETensor | None = None,
+    eps: float = 1e-5,
+) -> RBETensor:
+    """Return x (N, C, …) with mean 0 and variance 1 over each of `num_groups` groups of channels (Wu, He 2018).
+
+    Parameters
+    ----------
+    input : tensor (N, C, …)
+    num_groups : int
+        Divides C.
+    weight, bias : tensor (C), optional
+    """
+    shape = input.shape
+    if len(shape) < 2 or num_groups < 1 or shape[1] % num_groups:
+        raise ShapeError("group_norm", f"x (N, C, …) with C a multiple of {num_groups}", str(tuple(shape)))
+    rows = input.reshape(shape[0] * num_groups, -1)
+    out = _rbe.layer_norm(rows, [rows.shape[1]], None, None, eps).reshape(*shape)
+    along = (shape[1], *(1 for _ in shape[2:]))
+    if weight is not None:
+        out = out * weight.reshape(*along)
+    return out if bias is None else out + bias.reshape(*along)
+
+
+def batch_norm(
+    input: RBETensor,
+    running_mean: RBETensor | None,
+    running_var: RBETensor | None,
+    weight: RBETensor | None = None,
+    bias: RBETensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> RBETensor:
+    """Return the channels of x (N, C, …) with mean 0 and variance 1, then scaled and shifted.
+
+    In training by the batch's statistics, which the running ones follow; by the running ones else.
+
+    Parameters
+    ----------
+    input : tensor (N, C, …)
+    running_mean, running_var : tensor (C) or None
+        Changed in place in training.
+    weight, bias : tensor (C), optional
+        A bias needs a weight.
+    momentum : float
+        Share of the new statistics.
+    """
+    return _rbe.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
+
+
+def normalize(input: RBETensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> RBETensor:
+    """Return x divided by its p-norm along an axis, or by eps where that is larger."""
+    power = input.square() if p == 2.0 else input.abs().pow(p)
+    norm = power.sum(dim, True).pow(1.0 / p)
+    return input / norm.clamp(min=eps)

@@ -1,0 +1,136 @@
+"""Dense affine maps and tables, with torch's names, signatures and initial values."""
+
+import math
+
+from .. import creation
+from .._rbe import RBETensor
+from ..dtypes import DTypeLike
+from ..errors import OutOfRangeError, ShapeError
+from . import init
+from .module import Module
+from .parameter import Parameter
+
+
+def fresh_bias(in_features: int, out_features: int, dtype: DTypeLike = None) -> Parameter:
+    """Return a bias (out_features), uniform in ±1 / sqrt(in_features)."""
+    bound = 1 / math.sqrt(in_features)
+    bias = Parameter(creation.empty(out_features, dtype=dtype))
+    init.uniform_(bias, -bound, bound)
+    return bias
+
+
+class Linear(Module):
+    """`y = x Wᵀ + b` with a dense weight.
+
+    Parameters
+    ----------
+    in_features, out_features : int
+    bias : bool
+        Whether there is a bias.
+    dtype : dtype, optional
+        float32 or float64.
+
+    Attributes
+    ----------
+    weight : Parameter (out_features, in_features)
+        Uniform in ±1 / sqrt(in_features) at first.
+    bias : Parameter (out_features) or None
+        Likewise.
+
+    Raises
+    ------
+    ShapeError
+        For a size below 1.
+    """
+
+    bias: Parameter | None
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        device: object = None,
+        dtype: DTypeLike = None,
+    ) -> None:
+        super().__init__()
+        creation.check_device("Linear", device)
+        if in_features < 1 or out_features < 1:
+            raise ShapeError("Linear", "sizes of at least 1", f"{in_features} and {out_features}")
+        self.in_features, self.out_features = in_features, out_features
+        self.weight = Parameter(creation.empty(out_features, in_features, dtype=dtype))
+        init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+        self.register_parameter("bias", fresh_bias(in_features, out_features, dtype) if bias else None)
+
+    def forward(self, input: RBETensor) -> RBETensor:
+        """Map (…, in_features) to (…, out_features)."""
+        return input.linear(self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        """Return the sizes."""
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+
+
+class Embedding(Module):
+    """A table whose rows are looked up by int64 index.
+
+    Parameters
+    ----------
+    num_embeddings, embedding_dim : int
+    padding_idx : int, optional
+        Row that is 0 at first and receives no gradient; a negative one counts from the end.
+
+    Attributes
+    ----------
+    weight : Parameter (num_embeddings, embedding_dim)
+        Standard normal at first.
+
+    Raises
+    ------
+    ShapeError
+        For a size below 1.
+    OutOfRangeError
+        For a padding_idx outside the table.
+    """
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        padding_idx: int | None = None,
+        *,
+        device: object = None,
+        dtype: DTypeLike = None,
+    ) -> None:
+        super().__init__()
+        creation.check_device("Embedding", device)
+        if num_embeddings < 1 or embedding_dim < 1:
+            raise ShapeError("Embedding", "sizes of at least 1", f"{num_embeddings} and {embedding_dim}")
+        if padding_idx is not None:
+            if not -num_embeddings <= padding_idx < num_embeddings:
+                wanted = f"padding_idx from {-num_embeddings} to {num_embeddings - 1}"
+                raise OutOfRangeError("Embedding", wanted, str(padding_idx))
+            padding_idx %= num_embeddings
+        self.num_embeddings, self.embedding_dim, self.padding_idx = num_embeddings, embedding_dim, padding_idx
+        self.weight = Parameter(creation.empty(num_embeddings, embedding_dim, dtype=dtype))
+        init.normal_(self.weight)
+        if padding_idx is not None:
+            self.weight.detach()[padding_idx] = 0.0
+
+    @classmethod
+    def from_pretrained(cls, embeddings: RBETensor, freeze: bool = True, padding_idx: int | None = None) -> "Embedding":
+        """Return a layer with the rows of `embeddings` (rows, width), not to be trained if `freeze`."""
+        if embeddings.ndim != 2:
+            raise ShapeError("Embedding", "rows (num_embeddings, embedding_dim)", str(tuple(embeddings.shape)))
+        layer = cls(embeddings.shape[0], embeddings.shape[1], padding_idx, dtype=embeddings.dtype)
+        layer.weight = Parameter(embeddings.detach(), not freeze)
+        return layer
+
+    def forward(self, input: RBETensor) -> RBETensor:
+        """Map indices (…) to rows (…, embedding_dim)."""
+        return self.weight.embedding(input, self.padding_idx)
+
+    def extra_repr(self) -> str:
+        """Return the sizes."""
+        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
+        return f"{self.num_embeddings}, {self.embedding_dim}{padding}"

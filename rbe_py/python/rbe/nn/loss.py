@@ -1,0 +1,166 @@
+"""Losses as modules, with torch's names and signatures."""
+
+from .._rbe import RBETensor
+from ..errors import TensorError
+from . import functional as F
+from .module import Module
+
+
+class _Loss(Module):
+    reductions: tuple[str, ...] = ("mean", "sum", "none")
+
+    def __init__(self, reduction: str = "mean") -> None:
+        super().__init__()
+        if reduction not in self.reductions:
+            raise TensorError(type(self).__name__, f"a reduction of {self.reductions}", repr(reduction))
+        self.reduction = reduction
+
+    def extra_repr(self) -> str:
+        """Return the reduction."""
+        return f"reduction={self.reduction!r}"
+
+
+class MSELoss(_Loss):
+    """Squared differences of prediction and target."""
+
+    def forward(self, input: RBETensor, target: RBETensor) -> RBETensor:
+        """Return the loss of two tensors of one shape."""
+        return F.mse_loss(input, target, self.reduction)
+
+
+class L1Loss(_Loss):
+    """Absolute differences of prediction and target."""
+
+    def forward(self, input: RBETensor, target: RBETensor) -> RBETensor:
+        """Return the loss of two tensors of one shape."""
+        return F.l1_loss(input, target, self.reduction)
+
+
+class SmoothL1Loss(_Loss):
+    """`d² / (2 beta)` where `|d| < beta` and `|d| - beta / 2` elsewhere, for differences d."""
+
+    def __init__(self, reduction: str = "mean", beta: float = 1.0) -> None:
+        super().__init__(reduction)
+        self.beta = beta
+
+    def forward(self, input: RBETensor, target: RBETensor) -> RBETensor:
+        """Return the loss of two tensors of one shape."""
+        return F.smooth_l1_loss(input, target, self.reduction, self.beta)
+
+
+class HuberLoss(_Loss):
+    """`d² / 2` where `|d| <= delta` and `delta (|d| - delta / 2)` elsewhere, for differences d."""
+
+    def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
+        super().__init__(reduction)
+        self.delta = delta
+
+    def forward(self, input: RBETensor, target: RBETensor) -> RBETensor:
+        """Return the loss of two tensors of one shape."""
+        return F.huber_loss(input, target, self.reduction, self.delta)
+
+
+class CrossEntropyLoss(_Loss):
+    """Cross entropy in nats of logits (N, C) or (N, C, …) and class indices or probabilities.
+
+    Parameters
+    ----------
+    weight : tensor (C), optional
+        Weight of each class.
+    ignore_index : int
+        Class index that takes no part.
+    reduction : {"mean", "sum", "none"}
+    label_smoothing : float
+        Share of the probability mass spread over all classes.
+    """
+
+    weight: RBETensor | None
+
+    def __init__(
+        self,
+        weight: RBETensor | None = None,
+        *,
+        ignore_index: int = -100,
+        reduction: str = "mean",
+        label_smoothing: float = 0.0,
+    ) -> None:
+        super().__init__(reduction)
+        self.register_buffer("weight", weight)
+        self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
+
+    def forward(self, input: RBETensor, target: RBETensor) -> RBETensor:
+        """Return the loss."""
+        return F.cross_entropy(input, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing)
+
+
+class NLLLoss(_Loss):
+    """Minus the log-probability of the target class, given log-probabilities (N, C) or (N, C, …)."""
+
+    weight: RBETensor | None
+
+    def __init__(self, weight: RBETensor | None = None, *, ignore_index: int = -100, reduction: str = "mean") -> None:
+        super().__init__(reduction)
+        self.register_buffer("weight", weight)
+        self.ignore_index = ignore_index
+
+    def forward(self, input: RBETensor, target: RBETensor) -> RBETensor:
+        """Return the loss."""
+        return F.nll_loss(input, target, self.weight, self.ignore_index, self.reduction)
+
+
+class BCELoss(_Loss):
+    """Binary cross entropy of probabilities and targets of one shape."""
+
+    weight: RBETensor | None
+
+    def __init__(self, weight: RBETensor | None = None, *, reduction: str = "mean") -> None:
+        super().__init__(reduction)
+        self.register_buffer("weight", weight)
+
+    def forward(self, input: RBETensor, target: RBETensor) -> RBETensor:
+        """Return the loss."""
+        return F.binary_cross_entropy(input, target, self.weight, self.reduction)
+
+
+class BCEWithLogitsLoss(_Loss):
+    """Binary cross entropy of `sigmoid(x)` and targets of one shape, without overflow."""
+
+    weight: RBETensor | None
+    pos_weight: RBETensor | None
+
+    def __init__(
+        self, weight: RBETensor | None = None, *, reduction: str = "mean", pos_weight: RBETensor | None = None
+    ) -> None:
+        super().__init__(reduction)
+        self.register_buffer("weight", weight)
+        self.register_buffer("pos_weight", pos_weight)
+
+    def forward(self, input: RBETensor, target: RBETensor) -> RBETensor:
+        """Return the loss."""
+        return F.binary_cross_entropy_with_logits(input, target, self.weight, self.reduction, self.pos_weight)
+
+
+class KLDivLoss(_Loss):
+    """`t (ln t - x)` for log-probabilities x and probabilities t of one shape."""
+
+    reductions = ("mean", "batchmean", "sum", "none")
+
+    def __init__(self, reduction: str = "mean", log_target: bool = False) -> None:
+        super().__init__(reduction)
+        self.log_target = log_target
+
+    def forward(self, input: RBETensor, target: RBETensor) -> RBETensor:
+        """Return the loss."""
+        return F.kl_div(input, target, self.reduction, self.log_target)
+
+
+class CosineEmbeddingLoss(_Loss):
+    """`1 - cos` of two vectors where the target is 1 and `max(0, cos - margin)` where it is -1."""
+
+    def __init__(self, margin: float = 0.0, *, reduction: str = "mean") -> None:
+        super().__init__(reduction)
+        self.margin = margin
+
+    def forward(self, input1: RBETensor, input2: RBETensor, target: RBETensor) -> RBETensor:
+        """Return the loss of two tensors (N, D) and a target (N) of 1 and -1."""
+        return F.cosine_embedding_loss(input1, input2, target, self.margin, self.reduction)

@@ -1,0 +1,219 @@
+"""Normalisation layers, with torch's names, signatures and buffers."""
+
+from collections.abc import Sequence
+
+from .. import creation
+from .._rbe import RBETensor
+from ..dtypes import DTypeLike
+from ..errors import ShapeError
+from . import functional as F
+from .module import Module
+from .parameter import Parameter
+
+
+class LayerNorm(Module):
+    """Mean 0 and variance 1 over the trailing axes, then a scale and a shift for every element.
+
+    Parameters
+    ----------
+    normalized_shape : int or sequence of int
+        The trailing axes.
+    eps : float
+        Added to the variance.
+    elementwise_affine : bool
+        Whether there is a weight.
+    bias : bool
+        Whether there is a bias, with the weight.
+    """
+
+    weight: Parameter | None
+    bias: Parameter | None
+
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+        device: object = None,
+        dtype: DTypeLike = None,
+    ) -> None:
+        super().__init__()
+        creation.check_device("LayerNorm", device)
+        shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        self.normalized_shape, self.eps = shape, eps
+        affine = elementwise_affine
+        self.register_parameter("weight", Parameter(creation.ones(shape, dtype=dtype)) if affine else None)
+        self.register_parameter("bias", Parameter(creation.zeros(shape, dtype=dtype)) if affine and bias else None)
+
+    def forward(self, input: RBETensor) -> RBETensor:
+        """Return x (…, *normalized_shape) normalised."""
+        return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        """Return shape and constants."""
+        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.weight is not None}"
+
+
+class RMSNorm(Module):
+    """Division by the root of the mean square over the trailing axes, then a scale for every element.
+
+    Parameters
+    ----------
+    normalized_shape : int or sequence of int
+        The trailing axes.
+    eps : float, optional
+        Added to the mean square; default the dtype's machine epsilon.
+    elementwise_affine : bool
+        Whether there is a weight.
+    """
+
+    weight: Parameter | None
+
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float | None = None,
+        elementwise_affine: bool = True,
+        device: object = None,
+        dtype: DTypeLike = None,
+    ) -> None:
+        super().__init__()
+        creation.check_device("RMSNorm", device)
+        shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        self.normalized_shape, self.eps = shape, eps
+        weight = Parameter(creation.ones(shape, dtype=dtype)) if elementwise_affine else None
+        self.register_parameter("weight", weight)
+
+    def forward(self, input: RBETensor) -> RBETensor:
+        """Return x (…, *normalized_shape) normalised."""
+        return F.rms_norm(input, self.normalized_shape, self.weight, self.eps)
+
+    def extra_repr(self) -> str:
+        """Return shape and constants."""
+        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.weight is not None}"
+
+
+class GroupNorm(Module):
+    """Mean 0 and variance 1 over groups of channels of x (N, C, …), then a scale and a shift for every channel.
+
+    Raises
+    ------
+    ShapeError
+        If the number of groups does not divide the number of channels.
+    """
+
+    weight: Parameter | None
+    bias: Parameter | None
+
+    def __init__(
+        self,
+        num_groups: int,
+        num_channels: int,
+        eps: float = 1e-5,
+        affine: bool = True,
+        device: object = None,
+        dtype: DTypeLike = None,
+    ) -> None:
+        super().__init__()
+        creation.check_device("GroupNorm", device)
+        if num_groups < 1 or num_channels < 1 or num_channels % num_groups:
+            raise ShapeError("GroupNorm", f"a multiple of {num_groups} channels", str(num_channels))
+        self.num_groups, self.num_channels, self.eps = num_groups, num_channels, eps
+        self.register_parameter("weight", Parameter(creation.ones(num_channels, dtype=dtype)) if affine else None)
+        self.register_parameter("bias", Parameter(creation.zeros(num_channels, dtype=dtype)) if affine else None)
+
+    def forward(self, input: RBETensor) -> RBETensor:
+        """Return x (N, num_channels, …) normalised."""
+        if input.ndim < 2 or input.shape[1] != self.num_channels:
+            raise ShapeError("GroupNorm", f"x (N, {self.num_channels}, …)", str(tuple(input.shape)))
+        return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        """Return sizes and constants."""
+        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.weight is not None}"
+
+
+class _BatchNorm(Module):
+    """Mean 0 and variance 1 for every channel of x (N, C, …), then a scale and a shift.
+
+    In training by the batch's statistics, which the running ones follow; in evaluation by the running ones.
+
+    Parameters
+    ----------
+    num_features : int
+        Channels.
+    eps : float
+        Added to the variance.
+    momentum : float or None
+        Share of the new statistics; None keeps the plain mean of all batches.
+    affine : bool
+        Whether there are weight and bias.
+    track_running_stats : bool
+        Whether there are running statistics; without them evaluation uses the batch's too.
+    """
+
+    axes: tuple[int, ...]
+    weight: Parameter | None
+    bias: Parameter | None
+    running_mean: RBETensor | None
+    running_var: RBETensor | None
+    num_batches_tracked: RBETensor | None
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device: object = None,
+        dtype: DTypeLike = None,
+    ) -> None:
+        super().__init__()
+        creation.check_device(type(self).__name__, device)
+        if num_features < 1:
+            raise ShapeError(type(self).__name__, "at least 1 channel", str(num_features))
+        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        self.affine, self.track_running_stats = affine, track_running_stats
+        n, track = num_features, track_running_stats
+        self.register_parameter("weight", Parameter(creation.ones(n, dtype=dtype)) if affine else None)
+        self.register_parameter("bias", Parameter(creation.zeros(n, dtype=dtype)) if affine else None)
+        self.register_buffer("running_mean", creation.zeros(n, dtype=dtype) if track else None)
+        self.register_buffer("running_var", creation.ones(n, dtype=dtype) if track else None)
+        self.register_buffer("num_batches_tracked", creation.full((), 0) if track else None)
+
+    def forward(self, input: RBETensor) -> RBETensor:
+        """Return x (N, num_features, …) normalised."""
+        if input.ndim not in self.axes:
+            wanted = f"x with {' or '.join(map(str, self.axes))} axes"
+            raise ShapeError(type(self).__name__, wanted, str(tuple(input.shape)))
+        momentum = self.momentum
+        if self.training and self.num_batches_tracked is not None:
+            self.num_batches_tracked.add_(1)
+            if momentum is None:
+                momentum = 1.0 / self.num_batches_tracked.item()
+        training = self.training or self.running_mean is None
+        mean, var = self.running_mean, self.running_var
+        return F.batch_norm(input, mean, var, self.weight, self.bias, training, momentum or 0.0, self.eps)
+
+    def extra_repr(self) -> str:
+        """Return sizes and constants."""
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"track_running_stats={self.track_running_stats}"
+        )
+
+
+class BatchNorm1d(_BatchNorm):
+    """Batch normalisation of (N, C) or (N, C, L)."""
+
+    __doc__ = f"{__doc__}\n{_BatchNorm.__doc__}"
+    axes = (2, 3)
+
+
+class BatchNorm2d(_BatchNorm):
+    """Batch normalisation of (N, C, H, W)."""
+
+    __doc__ = f"{__doc__}\n{_BatchNorm.__doc__}"
+    axes = (4,)

@@ -14,6 +14,7 @@ use crate::error::{RbeError, Result};
 pub const MAX_THREADS: usize = 1024;
 
 struct Pool {
+    process: u32, // a forked process has none of the threads
     threads: usize,
     rayon: Option<Arc<rayon::ThreadPool>>, // none for one thread
 }
@@ -31,7 +32,7 @@ fn build(threads: usize) -> Result<Pool> {
             .map_err(|e| RbeError::config("set_num_threads", "a thread count the system can start", e))?;
         Some(Arc::new(pool))
     };
-    Ok(Pool { threads, rayon })
+    Ok(Pool { process: std::process::id(), threads, rayon })
 }
 
 fn threads_of_environment() -> Result<usize> {
@@ -82,9 +83,24 @@ pub fn set_num_threads(threads: usize) -> Result<()> {
     Ok(())
 }
 
+/// A pool of this process for one that was inherited by forking. The threads of the old one did not come along: it is
+/// forgotten, for dropping it would wait for them.
+fn revive(threads: usize) -> Option<Arc<rayon::ThreadPool>> {
+    let fresh = build(threads).ok()?;
+    let rayon = fresh.rayon.clone();
+    std::mem::forget(POOL.write().replace(fresh));
+    rayon
+}
+
 fn current() -> Option<Arc<rayon::ThreadPool>> {
-    if let Some(pool) = POOL.read().as_ref() {
-        return pool.rayon.clone();
+    let inherited = match POOL.read().as_ref() {
+        Some(Pool { rayon: None, .. }) => return None,
+        Some(pool) if pool.process == std::process::id() => return pool.rayon.clone(),
+        Some(pool) => Some(pool.threads),
+        None => None,
+    };
+    if let Some(threads) = inherited {
+        return revive(threads);
     }
     // A malformed variable was reported by `init` where there is somebody to report to; one thread is always right.
     init().ok().and_then(|()| POOL.read().as_ref().and_then(|p| p.rayon.clone()))

@@ -256,7 +256,10 @@ def test_bad_activation_states_are_refused():
 def test_packed_gradients_of_an_actual_flip():
     rng = np.random.default_rng(0)
     layer = rbe.RBELinear(70, 3, bias=False)
-    x, c = rbe.tensor(rng.standard_normal((4, 70)).astype(np.float32)), rbe.tensor(rng.standard_normal((4, 3)).astype(np.float32))
+    x, c = (
+        rbe.tensor(rng.standard_normal((4, 70)).astype(np.float32)),
+        rbe.tensor(rng.standard_normal((4, 3)).astype(np.float32)),
+    )
 
     def loss(w):
         return (x.packed_matmul(w) * c).sum()

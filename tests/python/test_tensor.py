@@ -11,7 +11,14 @@ RNG = np.random.default_rng(0)
 
 @pytest.mark.parametrize(
     ("data", "dtype"),
-    [(1.5, rbe.float32), (3, rbe.int64), (True, rbe.bool), ([[1, 2], [3, 4]], rbe.int64), ([1, 2.5], rbe.float32), ([], rbe.float32)],
+    [
+        (1.5, rbe.float32),
+        (3, rbe.int64),
+        (True, rbe.bool),
+        ([[1, 2], [3, 4]], rbe.int64),
+        ([1, 2.5], rbe.float32),
+        ([], rbe.float32),
+    ],
 )
 def test_dtypes_of_python_data(data, dtype):
     t = rbe.tensor(data)
@@ -101,7 +108,9 @@ BINARY = {
 
 
 @pytest.mark.parametrize("name", BINARY)
-@pytest.mark.parametrize("shapes", [((3, 4), (3, 4)), ((3, 1), (4,)), ((), (2, 3)), ((5, 1, 3), (2, 1)), ((0, 3), (3,)), ((2, 3), (1, 1))])
+@pytest.mark.parametrize(
+    "shapes", [((3, 4), (3, 4)), ((3, 1), (4,)), ((), (2, 3)), ((5, 1, 3), (2, 1)), ((0, 3), (3,)), ((2, 3), (1, 1))]
+)
 def test_binary_broadcasts_as_numpy(name, shapes):
     a, b = (np.abs(RNG.standard_normal(s)) + 0.5 for s in shapes)
     got = getattr(rbe.tensor(a), name)(rbe.tensor(b))
@@ -195,7 +204,15 @@ def test_shapes_split_stack_cat():
 
 
 def test_matmul_agrees_with_numpy():
-    for a, b in [((3, 4), (4, 5)), ((2, 3, 4), (4, 5)), ((2, 1, 3, 4), (3, 4, 2)), ((4,), (4,)), ((4,), (4, 3)), ((2, 3, 4), (4,)), ((0, 4), (4, 2))]:
+    for a, b in [
+        ((3, 4), (4, 5)),
+        ((2, 3, 4), (4, 5)),
+        ((2, 1, 3, 4), (3, 4, 2)),
+        ((4,), (4,)),
+        ((4,), (4, 3)),
+        ((2, 3, 4), (4,)),
+        ((0, 4), (4, 2)),
+    ]:
         x, y = RNG.standard_normal(a), RNG.standard_normal(b)
         np.testing.assert_allclose((rbe.tensor(x) @ rbe.tensor(y)).numpy(), x @ y, rtol=1e-12, atol=1e-12)
     x = RNG.integers(-5, 5, (3, 4))

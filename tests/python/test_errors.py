@@ -1,0 +1,120 @@
+import os
+import pickle
+import subprocess
+import sys
+
+import pytest
+import rbe
+
+CLASSES = {
+    "Shape": (rbe.ShapeError, ValueError),
+    "DType": (rbe.DTypeError, TypeError),
+    "NonFinite": (rbe.NonFiniteError, ValueError),
+    "Value": (rbe.TensorError, ValueError),
+    "Index": (rbe.OutOfRangeError, IndexError),
+    "Graph": (rbe.GraphError, RuntimeError),
+    "Device": (rbe.DeviceError, RuntimeError),
+    "Format": (rbe.FormatError, OSError),
+    "Config": (rbe.ConfigError, ValueError),
+}
+
+
+@pytest.mark.parametrize("variant", CLASSES)
+def test_every_variant_has_its_class(variant):
+    own, builtin = CLASSES[variant]
+    with pytest.raises(own) as caught:
+        rbe._rbe._raise_error(variant)
+    error = caught.value
+    assert type(error) is own
+    assert isinstance(error, builtin)
+    assert isinstance(error, rbe.RBEError)
+    assert (error.op, error.expected, error.got) == ("operation", "this", "that")
+    assert str(error) == "operation: expected this, got that"
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), str(again)) == (own, str(error))
+
+
+def test_the_table_is_complete():
+    source = (os.path.dirname(__file__), "..", "..", "rbe_core", "src", "error.rs")
+    with open(os.path.join(*source), encoding="utf-8") as file:
+        text = file.read().split("pub enum RbeError")[1].split("\n}")[0]
+    variants = {line.strip().split("(")[0] for line in text.splitlines() if "(Detail)" in line}
+    assert variants == set(CLASSES)
+
+
+def test_thread_counts():
+    for n in (0, -1, 5000):
+        with pytest.raises(rbe.ConfigError, match="set_num_threads"):
+            rbe.set_num_threads(n)
+    rbe.set_num_threads(3)
+    assert rbe.get_num_threads() == 3
+
+
+def run(code, **env):
+    return subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **env}, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("env", "text"),
+    [
+        ({"RBE_ISA": "mmx"}, "scalar, avx2 or avx512"),
+        ({"RBE_NUM_THREADS": "none"}, "whole number"),
+        ({"RBE_NUM_THREADS": "0"}, "whole number"),
+    ],
+)
+def test_malformed_environment_fails_at_import(env, text):
+    result = run("import rbe", **env)
+    assert result.returncode != 0
+    assert "ConfigError" in result.stderr
+    assert text in result.stderr
+
+
+def test_forced_settings_are_live():
+    result = run("import rbe; print(rbe.isa(), rbe.get_num_threads())", RBE_ISA="scalar", RBE_NUM_THREADS="3")
+    assert result.stdout.split() == ["scalar", "3"]
+
+
+def test_a_forced_set_is_live_or_refused():
+    for name in ("avx2", "avx512"):
+        result = run("import rbe; print(rbe.isa())", RBE_ISA=name)
+        assert result.stdout.strip() == name or "ConfigError" in result.stderr
+
+
+FORK = """
+import os, signal, rbe
+x = rbe.randn(512, 512)
+(x @ x).sum().item()
+pid = os.fork()
+if pid == 0:
+    signal.alarm(20)
+    try:
+        value = (rbe.randn(512, 512) @ rbe.randn(512, 512)).sum().item()
+        os._exit(0)
+    except rbe.RBEError:
+        os._exit(3)
+_, status = os.waitpid(pid, 0)
+print(os.waitstatus_to_exitcode(status))
+"""
+
+
+def test_a_forked_process_works_or_fails_clearly():
+    result = run(FORK, RBE_NUM_THREADS="2")
+    assert result.stdout.strip() in ("0", "3"), result.stderr
+
+
+INTERRUPT = """
+import os, signal, threading, rbe
+threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+x = rbe.randn(64, 64, requires_grad=True)
+try:
+    while True:
+        (x @ x).sum().backward()
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_ctrl_c_ends_a_loop():
+    assert run(INTERRUPT).stdout.strip() == "interrupted"

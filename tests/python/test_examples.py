@@ -1,0 +1,56 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import rbe
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "rbe_py" / "examples"
+
+
+def run(name, *args, cwd):
+    command = [sys.executable, "-W", "error", str(EXAMPLES / name), *map(str, args)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
+
+
+def test_digits(tmp_path):
+    result = run("train_digits.py", "--epochs", 8, "--out", tmp_path / "o", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    rows = {
+        line.split()[0]: line.split() for line in result.stdout.splitlines() if line.strip().startswith(("packed", "dense"))
+    }
+    assert float(rows["packed"][1]) > 95
+    assert float(rows["dense"][1]) > 95
+    assert (tmp_path / "o" / "digits.png").stat().st_size > 10_000
+    assert any(t.is_packed for t in rbe.load(tmp_path / "o" / "digits.safetensors").values())
+
+
+def test_digits_from_idx_files(tmp_path, data_dir):
+    result = run("train_digits.py", "--data", data_dir, "--epochs", 1, "--out", tmp_path, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    packed = next(line for line in result.stdout.splitlines() if line.strip().startswith("packed"))
+    assert float(packed.split()[1]) > 95
+
+
+def test_characters(tmp_path, data_dir):
+    text = data_dir / "tinyshakespeare" / "input.txt"
+    result = run("train_chars.py", "--data", text, "--steps", 300, "--width", 128, "--out", tmp_path, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    packed = next(line for line in result.stdout.splitlines() if line.strip().startswith("packed"))
+    assert float(packed.split()[1]) < 2.5
+    assert "ROMEO:" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "args"), [("train_digits.py", ["--data", "nowhere"]), ("train_chars.py", ["--data", "nowhere"])]
+)
+def test_missing_data_is_said(name, args, tmp_path):
+    result = run(name, *args, cwd=tmp_path)
+    assert result.returncode == 2
+    assert "nowhere" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("name", ["train_digits.py", "train_chars.py"])
+def test_help(name, tmp_path):
+    assert "--seed" in run(name, "--help", cwd=tmp_path).stdout

@@ -1,0 +1,166 @@
+import gzip
+
+import numpy as np
+import pytest
+import rbe
+import safetensors.numpy
+from rbe import nn
+
+
+@pytest.fixture
+def saved(tmp_path):
+    state = {
+        "w": rbe.RBELinear(70, 3).weight,
+        "a": rbe.randn(4, 5),
+        "b": rbe.randn(3, dtype=rbe.float64),
+        "i": rbe.arange(4),
+        "m": rbe.tensor([True, False]),
+        "view": rbe.arange(12).reshape(3, 4).T,
+    }
+    path = tmp_path / "x.safetensors"
+    rbe.save(path, state, {"note": "hello"})
+    return path, state
+
+
+def test_round_trip(saved):
+    path, state = saved
+    back = rbe.load(path)
+    assert set(back) == set(state)
+    for name, t in state.items():
+        other = back[name]
+        assert (other.shape, other.dtype, other.is_packed) == (t.shape, t.dtype, t.is_packed)
+        if t.is_packed:
+            assert (other.hi == t.hi).all()
+            assert (other.lo == t.lo).all()
+            assert other.scale == t.scale
+        else:
+            assert rbe.equal(other, t.detach())
+    assert rbe.io.load_with_metadata(path)[1] == {"note": "hello"}
+
+
+def test_the_reference_package_reads_it(saved):
+    path, state = saved
+    arrays = safetensors.numpy.load_file(path)
+    np.testing.assert_array_equal(arrays["w.hi"], state["w"].hi)
+    assert arrays["w.hi"].dtype == np.uint64
+    np.testing.assert_array_equal(arrays["w.lo"], state["w"].lo)
+    np.testing.assert_array_equal(arrays["a"], state["a"].numpy())
+
+
+def test_foreign_safetensors_files_are_read(tmp_path):
+    path = tmp_path / "f.safetensors"
+    safetensors.numpy.save_file({"x.hi": np.arange(3.0)}, path)
+    assert rbe.load(path)["x.hi"].tolist() == [0, 1, 2]
+
+
+def test_every_truncation_is_noticed(saved):
+    path, _ = saved
+    data = path.read_bytes()
+    for n in range(0, len(data), 37):
+        path.write_bytes(data[:n])
+        with pytest.raises(rbe.FormatError, match="load"):
+            rbe.load(path)
+
+
+def test_every_altered_byte_is_noticed(saved):
+    path, _ = saved
+    data = path.read_bytes()
+    for at in range(0, len(data), 13):
+        broken = bytearray(data)
+        broken[at] ^= 0x15
+        path.write_bytes(bytes(broken))
+        try:
+            found = rbe.load(path)
+        except rbe.FormatError:
+            continue
+        # What is not noticed must not matter: white space that pads the header.
+        path.write_bytes(data)
+        same = rbe.load(path)
+        assert set(found) == set(same)
+        assert all(
+            np.array_equal(
+                found[k].numpy() if not found[k].is_packed else found[k].hi,
+                same[k].numpy() if not same[k].is_packed else same[k].hi,
+            )
+            for k in same
+        )
+
+
+def test_foreign_and_missing_files(tmp_path):
+    path = tmp_path / "x"
+    for content in (b"", b"hello", b"\0" * 100, gzip.compress(b"x" * 100)):
+        path.write_bytes(content)
+        with pytest.raises(rbe.FormatError):
+            rbe.load(path)
+    with pytest.raises(OSError, match="none"):
+        rbe.load(tmp_path / "none")
+    with pytest.raises(rbe.FormatError):
+        rbe.save(tmp_path / "no" / "folder", {"a": rbe.zeros(1)})
+    with pytest.raises(rbe.DTypeError):
+        rbe.save(path, {"a": 3})
+    with pytest.raises(rbe.FormatError, match="twice"):
+        rbe.save(path, {"w": rbe.RBELinear(3, 3).weight, "w.hi": rbe.zeros(1)})
+
+
+def test_a_failed_save_leaves_the_old_file(saved, monkeypatch):
+    path, _ = saved
+    before = path.read_bytes()
+
+    def fail(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("os.replace", fail)
+    with pytest.raises(rbe.FormatError, match="disk full"):
+        rbe.save(path, {"a": rbe.zeros(1)})
+    assert path.read_bytes() == before
+    assert len(list(path.parent.iterdir())) == 1
+
+
+def test_models_travel(tmp_path):
+    model = nn.Sequential(nn.RBELinear(10, 8), nn.BatchNorm1d(8), nn.Linear(8, 2)).eval()
+    rbe.save(tmp_path / "m", model.state_dict())
+    other = nn.Sequential(nn.RBELinear(10, 8), nn.BatchNorm1d(8), nn.Linear(8, 2)).eval()
+    other.load_state_dict(rbe.load(tmp_path / "m"))
+    x = rbe.randn(4, 10)
+    assert rbe.equal(model(x), other(x))
+
+
+def test_idx_files(tmp_path):
+    a = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
+    data = bytes([0, 0, 8, 3]) + b"".join(n.to_bytes(4, "big") for n in a.shape) + a.tobytes()
+    (tmp_path / "a").write_bytes(data)
+    (tmp_path / "b.gz").write_bytes(gzip.compress(data))
+    np.testing.assert_array_equal(rbe.data.read_idx(tmp_path / "a"), a)
+    np.testing.assert_array_equal(rbe.data.read_idx(rbe.data.find_idx(tmp_path, "b")), a)
+    for broken in (data[:-1], b"\1" + data, data[:3], gzip.compress(data)[:-9]):
+        (tmp_path / "c").write_bytes(broken)
+        with pytest.raises(rbe.FormatError, match="read_idx"):
+            rbe.data.read_idx(tmp_path / "c")
+
+
+def test_batches_cover_the_data_once_and_repeat():
+    data = rbe.data.TensorDataset(rbe.arange(10), rbe.randn(10, 3))
+    for drop_last, sizes in ((False, [4, 4, 2]), (True, [4, 4])):
+        loader = rbe.data.DataLoader(data, 4, shuffle=True, drop_last=drop_last, seed=1)
+        assert len(loader) == len(sizes)
+        batches = list(loader)
+        assert [len(x) for x, _ in batches] == sizes
+        again = list(rbe.data.DataLoader(data, 4, shuffle=True, drop_last=drop_last, seed=1))
+        assert [x.tolist() for x, _ in batches] == [x.tolist() for x, _ in again]
+        assert [x.tolist() for x, _ in loader] != [x.tolist() for x, _ in batches]
+    seen = sorted(v for x, _ in rbe.data.DataLoader(data, 3, shuffle=True) for v in x.tolist())
+    assert seen == list(range(10))
+    listed = list(rbe.data.DataLoader([(1.0, {"k": np.zeros(2)}), (2.0, {"k": np.ones(2)})], 2))
+    assert listed[0][0].tolist() == [1, 2]
+    assert listed[0][1]["k"].shape == (2, 2)
+
+
+def test_texts(tmp_path):
+    (tmp_path / "t").write_text("héllo", encoding="utf-8")
+    text = rbe.data.Text(tmp_path / "t")
+    assert text.characters == "hloé"
+    assert text.decode(text.codes) == "héllo"
+    with pytest.raises(rbe.OutOfRangeError):
+        text.decode([9])
+    with pytest.raises(rbe.FormatError):
+        rbe.data.Text(tmp_path / "none")

@@ -1,0 +1,71 @@
+//! Products and update of packed layers. Throughput is in multiply-adds: 1 Gelem/s is 1 GMAC/s.
+//!
+//! `cargo bench -p rbe_benches -- 768x3072/32` measures one shape; `RBE_ISA` and `RBE_NUM_THREADS` choose the kernels.
+#![allow(missing_docs)] // criterion's macros
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use rbe_benches::{BATCHES, Case, LAYERS};
+use rbe_core::kernel::packed::{Factor, Grads, backward, dx, forward, level_gradient, weight_gradient};
+use rbe_core::kernel::step::{State, StepParams, step};
+use rbe_core::kernel::{Isa, isa};
+use rbe_core::parallel;
+
+type Run = fn(&Case, &mut criterion::Bencher<'_>);
+
+fn factor(case: &Case) -> Factor<'_> {
+    Factor { x: &case.x, dy: &case.dy, batch: case.batch }
+}
+
+fn products() -> [(&'static str, Run); 6] {
+    [
+        ("forward", |c, b| {
+            let mut y = vec![0.0; c.dy.len()];
+            b.iter(|| forward(&c.x, c.batch, &c.weight, None, &mut y));
+        }),
+        ("dx", |c, b| {
+            let mut out = vec![0.0; c.x.len()];
+            b.iter(|| dx(&c.dy, c.batch, &c.weight, &mut out));
+        }),
+        ("levels", |c, b| {
+            let mut out = vec![0.0; c.weight.rows() * c.weight.blocks() * 2];
+            b.iter(|| level_gradient(&[factor(c)], &c.weight, &mut out));
+        }),
+        ("backward", |c, b| {
+            let mut levels = vec![0.0; c.weight.rows() * c.weight.blocks() * 2];
+            let (mut out, mut bias) = (vec![0.0; c.x.len()], vec![0.0; c.weight.rows()]);
+            b.iter(|| {
+                let wanted = Grads { dx: Some(&mut out), levels: Some(&mut levels), bias: Some(&mut bias) };
+                backward(factor(c), &c.weight, wanted);
+            });
+        }),
+        ("hi", |c, b| {
+            let mut out = vec![0.0; c.weight.rows() * c.weight.blocks() * 64];
+            b.iter(|| weight_gradient(&[factor(c)], &c.weight, &mut out));
+        }),
+        ("step", |c, b| {
+            let mut levels = vec![0.0; c.weight.rows() * c.weight.blocks() * 2];
+            level_gradient(&[factor(c)], &c.weight, &mut levels);
+            let mut state = State::new(&c.weight, 0);
+            let params = StepParams { lr_hi: 0.05, lr_lo: 0.03, betas: (0.9, 0.999), interaction: 0.0, seed: 0 };
+            b.iter(|| step(&c.weight, &mut state, &[factor(c)], Some(&levels), &params));
+        }),
+    ]
+}
+
+fn kernels(criterion: &mut Criterion) {
+    let (isa, threads): (Isa, usize) = (isa(), parallel::num_threads());
+    for (name, run) in products() {
+        let mut group = criterion.benchmark_group(format!("{name} {} {threads}t", isa.name()));
+        for (inputs, outputs) in LAYERS {
+            for batch in BATCHES {
+                let case = Case::new(inputs, outputs, batch).expect("positive sizes");
+                group.throughput(Throughput::Elements(case.macs()));
+                group.bench_with_input(BenchmarkId::new(format!("{inputs}x{outputs}"), batch), &case, |b, c| run(c, b));
+            }
+        }
+        group.finish();
+    }
+}
+
+criterion_group!(benches, kernels);
+criterion_main!(benches);

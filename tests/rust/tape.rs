@@ -153,9 +153,7 @@ fn shapes_and_kinds_that_do_not_fit_are_named() -> Result<()> {
     let (a, b) = (leaf(&[1.0, 2.0], &[2])?, leaf(&[1.0, 2.0, 3.0], &[3])?);
     let Err(RbeError::Shape(detail)) = a.add(&b) else { panic!("shapes that do not broadcast were taken") };
     assert_eq!(detail.op, "add");
-    assert!(detail.got.contains('2') && detail.got.contains('3'), "{detail}");
-    let single = RBETensor::new(&[1.0f32, 2.0], &[2])?;
-    assert!(matches!(a.matmul(&single), Err(RbeError::DType(_) | RbeError::Shape(_))));
+    assert!(detail.expected.contains("[2]") && detail.got.contains("[3]"), "{detail}");
     assert!(matches!(a.packed_matmul(&b), Err(RbeError::DType(_))));
     assert!(matches!(RBETensor::new(&[1i64], &[1])?.requiring_grad(), Err(RbeError::DType(_))));
     Ok(())

@@ -82,7 +82,7 @@ pub struct DenseRates {
 /// State of one tensor: arrays like it, named by [`DenseRule::state_names`], and the number of steps.
 #[derive(Clone, Default)]
 pub struct DenseState {
-    /// The arrays; none before the first step.
+    /// The arrays; where there are none, the first step makes them.
     pub arrays: Vec<Array>,
     /// Steps taken.
     pub step: u64,
@@ -92,14 +92,21 @@ pub struct DenseState {
 const PIECE: usize = 1 << 14;
 
 impl DenseState {
+    /// State before the first step, in memory of its own from the start: made during the first step it would take buffers
+    /// that the second step expects to find free.
+    pub fn new(rule: DenseRule, value: &Array) -> DenseState {
+        let initial = if let DenseRule::Adagrad { initial, .. } = rule { initial } else { 0.0 };
+        let like = |_: &&str| Array::full(value.dtype(), value.shape(), initial);
+        DenseState { arrays: rule.state_names().iter().map(like).collect(), step: 0 }
+    }
+
     /// Updates `value` by `gradient` of the same shape and dtype.
     ///
     /// # Errors
     /// `DType` for integers.
     pub fn update(&mut self, rule: DenseRule, rates: DenseRates, value: &Array, gradient: &Array) -> Result<()> {
         if self.arrays.is_empty() {
-            let initial = if let DenseRule::Adagrad { initial, .. } = rule { initial } else { 0.0 };
-            self.arrays = rule.state_names().iter().map(|_| Array::full(value.dtype(), value.shape(), initial)).collect();
+            self.arrays = DenseState::new(rule, value).arrays;
         }
         self.step += 1;
         let gradient = if gradient.same_storage(value) { gradient.copy() } else { gradient.contiguous() };
@@ -276,7 +283,9 @@ impl DenseOptimizer {
         }
         let group = self.rates.len();
         self.rates.push(rates);
-        self.states.extend(params.iter().map(|_| DenseState::default()));
+        for p in &params {
+            self.states.push(DenseState::new(self.rule, p.array(OP)?));
+        }
         self.params.extend(params.into_iter().map(|p| (p, group)));
         Ok(())
     }

@@ -139,7 +139,7 @@ impl HybridOptimizer {
             let at = inner.params.len();
             let state = match tensor.value() {
                 Value::Packed(w) => ParamState::Packed(Box::new(State::new(w, inner.seed.wrapping_add(at as u64)))),
-                Value::Dense(_) => ParamState::Dense(DenseState::default()),
+                Value::Dense(a) => ParamState::Dense(DenseState::new(ADAM, a)),
             };
             if self.in_backward && tensor.is_packed() {
                 tensor.slot().set_on_ready(Some(receiver(Arc::downgrade(&self.inner), at)));

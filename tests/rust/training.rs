@@ -5,7 +5,7 @@ use rbe_core::nn::{RBELinear, RBEModel};
 use rbe_core::op::mse_loss;
 use rbe_core::optim::{HybridOptimizer, NonFinite, Rates};
 use rbe_core::{RBETensor, RbeError, Result, parallel, random};
-use rbe_tests::{batch, bits, loss, model, train};
+use rbe_tests::{CLASSES, batch, bits, loss, model, train};
 
 #[test]
 fn losses_and_parameters_are_bit_equal_for_any_thread_count() -> Result<()> {
@@ -30,9 +30,9 @@ fn in_turn<R>(run: impl FnOnce() -> R) -> R {
 #[test]
 fn a_packed_network_learns() -> Result<()> {
     let (losses, _) = in_turn(|| train(1, 300))?;
-    let mean = |l: &[u64]| l.iter().map(|b| f64::from_bits(*b)).sum::<f64>() / l.len() as f64;
-    let (first, last) = (mean(&losses[..10]), mean(&losses[290..]));
-    assert!(last < 0.5 * first, "the loss went from {first:.3} to {last:.3} nats");
+    let last = losses[290..].iter().map(|b| f64::from_bits(*b)).sum::<f64>() / 10.0;
+    let chance = (CLASSES as f64).ln();
+    assert!(last < 0.5 * chance, "{last:.3} nats after 300 steps, {chance:.3} by chance");
     Ok(())
 }
 
@@ -84,7 +84,8 @@ fn the_names_of_a_rust_program() -> Result<()> {
     in_turn(|| {
         random::manual_seed(0);
         let model = RBEModel::new().add_layer(RBELinear::new(768, 3072)?).add_layer(RBELinear::new(3072, 768)?);
-        let optimizer = HybridOptimizer::new(model.parameters(), Rates::default())?;
+        // One pattern, fitted with small rates: at the usual ones all bits that agree on it flip at once and overshoot.
+        let optimizer = HybridOptimizer::new(model.parameters(), Rates { lr_hi: 0.002, lr_lo: 0.002, ..Rates::default() })?;
         let x = RBETensor::new(&[0.5f32; 2 * 768], &[2, 768])?;
         let target = RBETensor::new(&[0.0f32; 2 * 768], &[2, 768])?;
         let measure = || mse_loss(&model.forward(&x)?, &target);
@@ -93,7 +94,8 @@ fn the_names_of_a_rust_program() -> Result<()> {
         for _ in 0..10 {
             optimizer.step_with_autodiff(&measure()?)?;
         }
-        assert!(measure()?.item()? < first.item()?);
+        let (first, last) = (first.item()?, measure()?.item()?);
+        assert!(last < first, "{first} to {last}");
         assert_eq!(model.parameters()[0].packed("test")?.nbytes(), 768 * 3072 / 4);
         Ok(())
     })

@@ -97,7 +97,7 @@ def test_foreign_and_missing_files(tmp_path):
     with pytest.raises(rbe.FormatError):
         rbe.save(tmp_path / "no" / "folder", {"a": rbe.zeros(1)})
     with pytest.raises(rbe.DTypeError):
-        rbe.save(path, {"a": 3})
+        rbe.save(path, {"a": object()})
     with pytest.raises(rbe.FormatError, match="twice"):
         rbe.save(path, {"w": rbe.RBELinear(3, 3).weight, "w.hi": rbe.zeros(1)})
 
@@ -164,3 +164,45 @@ def test_texts(tmp_path):
         text.decode([9])
     with pytest.raises(rbe.FormatError):
         rbe.data.Text(tmp_path / "none")
+
+
+def test_nested_state(tmp_path):
+    model = nn.Sequential(nn.RBELinear(70, 8), nn.Linear(8, 2))
+    optimizer = rbe.optim.HybridOptimizer(model.parameters())
+    optimizer.step_with_autodiff(model(rbe.randn(4, 70)).square().mean())
+    extra = {"epoch": 3, "loss": 0.1 + 0.2, "best": None, "done": False, "betas": (0.9, [1, "x"]), "of": {7: rbe.arange(3)}}
+    path = tmp_path / "run"
+    rbe.save(path, {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "extra": extra}, {"note": "n"})
+    run, notes = rbe.io.load_with_metadata(path)
+    assert notes == {"note": "n"}
+    assert list(run) == ["model", "optimizer", "extra"]
+    assert rbe.equal(run["extra"].pop("of")[7], extra.pop("of")[7])
+    assert run["extra"] == extra
+    other = nn.Sequential(nn.RBELinear(70, 8), nn.Linear(8, 2))
+    other.load_state_dict(run["model"])
+    assert np.array_equal(other[0].weight.hi, model[0].weight.hi)
+    again = rbe.optim.HybridOptimizer(other.parameters())
+    again.load_state_dict(run["optimizer"])
+    assert again.state_dict()["steps"] == 1
+    arrays = safetensors.numpy.load_file(path)
+    np.testing.assert_array_equal(arrays["model.0.weight.hi"], model[0].weight.hi)
+
+
+def test_nested_state_that_cannot_be_kept(tmp_path):
+    for state, error in (
+        ({"a": {1.5: rbe.zeros(1)}}, rbe.DTypeError),
+        ({"a": {"b": rbe.zeros(1)}, "a.b": rbe.zeros(1)}, rbe.FormatError),
+        ({"a": [rbe.zeros(1), {1, 2}]}, rbe.DTypeError),
+    ):
+        with pytest.raises(error, match="save"):
+            rbe.save(tmp_path / "x", state)
+    with pytest.raises(rbe.DTypeError, match="metadata"):
+        rbe.save(tmp_path / "x", {"a": rbe.zeros(1)}, {"n": 1})
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("nesting", ["{", "[1]", '{"tensor": "b"}', '{"set": []}', '{"dict": [["k", {"tensor": "no"}]]}'])
+def test_a_malformed_nesting_is_refused(tmp_path, nesting):
+    safetensors.numpy.save_file({"b": np.zeros(1, np.float32)}, tmp_path / "x", {"rbe.tree": nesting})
+    with pytest.raises(rbe.FormatError, match="load"):
+        rbe.load(tmp_path / "x")

@@ -4,7 +4,7 @@ Weights live in 128-bit blocks from the first step to the shipped file; there is
 """
 
 from . import _methods as _methods
-from . import autograd, data, errors, io, memory, nn, optim
+from . import autograd, data, errors, io, memory, nn, optim, utils
 from ._rbe import (
     RBEGradient,
     RBETensor,
@@ -41,6 +41,7 @@ from .creation import (
     zeros,
     zeros_like,
 )  # fmt: skip
+from .data import Generator
 from .dtypes import bool, dtype, float32, float64, int64
 from .errors import (
     ConfigError,
@@ -94,7 +95,7 @@ from .io import load, save
 from .nn import RBEActivation, RBELinear
 
 __all__ = [
-    "ComputationGraph", "ConfigError", "DTypeError", "DeviceError", "FormatError", "GraphError", "NonFiniteError",
+    "ComputationGraph", "ConfigError", "DTypeError", "DeviceError", "FormatError", "Generator", "GraphError", "NonFiniteError",
     "OutOfRangeError", "RBEActivation", "RBEError", "RBEGradient", "RBELinear", "RBETensor", "ShapeError", "TensorError",
     "__version__", "abs", "add", "allclose", "arange", "argmax", "argmin", "as_tensor", "autograd", "bool", "cat", "clamp",
     "concat", "cos", "data", "div", "dtype", "empty", "enable_grad", "equal", "errors", "exp", "eye", "float32", "float64",
@@ -103,5 +104,5 @@ __all__ = [
     "matmul", "maximum", "mean", "memory", "minimum", "mul", "nn", "no_grad", "ones", "ones_like", "optim", "rand", "rand_like",
     "randint", "randn", "randn_like", "randperm", "register_operation", "relu", "save", "set_default_dtype",
     "set_grad_enabled", "set_num_threads", "set_rng_state", "sigmoid", "sin", "softmax", "sqrt", "stack", "sub", "sum", "tanh",
-    "tensor", "var", "where", "zeros", "zeros_like",
+    "tensor", "utils", "var", "where", "zeros", "zeros_like",
 ]  # fmt: skip

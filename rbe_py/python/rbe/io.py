@@ -14,8 +14,10 @@ from safetensors import SafetensorError, safe_open
 from . import creation
 from ._rbe import RBETensor
 from .errors import DTypeError, FormatError, RBEError
+from .tree import flatten, unflatten
 
 _CHECKSUM = "rbe.crc32"
+_NESTING = "rbe.tree"
 
 
 def _checksum(arrays: Mapping[str, "np.ndarray[Any, Any]"], metadata: Mapping[str, str]) -> str:
@@ -31,33 +33,53 @@ def _checksum(arrays: Mapping[str, "np.ndarray[Any, Any]"], metadata: Mapping[st
     return f"{crc:08x}"
 
 
-def save(path: str | os.PathLike[str], state_dict: Mapping[str, RBETensor], metadata: Mapping[str, str] | None = None) -> None:
-    """Write tensors to a safetensors file.
+def save(path: str | os.PathLike[str], state_dict: Mapping[Any, Any], metadata: Mapping[str, str] | None = None) -> None:
+    """Write tensors, or nested state such as that of a model and its optimiser, to a safetensors file.
 
     The file appears whole or not at all: it is written to a temporary file beside `path`, flushed and renamed. A packed
-    tensor `name` becomes `name.hi` (U64) and `name.lo` (F32) with `name.shape` and `name.scale` in the metadata.
+    tensor `name` becomes `name.hi` (U64) and `name.lo` (F32) with `name.shape` and `name.scale` in the metadata. Tensors
+    of nested state have dotted names; the nesting, with its numbers and strings, stands in the metadata as `rbe.tree`.
 
     Parameters
     ----------
     path : path
         File to write; an existing one is replaced.
-    state_dict : mapping of str to tensor
-        As of `Module.state_dict()`.
+    state_dict : mapping
+        Names to tensors, as of `Module.state_dict()`; or to nested mappings, lists and tuples of tensors, numbers, strings,
+        bools and None, as of `Optimizer.state_dict()`.
     metadata : mapping of str to str, optional
         Text to keep with it.
 
     Raises
     ------
     DTypeError
-        For an entry that is no tensor.
+        For an entry of another kind, or metadata that is no text.
     FormatError
         If the file cannot be written, or names collide.
+
+    Examples
+    --------
+    >>> import rbe, tempfile, pathlib
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "run.safetensors"
+    >>> model = rbe.RBELinear(64, 8)
+    >>> optimizer = rbe.optim.HybridOptimizer(model.parameters())
+    >>> rbe.save(path, {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": 3})
+    >>> run = rbe.load(path)
+    >>> model.load_state_dict(run["model"])
+    IncompatibleKeys(missing_keys=[], unexpected_keys=[])
+    >>> optimizer.load_state_dict(run["optimizer"])
+    >>> run["epoch"]
+    3
     """
     arrays: dict[str, np.ndarray[Any, Any]] = {}
     notes: dict[str, str] = dict(metadata or {})
-    for name, t in state_dict.items():
-        if not isinstance(t, RBETensor):
-            raise DTypeError("save", f"a tensor for {name!r}", type(t).__name__)
+    for key, text in notes.items():
+        if not isinstance(key, str) or not isinstance(text, str):
+            raise DTypeError("save", "metadata of text", f"{key!r}: {text!r}")
+    tensors, nesting = flatten(state_dict)
+    if nesting is not None:
+        notes[_NESTING] = nesting
+    for name, t in tensors.items():
         entries: dict[str, np.ndarray[Any, Any]] = (
             {f"{name}.hi": t.hi, f"{name}.lo": t.lo} if t.is_packed else {name: np.array(t.detach()._memory(), order="C")}
         )
@@ -93,8 +115,8 @@ def _umask() -> int:
     return mask
 
 
-def load(path: str | os.PathLike[str]) -> dict[str, RBETensor]:
-    """Read the tensors of a safetensors file; packed ones come back packed.
+def load(path: str | os.PathLike[str]) -> dict[Any, Any]:
+    """Read a safetensors file: what `save` was given, or names and tensors; packed ones come back packed.
 
     Raises
     ------
@@ -104,7 +126,7 @@ def load(path: str | os.PathLike[str]) -> dict[str, RBETensor]:
     return load_with_metadata(path)[0]
 
 
-def load_with_metadata(path: str | os.PathLike[str]) -> tuple[dict[str, RBETensor], dict[str, str]]:
+def load_with_metadata(path: str | os.PathLike[str]) -> tuple[dict[Any, Any], dict[str, str]]:
     """Read tensors as `load` and the metadata given to `save`."""
     target = os.fspath(path)
     try:
@@ -116,7 +138,9 @@ def load_with_metadata(path: str | os.PathLike[str]) -> tuple[dict[str, RBETenso
     found = notes.pop(_CHECKSUM, None)
     if found is not None and found != _checksum(arrays, notes):
         raise FormatError("load", f"contents that match the checksum {found}", "altered ones")
-    return _tensors(arrays, notes), notes
+    nesting = notes.pop(_NESTING, None)
+    tensors = _tensors(arrays, notes)
+    return (tensors if nesting is None else unflatten(tensors, nesting)), notes
 
 
 def _tensors(arrays: dict[str, "np.ndarray[Any, Any]"], notes: dict[str, str]) -> dict[str, RBETensor]:

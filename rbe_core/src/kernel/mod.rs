@@ -2,11 +2,17 @@
 //! packed tensors; `scalar` holds the unsafe-free twin that every fast kernel is compared with.
 
 pub mod activation;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod dense;
+mod dy_tiles;
 pub mod gemm;
 mod isa;
+mod levels;
 pub mod packed;
 pub mod scalar;
 pub mod step;
 mod strip;
+mod view;
 
 pub use isa::{Isa, init, isa};

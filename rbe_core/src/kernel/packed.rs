@@ -1,8 +1,13 @@
-//! Products with packed tensors in f32: the driver that picks a kernel, cuts the work and owns the bounds.
+//! Products with packed tensors in f32: the driver that picks the kernels, cuts the work and owns the bounds.
+//!
+//! Every sum runs in an order that the shapes alone decide, so results do not depend on the number of threads.
 
-use super::gemm::{Matrix, gemm};
-use super::strip::{STRIP_ROWS, decode, matrix, rows_of, scratch, strips, transpose};
-use crate::packed::{BITS, PackedTensor};
+use super::dense;
+use super::dy_tiles::DyTiles;
+use super::isa::{Isa, isa};
+use super::strip::{STRIP_ROWS, scratch};
+use super::view::{Shared, View};
+use crate::packed::{BITS, PackedTensor, TILE_ROWS};
 use crate::parallel;
 
 /// One use of a packed tensor: `x (batch, cols)` went in, `dy (batch, rows)` came back.
@@ -27,33 +32,64 @@ pub struct Grads<'a> {
     pub bias: Option<&'a mut [f32]>,
 }
 
-/// Blocks of one piece of the dx product.
-const DX_BLOCKS: usize = 2;
+/// Calls the kernel of the instruction set.
+macro_rules! by_isa {
+    ($isa:expr, $kernel:ident($($argument:expr),*)) => {
+        match $isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => super::avx512::$kernel($($argument),*),
+            _ => unreachable!("only sets with kernels of their own come here"),
+        }
+    };
+}
+
+/// Multiplications and additions below which handing over to another thread costs more than it saves.
+const WORTH_SHARING: usize = 1 << 22;
+/// Most pieces of one product.
+const PIECES: usize = 16;
+/// Fewest row tiles of a piece: fewer, and building the tables dominates.
+const ROW_TILES: usize = 24;
 
 /// `y (batch, rows) = x (batch, cols) Wᵀ + bias (rows)`.
 ///
 /// # Panics
 /// If a slice has another length.
 pub fn forward(x: &[f32], batch: usize, w: &PackedTensor, bias: Option<&[f32]>, y: &mut [f32]) {
+    forward_on(isa(), x, batch, w, bias, y);
+}
+
+fn forward_on(isa: Isa, x: &[f32], batch: usize, w: &PackedTensor, bias: Option<&[f32]>, y: &mut [f32]) {
     let (rows, cols) = (w.rows(), w.cols());
     assert!(x.len() == batch * cols && y.len() == batch * rows && bias.is_none_or(|b| b.len() == rows), "packed forward: lengths");
-    let tiles = w.tiles();
-    let width = w.blocks() * BITS;
-    // Every task owns rows of the transposed result.
-    let transposed = matrix(rows, batch, |yt| {
-        parallel::for_each_piece(yt, STRIP_ROWS * batch.max(1), |s, piece| {
-            let rows = rows_of(w, s);
-            let mut weights = scratch(rows * width);
-            decode(&tiles, w, s * STRIP_ROWS, rows, 0, w.blocks(), weights.slice_mut());
-            gemm(rows, batch, cols, Matrix::row_major(weights.slice(), width), Matrix::row_major(x, cols).t(), piece, batch, false);
-            if let Some(bias) = bias {
-                for (row, b) in piece.chunks_mut(batch).zip(&bias[s * STRIP_ROWS..]) {
-                    row.iter_mut().for_each(|y| *y += b);
-                }
-            }
-        });
-    });
-    transpose(&transposed.read(), rows, batch, y);
+    match isa {
+        Isa::Scalar | Isa::Avx2 => dense::forward(x, batch, w, bias, y),
+        Isa::Avx512 => {
+            let tiles = w.tiles();
+            let view = View::new(w, &tiles);
+            let y = Shared::new(y, rows);
+            let (samples, per) = pieces(batch, &view);
+            let (across, down) = (view.row_tiles().div_ceil(per), batch.div_ceil(samples));
+            parallel::for_each(across * down, |p| {
+                let (b, r) = (p / across * samples, p % across * per);
+                let x = &x[b * cols..(b + samples).min(batch) * cols];
+                let r = r..(r + per).min(view.row_tiles());
+                // SAFETY: `isa` is one of this machine's; every piece has rows and samples of its own.
+                unsafe { by_isa!(isa, forward(x, b, view, r, bias, y)) }
+            });
+        }
+    }
+}
+
+/// Samples and row tiles of one piece of the forward product.
+fn pieces(batch: usize, w: &View<'_>) -> (usize, usize) {
+    const SAMPLES: usize = 32;
+    let tiles = w.row_tiles();
+    if batch * w.rows * w.cols < WORTH_SHARING {
+        return (batch.max(1), tiles);
+    }
+    let chunks = batch.div_ceil(SAMPLES);
+    let across = (PIECES / chunks.min(PIECES)).min(tiles.div_ceil(ROW_TILES)).max(1);
+    (SAMPLES * chunks.div_ceil(PIECES), tiles.div_ceil(across))
 }
 
 /// `dx (batch, cols) = dy (batch, rows) W`.
@@ -61,37 +97,7 @@ pub fn forward(x: &[f32], batch: usize, w: &PackedTensor, bias: Option<&[f32]>, 
 /// # Panics
 /// If a slice has another length.
 pub fn dx(dy: &[f32], batch: usize, w: &PackedTensor, dx: &mut [f32]) {
-    let (rows, cols, blocks) = (w.rows(), w.cols(), w.blocks());
-    assert!(dy.len() == batch * rows && dx.len() == batch * cols, "packed dx: lengths");
-    let tiles = w.tiles();
-    let transposed = matrix(cols, batch, |dxt| {
-        parallel::for_each_piece(dxt, DX_BLOCKS * BITS * batch.max(1), |p, piece| {
-            let (j0, j1) = (p * DX_BLOCKS, ((p + 1) * DX_BLOCKS).min(blocks));
-            let width = (j1 - j0) * BITS;
-            let columns = (j1 * BITS).min(cols) - j0 * BITS;
-            let mut weights = scratch(STRIP_ROWS * width);
-            for s in 0..strips(w) {
-                let rows_here = rows_of(w, s);
-                decode(&tiles, w, s * STRIP_ROWS, rows_here, j0, j1, weights.slice_mut());
-                let upstream = Matrix { data: &dy[s * STRIP_ROWS..], rows: 1, cols: rows as isize };
-                gemm(columns, batch, rows_here, Matrix::row_major(weights.slice(), width).t(), upstream, piece, batch, s > 0);
-            }
-        });
-    });
-    transpose(&transposed.read(), cols, batch, dx);
-}
-
-/// Rows `strip` of `G = Σ dyᵀ x`, (rows of the strip, blocks * 64); unused columns are zero.
-pub(super) fn strip_gradient(factors: &[Factor<'_>], w: &PackedTensor, strip: usize, g: &mut [f32]) {
-    let (rows, cols, width) = (w.rows(), w.cols(), w.blocks() * BITS);
-    let here = rows_of(w, strip);
-    if cols < width || factors.is_empty() {
-        g.fill(0.0);
-    }
-    for (i, f) in factors.iter().enumerate() {
-        let dyt = Matrix { data: &f.dy[(strip * STRIP_ROWS).min(f.dy.len())..], rows: 1, cols: rows as isize };
-        gemm(here, cols, f.batch, dyt, Matrix::row_major(f.x, cols), g, width, i > 0);
-    }
+    backward_on(isa(), None, dy, batch, w, Grads { dx: Some(dx), ..Grads::default() });
 }
 
 fn check(factors: &[Factor<'_>], w: &PackedTensor) {
@@ -106,7 +112,7 @@ pub fn weight_gradient(factors: &[Factor<'_>], w: &PackedTensor, g: &mut [f32]) 
     check(factors, w);
     let width = w.blocks() * BITS;
     assert!(g.len() == w.rows() * width, "packed gradient: lengths");
-    parallel::for_each_piece(g, STRIP_ROWS * width, |s, piece| strip_gradient(factors, w, s, piece));
+    parallel::for_each_piece(g, STRIP_ROWS * width, |s, piece| dense::strip_gradient(factors, w, s, piece));
 }
 
 /// Gradient of the levels (rows, blocks, 2): sums of `G = Σ dyᵀ x` over each block's bits that are 0 and 1.
@@ -115,16 +121,11 @@ pub fn weight_gradient(factors: &[Factor<'_>], w: &PackedTensor, g: &mut [f32]) 
 /// If a slice has another length.
 pub fn level_gradient(factors: &[Factor<'_>], w: &PackedTensor, gv: &mut [f32]) {
     check(factors, w);
-    let (blocks, width) = (w.blocks(), w.blocks() * BITS);
-    assert!(gv.len() == w.rows() * blocks * 2, "packed gradient: lengths");
-    let hi = w.hi();
-    parallel::for_each_piece(gv, STRIP_ROWS * blocks * 2, |s, piece| {
-        let rows = rows_of(w, s);
-        let mut g = scratch(rows * width);
-        strip_gradient(factors, w, s, g.slice_mut());
-        piece.fill(0.0);
-        super::scalar::level_gradient(g.slice(), &hi[s * STRIP_ROWS * blocks..][..rows * blocks], piece);
-    });
+    assert!(gv.len() == w.rows() * w.blocks() * 2, "packed gradient: lengths");
+    if let ([f], true) = (factors, isa() == Isa::Avx512) {
+        return backward(*f, w, Grads { levels: Some(gv), ..Grads::default() });
+    }
+    dense::level_gradient(factors, w, gv);
 }
 
 /// All gradients of one use that `wanted` names, in one entry into the pool.
@@ -132,19 +133,169 @@ pub fn level_gradient(factors: &[Factor<'_>], w: &PackedTensor, gv: &mut [f32]) 
 /// # Panics
 /// If a slice has another length.
 pub fn backward(f: Factor<'_>, w: &PackedTensor, wanted: Grads<'_>) {
-    parallel::enter(|| {
-        if let Some(out) = wanted.dx {
-            dx(f.dy, f.batch, w, out);
+    backward_on(isa(), Some(f.x), f.dy, f.batch, w, wanted);
+}
+
+fn backward_on(isa: Isa, x: Option<&[f32]>, dy: &[f32], batch: usize, w: &PackedTensor, wanted: Grads<'_>) {
+    let (rows, cols, blocks) = (w.rows(), w.cols(), w.blocks());
+    let fits = |have: Option<&[f32]>, want: usize| have.is_none_or(|have| have.len() == want);
+    assert!(
+        dy.len() == batch * rows
+            && fits(x, batch * cols)
+            && fits(wanted.dx.as_deref(), batch * cols)
+            && fits(wanted.levels.as_deref(), rows * blocks * 2)
+            && fits(wanted.bias.as_deref(), rows),
+        "packed backward: lengths"
+    );
+    if let Some(out) = wanted.bias {
+        out.fill(0.0);
+        for row in dy.chunks_exact(rows) {
+            out.iter_mut().zip(row).for_each(|(o, d)| *o += d);
         }
-        if let Some(out) = wanted.levels {
-            level_gradient(&[f], w, out);
+    }
+    if isa != Isa::Avx512 {
+        return parallel::enter(|| {
+            if let Some(out) = wanted.dx {
+                dense::dx(dy, batch, w, out);
+            }
+            if let (Some(out), Some(x)) = (wanted.levels, x) {
+                dense::level_gradient(&[Factor { x, dy, batch }], w, out);
+            }
+        });
+    }
+    let tiles = w.tiles();
+    let view = View::new(w, &tiles);
+    let mut ordered = scratch(view.row_tiles() * batch * TILE_ROWS);
+    let shared = batch * rows * cols >= WORTH_SHARING;
+    let run = || {
+        let dy = DyTiles::order(dy, &view, ordered.slice_mut(), shared);
+        // One list of pieces for both gradients: nobody waits in between.
+        let dx = wanted.dx.map(|out| Shared::new(out, cols));
+        let levels = wanted.levels.zip(x).map(|(out, x)| (Shared::new(out, blocks * 2), x));
+        let piece = |p: usize| {
+            let j = p % blocks;
+            // SAFETY: `isa` is one of this machine's; every piece has a block column of its own of one of the outputs.
+            unsafe {
+                match (p < blocks, dx, levels) {
+                    (true, Some(dx), _) => by_isa!(isa, dx(dy, view, j, dx)),
+                    (false, _, Some((gv, x))) => by_isa!(isa, level_gradient(x, dy, view, j, gv)),
+                    _ => {}
+                }
+            }
+        };
+        if shared { parallel::for_each(2 * blocks, piece) } else { (0..2 * blocks).for_each(piece) }
+    };
+    if shared { parallel::enter(run) } else { run() }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::scalar::{self, TwoLevel};
+    use super::*;
+    use crate::packed::levels;
+
+    /// Error of a sum of n products of numbers up to 1 in magnitude, with weights up to 1: n roundings of half an ulp each, twice
+    /// over for the subset sums.
+    const ROUNDING: f64 = 1.2e-7;
+
+    fn numbers(seed: u64, n: usize) -> Vec<f32> {
+        (0..n as u64)
+            .map(|i| (i + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15 ^ (seed << 17)).rotate_left(29).wrapping_mul(0xbf58_476d_1ce4_e5b9))
+            .map(|h| (h >> 40) as f32 / (1 << 23) as f32 - 1.0)
+            .collect()
+    }
+
+    fn packed(seed: u64, rows: usize, cols: usize) -> PackedTensor {
+        let blocks = cols.div_ceil(BITS);
+        let last = if cols.is_multiple_of(BITS) { u64::MAX } else { (1 << (cols % BITS)) - 1 };
+        let hi: Vec<u64> = numbers(seed, rows * blocks * 4)
+            .chunks_exact(4)
+            .enumerate()
+            .map(|(i, v)| {
+                let word = v.iter().fold(0u64, |h, v| h << 16 | u64::from(((v + 1.0) * 32768.0) as u16));
+                word & if i % blocks == blocks - 1 { last } else { u64::MAX }
+            })
+            .collect();
+        // Some rows near the boundary, so that both ways to the levels are taken.
+        let lo: Vec<f32> = numbers(seed + 1, rows * blocks * 2).into_iter().map(|v| v * 0.7).collect();
+        PackedTensor::new(&[rows, cols], &hi, &lo, Some(0.3)).unwrap()
+    }
+
+    fn wide(v: &[f32]) -> Vec<f64> {
+        v.iter().map(|v| f64::from(*v)).collect()
+    }
+
+    fn close(what: &str, got: &[f32], want: &[f64], terms: usize) {
+        let bound = ROUNDING * (terms as f64 + 8.0) * 2.0;
+        for (i, (got, want)) in got.iter().zip(want).enumerate() {
+            assert!((f64::from(*got) - want).abs() <= bound * (1.0 + want.abs()), "{what} {i}: {got} {want} (bound {bound})");
         }
-        if let Some(out) = wanted.bias {
-            assert!(out.len() == w.rows(), "packed backward: lengths");
-            out.fill(0.0);
-            for row in f.dy.chunks_exact(w.rows()) {
-                out.iter_mut().zip(row).for_each(|(o, d)| *o += d);
+    }
+
+    /// All products of every instruction set of this machine against the plain twin in float64.
+    fn compare(rows: usize, cols: usize, batch: usize, seed: u64) {
+        let w = packed(seed, rows, cols);
+        let blocks = w.blocks();
+        let (x, dy, bias) = (numbers(seed + 2, batch * cols), numbers(seed + 3, batch * rows), numbers(seed + 4, rows));
+        let (hi, lo) = (w.hi(), wide(&w.lo()));
+        let v: Vec<f64> = lo.chunks_exact(2).flat_map(|z| levels([z[0], z[1]], f64::from(w.scale()))).collect();
+        let two = TwoLevel { hi: &hi, v: &v, rows, cols };
+        let (wx, wdy, wbias) = (wide(&x), wide(&dy), wide(&bias));
+        let mut y = vec![0.0; batch * rows];
+        scalar::forward(&wx, batch, two, Some(&wbias), &mut y);
+        let mut dx = vec![0.0; batch * cols];
+        scalar::dx(&wdy, batch, two, &mut dx);
+        let mut g = vec![0.0; rows * blocks * BITS];
+        scalar::weight_gradient(&wx, &wdy, batch, rows, cols, &mut g);
+        let mut gv = vec![0.0; rows * blocks * 2];
+        scalar::level_gradient(&g, &hi, &mut gv);
+        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+            let mut got = vec![f32::NAN; batch * rows];
+            forward_on(isa, &x, batch, &w, Some(&bias), &mut got);
+            close(&format!("{} forward", isa.name()), &got, &y, cols);
+            let (mut a, mut b) = (vec![f32::NAN; batch * cols], vec![f32::NAN; rows * blocks * 2]);
+            let grads = Grads { dx: Some(&mut a), levels: Some(&mut b), bias: None };
+            backward_on(isa, Some(&x), &dy, batch, &w, grads);
+            close(&format!("{} dx", isa.name()), &a, &dx, rows);
+            close(&format!("{} levels", isa.name()), &b, &gv, batch * BITS);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(10_000))]
+        #[test]
+        fn every_kernel_agrees_with_its_twin(rows in 1usize..40, cols in 1usize..140, batch in 0usize..12, seed in 0u64..1000) {
+            compare(rows, cols, batch, seed);
+        }
+    }
+
+    #[test]
+    fn awkward_shapes_agree_with_the_twin() {
+        for (rows, cols, batch) in
+            [(1, 1, 1), (33, 191, 31), (16, 64, 32), (17, 65, 33), (48, 128, 70), (300, 700, 41), (15, 320, 65), (40, 63, 64)]
+        {
+            compare(rows, cols, batch, 7);
+        }
+    }
+
+    #[test]
+    fn results_do_not_depend_on_the_number_of_threads() {
+        let (rows, cols, batch) = (530, 330, 70); // above WORTH_SHARING, nothing a multiple of anything
+        assert!(rows * cols * batch > WORTH_SHARING);
+        let w = packed(1, rows, cols);
+        let (x, dy) = (numbers(2, batch * cols), numbers(3, batch * rows));
+        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+            let mut first = None;
+            for threads in [1, 2, 4, 8] {
+                parallel::set_num_threads(threads).unwrap();
+                let (mut y, mut dx, mut gv) = (vec![0.0; batch * rows], vec![0.0; batch * cols], vec![0.0; rows * w.blocks() * 2]);
+                forward_on(isa, &x, batch, &w, None, &mut y);
+                backward_on(isa, Some(&x), &dy, batch, &w, Grads { dx: Some(&mut dx), levels: Some(&mut gv), bias: None });
+                let bits: Vec<u32> = [y, dx, gv].concat().into_iter().map(f32::to_bits).collect();
+                assert!(*first.get_or_insert_with(|| bits.clone()) == bits, "{} with {threads} threads", isa.name());
             }
         }
-    });
+    }
 }

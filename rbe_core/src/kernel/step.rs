@@ -1,6 +1,7 @@
 //! One optimiser step of a packed tensor: charges of the bits, second moments, Riemannian Adam of the points.
 
-use super::packed::{Factor, strip_gradient};
+use super::dense::strip_gradient;
+use super::packed::Factor;
 use super::strip::{STRIP_ROWS, rows_of, scratch, strips};
 use crate::array::Array;
 use crate::disk;

@@ -1,0 +1,12 @@
+//! AVX-512 kernels of packed tensors: sixteen rows in lanes, sums of four inputs looked up by `vpermps`.
+//!
+//! Every product is checked against `kernel::scalar` in float64 by the tests of `kernel::packed`.
+
+mod dx;
+mod forward;
+mod levels_gradient;
+mod subset;
+
+pub(super) use dx::dx;
+pub(super) use forward::forward;
+pub(super) use levels_gradient::level_gradient;

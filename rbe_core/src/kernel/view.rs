@@ -1,0 +1,81 @@
+//! What the fast kernels see of a packed tensor, and the shared output they write their own parts of.
+
+use std::marker::PhantomData;
+
+use crate::packed::{BITS, PackedTensor, TILE_ROWS, Tile};
+
+/// A packed tensor while its tiles are locked.
+#[derive(Clone, Copy)]
+pub(super) struct View<'a> {
+    /// (row tiles, blocks)
+    pub tiles: &'a [Tile],
+    pub rows: usize,
+    pub cols: usize,
+    pub blocks: usize,
+    pub scale: f32,
+}
+
+impl<'a> View<'a> {
+    pub(super) fn new(w: &PackedTensor, tiles: &'a [Tile]) -> View<'a> {
+        View { tiles, rows: w.rows(), cols: w.cols(), blocks: w.blocks(), scale: w.scale() }
+    }
+
+    pub(super) fn row_tiles(&self) -> usize {
+        self.rows.div_ceil(TILE_ROWS)
+    }
+
+    /// The tile of row tile `r` and block `j`.
+    #[inline(always)]
+    pub(super) fn tile(&self, r: usize, j: usize) -> &'a Tile {
+        &self.tiles[r * self.blocks + j]
+    }
+
+    /// Rows of row tile `r` that exist.
+    #[inline(always)]
+    pub(super) fn rows_in(&self, r: usize) -> usize {
+        (self.rows - r * TILE_ROWS).min(TILE_ROWS)
+    }
+
+    /// Columns of block `j` that exist.
+    #[inline(always)]
+    pub(super) fn cols_in(&self, j: usize) -> usize {
+        (self.cols - j * BITS).min(BITS)
+    }
+}
+
+/// A row-major matrix that tasks write disjoint rectangles of.
+#[derive(Clone, Copy)]
+pub(super) struct Shared<'a, T> {
+    data: *mut T,
+    len: usize,
+    width: usize,
+    life: PhantomData<&'a mut [T]>,
+}
+
+// SAFETY: a Shared only hands out parts under the contract of `part`: no two tasks hold the same element.
+unsafe impl<T: Send> Send for Shared<'_, T> {}
+// SAFETY: as above.
+unsafe impl<T: Send> Sync for Shared<'_, T> {}
+
+impl<'a, T> Shared<'a, T> {
+    /// Matrix of rows of `width` elements.
+    pub(super) fn new(data: &'a mut [T], width: usize) -> Shared<'a, T> {
+        Shared { data: data.as_mut_ptr(), len: data.len(), width, life: PhantomData }
+    }
+
+    /// Elements `start..start + len` of row `row`.
+    ///
+    /// # Panics
+    /// If they lie outside the matrix.
+    ///
+    /// # Safety
+    /// No other reference to any of these elements may be alive.
+    #[inline(always)]
+    #[allow(clippy::mut_from_ref)] // the caller vouches for disjointness
+    pub(super) unsafe fn part(&self, row: usize, start: usize, len: usize) -> &mut [T] {
+        let at = row * self.width + start;
+        assert!(start + len <= self.width && at + len <= self.len, "a part outside its matrix");
+        // SAFETY: inside the borrowed slice as just asserted; exclusive by the contract above.
+        unsafe { std::slice::from_raw_parts_mut(self.data.add(at), len) }
+    }
+}

@@ -8,7 +8,7 @@ OUT ?= out
 RUST := $(shell find rbe_core rbe_py/src -name '*.rs' -o -name Cargo.toml 2>/dev/null) Cargo.toml Cargo.lock
 SOURCES := rbe_py/python rbe_py/examples tests benches
 
-.PHONY: help train test test-torch lint docs bench bench-quick clean
+.PHONY: help train test test-torch lint docs bench bench-quick bench-smoke clean
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
@@ -21,6 +21,10 @@ $(VENV)/.installed: pyproject.toml
 
 $(VENV)/.lint: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --group lint
+	touch $@
+
+$(VENV)/.docs: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --group docs
 	touch $@
 
 $(VENV)/.built: $(VENV)/.installed $(RUST)
@@ -44,6 +48,21 @@ $(TORCH_VENV)/.built: $(VENV)/.built
 
 test-torch: $(TORCH_VENV)/.built ## Compare with torch, which this installs
 	$(TORCH_VENV)/bin/python -m pytest -m torch
+
+bench: $(TORCH_VENV)/.built ## Measure kernels, and packed layers against torch's dense ones
+	cargo bench -p rbe_benches
+	$(TORCH_VENV)/bin/python benches/python/compare.py
+
+bench-quick: $(TORCH_VENV)/.built ## As bench, a few shapes in under two minutes
+	$(TORCH_VENV)/bin/python benches/python/compare.py --quick
+
+bench-smoke: $(TORCH_VENV)/.built ## Run every benchmark once, to see that it runs
+	cargo bench -p rbe_benches --quiet -- --test
+	$(TORCH_VENV)/bin/python benches/python/compare.py --smoke
+
+docs: $(VENV)/.docs $(VENV)/.built ## Build the reference of both languages: target/doc and out/docs
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --quiet
+	$(BIN)/pdoc --docformat numpy --output-directory $(OUT)/docs rbe
 
 lint: $(VENV)/.lint $(VENV)/.built ## Formatting, clippy, rustdoc, ruff, mypy, stubs: warnings are errors
 	cargo fmt --all --check

@@ -1,5 +1,6 @@
 //! Tensors from values and from random numbers.
 
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyFloat, PyInt, PyList, PyTuple};
 use rbe_core::array::Array;
@@ -35,6 +36,14 @@ fn flatten(object: &Bound<'_, PyAny>, depth: usize, flat: &mut Flat) -> PyResult
     if depth != flat.shape.len() {
         return Err(raise(RbeError::shape("tensor", "lists of one depth", "a number beside a list")));
     }
+    // Scalars of NumPy and tensors without axes; arrays with axes are the caller's business.
+    let plain = object.is_instance_of::<PyFloat>() || object.is_instance_of::<PyInt>();
+    if !plain && let Ok(ndim) = object.getattr("ndim").and_then(|n| n.extract::<usize>()) {
+        return match ndim {
+            0 => flatten(&object.call_method0("item")?, depth, flat),
+            _ => Err(PyTypeError::new_err("an array inside a list")),
+        };
+    }
     let dtype = if object.is_instance_of::<PyBool>() {
         DType::Bool
     } else if object.is_instance_of::<PyInt>() {
@@ -44,7 +53,7 @@ fn flatten(object: &Bound<'_, PyAny>, depth: usize, flat: &mut Flat) -> PyResult
     };
     flat.dtype = flat.dtype.promote(dtype);
     if dtype == DType::I64 {
-        let v: i64 = object.extract()?;
+        let v: i64 = object.extract().map_err(|_| raise(RbeError::value("tensor", "integers that int64 holds", object)))?;
         flat.ints.push(v);
         flat.values.push(v as f64);
     } else {
@@ -127,8 +136,10 @@ pub fn randperm(n: usize) -> PyResult<RBETensor> {
 
 /// Seeds the generator.
 #[pyfunction]
-pub fn manual_seed(seed: u64) {
-    random::manual_seed(seed);
+pub fn manual_seed(seed: &Bound<'_, PyAny>) -> PyResult<()> {
+    let wrong = |_| raise(RbeError::value("manual_seed", "an integer from 0 to 2^64 - 1", seed));
+    random::manual_seed(seed.extract::<u64>().map_err(wrong)?);
+    Ok(())
 }
 
 /// Seed and number of streams taken.

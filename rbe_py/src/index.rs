@@ -16,6 +16,7 @@ enum Item {
     At(usize),
     NewAxis,
     Picks(Array),
+    Truth(bool), // a mask without axes: a new axis of length 1 or 0
 }
 
 /// A view of the tensor, and the arrays that pick from it.
@@ -56,8 +57,10 @@ fn parse(shape: &[usize], index: &Bound<'_, PyAny>) -> PyResult<Parsed> {
     };
     // Arrays first: a mask takes as many axes as it has.
     let mut arrays: Vec<Option<Array>> = Vec::with_capacity(listed.len());
+    let mut scalars: Vec<Option<i64>> = Vec::with_capacity(listed.len());
     let mut taken = 0;
     for item in &listed {
+        scalars.push(None);
         let is_bool = item.is_instance_of::<pyo3::types::PyBool>();
         if is_basic(item) && !is_bool {
             taken += usize::from(!item.is_none() && !item.is_instance_of::<PyEllipsis>());
@@ -69,6 +72,14 @@ fn parse(shape: &[usize], index: &Bound<'_, PyAny>) -> PyResult<Parsed> {
         let array = if array.numel() == 0 && array.dtype() == DType::F32 { array.cast(DType::I64) } else { array };
         match array.dtype() {
             DType::Bool => taken += array.ndim(),
+            DType::I64 if array.ndim() == 0 => {
+                // NumPy's integers and tensors of one integer index as plain integers do: they give views.
+                taken += 1;
+                scalars.pop();
+                scalars.push(Some(array.to_vec::<i64>().or_raise()?[0]));
+                arrays.push(None);
+                continue;
+            }
             DType::I64 => taken += 1,
             other => return Err(raise(RbeError::dtype("index", "integers, slices, None, ..., int64 or bool tensors", other))),
         }
@@ -81,9 +92,11 @@ fn parse(shape: &[usize], index: &Bound<'_, PyAny>) -> PyResult<Parsed> {
     let mut items: Vec<Item> = Vec::new();
     let mut axis = 0;
     let mut open = true; // an ellipsis may still come
-    for (item, array) in listed.iter().zip(arrays) {
+    for ((item, array), scalar) in listed.iter().zip(arrays).zip(scalars) {
         if let Some(array) = array {
-            if array.dtype() == DType::Bool {
+            if array.dtype() == DType::Bool && array.ndim() == 0 {
+                items.push(Item::Truth(array.item().or_raise()? != 0.0));
+            } else if array.dtype() == DType::Bool {
                 if array.shape() != &shape[axis..axis + array.ndim()] {
                     let expected = format!("a mask of shape {:?}", &shape[axis..axis + array.ndim()]);
                     return Err(raise(RbeError::index("index", expected, format!("{:?}", array.shape()))));
@@ -109,7 +122,8 @@ fn parse(shape: &[usize], index: &Bound<'_, PyAny>) -> PyResult<Parsed> {
             items.push(Item::Slice(slice_spec(slice, shape[axis])?));
             axis += 1;
         } else {
-            let v: i64 = item.extract().map_err(|_| PyTypeError::new_err("indices must be integers, slices, None, ..., or arrays"))?;
+            let integer = || item.extract().map_err(|_| PyTypeError::new_err("indices must be integers, slices, None, ..., or arrays"));
+            let v: i64 = scalar.map_or_else(integer, Ok)?;
             let n = shape[axis] as i64;
             if v < -n || v >= n {
                 return Err(raise(RbeError::index("index", format!("positions from -{n} to {} on axis {axis} of length {n}", n - 1), v)));
@@ -120,7 +134,8 @@ fn parse(shape: &[usize], index: &Bound<'_, PyAny>) -> PyResult<Parsed> {
         }
     }
     // NumPy puts the picked axes first where anything stands between the arrays.
-    let places: Vec<usize> = items.iter().enumerate().filter(|(_, i)| matches!(i, Item::Picks(_))).map(|(k, _)| k).collect();
+    let places: Vec<usize> =
+        items.iter().enumerate().filter(|(_, i)| matches!(i, Item::Picks(_) | Item::Truth(_))).map(|(k, _)| k).collect();
     let apart = places.windows(2).any(|w| w[1] != w[0] + 1);
 
     let (mut view, mut kept, mut picks) = (Vec::new(), Vec::new(), Vec::new());
@@ -139,6 +154,12 @@ fn parse(shape: &[usize], index: &Bound<'_, PyAny>) -> PyResult<Parsed> {
                 source += 1;
             }
             Item::NewAxis => {
+                kept.push(1);
+                reshaped = true;
+            }
+            Item::Truth(holds) => {
+                let at = Array::zeros(DType::I64, &[usize::from(holds)]);
+                picks.push((kept.len(), at));
                 kept.push(1);
                 reshaped = true;
             }

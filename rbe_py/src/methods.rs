@@ -1,8 +1,9 @@
 //! Operators and methods of the tensor class: thin, with torch's names.
 
 use pyo3::basic::CompareOp;
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyInt, PyTuple};
+use pyo3::types::{PyFloat, PyInt, PyTuple};
 use rbe_core::RbeError;
 use rbe_core::op::{Comparison, Logic};
 
@@ -38,9 +39,17 @@ pub fn integers(args: &Bound<'_, PyTuple>) -> PyResult<Vec<isize>> {
     args.extract()
 }
 
-/// `None`, one axis or several.
-fn axes(object: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Vec<isize>>> {
-    match object {
+/// The argument that NumPy and torch name differently: `axis` and `dim`.
+fn either<T>(axis: Option<T>, dim: Option<T>) -> PyResult<Option<T>> {
+    match (axis, dim) {
+        (Some(_), Some(_)) => Err(PyTypeError::new_err("axis and dim are one argument: give one of them")),
+        (axis, dim) => Ok(axis.or(dim)),
+    }
+}
+
+/// `None`, one axis or several, given as `axis` or as `dim`.
+fn axes(axis: Option<&Bound<'_, PyAny>>, dim: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Vec<isize>>> {
+    match either(axis, dim)? {
         None => Ok(None),
         Some(o) if o.is_instance_of::<PyInt>() => Ok(Some(vec![o.extract()?])),
         Some(o) => o.extract().map(Some),
@@ -57,10 +66,17 @@ macro_rules! tensor_methods {
             $(fn $b(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
                 binary(self, other, false, Tensor::$b)
             })*
-            $(#[pyo3(signature = (axis = None, keepdims = false))]
-            fn $r(&self, py: Python<'_>, axis: Option<&Bound<'_, PyAny>>, keepdims: bool) -> PyResult<RBETensor> {
-                let axes = axes(axis)?;
-                unary(py, self, |t| t.$r(axes.as_deref(), keepdims))
+            $(#[pyo3(signature = (axis = None, keepdims = false, *, dim = None, keepdim = false))]
+            fn $r(
+                &self,
+                py: Python<'_>,
+                axis: Option<&Bound<'_, PyAny>>,
+                keepdims: bool,
+                dim: Option<&Bound<'_, PyAny>>,
+                keepdim: bool,
+            ) -> PyResult<RBETensor> {
+                let axes = axes(axis, dim)?;
+                unary(py, self, |t| t.$r(axes.as_deref(), keepdims || keepdim))
             })*
             $(fn $c(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
                 binary(self, other, false, |a, b| a.compare(b, Comparison::$which))
@@ -77,9 +93,41 @@ tensor_methods! {
     unary tanh; unary sigmoid; unary relu; unary silu; unary sign; unary floor; unary ceil; unary round; unary isfinite; unary isnan;
     unary logical_not;
     binary add; binary sub; binary mul; binary div; binary maximum; binary minimum; binary matmul; binary floor_divide; binary remainder;
-    reduce sum; reduce mean; reduce logsumexp; reduce max; reduce min;
+    reduce sum; reduce mean; reduce logsumexp;
     compare eq Eq; compare ne Ne; compare lt Lt; compare le Le; compare gt Gt; compare ge Ge;
     logic logical_and And; logic logical_or Or; logic logical_xor Xor;
+}
+
+/// `max` and `min` in the forms of torch and of NumPy.
+fn extreme<'py>(
+    slf: &Bound<'py, RBETensor>,
+    dim: Option<&Bound<'py, PyAny>>,
+    keepdim: bool,
+    axis: Option<&Bound<'py, PyAny>>,
+    keepdims: bool,
+    largest: bool,
+) -> PyResult<Bound<'py, PyAny>> {
+    let (py, this) = (slf.py(), slf.get());
+    if either(axis, dim)?.is_some()
+        && let Some(dim) = dim
+    {
+        if let Ok(other) = dim.cast::<RBETensor>() {
+            let result = binary(this, other, false, if largest { Tensor::maximum } else { Tensor::minimum })?;
+            return Ok(Bound::new(py, result)?.into_any());
+        }
+        let name = if largest { "max_along" } else { "min_along" };
+        return slf.call_method1(name, (dim, keepdim));
+    }
+    let axes = axes(axis, None)?;
+    let result =
+        unary(
+            py,
+            this,
+            |t| {
+                if largest { t.max(axes.as_deref(), keepdims || keepdim) } else { t.min(axes.as_deref(), keepdims || keepdim) }
+            },
+        )?;
+    Ok(Bound::new(py, result)?.into_any())
 }
 
 #[pymethods]
@@ -100,22 +148,22 @@ impl RBETensor {
         Ok(Py::new(py, binary(self, other, false, |a, b| a.compare(b, which))?)?.into_any())
     }
     fn __and__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
-        self.logical_and(other)
+        binary(self, other, false, |a, b| a.bitwise(b, Logic::And))
     }
     fn __rand__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
-        self.logical_and(other)
+        binary(self, other, false, |a, b| a.bitwise(b, Logic::And))
     }
     fn __or__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
-        self.logical_or(other)
+        binary(self, other, false, |a, b| a.bitwise(b, Logic::Or))
     }
     fn __ror__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
-        self.logical_or(other)
+        binary(self, other, false, |a, b| a.bitwise(b, Logic::Or))
     }
     fn __xor__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
-        self.logical_xor(other)
+        binary(self, other, false, |a, b| a.bitwise(b, Logic::Xor))
     }
     fn __rxor__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
-        self.logical_xor(other)
+        binary(self, other, false, |a, b| a.bitwise(b, Logic::Xor))
     }
 
     fn __add__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
@@ -176,13 +224,37 @@ impl RBETensor {
         unary(py, self, Tensor::abs)
     }
     fn __invert__(&self, py: Python<'_>) -> PyResult<RBETensor> {
-        unary(py, self, Tensor::logical_not)
+        unary(py, self, Tensor::bitwise_not)
     }
     fn __getitem__(&self, index: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
         crate::index::get(&self.inner, index)
     }
     fn __setitem__(&self, index: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
         crate::index::set(&self.inner, index, &operand(value, Some(self.inner.dtype()))?)
+    }
+
+    /// Largest values: of all, along `dim` with their indices (torch), along `axis` alone (NumPy), or of two tensors.
+    #[pyo3(signature = (dim = None, keepdim = false, *, axis = None, keepdims = false))]
+    fn max<'py>(
+        slf: &Bound<'py, Self>,
+        dim: Option<&Bound<'py, PyAny>>,
+        keepdim: bool,
+        axis: Option<&Bound<'py, PyAny>>,
+        keepdims: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        extreme(slf, dim, keepdim, axis, keepdims, true)
+    }
+
+    /// Smallest values, as `max`.
+    #[pyo3(signature = (dim = None, keepdim = false, *, axis = None, keepdims = false))]
+    fn min<'py>(
+        slf: &Bound<'py, Self>,
+        dim: Option<&Bound<'py, PyAny>>,
+        keepdim: bool,
+        axis: Option<&Bound<'py, PyAny>>,
+        keepdims: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        extreme(slf, dim, keepdim, axis, keepdims, false)
     }
 
     fn neg(&self, py: Python<'_>) -> PyResult<RBETensor> {
@@ -220,46 +292,84 @@ impl RBETensor {
         unary(py, self, |t| t.softplus(beta))
     }
 
+    /// Bounds are numbers or tensors; integers bounded by integers stay integers.
     #[pyo3(signature = (min = None, max = None))]
-    fn clamp(&self, py: Python<'_>, min: Option<f64>, max: Option<f64>) -> PyResult<RBETensor> {
-        unary(py, self, |t| t.clamp(min, max))
+    fn clamp(&self, py: Python<'_>, min: Option<&Bound<'_, PyAny>>, max: Option<&Bound<'_, PyAny>>) -> PyResult<RBETensor> {
+        let plain = |b: &Bound<'_, PyAny>| b.is_instance_of::<PyInt>() || b.is_instance_of::<PyFloat>();
+        if self.inner.dtype().is_float() && min.is_none_or(plain) && max.is_none_or(plain) {
+            let number = |b: Option<&Bound<'_, PyAny>>| b.map(|b| b.extract::<f64>()).transpose();
+            let (low, high) = (number(min)?, number(max)?);
+            return unary(py, self, |t| t.clamp(low, high));
+        }
+        let raised = min.map(|b| binary(self, b, false, Tensor::maximum)).transpose()?;
+        match (raised, max) {
+            (raised, Some(b)) => binary(raised.as_ref().unwrap_or(self), b, false, Tensor::minimum),
+            (Some(raised), None) => Ok(raised),
+            (None, None) => Err(raise(RbeError::value("clamp", "a lower bound, an upper bound or both", "neither"))),
+        }
     }
 
-    #[pyo3(signature = (axis = None, correction = 1.0, keepdims = false))]
-    fn var(&self, py: Python<'_>, axis: Option<&Bound<'_, PyAny>>, correction: f64, keepdims: bool) -> PyResult<RBETensor> {
-        let axes = axes(axis)?;
-        unary(py, self, |t| t.var(axes.as_deref(), correction, keepdims))
+    #[pyo3(signature = (axis = None, correction = 1.0, keepdims = false, *, dim = None, keepdim = false))]
+    fn var(
+        &self,
+        py: Python<'_>,
+        axis: Option<&Bound<'_, PyAny>>,
+        correction: f64,
+        keepdims: bool,
+        dim: Option<&Bound<'_, PyAny>>,
+        keepdim: bool,
+    ) -> PyResult<RBETensor> {
+        let axes = axes(axis, dim)?;
+        unary(py, self, |t| t.var(axes.as_deref(), correction, keepdims || keepdim))
     }
 
-    #[pyo3(signature = (axis = None, keepdims = false))]
-    fn argmax(&self, py: Python<'_>, axis: Option<isize>, keepdims: bool) -> PyResult<RBETensor> {
-        unary(py, self, |t| t.argmax(axis, keepdims))
+    #[pyo3(signature = (axis = None, keepdims = false, *, dim = None, keepdim = false))]
+    fn argmax(&self, py: Python<'_>, axis: Option<isize>, keepdims: bool, dim: Option<isize>, keepdim: bool) -> PyResult<RBETensor> {
+        let axis = either(axis, dim)?;
+        unary(py, self, |t| t.argmax(axis, keepdims || keepdim))
     }
 
-    #[pyo3(signature = (axis = None, keepdims = false))]
-    fn argmin(&self, py: Python<'_>, axis: Option<isize>, keepdims: bool) -> PyResult<RBETensor> {
-        unary(py, self, |t| t.argmin(axis, keepdims))
+    #[pyo3(signature = (axis = None, keepdims = false, *, dim = None, keepdim = false))]
+    fn argmin(&self, py: Python<'_>, axis: Option<isize>, keepdims: bool, dim: Option<isize>, keepdim: bool) -> PyResult<RBETensor> {
+        let axis = either(axis, dim)?;
+        unary(py, self, |t| t.argmin(axis, keepdims || keepdim))
     }
 
-    #[pyo3(signature = (axis = None, keepdims = false))]
-    fn any(&self, py: Python<'_>, axis: Option<&Bound<'_, PyAny>>, keepdims: bool) -> PyResult<RBETensor> {
-        let axes = axes(axis)?;
-        unary(py, self, |t| t.truth(false, axes.as_deref(), keepdims))
+    #[pyo3(signature = (axis = None, keepdims = false, *, dim = None, keepdim = false))]
+    fn any(
+        &self,
+        py: Python<'_>,
+        axis: Option<&Bound<'_, PyAny>>,
+        keepdims: bool,
+        dim: Option<&Bound<'_, PyAny>>,
+        keepdim: bool,
+    ) -> PyResult<RBETensor> {
+        let axes = axes(axis, dim)?;
+        unary(py, self, |t| t.truth(false, axes.as_deref(), keepdims || keepdim))
     }
 
-    #[pyo3(signature = (axis = None, keepdims = false))]
-    fn all(&self, py: Python<'_>, axis: Option<&Bound<'_, PyAny>>, keepdims: bool) -> PyResult<RBETensor> {
-        let axes = axes(axis)?;
-        unary(py, self, |t| t.truth(true, axes.as_deref(), keepdims))
+    #[pyo3(signature = (axis = None, keepdims = false, *, dim = None, keepdim = false))]
+    fn all(
+        &self,
+        py: Python<'_>,
+        axis: Option<&Bound<'_, PyAny>>,
+        keepdims: bool,
+        dim: Option<&Bound<'_, PyAny>>,
+        keepdim: bool,
+    ) -> PyResult<RBETensor> {
+        let axes = axes(axis, dim)?;
+        unary(py, self, |t| t.truth(true, axes.as_deref(), keepdims || keepdim))
     }
 
-    #[pyo3(signature = (axis = -1))]
-    fn softmax(&self, py: Python<'_>, axis: isize) -> PyResult<RBETensor> {
+    #[pyo3(signature = (axis = None, *, dim = None))]
+    fn softmax(&self, py: Python<'_>, axis: Option<isize>, dim: Option<isize>) -> PyResult<RBETensor> {
+        let axis = either(axis, dim)?.unwrap_or(-1);
         unary(py, self, |t| t.softmax(axis))
     }
 
-    #[pyo3(signature = (axis = -1))]
-    fn log_softmax(&self, py: Python<'_>, axis: isize) -> PyResult<RBETensor> {
+    #[pyo3(signature = (axis = None, *, dim = None))]
+    fn log_softmax(&self, py: Python<'_>, axis: Option<isize>, dim: Option<isize>) -> PyResult<RBETensor> {
+        let axis = either(axis, dim)?.unwrap_or(-1);
         unary(py, self, |t| t.log_softmax(axis))
     }
 
@@ -273,30 +383,44 @@ impl RBETensor {
         self.inner.reshape(&integers(shape)?).or_raise().map(RBETensor::from)
     }
 
+    /// The same memory in another shape.
+    #[pyo3(signature = (*shape))]
+    fn view(&self, shape: &Bound<'_, PyTuple>) -> PyResult<RBETensor> {
+        let shape = integers(shape)?;
+        let out = self.inner.reshape(&shape).or_raise()?;
+        let start = |t: &Tensor| -> PyResult<_> { Ok(t.array("view").or_raise()?.storage().as_ptr()) };
+        if out.numel() > 0 && start(&out)? != start(&self.inner)? {
+            let strides = self.inner.array("view").or_raise()?.strides();
+            let got = format!("{shape:?} of shape {:?} with strides {strides:?} (use reshape)", self.inner.shape());
+            return Err(raise(RbeError::shape("view", "a shape that needs no copy", got)));
+        }
+        Ok(out.into())
+    }
+
     #[pyo3(signature = (*axes))]
     fn permute(&self, axes: &Bound<'_, PyTuple>) -> PyResult<RBETensor> {
         self.inner.permute(&integers(axes)?).or_raise().map(RBETensor::from)
     }
 
-    fn transpose(&self, axis0: isize, axis1: isize) -> PyResult<RBETensor> {
-        self.inner.transpose(axis0, axis1).or_raise().map(RBETensor::from)
+    fn transpose(&self, dim0: isize, dim1: isize) -> PyResult<RBETensor> {
+        self.inner.transpose(dim0, dim1).or_raise().map(RBETensor::from)
     }
 
     fn broadcast_to(&self, shape: Vec<usize>) -> PyResult<RBETensor> {
         self.inner.broadcast_to(&shape).or_raise().map(RBETensor::from)
     }
 
-    fn unsqueeze(&self, axis: isize) -> PyResult<RBETensor> {
-        self.inner.unsqueeze(axis).or_raise().map(RBETensor::from)
+    fn unsqueeze(&self, dim: isize) -> PyResult<RBETensor> {
+        self.inner.unsqueeze(dim).or_raise().map(RBETensor::from)
     }
 
-    #[pyo3(signature = (axis = None))]
-    fn squeeze(&self, axis: Option<isize>) -> PyResult<RBETensor> {
-        self.inner.squeeze(axis).or_raise().map(RBETensor::from)
+    #[pyo3(signature = (dim = None))]
+    fn squeeze(&self, dim: Option<isize>) -> PyResult<RBETensor> {
+        self.inner.squeeze(dim).or_raise().map(RBETensor::from)
     }
 
-    fn narrow(&self, axis: isize, start: usize, length: usize) -> PyResult<RBETensor> {
-        self.inner.narrow(axis, start, length).or_raise().map(RBETensor::from)
+    fn narrow(&self, dim: isize, start: usize, length: usize) -> PyResult<RBETensor> {
+        self.inner.narrow(dim, start, length).or_raise().map(RBETensor::from)
     }
 
     #[pyo3(name = "_split")]
@@ -310,12 +434,12 @@ impl RBETensor {
         unary(py, self, |t| t.cast(dtype))
     }
 
-    fn index_select(&self, axis: isize, index: &RBETensor) -> PyResult<RBETensor> {
-        self.inner.index_select(axis, &index.inner).or_raise().map(RBETensor::from)
+    fn index_select(&self, dim: isize, index: &RBETensor) -> PyResult<RBETensor> {
+        self.inner.index_select(dim, &index.inner).or_raise().map(RBETensor::from)
     }
 
-    fn gather(&self, axis: isize, index: &RBETensor) -> PyResult<RBETensor> {
-        self.inner.gather(axis, &index.inner).or_raise().map(RBETensor::from)
+    fn gather(&self, dim: isize, index: &RBETensor) -> PyResult<RBETensor> {
+        self.inner.gather(dim, &index.inner).or_raise().map(RBETensor::from)
     }
 
     #[pyo3(signature = (index, padding_idx = None))]

@@ -207,6 +207,9 @@ impl RBETensor {
     }
 
     fn register_hook(&self, py: Python<'_>, hook: Py<PyAny>) -> PyResult<Hook> {
+        if !hook.bind(py).is_callable() {
+            return Err(raise(RbeError::dtype("register_hook", "a function of the gradient", hook.bind(py).get_type())));
+        }
         if !self.inner.requires_grad() {
             return Err(raise(RbeError::graph("register_hook", "a tensor that requires grad", "one that does not")));
         }
@@ -283,13 +286,14 @@ impl RBETensor {
         self.inner.item().or_raise()
     }
 
-    fn __int__(&self) -> PyResult<i64> {
-        Ok(self.inner.item().or_raise()? as i64)
+    /// Towards zero; NaN and infinity raise what Python's own floats raise.
+    fn __int__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.item(py)?.bind(py).call_method0("__int__")
     }
 
-    fn __index__(&self) -> PyResult<i64> {
+    fn __index__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         match self.inner.dtype() {
-            DType::I64 => self.__int__(),
+            DType::I64 => self.__int__(py),
             other => Err(raise(RbeError::dtype("index", "an int64 tensor of one element", other))),
         }
     }

@@ -246,7 +246,8 @@ impl RBETensor {
     /// The array, to change in place.
     ///
     /// # Errors
-    /// `Graph` where the change would have to be recorded: a tensor that requires grad while recording is on.
+    /// `Graph` where the change would have to be recorded: a tensor that requires grad while recording is on. `Value` for a
+    /// broadcast view, several of whose elements are one.
     pub fn writable(&self, op: &'static str) -> Result<&Array> {
         if self.requires_grad() && is_grad_enabled() {
             return Err(RbeError::graph(
@@ -255,7 +256,11 @@ impl RBETensor {
                 "one that requires grad",
             ));
         }
-        self.array(op)
+        let array = self.array(op)?;
+        if array.shape().iter().zip(array.strides()).any(|(n, stride)| *n > 1 && *stride == 0) {
+            return Err(RbeError::value(op, "a place in memory for every element", "a broadcast view (use clone)"));
+        }
+        Ok(array)
     }
 
     /// Replaces every element by `value`, which broadcasts.

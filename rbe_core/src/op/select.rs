@@ -5,7 +5,7 @@ use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense};
 use super::table;
 use crate::array::{Array, map, zip, zip3};
 use crate::dtype::{DType, Float};
-use crate::error::Result;
+use crate::error::{RbeError, Result};
 use crate::graph::apply;
 use crate::tensor::RBETensor;
 use crate::{dispatch_all, dispatch_float};
@@ -112,6 +112,40 @@ impl RBETensor {
     /// `DType` for a packed tensor.
     pub fn logical_not(&self) -> Result<RBETensor> {
         Ok(RBETensor::from_array(map(&self.array("logical_not")?.cast(DType::Bool), |v: u8| 1 - v)))
+    }
+
+    /// The connective bit by bit: of truth values, or of integers in two's complement.
+    ///
+    /// # Errors
+    /// As [`RBETensor::where_`]; `DType` for floats.
+    pub fn bitwise(&self, other: &RBETensor, connective: Logic) -> Result<RBETensor> {
+        let (a, b) = (self.integral("bitwise")?, other.integral("bitwise")?);
+        if a.dtype() == DType::Bool && b.dtype() == DType::Bool {
+            return self.logical(other, connective);
+        }
+        let (a, b) = (a.cast(DType::I64), b.cast(DType::I64));
+        Ok(RBETensor::from_array(match connective {
+            Logic::And => zip("bitwise_and", &a, &b, |a: i64, b: i64| a & b),
+            Logic::Or => zip("bitwise_or", &a, &b, |a: i64, b: i64| a | b),
+            Logic::Xor => zip("bitwise_xor", &a, &b, |a: i64, b: i64| a ^ b),
+        }?))
+    }
+
+    /// The complement, bit by bit.
+    ///
+    /// # Errors
+    /// `DType` for floats and for a packed tensor.
+    pub fn bitwise_not(&self) -> Result<RBETensor> {
+        let a = self.integral("bitwise_not")?;
+        if a.dtype() == DType::Bool { self.logical_not() } else { Ok(RBETensor::from_array(map(a, |v: i64| !v))) }
+    }
+
+    fn integral(&self, op: &'static str) -> Result<&Array> {
+        let array = self.array(op)?;
+        if array.dtype().is_float() {
+            return Err(RbeError::dtype(op, "int64 or bool tensors", array.dtype()));
+        }
+        Ok(array)
     }
 
     /// Whether each element is neither NaN nor infinite.

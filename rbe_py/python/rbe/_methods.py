@@ -1,15 +1,15 @@
 """Methods of the tensor class that are compositions, conversions or text."""
 
 import copy as _copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import _rbe, creation, dtypes
+from . import _inplace, _rbe, creation, dtypes
 from ._rbe import RBETensor
 from .dtypes import as_dtype
-from .errors import DTypeError, GraphError, ShapeError
+from .errors import DeviceError, GraphError, OutOfRangeError, ShapeError
 
 
 class MaxResult(NamedTuple):
@@ -79,8 +79,12 @@ def lo(self: RBETensor) -> "np.ndarray[Any, Any]":
     return np.array(self._lo._memory())
 
 
-def to(self: RBETensor, *args: Any, dtype: Any = None, device: Any = None) -> RBETensor:
+def to(
+    self: RBETensor, *args: Any, dtype: Any = None, device: Any = None, copy: bool = False, non_blocking: bool = False
+) -> RBETensor:
     """Return the tensor converted to a dtype; the only device is "cpu".
+
+    The tensor itself comes back where nothing is to be converted, unless `copy`. `non_blocking` changes nothing.
 
     Raises
     ------
@@ -95,18 +99,29 @@ def to(self: RBETensor, *args: Any, dtype: Any = None, device: Any = None) -> RB
         else:
             device = arg
     creation.check_device("to", device)
-    return self if dtype is None or self.dtype is as_dtype(dtype) else self._cast(as_dtype(dtype))
+    if dtype is None or self.dtype is as_dtype(dtype):
+        return clone(self) if copy else self
+    return self._cast(as_dtype(dtype))
 
 
-def view(self: RBETensor, *shape: Any) -> RBETensor:
-    """Return the elements in another shape; a view where strides allow."""
-    return self.reshape(*shape)
+def _axis(op: str, axis: int, n: int) -> int:
+    if not -n <= axis < n:
+        raise OutOfRangeError(op, f"an axis from {-n} to {n - 1}", str(axis))
+    return axis % n
 
 
 def flatten(self: RBETensor, start_dim: int = 0, end_dim: int = -1) -> RBETensor:
-    """Return the axes from `start_dim` to `end_dim` joined into one."""
+    """Return the axes from `start_dim` to `end_dim` joined into one.
+
+    Raises
+    ------
+    OutOfRangeError, ShapeError
+        If there is no such axis, or `start_dim` comes after `end_dim`.
+    """
     n = max(self.ndim, 1)
-    start, end = start_dim % n, end_dim % n
+    start, end = _axis("flatten", start_dim, n), _axis("flatten", end_dim, n)
+    if start > end:
+        raise ShapeError("flatten", "start_dim before end_dim", f"{start_dim} and {end_dim}")
     shape = list(self.shape) or [1]
     return self.reshape(*shape[:start], int(np.prod(shape[start : end + 1], dtype=np.int64)), *shape[end + 1 :])
 
@@ -118,9 +133,51 @@ def expand(self: RBETensor, *sizes: Any) -> RBETensor:
     return self.broadcast_to([self.shape[i - lead] if n == -1 else n for i, n in enumerate(wanted)])
 
 
-def std(self: RBETensor, axis: Any = None, correction: float = 1.0, keepdims: bool = False) -> RBETensor:
+def std(
+    self: RBETensor,
+    axis: Any = None,
+    correction: float = 1.0,
+    keepdims: bool = False,
+    *,
+    dim: Any = None,
+    keepdim: bool = False,
+) -> RBETensor:
     """Return the standard deviation: the root of `var`."""
-    return self.var(axis, correction, keepdims).sqrt()
+    return self.var(axis, correction, keepdims, dim=dim, keepdim=keepdim).sqrt()
+
+
+def amax(self: RBETensor, dim: Any = None, keepdim: bool = False) -> RBETensor:
+    """Return the largest values over one axis, several or all; equals share the gradient."""
+    return self.max(axis=dim, keepdims=keepdim)
+
+
+def amin(self: RBETensor, dim: Any = None, keepdim: bool = False) -> RBETensor:
+    """Return the smallest values over one axis, several or all; equals share the gradient."""
+    return self.min(axis=dim, keepdims=keepdim)
+
+
+def unbind(self: RBETensor, dim: int = 0) -> tuple[RBETensor, ...]:
+    """Return the slices along an axis: views without it."""
+    axis = _axis("unbind", dim, self.ndim)
+    return tuple(part.squeeze(axis) for part in self._split([1] * self.shape[axis], axis))
+
+
+def t(self: RBETensor) -> RBETensor:
+    """Return the transpose of a matrix; a tensor of at most one axis as it is.
+
+    Raises
+    ------
+    ShapeError
+        For more than two axes.
+    """
+    if self.ndim > 2:
+        raise ShapeError("t", "at most 2 axes (use transpose or mT)", str(self.shape))
+    return self.transpose(0, 1) if self.ndim == 2 else self
+
+
+def cuda(self: RBETensor, *args: Any, **kwargs: Any) -> RBETensor:
+    """Raise DeviceError: the only device is "cpu"."""
+    raise DeviceError("cuda", "cpu", "cuda")
 
 
 def prod(self: RBETensor) -> RBETensor:
@@ -133,7 +190,7 @@ def prod(self: RBETensor) -> RBETensor:
 
 def split(self: RBETensor, split_size: int | Sequence[int], dim: int = 0) -> list[RBETensor]:
     """Return consecutive parts of `split_size` (or of the given lengths) along an axis: views."""
-    n = self.shape[dim]
+    n = self.shape[_axis("split", dim, self.ndim)]
     if isinstance(split_size, int):
         if split_size < 1:
             raise ShapeError("split", "a size of at least 1", str(split_size))
@@ -145,82 +202,15 @@ def split(self: RBETensor, split_size: int | Sequence[int], dim: int = 0) -> lis
 
 def chunk(self: RBETensor, chunks: int, dim: int = 0) -> list[RBETensor]:
     """Return at most `chunks` parts of equal length (the last may be shorter) along an axis: views."""
+    if chunks < 1:
+        raise ShapeError("chunk", "at least 1 chunk", str(chunks))
+    _axis("chunk", dim, self.ndim)
     return split(self, max(-(-self.shape[dim] // chunks), 1), dim)
 
 
 def masked_fill(self: RBETensor, mask: RBETensor, value: float) -> RBETensor:
     """Return the tensor with `value` where `mask` holds."""
     return _rbe.where(mask, creation.full((), value, dtype=self.dtype), self)
-
-
-def _in_place(name: str) -> Callable[..., RBETensor]:
-    def method(self: RBETensor, *args: Any, **kwargs: Any) -> RBETensor:
-        with _no_grad():
-            result = getattr(self.detach(), name)(*args, **kwargs)
-        if result.shape != self.shape:
-            raise ShapeError(name + "_", f"a result of shape {self.shape}", str(result.shape))
-        self._assign(result)
-        return self
-
-    method.__name__ = name + "_"
-    method.__doc__ = f"In-place form of `{name}`; not recorded, so only for tensors without gradient or under no_grad()."
-    return method
-
-
-class _no_grad:
-    def __enter__(self) -> None:
-        self.before = _rbe._set_grad_enabled(False)
-
-    def __exit__(self, *_: object) -> None:
-        _rbe._set_grad_enabled(self.before)
-
-
-def add_(self: RBETensor, other: Any, *, alpha: float = 1.0) -> RBETensor:
-    """Add `alpha * other` in place."""
-    with _no_grad():
-        result = self.detach() + (other if alpha == 1.0 else other * alpha)
-    self._assign(result)
-    return self
-
-
-def sub_(self: RBETensor, other: Any, *, alpha: float = 1.0) -> RBETensor:
-    """Subtract `alpha * other` in place."""
-    return add_(self, other, alpha=-alpha)
-
-
-def zero_(self: RBETensor) -> RBETensor:
-    """Set every element to 0."""
-    self._assign(0)
-    return self
-
-
-def fill_(self: RBETensor, value: float) -> RBETensor:
-    """Set every element to `value`."""
-    self._assign(value)
-    return self
-
-
-def copy_(self: RBETensor, source: Any) -> RBETensor:
-    """Replace the values by those of `source`, which broadcasts; packed tensors take packed ones."""
-    if self.is_packed:
-        if not isinstance(source, RBETensor) or not source.is_packed:
-            raise DTypeError("copy_", "a packed tensor", "a dense one (use RBETensor.encode)")
-        self._copy_packed(source)
-    else:
-        self._assign(source)
-    return self
-
-
-def uniform_(self: RBETensor, a: float = 0.0, b: float = 1.0) -> RBETensor:
-    """Fill with uniform numbers in [a, b)."""
-    self._assign(_rbe.rand(list(self.shape), self.dtype) * (b - a) + a)
-    return self
-
-
-def normal_(self: RBETensor, mean: float = 0.0, std: float = 1.0) -> RBETensor:
-    """Fill with normal numbers."""
-    self._assign(_rbe.randn(list(self.shape), self.dtype) * std + mean)
-    return self
 
 
 def _format(self: RBETensor) -> str:
@@ -244,6 +234,8 @@ def __repr__(self: RBETensor) -> str:
         more = ", …" if rows * cols > 4 else ""
         return f"RBETensor(packed, shape={self.shape}, {self.nbytes} bytes, values=[{values}{more}]{tail})"
     parts = [_format(self)]
+    if self.numel() == 0 and self.shape != (0,):
+        parts.append(f"size={self.shape}")
     if self.dtype is not dtypes.float32 and self.dtype not in (dtypes.int64, dtypes.bool):
         parts.append(f"dtype={self.dtype!r}")
     if self.grad_fn is not None:
@@ -288,8 +280,10 @@ def __deepcopy__(self: RBETensor, memo: dict[int, Any]) -> RBETensor:
     if not self.is_leaf:
         raise GraphError("deepcopy", "a leaf tensor (use detach())", "the result of a recorded operation")
     rebuild, args = __reduce_ex__(self, 2)
-    out: RBETensor = rebuild(*_copy.deepcopy(args, memo))
+    out: RBETensor = rebuild(*args)
     memo[id(self)] = out
+    if isinstance(self.grad, RBETensor):
+        out.grad = _copy.deepcopy(self.grad, memo)
     return out
 
 
@@ -314,24 +308,29 @@ def min_along(self: RBETensor, axis: int, keepdims: bool = False) -> MaxResult:
 def install() -> None:
     """Give the tensor class its methods."""
     own = (
-        numpy, __array__, __dlpack__, __dlpack_device__, tolist, clone, requires_grad_, to, view, flatten, expand, std, prod,
-        split, chunk, masked_fill, add_, sub_, zero_, fill_, copy_, uniform_, normal_, __repr__, __format__, __iter__,
-        __contains__, __reduce_ex__, __deepcopy__, __copy__, max_along, min_along,
+        numpy, __array__, __dlpack__, __dlpack_device__, tolist, clone, requires_grad_, to, flatten, expand, std, prod, amax,
+        amin, unbind, t, cuda, split, chunk, masked_fill, __repr__, __format__, __iter__, __contains__, __reduce_ex__,
+        __deepcopy__, __copy__, max_along, min_along,
     )  # fmt: skip
     for function in own:
         setattr(RBETensor, function.__name__, function)
-    for name in ("mul", "div", "clamp", "sqrt", "exp", "neg", "relu", "abs"):
-        setattr(RBETensor, name + "_", _in_place(name))
     alias: dict[str, Any] = {
         "hi": property(hi),
         "lo": property(lo),
         "T": property(lambda self: self.permute(*range(self.ndim - 1, -1, -1))),
         "mT": property(lambda self: self.transpose(-1, -2)),
-        "data": property(lambda self: self.detach()),
+        "data": property(lambda self: self.detach(), _inplace.set_data),
         "device": property(lambda self: "cpu"),
         "itemsize": property(lambda self: self.dtype.itemsize),
         "dim": lambda self: self.ndim,
-        "size": lambda self, dim=None: self.shape if dim is None else self.shape[dim],
+        "nelement": lambda self: self.numel(),
+        "size": lambda self, dim=None: self.shape if dim is None else self.shape[_axis("size", dim, self.ndim)],
+        "view_as": lambda self, other: self.view(other.shape),
+        "reshape_as": lambda self, other: self.reshape(other.shape),
+        "expand_as": lambda self, other: self.expand(other.shape),
+        "type_as": lambda self, other: self.to(other.dtype),
+        "isinf": lambda self: self.abs() == float("inf"),
+        "rsqrt": lambda self: self.sqrt().reciprocal(),
         "element_size": lambda self: self.dtype.itemsize,
         "float": lambda self: self.to(dtypes.float32),
         "double": lambda self: self.to(dtypes.float64),
@@ -347,6 +346,7 @@ def install() -> None:
             value.__name__ = name
         setattr(RBETensor, name, value)
     RBETensor.__array_priority__ = 1000
+    _inplace.install()
 
 
 install()

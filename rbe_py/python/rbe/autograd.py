@@ -28,6 +28,17 @@ class set_grad_enabled:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         _rbe._set_grad_enabled(self.before)
 
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        """Return `function` run in this mode; the code around the decorator keeps its own."""
+        _rbe._set_grad_enabled(self.before)
+
+        @functools.wraps(function)
+        def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+            with set_grad_enabled(self.mode):
+                return function(*args, **kwargs)
+
+        return wrapped
+
 
 class _Mode:
     mode = False
@@ -114,25 +125,35 @@ class Context:
     """What a user-defined operation keeps from forward for backward."""
 
     def __init__(self) -> None:
-        self.saved_tensors: tuple[RBETensor, ...] = ()
+        self.saved_tensors: tuple[RBETensor | None, ...] = ()
         self._versions: tuple[int, ...] = ()
         self.needs_input_grad: tuple[bool, ...] = ()
+        self._constant: tuple[int, ...] = ()
 
-    def save_for_backward(self, *tensors: RBETensor) -> None:
+    def mark_non_differentiable(self, *outputs: RBETensor) -> None:
+        """Say which outputs of forward have no gradient."""
+        self._constant = tuple(id(t) for t in outputs)
+
+    def _differentiable(self, output: Any) -> bool:
+        """Whether an output of forward has a gradient: floats that are not marked otherwise."""
+        return isinstance(output, RBETensor) and output.dtype.is_floating_point and id(output) not in self._constant
+
+    def save_for_backward(self, *tensors: RBETensor | None) -> None:
         """Keep tensors; changing one in place before backward is an error."""
         self.saved_tensors = tensors
-        self._versions = tuple(t._version for t in tensors)
+        self._versions = tuple(0 if t is None else t._version for t in tensors)
 
     def _check(self, name: str) -> None:
         for i, (t, v) in enumerate(zip(self.saved_tensors, self._versions, strict=True)):
-            if t._version != v:
+            if t is not None and t._version != v:
                 raise GraphError(name, f"saved tensor {i} as it was", "one changed in place after the forward pass")
 
 
 class Function:
     """A user-defined operation: subclass with static `forward(ctx, *args)` and `backward(ctx, dy)`.
 
-    `forward` returns one tensor; `backward` returns a gradient (or None) for every argument of `forward`.
+    `forward` returns a tensor or a tuple; `backward` takes a gradient for every output (zeros for one that the loss does
+    not use) and returns a gradient (or None) for every argument of `forward`.
 
     Examples
     --------
@@ -153,33 +174,58 @@ class Function:
     """
 
     @staticmethod
-    def forward(ctx: Any, *args: Any) -> RBETensor:
+    def forward(ctx: Any, *args: Any) -> Any:
         """Compute the result; nothing inside is recorded."""
         raise NotImplementedError
 
     @staticmethod
-    def backward(ctx: Any, dy: RBETensor) -> Any:
+    def backward(ctx: Any, *dy: Any) -> Any:
         """Compute the gradients of forward's arguments."""
         raise NotImplementedError
 
     @classmethod
-    def apply(cls, *args: Any) -> RBETensor:
+    def apply(cls, *args: Any) -> Any:
         """Run the operation and record it."""
         ctx = Context()
         ctx.needs_input_grad = tuple(isinstance(a, RBETensor) and a.requires_grad for a in args)
         with no_grad():
             result = cls.forward(ctx, *args)
+        outputs = result if isinstance(result, tuple) else (result,)
+        kept = [i for i, r in enumerate(outputs) if ctx._differentiable(r)]
+        if not kept or not is_grad_enabled() or not any(ctx.needs_input_grad):
+            return result
         places = [i for i, a in enumerate(args) if isinstance(a, RBETensor)]
 
         def run(dy: RBETensor) -> list[Any]:
             ctx._check(cls.__name__)
-            grads = cls.backward(ctx, dy)
+            upstream = [dy] if outputs is not result else _apart(dy, outputs, kept)
+            grads = cls.backward(ctx, *upstream)
             grads = list(grads) if isinstance(grads, tuple | list) else [grads]
             if len(grads) != len(args):
                 raise GraphError(cls.__name__, f"{len(args)} gradients from backward", str(len(grads)))
             return [grads[i] for i in places]
 
-        return _rbe._custom_op(cls.__name__, [args[i] for i in places], result, run)
+        inputs = [args[i] for i in places]
+        if outputs is not result:
+            return _rbe._custom_op(cls.__name__, inputs, result, run)
+        # The tape knows operations of one result: several travel in one buffer, of which each is a part.
+        with no_grad():
+            joined = _rbe.concat([outputs[i].reshape(-1) for i in kept], 0)
+        parts = _apart(_rbe._custom_op(cls.__name__, inputs, joined, run), outputs, kept)
+        return tuple(part if i in kept else outputs[i] for i, part in enumerate(parts))
+
+
+def _apart(joined: RBETensor, outputs: tuple[Any, ...], kept: list[int]) -> list[Any]:
+    """Cut what `Function.apply` joined into the shapes of `outputs`; zeros in the place of tensors that are not in `kept`."""
+    parts: list[Any] = []
+    at = 0
+    for i, output in enumerate(outputs):
+        if i in kept:
+            parts.append(joined.narrow(0, at, output.numel()).reshape(output.shape).to(output.dtype))
+            at += output.numel()
+        else:
+            parts.append(output * 0 if isinstance(output, RBETensor) else None)
+    return parts
 
 
 def register_operation(name: str, forward: Callable[..., RBETensor], backward: Callable[..., Any]) -> Callable[..., RBETensor]:

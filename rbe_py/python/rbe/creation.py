@@ -1,5 +1,6 @@
 """Tensors from values, from NumPy and from random numbers."""
 
+import operator
 from collections.abc import Sequence
 from typing import Any, SupportsFloat
 
@@ -9,7 +10,7 @@ from numpy.typing import ArrayLike
 from . import _rbe, dtypes
 from ._rbe import RBETensor
 from .dtypes import DTypeLike, as_dtype
-from .errors import DeviceError, DTypeError
+from .errors import DeviceError, DTypeError, ShapeError
 
 Shape = int | Sequence[int]
 
@@ -50,8 +51,11 @@ def _finish(t: RBETensor, requires_grad: bool) -> RBETensor:
 
 def _sizes(size: tuple[Any, ...]) -> list[int]:
     if len(size) == 1 and not isinstance(size[0], int | np.integer):
-        return [int(n) for n in size[0]]
-    return [int(n) for n in size]
+        size = tuple(size[0])
+    lengths = [operator.index(n) for n in size]
+    if any(n < 0 for n in lengths):
+        raise ShapeError("creation", "lengths of at least 0", str(tuple(lengths)))
+    return lengths
 
 
 def _float(dtype: DTypeLike) -> dtypes.dtype:
@@ -73,6 +77,8 @@ def from_numpy(array: "np.ndarray[Any, Any]") -> RBETensor:
     DTypeError
         For another element type.
     """
+    if not isinstance(array, np.ndarray):
+        raise DTypeError("from_numpy", "a NumPy array", type(array).__name__)
     dtype = as_dtype(array.dtype.newbyteorder("="))
     size = array.itemsize
     if not array.flags.writeable or not array.flags.aligned or not array.dtype.isnative or any(s % size for s in array.strides):
@@ -115,7 +121,7 @@ def tensor(data: Any, dtype: DTypeLike = None, requires_grad: bool = False, devi
     try:
         if dtype is None and _default_dtype is not dtypes.float32:
             t = _rbe.tensor_from_list(data)
-            t = t._cast(_default_dtype) if t.dtype.is_floating_point else t
+            t = _rbe.tensor_from_list(data, _default_dtype) if t.dtype.is_floating_point else t
         else:
             t = _rbe.tensor_from_list(data, None if dtype is None else as_dtype(dtype))
     except (AttributeError, TypeError) as e:
@@ -152,6 +158,8 @@ def as_tensor(data: Any, dtype: DTypeLike = None) -> RBETensor:
 
 def from_dlpack(x: Any) -> RBETensor:
     """Return a tensor that shares the memory of any object with `__dlpack__` on the CPU (torch, NumPy, JAX)."""
+    if not hasattr(x, "__dlpack__"):
+        raise DTypeError("from_dlpack", "an object with __dlpack__", type(x).__name__)
     array = np.from_dlpack(x)
     if not array.flags.writeable and array.flags.aligned:
         # NumPy marks what it imports read-only where the producer predates DLPack's read-only flag.
@@ -162,59 +170,77 @@ def from_dlpack(x: Any) -> RBETensor:
     return from_numpy(array)
 
 
-def full(size: Shape, fill_value: SupportsFloat, *, dtype: DTypeLike = None, requires_grad: bool = False) -> RBETensor:
+def full(
+    size: Shape, fill_value: SupportsFloat, *, dtype: DTypeLike = None, requires_grad: bool = False, device: object = None
+) -> RBETensor:
     """Return a tensor of shape `size` whose every element is `fill_value`."""
+    check_device("full", device)
     if dtype is None:
         chosen = (
             dtypes.bool if isinstance(fill_value, bool) else dtypes.int64 if isinstance(fill_value, int) else _default_dtype
         )
     else:
         chosen = as_dtype(dtype)
-    return _finish(_rbe.full(_sizes((size,)), float(fill_value), chosen), requires_grad)
+    sizes = _sizes((size,))
+    if chosen is dtypes.int64 and isinstance(fill_value, int):
+        # Not through a float, which would round what is beyond 2^53.
+        return _finish(_rbe.tensor_from_list(fill_value, chosen).broadcast_to(sizes).clone(), requires_grad)
+    return _finish(_rbe.full(sizes, float(fill_value), chosen), requires_grad)
 
 
-def zeros(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False) -> RBETensor:
+def zeros(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False, device: object = None) -> RBETensor:
     """Return zeros of shape `size`."""
+    check_device("zeros", device)
     return _finish(_rbe.full(_sizes(size), 0.0, _float(dtype)), requires_grad)
 
 
-def ones(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False) -> RBETensor:
+def ones(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False, device: object = None) -> RBETensor:
     """Return ones of shape `size`."""
+    check_device("ones", device)
     return _finish(_rbe.full(_sizes(size), 1.0, _float(dtype)), requires_grad)
 
 
-def empty(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False) -> RBETensor:
+def empty(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False, device: object = None) -> RBETensor:
     """Return a tensor of shape `size` to be filled; its elements are zero."""
+    check_device("empty", device)
     return zeros(*size, dtype=dtype, requires_grad=requires_grad)
 
 
-def zeros_like(t: RBETensor, *, dtype: DTypeLike = None) -> RBETensor:
+def zeros_like(t: RBETensor, *, dtype: DTypeLike = None, device: object = None) -> RBETensor:
     """Return zeros of the shape and (unless given) dtype of `t`."""
+    check_device("zeros_like", device)
     return _rbe.full(list(t.shape), 0.0, t.dtype if dtype is None else as_dtype(dtype))
 
 
-def ones_like(t: RBETensor, *, dtype: DTypeLike = None) -> RBETensor:
+def ones_like(t: RBETensor, *, dtype: DTypeLike = None, device: object = None) -> RBETensor:
     """Return ones of the shape and (unless given) dtype of `t`."""
+    check_device("ones_like", device)
     return _rbe.full(list(t.shape), 1.0, t.dtype if dtype is None else as_dtype(dtype))
 
 
-def full_like(t: RBETensor, fill_value: SupportsFloat, *, dtype: DTypeLike = None) -> RBETensor:
+def full_like(t: RBETensor, fill_value: SupportsFloat, *, dtype: DTypeLike = None, device: object = None) -> RBETensor:
     """Return a tensor of the shape and (unless given) dtype of `t` whose every element is `fill_value`."""
+    check_device("full_like", device)
     return _rbe.full(list(t.shape), float(fill_value), t.dtype if dtype is None else as_dtype(dtype))
 
 
-def rand_like(t: RBETensor) -> RBETensor:
+def rand_like(t: RBETensor, *, device: object = None) -> RBETensor:
     """Return uniform numbers in [0, 1) of the shape and dtype of `t`."""
+    check_device("rand_like", device)
     return _rbe.rand(list(t.shape), t.dtype)
 
 
-def randn_like(t: RBETensor) -> RBETensor:
+def randn_like(t: RBETensor, *, device: object = None) -> RBETensor:
     """Return standard normal numbers of the shape and dtype of `t`."""
+    check_device("randn_like", device)
     return _rbe.randn(list(t.shape), t.dtype)
 
 
-def arange(start: float, end: float | None = None, step: float = 1, *, dtype: DTypeLike = None) -> RBETensor:
+def arange(
+    start: float, end: float | None = None, step: float = 1, *, dtype: DTypeLike = None, device: object = None
+) -> RBETensor:
     """Return `start`, `start + step`, … below `end`; int64 if all three are integers."""
+    check_device("arange", device)
     if end is None:
         start, end = 0, start
     whole = all(isinstance(v, int) for v in (start, end, step))
@@ -222,31 +248,43 @@ def arange(start: float, end: float | None = None, step: float = 1, *, dtype: DT
     return _rbe.arange(float(start), float(end), float(step), chosen)
 
 
-def linspace(start: float, end: float, steps: int, *, dtype: DTypeLike = None) -> RBETensor:
+def linspace(start: float, end: float, steps: int, *, dtype: DTypeLike = None, device: object = None) -> RBETensor:
     """Return `steps` evenly spaced numbers from `start` to `end`, both included."""
+    check_device("linspace", device)
     return from_numpy(np.linspace(start, end, steps, dtype=_float(dtype).numpy))
 
 
-def eye(n: int, m: int | None = None, *, dtype: DTypeLike = None) -> RBETensor:
+def eye(n: int, m: int | None = None, *, dtype: DTypeLike = None, device: object = None) -> RBETensor:
     """Return an (n, m) matrix with ones on the diagonal."""
+    check_device("eye", device)
     return from_numpy(np.eye(n, m, dtype=_float(dtype).numpy))
 
 
-def rand(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False) -> RBETensor:
+def rand(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False, device: object = None) -> RBETensor:
     """Return uniform numbers in [0, 1)."""
+    check_device("rand", device)
     return _finish(_rbe.rand(_sizes(size), _float(dtype)), requires_grad)
 
 
-def randn(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False) -> RBETensor:
+def randn(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False, device: object = None) -> RBETensor:
     """Return standard normal numbers."""
+    check_device("randn", device)
     return _finish(_rbe.randn(_sizes(size), _float(dtype)), requires_grad)
 
 
-def randint(low: int, high: int | None = None, size: Shape = ()) -> RBETensor:
-    """Return int64 numbers in [low, high), or [0, low)."""
+def randint(
+    low: int, high: int | Shape | None = None, size: Shape | None = None, *, dtype: DTypeLike = None, device: object = None
+) -> RBETensor:
+    """Return whole numbers: `randint(low, high, size)` in [low, high), `randint(high, size)` in [0, high); int64 by default."""
+    check_device("randint", device)
+    if size is None and isinstance(high, Sequence):
+        high, size = None, high
     if high is None:
         low, high = 0, low
-    return _rbe.randint(low, high, _sizes((size,)))
+    if not isinstance(high, int):
+        raise DTypeError("randint", "integers as bounds", type(high).__name__)
+    t = _rbe.randint(low, high, _sizes((() if size is None else size,)))
+    return t if dtype is None else t.to(dtype)
 
 
 def packed(

@@ -6,6 +6,7 @@ mod error;
 mod index;
 mod memory;
 mod methods;
+mod operators;
 mod ops;
 mod optim;
 mod runtime;

@@ -1,6 +1,5 @@
-//! Operators and methods of the tensor class: thin, with torch's names.
+//! Methods of the tensor class: thin, with torch's names.
 
-use pyo3::basic::CompareOp;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyFloat, PyInt, PyTuple};
@@ -13,11 +12,13 @@ use crate::tensor::{RBETensor, dtype_of, operand};
 
 type Tensor = rbe_core::RBETensor;
 
-fn unary(py: Python<'_>, t: &RBETensor, f: impl FnOnce(&Tensor) -> rbe_core::Result<Tensor> + Send) -> PyResult<RBETensor> {
+/// A method of one tensor.
+pub fn unary(py: Python<'_>, t: &RBETensor, f: impl FnOnce(&Tensor) -> rbe_core::Result<Tensor> + Send) -> PyResult<RBETensor> {
     enter(py, t.inner.numel(), || f(&t.inner)).map(RBETensor::from)
 }
 
-fn binary(
+/// A method of two operands, the second of which may be a number or an array; `swap` for reflected operators.
+pub fn binary(
     a: &RBETensor,
     b: &Bound<'_, PyAny>,
     swap: bool,
@@ -132,107 +133,6 @@ fn extreme<'py>(
 
 #[pymethods]
 impl RBETensor {
-    fn __richcmp__(&self, other: &Bound<'_, PyAny>, op: CompareOp) -> PyResult<Py<PyAny>> {
-        let py = other.py();
-        if operand(other, None).is_err() {
-            return Ok(py.NotImplemented());
-        }
-        let which = match op {
-            CompareOp::Eq => Comparison::Eq,
-            CompareOp::Ne => Comparison::Ne,
-            CompareOp::Lt => Comparison::Lt,
-            CompareOp::Le => Comparison::Le,
-            CompareOp::Gt => Comparison::Gt,
-            CompareOp::Ge => Comparison::Ge,
-        };
-        Ok(Py::new(py, binary(self, other, false, |a, b| a.compare(b, which))?)?.into_any())
-    }
-    fn __and__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
-        binary(self, other, false, |a, b| a.bitwise(b, Logic::And))
-    }
-    fn __rand__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
-        binary(self, other, false, |a, b| a.bitwise(b, Logic::And))
-    }
-    fn __or__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
-        binary(self, other, false, |a, b| a.bitwise(b, Logic::Or))
-    }
-    fn __ror__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
-        binary(self, other, false, |a, b| a.bitwise(b, Logic::Or))
-    }
-    fn __xor__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
-        binary(self, other, false, |a, b| a.bitwise(b, Logic::Xor))
-    }
-    fn __rxor__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
-        binary(self, other, false, |a, b| a.bitwise(b, Logic::Xor))
-    }
-
-    fn __add__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
-        binary(self, other, false, Tensor::add)
-    }
-    fn __radd__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
-        binary(self, other, true, Tensor::add)
-    }
-    fn __sub__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
-        binary(self, other, false, Tensor::sub)
-    }
-    fn __rsub__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
-        binary(self, other, true, Tensor::sub)
-    }
-    fn __mul__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
-        binary(self, other, false, Tensor::mul)
-    }
-    fn __rmul__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
-        binary(self, other, true, Tensor::mul)
-    }
-    fn __truediv__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
-        binary(self, other, false, Tensor::div)
-    }
-    fn __rtruediv__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
-        binary(self, other, true, Tensor::div)
-    }
-    fn __floordiv__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
-        binary(self, other, false, Tensor::floor_divide)
-    }
-    fn __rfloordiv__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
-        binary(self, other, true, Tensor::floor_divide)
-    }
-    fn __mod__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
-        binary(self, other, false, Tensor::remainder)
-    }
-    fn __rmod__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
-        binary(self, other, true, Tensor::remainder)
-    }
-    fn __matmul__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
-        binary(self, other, false, Tensor::matmul)
-    }
-    fn __rmatmul__(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
-        binary(self, other, true, Tensor::matmul)
-    }
-    fn __pow__(&self, other: &Bound<'_, PyAny>, _modulo: Option<&Bound<'_, PyAny>>) -> PyResult<RBETensor> {
-        self.pow(other)
-    }
-    fn __rpow__(&self, other: &Bound<'_, PyAny>, _modulo: Option<&Bound<'_, PyAny>>) -> PyResult<RBETensor> {
-        binary(self, other, true, Tensor::pow)
-    }
-    fn __neg__(&self, py: Python<'_>) -> PyResult<RBETensor> {
-        unary(py, self, Tensor::neg)
-    }
-    fn __pos__(&self) -> RBETensor {
-        self.inner.clone().into()
-    }
-    fn __abs__(&self, py: Python<'_>) -> PyResult<RBETensor> {
-        unary(py, self, Tensor::abs)
-    }
-    fn __invert__(&self, py: Python<'_>) -> PyResult<RBETensor> {
-        unary(py, self, Tensor::bitwise_not)
-    }
-    fn __getitem__(&self, index: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
-        crate::index::get(&self.inner, index)
-    }
-    fn __setitem__(&self, index: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        crate::index::set(&self.inner, index, &operand(value, Some(self.inner.dtype()))?)
-    }
-
     /// Largest values: of all, along `dim` with their indices (torch), along `axis` alone (NumPy), or of two tensors.
     #[pyo3(signature = (dim = None, keepdim = false, *, axis = None, keepdims = false))]
     fn max<'py>(
@@ -261,7 +161,8 @@ impl RBETensor {
         unary(py, self, Tensor::neg)
     }
 
-    fn pow(&self, exponent: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+    /// `self ** exponent`; quicker for a number.
+    pub fn pow(&self, exponent: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
         match exponent.extract::<f64>() {
             Ok(p) if !exponent.is_instance_of::<RBETensor>() => unary(exponent.py(), self, |t| t.powf(p)),
             _ => binary(self, exponent, false, Tensor::pow),

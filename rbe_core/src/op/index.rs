@@ -257,7 +257,7 @@ impl RBETensor {
             ));
         }
         let array = self.array(op)?;
-        if array.shape().iter().zip(array.strides()).any(|(n, stride)| *n > 1 && *stride == 0) {
+        if array.numel() > 0 && array.shape().iter().zip(array.strides()).any(|(n, stride)| *n > 1 && *stride == 0) {
             return Err(RbeError::value(op, "a place in memory for every element", "a broadcast view (use clone)"));
         }
         Ok(array)

@@ -132,41 +132,47 @@ impl Hybrid {
     }
 }
 
-fn rule(kind: &str, c: &HashMap<String, f64>) -> PyResult<DenseRule> {
+/// Rule and rates of a group from its numbers by name.
+fn dense_group(kind: &str, c: &HashMap<String, f64>) -> PyResult<(DenseRule, DenseRates)> {
     let get = |name: &str| c.get(name).copied().unwrap_or(0.0);
-    Ok(match kind {
-        "sgd" => DenseRule::Sgd { momentum: get("momentum"), dampening: get("dampening"), nesterov: get("nesterov") != 0.0 },
-        "adam" => DenseRule::Adam { betas: (get("beta1"), get("beta2")), eps: get("eps"), decoupled: get("decoupled") != 0.0 },
-        "rmsprop" => {
-            DenseRule::RmsProp { alpha: get("alpha"), eps: get("eps"), momentum: get("momentum"), centered: get("centered") != 0.0 }
-        }
-        "adagrad" => DenseRule::Adagrad { lr_decay: get("lr_decay"), eps: get("eps"), initial: get("initial") },
-        "lion" => DenseRule::Lion { betas: (get("beta1"), get("beta2")) },
+    let holds = |name: &str| get(name) != 0.0;
+    let betas = (get("beta1"), get("beta2"));
+    let rule = match kind {
+        "sgd" => DenseRule::Sgd { momentum: get("momentum"), dampening: get("dampening"), nesterov: holds("nesterov") },
+        "adam" => DenseRule::Adam { betas, eps: get("eps"), decoupled: holds("decoupled"), amsgrad: holds("amsgrad") },
+        "rmsprop" => DenseRule::RmsProp { alpha: get("alpha"), eps: get("eps"), momentum: get("momentum"), centered: holds("centered") },
+        "adagrad" => DenseRule::Adagrad { lr_decay: get("lr_decay"), eps: get("eps"), initial: get("initial_accumulator_value") },
+        "lion" => DenseRule::Lion { betas },
         other => return Err(raise(RbeError::value("optimizer", "a known rule", other))),
-    })
+    };
+    Ok((rule, DenseRates { lr: get("lr"), weight_decay: get("weight_decay"), maximize: holds("maximize") }))
 }
 
 /// An optimiser of dense tensors.
 #[pyclass(frozen, module = "rbe._rbe", name = "_Dense")]
 pub struct Dense {
+    kind: String,
     inner: parking::Mutexed<DenseOptimizer>,
 }
 
 #[pymethods]
 impl Dense {
     #[new]
-    fn new(kind: &str, constants: HashMap<String, f64>) -> PyResult<Dense> {
-        Ok(Dense { inner: parking::Mutexed::new(DenseOptimizer::new(rule(kind, &constants)?, Vec::new()).or_raise()?) })
+    fn new(kind: String) -> PyResult<Dense> {
+        let (rule, _) = dense_group(&kind, &HashMap::new())?;
+        Ok(Dense { kind, inner: parking::Mutexed::new(DenseOptimizer::new(rule, Vec::new()).or_raise()?) })
     }
 
-    fn add_group(&self, params: Vec<PyRef<'_, RBETensor>>, lr: f64, weight_decay: f64) -> PyResult<()> {
-        self.inner.with(|o| o.add_group(tensors(&params), DenseRates { lr, weight_decay }).or_raise())
+    fn add_group(&self, params: Vec<PyRef<'_, RBETensor>>, constants: HashMap<String, f64>) -> PyResult<()> {
+        let (rule, rates) = dense_group(&self.kind, &constants)?;
+        self.inner.with(|o| o.add_group(tensors(&params), rule, rates).or_raise())
     }
 
-    fn set_rates(&self, group: usize, lr: f64, weight_decay: f64) -> PyResult<()> {
+    fn set_group(&self, group: usize, constants: HashMap<String, f64>) -> PyResult<()> {
+        let fresh = dense_group(&self.kind, &constants)?;
         self.inner.with(|o| {
-            if let Some(slot) = o.rates_mut().get_mut(group) {
-                *slot = DenseRates { lr, weight_decay };
+            if let Some(slot) = o.groups_mut().get_mut(group) {
+                *slot = fresh;
             }
             Ok(())
         })
@@ -190,7 +196,7 @@ impl Dense {
     fn state_of(&self, py: Python<'_>, i: usize) -> PyResult<Option<Entries>> {
         self.inner.with(|o| {
             let Some(state) = o.states().get(i) else { return Ok(None) };
-            let names = o.rule().state_names();
+            let names = o.rule_of(i).map_or(&[][..], DenseRule::state_names);
             let named = names.iter().zip(&state.arrays).map(|(name, a)| Ok(((*name).to_owned(), Py::new(py, RBETensor::from(a.copy()))?)));
             Ok(Some((named.collect::<PyResult<_>>()?, state.step)))
         })
@@ -198,7 +204,7 @@ impl Dense {
 
     fn set_state_of(&self, i: usize, arrays: HashMap<String, PyRef<'_, RBETensor>>, step: u64) -> PyResult<()> {
         self.inner.with(|o| {
-            let names = o.rule().state_names();
+            let names = o.rule_of(i).map_or(&[][..], DenseRule::state_names);
             let Some(param) = o.params().nth(i).cloned() else {
                 return Err(raise(RbeError::index("load_state_dict", "a known parameter", i)));
             };

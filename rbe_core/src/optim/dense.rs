@@ -28,6 +28,8 @@ pub enum DenseRule {
         eps: f64,
         /// Weight decay shrinks the tensor instead of joining the gradient.
         decoupled: bool,
+        /// The largest second moment so far stands for the second moment (Reddi, Kale, Kumar 2018).
+        amsgrad: bool,
     },
     /// RMSprop (Hinton 2012).
     RmsProp {
@@ -62,6 +64,7 @@ impl DenseRule {
         match self {
             DenseRule::Sgd { momentum: 0.0, .. } => &[],
             DenseRule::Sgd { .. } => &["momentum_buffer"],
+            DenseRule::Adam { amsgrad: true, .. } => &["exp_avg", "exp_avg_sq", "max_exp_avg_sq"],
             DenseRule::Adam { .. } => &["exp_avg", "exp_avg_sq"],
             DenseRule::RmsProp { .. } => &["square_avg", "momentum_buffer", "grad_avg"],
             DenseRule::Adagrad { .. } => &["sum"],
@@ -77,6 +80,8 @@ pub struct DenseRates {
     pub lr: f64,
     /// Weight decay.
     pub weight_decay: f64,
+    /// Whether to ascend the gradient instead of descending it.
+    pub maximize: bool,
 }
 
 /// State of one tensor: arrays like it, named by [`DenseRule::state_names`], and the number of steps.
@@ -105,8 +110,8 @@ impl DenseState {
     /// # Errors
     /// `DType` for integers.
     pub fn update(&mut self, rule: DenseRule, rates: DenseRates, value: &Array, gradient: &Array) -> Result<()> {
-        if self.arrays.is_empty() {
-            self.arrays = DenseState::new(rule, value).arrays;
+        if self.arrays.len() < rule.state_names().len() {
+            self.arrays.extend(DenseState::new(rule, value).arrays.drain(self.arrays.len()..)); // momentum switched on, say
         }
         self.step += 1;
         let gradient = if gradient.same_storage(value) { gradient.copy() } else { gradient.contiguous() };
@@ -163,12 +168,12 @@ fn run<T: Float>(rule: DenseRule, rates: DenseRates, step: u64, p: &mut [T], g: 
 #[allow(clippy::too_many_arguments)] // the parameter, its gradient and up to three state arrays
 fn update<T: Float>(rule: DenseRule, rates: DenseRates, step: u64, p: &mut [T], g: &[T], a: &mut [T], b: &mut [T], c: &mut [T]) {
     let (lr, decay) = (T::of(rates.lr), T::of(rates.weight_decay));
-    let one = T::one();
+    let (one, sign) = (T::one(), if rates.maximize { -T::one() } else { T::one() });
     match rule {
         DenseRule::Sgd { momentum, dampening, nesterov } => {
             let (mu, keep) = (T::of(momentum), T::of(1.0 - dampening));
             for i in 0..p.len() {
-                let mut d = g[i] + decay * p[i];
+                let mut d = sign * g[i] + decay * p[i];
                 if momentum != 0.0 {
                     a[i] = if step == 1 { d } else { mu * a[i] + keep * d };
                     d = if nesterov { d + mu * a[i] } else { a[i] };
@@ -176,22 +181,27 @@ fn update<T: Float>(rule: DenseRule, rates: DenseRates, step: u64, p: &mut [T], 
                 p[i] = p[i] - lr * d;
             }
         }
-        DenseRule::Adam { betas, eps, decoupled } => {
+        DenseRule::Adam { betas, eps, decoupled, amsgrad } => {
             let (b1, b2, eps) = (T::of(betas.0), T::of(betas.1), T::of(eps));
             let rate = T::of(rates.lr / (1.0 - betas.0.powi(step as i32)));
             let root = T::of((1.0 - betas.1.powi(step as i32)).sqrt());
             let (shrink, join) = if decoupled { (one - lr * decay, T::zero()) } else { (one, decay) };
             for i in 0..p.len() {
-                let d = g[i] + join * p[i];
+                let d = sign * g[i] + join * p[i];
                 a[i] = a[i] + (d - a[i]) * (one - b1);
                 b[i] = b2 * b[i] + (one - b2) * d * d;
-                p[i] = p[i] * shrink - rate * a[i] / (b[i].sqrt() / root + eps);
+                let mut second = b[i];
+                if amsgrad {
+                    c[i] = c[i].max(second);
+                    second = c[i];
+                }
+                p[i] = p[i] * shrink - rate * a[i] / (second.sqrt() / root + eps);
             }
         }
         DenseRule::RmsProp { alpha, eps, momentum, centered } => {
             let (alpha, eps, mu) = (T::of(alpha), T::of(eps), T::of(momentum));
             for i in 0..p.len() {
-                let d = g[i] + decay * p[i];
+                let d = sign * g[i] + decay * p[i];
                 a[i] = alpha * a[i] + (one - alpha) * d * d;
                 let mut second = a[i];
                 if centered {
@@ -210,7 +220,7 @@ fn update<T: Float>(rule: DenseRule, rates: DenseRates, step: u64, p: &mut [T], 
         DenseRule::Adagrad { lr_decay, eps, .. } => {
             let (rate, eps) = (T::of(rates.lr / (1.0 + (step - 1) as f64 * lr_decay)), T::of(eps));
             for i in 0..p.len() {
-                let d = g[i] + decay * p[i];
+                let d = sign * g[i] + decay * p[i];
                 a[i] += d * d;
                 p[i] = p[i] - rate * d / (a[i].sqrt() + eps);
             }
@@ -218,16 +228,17 @@ fn update<T: Float>(rule: DenseRule, rates: DenseRates, step: u64, p: &mut [T], 
         DenseRule::Lion { betas } => {
             let (b1, b2) = (T::of(betas.0), T::of(betas.1));
             for i in 0..p.len() {
-                let direction = b1 * a[i] + (one - b1) * g[i];
-                let sign = if direction > T::zero() {
+                let g = sign * g[i];
+                let direction = b1 * a[i] + (one - b1) * g;
+                let step = if direction > T::zero() {
                     one
                 } else if direction < T::zero() {
                     -one
                 } else {
                     T::zero()
                 };
-                p[i] = p[i] * (one - lr * decay) - lr * sign;
-                a[i] = b2 * a[i] + (one - b2) * g[i];
+                p[i] = p[i] * (one - lr * decay) - lr * step;
+                a[i] = b2 * a[i] + (one - b2) * g;
             }
         }
     }
@@ -250,21 +261,20 @@ pub(super) fn all_finite(a: &Array) -> bool {
 
 /// An optimiser of dense tensors.
 pub struct DenseOptimizer {
-    rule: DenseRule,
     params: Vec<(RBETensor, usize)>, // with the group
-    rates: Vec<DenseRates>,
+    groups: Vec<(DenseRule, DenseRates)>,
     states: Vec<DenseState>,
 }
 
 impl DenseOptimizer {
-    /// Optimiser of groups of tensors.
+    /// Optimiser of groups of tensors that share a rule.
     ///
     /// # Errors
     /// `DType` for a packed or integer tensor; `Graph` for one that is no leaf or given twice.
     pub fn new(rule: DenseRule, groups: Vec<(Vec<RBETensor>, DenseRates)>) -> Result<DenseOptimizer> {
-        let mut out = DenseOptimizer { rule, params: Vec::new(), rates: Vec::new(), states: Vec::new() };
+        let mut out = DenseOptimizer { params: Vec::new(), groups: Vec::new(), states: Vec::new() };
         for (params, rates) in groups {
-            out.add_group(params, rates)?;
+            out.add_group(params, rule, rates)?;
         }
         Ok(out)
     }
@@ -273,7 +283,7 @@ impl DenseOptimizer {
     ///
     /// # Errors
     /// As [`DenseOptimizer::new`].
-    pub fn add_group(&mut self, params: Vec<RBETensor>, rates: DenseRates) -> Result<()> {
+    pub fn add_group(&mut self, params: Vec<RBETensor>, rule: DenseRule, rates: DenseRates) -> Result<()> {
         const OP: &str = "optimizer";
         for (i, p) in params.iter().enumerate() {
             if p.is_packed() || !p.dtype().is_float() {
@@ -281,28 +291,23 @@ impl DenseOptimizer {
             }
             check_leaf(p, self.params.iter().map(|(p, _)| p).chain(&params[..i]))?;
         }
-        let group = self.rates.len();
-        self.rates.push(rates);
+        let group = self.groups.len();
+        self.groups.push((rule, rates));
         for p in &params {
-            self.states.push(DenseState::new(self.rule, p.array(OP)?));
+            self.states.push(DenseState::new(rule, p.array(OP)?));
         }
         self.params.extend(params.into_iter().map(|p| (p, group)));
         Ok(())
     }
 
-    /// The rule.
-    pub fn rule(&self) -> DenseRule {
-        self.rule
+    /// Rule and rates of the groups, to change the constants of a rule but not its kind.
+    pub fn groups_mut(&mut self) -> &mut [(DenseRule, DenseRates)] {
+        &mut self.groups
     }
 
-    /// Changes the constants of the rule, not its kind.
-    pub fn set_rule(&mut self, rule: DenseRule) {
-        self.rule = rule;
-    }
-
-    /// Rates of the groups, to change.
-    pub fn rates_mut(&mut self) -> &mut [DenseRates] {
-        &mut self.rates
+    /// The rule of tensor `i`.
+    pub fn rule_of(&self, i: usize) -> Option<DenseRule> {
+        self.params.get(i).and_then(|(_, group)| self.groups.get(*group)).map(|(rule, _)| *rule)
     }
 
     /// State of every tensor, in the order given.
@@ -327,7 +332,8 @@ impl DenseOptimizer {
     pub fn step(&mut self) -> Result<()> {
         for ((p, group), state) in self.params.iter().zip(&mut self.states) {
             if let Some(Gradient::Dense(g)) = p.grad() {
-                state.update(self.rule, self.rates[*group], p.array("step")?, &g)?;
+                let (rule, rates) = self.groups[*group];
+                state.update(rule, rates, p.array("step")?, &g)?;
             }
         }
         Ok(())

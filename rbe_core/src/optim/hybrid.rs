@@ -328,7 +328,7 @@ impl Drop for HybridOptimizer {
     }
 }
 
-const ADAM: DenseRule = DenseRule::Adam { betas: (0.9, 0.999), eps: EPS, decoupled: true };
+const ADAM: DenseRule = DenseRule::Adam { betas: (0.9, 0.999), eps: EPS, decoupled: true, amsgrad: false };
 
 fn nonfinite(tensor: &RBETensor) -> RbeError {
     RbeError::non_finite(
@@ -378,8 +378,13 @@ impl Inner {
         };
         match (&mut p.state, gradient) {
             (ParamState::Dense(state), Gradient::Dense(g)) => {
-                let rule = DenseRule::Adam { betas: rates.betas, eps: EPS, decoupled: true };
-                state.update(rule, DenseRates { lr: rates.lr, weight_decay: rates.weight_decay }, p.tensor.array("step")?, g)
+                let rule = DenseRule::Adam { betas: rates.betas, eps: EPS, decoupled: true, amsgrad: false };
+                state.update(
+                    rule,
+                    DenseRates { lr: rates.lr, weight_decay: rates.weight_decay, maximize: false },
+                    p.tensor.array("step")?,
+                    g,
+                )
             }
             (ParamState::Packed(state), Gradient::Packed(cache)) => {
                 let w = cache.weight();

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from .._rbe import RBETensor
-from ..errors import GraphError, TensorError
+from ..errors import DTypeError, GraphError, TensorError
 
 Group = dict[str, Any]
 Params = Iterable[RBETensor] | Iterable[Group]
@@ -54,13 +54,24 @@ class Optimizer:
     def _sync(self) -> None:
         raise NotImplementedError
 
-    def add_param_group(self, group: Group) -> None:
-        """Add parameters with rates of their own."""
-        params = group["params"]
-        full = {**self.defaults, **group, "params": [params] if isinstance(params, RBETensor) else list(params)}
+    def add_param_group(self, param_group: Group) -> None:
+        """Add parameters, under "params", with rates of their own.
+
+        Raises
+        ------
+        TensorError
+            For a rate that is unknown or out of range; nothing is added then.
+        DTypeError, GraphError
+            For a tensor that cannot be trained, or is already.
+        """
+        params = param_group["params"]
+        full = {**self.defaults, **param_group, "params": [params] if isinstance(params, RBETensor) else list(params)}
         unknown = set(full) - set(self.defaults) - {"params"} - {k for k in full if k.startswith("initial_")}
         if unknown:
             raise TensorError(type(self).__name__, f"rates {sorted(self.defaults)}", str(sorted(unknown)))
+        for p in full["params"]:
+            if not isinstance(p, RBETensor):
+                raise DTypeError(type(self).__name__, "tensors", type(p).__name__)
         self._add(full)
         self.param_groups.append(full)
 
@@ -119,7 +130,7 @@ class Optimizer:
                     self._engine.set_state_of(i, *old)
             raise
         for group, new in zip(self.param_groups, groups, strict=True):
-            group.update({k: v for k, v in new.items() if k != "params"})
+            group.update({k: tuple(v) if k == "betas" else v for k, v in new.items() if k != "params"})
 
     def __repr__(self) -> str:
         def line(i: int, group: Group) -> str:

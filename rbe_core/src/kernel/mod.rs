@@ -3,7 +3,10 @@
 
 pub mod activation;
 #[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
 mod avx512;
+mod charge;
 mod dense;
 mod dy_tiles;
 pub mod gemm;
@@ -14,5 +17,6 @@ pub mod scalar;
 pub mod step;
 mod strip;
 mod view;
+mod wide;
 
 pub use isa::{Isa, init, isa};

@@ -1,8 +1,10 @@
 //! One optimiser step of a packed tensor: charges of the bits, second moments, Riemannian Adam of the points.
 
 use super::dense::strip_gradient;
+use super::isa::{Isa, isa};
 use super::packed::Factor;
 use super::strip::{STRIP_ROWS, rows_of, scratch, strips};
+use super::{charge, wide};
 use crate::array::Array;
 use crate::disk;
 use crate::dtype::DType;
@@ -180,54 +182,13 @@ pub fn step(w: &PackedTensor, state: &mut State, factors: &[Factor<'_>], levels:
             }
         }
     }
-    let partial: Vec<(u64, Vec<f64>)> = parallel::map_mut(&mut work, |s, strip| {
-        let here = rows_of(w, s);
-        let mut g = scratch(here * width);
-        strip_gradient(factors, w, s, g.slice_mut());
-        let g: &[f32] = g.slice();
-        let mut flips = 0;
-        let mut columns = vec![0.0f64; cols];
-        for r in 0..here {
-            let n = s * STRIP_ROWS + r;
-            let row = &g[r * width..(r + 1) * width];
-            let mut square = 0.0;
-            for (k, g) in row[..cols].iter().enumerate() {
-                let gg = f64::from(*g) * f64::from(*g);
-                square += gg;
-                columns[k] += gg;
-            }
-            strip.row_moment[r] = (BETA_G * f64::from(strip.row_moment[r]) + (1.0 - BETA_G) * square / cols as f64) as f32;
-            for j in 0..blocks {
-                let block = n * blocks + j;
-                let (tile, lane) = (&mut strip.tiles[r / TILE_ROWS * blocks + j], r % TILE_ROWS);
-                let z = [tile.z0[lane], tile.z1[lane]];
-                let used = BITS.min(cols - j * BITS);
-                let (hi, g) = (tile.hi(lane), &row[j * BITS..j * BITS + used]);
-                let charges = &mut strip.charges[r * width + j * BITS..][..used];
-                let flipped = charge(g, hi, z, &col_scale[j * BITS..], row_scale[n], charges, p.lr_hi, block, stream);
-                flips += u64::from(flipped.count_ones());
-                tile.set_hi(lane, hi ^ flipped);
-
-                let mut gv = [0.0f32; 2];
-                match levels {
-                    Some(levels) => gv.copy_from_slice(&levels[2 * block..2 * block + 2]),
-                    None => g.iter().enumerate().for_each(|(k, g)| gv[(hi >> k & 1) as usize] += g),
-                }
-                if p.interaction != 0.0 {
-                    // Σ I_k over the flipped bits moves G_k from one level's sum to the other's.
-                    for (k, g) in g.iter().enumerate().filter(|(k, _)| flipped >> k & 1 == 1) {
-                        let from = (hi >> k & 1) as usize;
-                        gv[from] -= p.interaction * g;
-                        gv[1 - from] += p.interaction * g;
-                    }
-                }
-                let at = r * blocks + j;
-                let next = point(z, pull_back(z, w.scale(), gv), &mut strip.m[2 * at..2 * at + 2], &mut strip.v[at], p, corrections);
-                tile.z0[lane] = next[0];
-                tile.z1[lane] = next[1];
-            }
+    let isa = isa();
+    let padded: Vec<f32> = col_scale.iter().copied().chain(std::iter::repeat_n(0.0, width - cols)).collect();
+    let partial: Vec<(u64, Vec<f64>)> = parallel::map_mut(&mut work, |s, strip| match isa {
+        _ if isa != Isa::Scalar && p.interaction == 0.0 => {
+            vector_strip(isa, w, s, strip, factors, levels, p, corrections, &row_scale, &padded, stream)
         }
-        (flips, columns)
+        _ => plain_strip(w, s, strip, factors, levels, p, corrections, &row_scale, &col_scale, stream),
     });
     drop(work);
     let mut columns = vec![0.0f64; cols];
@@ -242,6 +203,188 @@ pub fn step(w: &PackedTensor, state: &mut State, factors: &[Factor<'_>], levels:
     drop((charges, m, v, row_moment));
     state.step += 1;
     StepStats { flips }
+}
+
+/// One strip in plain loops: the twin of [`vector_strip`], and what the interaction option runs on.
+#[allow(clippy::too_many_arguments)] // one strip's worth of everything
+fn plain_strip(
+    w: &PackedTensor,
+    s: usize,
+    strip: &mut Strip<'_>,
+    factors: &[Factor<'_>],
+    levels: Option<&[f32]>,
+    p: &StepParams,
+    corrections: [f64; 2],
+    row_scale: &[f32],
+    col_scale: &[f32],
+    stream: u32,
+) -> (u64, Vec<f64>) {
+    let (cols, blocks) = (w.cols(), w.blocks());
+    let width = blocks * BITS;
+
+    let here = rows_of(w, s);
+    let mut g = scratch(here * width);
+    strip_gradient(factors, w, s, g.slice_mut());
+    let g: &[f32] = g.slice();
+    let mut flips = 0;
+    let mut columns = vec![0.0f64; cols];
+    for r in 0..here {
+        let n = s * STRIP_ROWS + r;
+        let row = &g[r * width..(r + 1) * width];
+        let mut square = 0.0;
+        for (k, g) in row[..cols].iter().enumerate() {
+            let gg = f64::from(*g) * f64::from(*g);
+            square += gg;
+            columns[k] += gg;
+        }
+        strip.row_moment[r] = (BETA_G * f64::from(strip.row_moment[r]) + (1.0 - BETA_G) * square / cols as f64) as f32;
+        for j in 0..blocks {
+            let block = n * blocks + j;
+            let (tile, lane) = (&mut strip.tiles[r / TILE_ROWS * blocks + j], r % TILE_ROWS);
+            let z = [tile.z0[lane], tile.z1[lane]];
+            let used = BITS.min(cols - j * BITS);
+            let (hi, g) = (tile.hi(lane), &row[j * BITS..j * BITS + used]);
+            let charges = &mut strip.charges[r * width + j * BITS..][..used];
+            let flipped = charge(g, hi, z, &col_scale[j * BITS..], row_scale[n], charges, p.lr_hi, block, stream);
+            flips += u64::from(flipped.count_ones());
+            tile.set_hi(lane, hi ^ flipped);
+
+            let mut gv = [0.0f32; 2];
+            match levels {
+                Some(levels) => gv.copy_from_slice(&levels[2 * block..2 * block + 2]),
+                None => g.iter().enumerate().for_each(|(k, g)| gv[(hi >> k & 1) as usize] += g),
+            }
+            if p.interaction != 0.0 {
+                // Σ I_k over the flipped bits moves G_k from one level's sum to the other's.
+                for (k, g) in g.iter().enumerate().filter(|(k, _)| flipped >> k & 1 == 1) {
+                    let from = (hi >> k & 1) as usize;
+                    gv[from] -= p.interaction * g;
+                    gv[1 - from] += p.interaction * g;
+                }
+            }
+            let at = r * blocks + j;
+            let next = point(z, pull_back(z, w.scale(), gv), &mut strip.m[2 * at..2 * at + 2], &mut strip.v[at], p, corrections);
+            tile.z0[lane] = next[0];
+            tile.z1[lane] = next[1];
+        }
+    }
+    (flips, columns)
+}
+
+/// Calls the kernel of the instruction set.
+macro_rules! by_isa {
+    ($isa:expr, $kernel:ident($($argument:expr),*)) => {
+        match $isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => super::avx512::$kernel($($argument),*),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => super::avx2::$kernel($($argument),*),
+            _ => unreachable!("only sets with kernels of their own come here"),
+        }
+    };
+}
+
+/// One strip with sixteen weights or rows in a vector.
+#[allow(clippy::too_many_arguments)] // one strip's worth of everything
+fn vector_strip(
+    isa: Isa,
+    w: &PackedTensor,
+    s: usize,
+    strip: &mut Strip<'_>,
+    factors: &[Factor<'_>],
+    levels: Option<&[f32]>,
+    p: &StepParams,
+    corrections: [f64; 2],
+    row_scale: &[f32],
+    col_scale: &[f32],
+    stream: u32,
+) -> (u64, Vec<f64>) {
+    let (cols, blocks, here) = (w.cols(), w.blocks(), rows_of(w, s));
+    let width = blocks * BITS;
+    let mut g = scratch(here * width);
+    strip_gradient(factors, w, s, g.slice_mut());
+    let g: &[f32] = g.slice();
+    let (mut squares, mut flips) = (vec![0.0f32; width], 0);
+    let (mut hi, mut rate) = (vec![0u64; blocks], vec![0.0f32; blocks]);
+    let mut own = Vec::new(); // gradient of the levels, where backward has not computed it
+    if levels.is_none() {
+        own.resize(here * blocks * 2, 0.0f32);
+        for r in 0..here {
+            for j in 0..blocks {
+                let gv = &mut own[2 * (r * blocks + j)..][..2];
+                super::scalar::level_gradient(
+                    &g[r * width + j * BITS..][..BITS],
+                    &[strip.tiles[r / TILE_ROWS * blocks + j].hi(r % TILE_ROWS)],
+                    gv,
+                );
+            }
+        }
+    }
+    let gv = levels.map_or(&own[..], |l| &l[s * STRIP_ROWS * blocks * 2..]);
+    for r in 0..here {
+        let n = s * STRIP_ROWS + r;
+        for j in 0..blocks {
+            let (tile, lane) = (&strip.tiles[r / TILE_ROWS * blocks + j], r % TILE_ROWS);
+            hi[j] = tile.hi(lane);
+            let up = f32::from(u8::from(tile.z1[lane] > tile.z0[lane])) - f32::from(u8::from(tile.z1[lane] < tile.z0[lane]));
+            rate[j] = p.lr_hi * FULL_CHARGE * up * row_scale[n];
+        }
+        let mut square = 0.0f32;
+        let row = charge::Row {
+            g: &g[r * width..(r + 1) * width],
+            hi: &mut hi,
+            rate: &rate,
+            col_scale,
+            charges: &mut strip.charges[r * width..(r + 1) * width],
+            squares: &mut squares,
+            square: &mut square,
+            block: n * blocks,
+            stream,
+        };
+        // SAFETY: `isa` is one of this machine's.
+        flips += u64::from(unsafe { by_isa!(isa, charge_row(row)) });
+        for j in 0..blocks {
+            strip.tiles[r / TILE_ROWS * blocks + j].set_hi(r % TILE_ROWS, hi[j]);
+        }
+        strip.row_moment[r] = (BETA_G * f64::from(strip.row_moment[r]) + (1.0 - BETA_G) * f64::from(square) / cols as f64) as f32;
+    }
+    for t in 0..here.div_ceil(TILE_ROWS) {
+        let rows = (here - t * TILE_ROWS).min(TILE_ROWS);
+        for j in 0..blocks {
+            let at = |r: usize| (t * TILE_ROWS + r) * blocks + j;
+            let mut gradient = [[0.0f32; TILE_ROWS]; 2];
+            let (mut m, mut v) = ([[0.0f32; TILE_ROWS]; 2], [0.0f32; TILE_ROWS]);
+            for r in 0..rows {
+                for a in 0..2 {
+                    gradient[a][r] = gv[2 * at(r) + a];
+                    m[a][r] = strip.m[2 * at(r) + a];
+                }
+                v[r] = strip.v[at(r)];
+            }
+            let (mut m_out, mut v_out) = ([[0.0f32; TILE_ROWS]; 2], [0.0f32; TILE_ROWS]);
+            let points = wide::Points {
+                tile: &mut strip.tiles[t * blocks + j],
+                levels: gradient,
+                m,
+                v,
+                m_out: &mut m_out,
+                v_out: &mut v_out,
+                scale: f64::from(w.scale()),
+                lr: f64::from(p.lr_lo),
+                betas: [f64::from(p.betas.0), f64::from(p.betas.1)],
+                corrections,
+            };
+            // SAFETY: as above.
+            unsafe { by_isa!(isa, points(points)) };
+            for r in 0..rows {
+                for a in 0..2 {
+                    strip.m[2 * at(r) + a] = m_out[a][r];
+                }
+                strip.v[at(r)] = v_out[r];
+            }
+        }
+    }
+    (flips, squares[..cols].iter().map(|v| f64::from(*v)).collect())
 }
 
 /// Updates the charges of one block; the bits to flip.
@@ -338,13 +481,12 @@ pub fn step_activation(w: &PackedTensor, state: &mut State, delta: &[f64], g: &[
 
 /// One step of Riemannian Adam (Bécigneul, Ganea 2019) from `z` with Euclidean gradient `g`; the new point.
 fn point(z: [f32; 2], g: [f32; 2], m: &mut [f32], v: &mut f32, p: &StepParams, corrections: [f64; 2]) -> [f32; 2] {
-    const EPS: f64 = 1e-12;
     let (b1, b2) = (f64::from(p.betas.0), f64::from(p.betas.1));
     let z = z.map(f64::from);
     let r = disk::egrad_to_rgrad(z, g.map(f64::from));
     let moment = [b1 * f64::from(m[0]) + (1.0 - b1) * r[0], b1 * f64::from(m[1]) + (1.0 - b1) * r[1]];
     let second = b2 * f64::from(*v) + (1.0 - b2) * disk::inner(z, r, r);
-    let rate = -f64::from(p.lr_lo) / corrections[0] / ((second / corrections[1]).sqrt() + EPS);
+    let rate = -f64::from(p.lr_lo) / corrections[0] / ((second / corrections[1]).sqrt() + wide::EPS);
     let next = disk::project(disk::exp(z, [moment[0] * rate, moment[1] * rate])).map(|c| c as f32);
     let moved = disk::transport(z, next.map(f64::from), moment);
     m[0] = moved[0] as f32;

@@ -5,8 +5,10 @@
 mod dx;
 mod forward;
 mod levels_gradient;
+mod step;
 mod subset;
 
 pub(super) use dx::dx;
 pub(super) use forward::forward;
 pub(super) use levels_gradient::level_gradient;
+pub(super) use step::{charge_row, points};

@@ -33,7 +33,12 @@ struct Cases(BTreeMap<&'static str, Vec<Case>>);
 
 impl Cases {
     fn add(&mut self, rule: &'static str, inputs: Vec<RBETensor>, f: impl Fn(&[RBETensor]) -> Result<RBETensor> + 'static) {
-        self.0.entry(rule).or_default().push(Box::new(move || gradcheck(&f, &inputs, Tolerance::default())));
+        let run = move || {
+            gradcheck(&f, &inputs, Tolerance::default())?;
+            // Fan-out: every input goes into the operation twice.
+            gradcheck(|x| f(x)?.add(&f(x)?), &inputs, Tolerance::default())
+        };
+        self.0.entry(rule).or_default().push(Box::new(run));
     }
 
     fn unary(&mut self, rule: &'static str, x: RBETensor, f: fn(&RBETensor) -> Result<RBETensor>) {

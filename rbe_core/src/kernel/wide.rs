@@ -207,4 +207,19 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn an_exactly_radial_gradient_keeps_the_direction() {
+        let mut tile: Tile = bytemuck::Zeroable::zeroed();
+        (tile.z0, tile.z1) = ([0.3; TILE_ROWS], [0.4; TILE_ROWS]);
+        let (mut m_out, mut v_out) = ([[0.0f32; TILE_ROWS]; 2], [0.0f32; TILE_ROWS]);
+        let levels = [[3.0f32; TILE_ROWS], [4.0; TILE_ROWS]];
+        let (m, v) = ([[0.0f32; TILE_ROWS]; 2], [0.0f32; TILE_ROWS]);
+        let (betas, corrections) = ([0.9, 0.999], [0.1, 0.001]);
+        points(Points { tile: &mut tile, levels, m, v, m_out: &mut m_out, v_out: &mut v_out, scale: 1.0, lr: 0.03, betas, corrections });
+        // Towards the centre by 0.03 in the metric.
+        let r = f64::from(tile.z0[0].hypot(tile.z1[0]));
+        assert!((2.0 * 0.5f64.atanh() - 2.0 * r.atanh() - 0.03).abs() < 1e-6, "{r}");
+        assert!((tile.z1[0] / tile.z0[0] - 4.0 / 3.0).abs() < 1e-6);
+    }
 }

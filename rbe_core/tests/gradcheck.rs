@@ -129,6 +129,23 @@ fn axes(c: &mut Cases) {
             c.add("min", vec![t(1, &[2, 3, 4])], move |x| x[0].min(a.as_deref(), keep));
         }
     }
+    for axes in [None, Some(vec![1]), Some(vec![0, 2])] {
+        for keep in [false, true] {
+            let a = axes.clone();
+            c.add("norm", vec![t(1, &[2, 3, 4])], move |x| x[0].norm(a.as_deref(), keep));
+            let a = axes.clone();
+            c.add("prod", vec![t(1, &[2, 3, 2])], move |x| x[0].prod(a.as_deref(), keep));
+        }
+    }
+    // One zero in a row leaves one nonzero derivative, two leave none.
+    let zeros = || RBETensor::new(&[0.0, 2.0, -3.0, 0.0, 0.0, 1.5], &[2, 3]).unwrap().requiring_grad().unwrap();
+    c.add("prod", vec![zeros()], |x| x[0].prod(Some(&[-1]), false));
+    c.add("prod", vec![t(1, &[0, 3])], |x| x[0].prod(Some(&[0]), false));
+    for axis in 0..3 {
+        c.add("cumsum", vec![t(1, &[2, 3, 4])], move |x| x[0].cumsum(axis));
+    }
+    c.add("cumsum", vec![t(1, &[3, 4])], |x| x[0].transpose(0, 1)?.cumsum(-1)?.square());
+    c.add("cumsum", vec![t(1, &[0])], |x| x[0].cumsum(0));
     for axis in [-1, 0] {
         c.add("softmax", vec![t(1, &[3, 5])], move |x| x[0].softmax(axis));
         c.add("log_softmax", vec![t(1, &[3, 5])], move |x| x[0].log_softmax(axis));
@@ -159,6 +176,15 @@ fn places(c: &mut Cases) {
         });
     }
     c.add("gather", vec![t(1, &[3, 4])], |x| x[0].gather(1, &ints(&[0, 3, 3, -1, 2, 0], &[3, 2])));
+    c.add("gather", vec![t(1, &[3, 4])], |x| Ok(x[0].sort(0, true)?.0));
+    c.add("gather", vec![t(1, &[3, 6])], |x| Ok(x[0].topk(2, -1, false)?.0));
+    c.add("gather", vec![t(1, &[1, 4])], |x| x[0].take_along_axis(1, &ints(&[0, 3, 3, -1, 2, 0], &[3, 2])));
+    c.add("scatter_add", vec![t(1, &[3, 4]), t(2, &[2, 3])], |x| x[0].scatter_add(-1, &ints(&[0, 0, -1, 2, 2, 2], &[2, 3]), &x[1]));
+    c.add("slice", vec![t(1, &[3, 4])], |x| x[0].flip(Some(&[-1]))?.mul(&x[0].flip(None)?));
+    c.add("broadcast_to", vec![t(1, &[2, 3])], |x| x[0].repeat(&[2, 1, 3]));
+    c.add("where", vec![t(1, &[2, 3, 4])], |x| x[0].tril(1)?.add(&x[0].triu(-1)?.square()?));
+    let holes = RBETensor::new(&[1u8, 0, 1], &[3, 1]).unwrap();
+    c.add("where", vec![t(1, &[3, 4])], move |x| x[0].masked_fill(&holes, 2.5));
     c.add("embedding", vec![t(1, &[5, 3])], |x| x[0].embedding(&ints(&[4, 0, 4, 2], &[2, 2]), None));
 }
 

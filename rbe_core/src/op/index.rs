@@ -1,6 +1,6 @@
 //! Indexing by integer arrays, and in-place assignment.
 
-use super::rule::{Cx, Grads, Inputs, Op, Output, Rule};
+use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense};
 use super::table;
 use crate::array::{Array, Dims, broadcast_shapes, map_into, normalize_axis, positions};
 use crate::dtype::DType;
@@ -147,11 +147,11 @@ struct Gather {
 
 impl Gather {
     /// Flat row-major positions in a tensor of `shape`, for every element of the index.
-    fn positions(&self, shape: &[usize], index: &Array) -> Result<Vec<usize>> {
+    fn positions(&self, op: &'static str, shape: &[usize], index: &Array) -> Result<Vec<usize>> {
         let fits = index.ndim() == shape.len() && (0..shape.len()).all(|i| i == self.axis || index.shape()[i] <= shape[i]);
         if !fits || index.dtype() != DType::I64 {
             return Err(RbeError::shape(
-                "gather",
+                op,
                 format!("an int64 index no longer than {shape:?} but along axis {}", self.axis),
                 format!("{} {:?}", index.dtype(), index.shape()),
             ));
@@ -163,7 +163,7 @@ impl Gather {
         let mut out = Vec::with_capacity(values.len());
         for v in values {
             if v < -n || v >= n {
-                return Err(RbeError::index("gather", format!("positions from -{n} to {} on axis {}", n - 1, self.axis), v));
+                return Err(RbeError::index(op, format!("positions from -{n} to {} on axis {} of length {n}", n - 1, self.axis), v));
             }
             let at: isize = digits
                 .iter()
@@ -191,16 +191,11 @@ impl Op for Gather {
 
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
         let (a, index) = (x.array(0)?.contiguous(), x.array(1)?);
-        let at = self.positions(a.shape(), index)?;
-        Ok(dispatch_all!(a.dtype(), T => {
-            let source = a.read::<T>();
-            Array::build(index.shape(), |out: &mut [T]| out.iter_mut().zip(&at).for_each(|(o, i)| *o = source[*i]))
-        })
-        .into())
+        Ok(picked(&a, &self.positions("gather", a.shape(), index)?, index.shape()).into())
     }
 
     fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
-        let at = self.positions(cx.shape(0), cx.input(1)?)?;
+        let at = self.positions("gather", cx.shape(0), cx.input(1)?)?;
         let mut grads = cx.one(|| {
             let whole = Array::zeros(cx.dy().dtype(), cx.shape(0));
             let dy = cx.dy().contiguous();
@@ -212,6 +207,62 @@ impl Op for Gather {
             Ok(whole)
         })?;
         grads.push(None);
+        Ok(grads)
+    }
+}
+
+/// Elements of contiguous `a` at flat positions.
+fn picked(a: &Array, at: &[usize], shape: &[usize]) -> Array {
+    dispatch_all!(a.dtype(), T => {
+        let source = a.read::<T>();
+        Array::build(shape, |out: &mut [T]| out.iter_mut().zip(at).for_each(|(o, i)| *o = source[*i]))
+    })
+}
+
+/// Adds elements where an index along one axis says: the adjoint of gathering. Inputs: target, index, source.
+struct ScatterAdd {
+    places: Gather,
+}
+
+impl Op for ScatterAdd {
+    fn rule(&self) -> &Rule {
+        &table::SCATTER_ADD
+    }
+
+    fn forward(&self, x: Inputs<'_>) -> Result<Output> {
+        const OP: &str = "scatter_add";
+        let (a, index, source) = (x.array(0)?, x.array(1)?, x.array(2)?);
+        if source.shape() != index.shape() {
+            return Err(RbeError::shape(OP, format!("a source of the index's shape {:?}", index.shape()), format!("{:?}", source.shape())));
+        }
+        if source.dtype() != a.dtype() {
+            return Err(RbeError::dtype(OP, format!("a source of {}", a.dtype()), source.dtype()));
+        }
+        let at = self.places.positions(OP, a.shape(), index)?;
+        let (whole, source) = (a.copy(), source.contiguous());
+        if a.dtype() == DType::I64 {
+            let mut out = whole.write::<i64>();
+            at.iter().zip(source.read::<i64>().iter()).for_each(|(i, v)| out[*i] = out[*i].wrapping_add(*v));
+        } else {
+            dispatch_float!(OP, a.dtype(), T => {
+                let mut out = whole.write::<T>();
+                at.iter().zip(source.read::<T>().iter()).for_each(|(i, v)| out[*i] += *v); // repeated places add up, in order
+                Ok(())
+            })?;
+        }
+        Ok(whole.into())
+    }
+
+    fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
+        let mut grads = Grads::new();
+        grads.push(if cx.needs(0) { dense(cx.dy().clone()) } else { None });
+        grads.push(None);
+        grads.push(if cx.needs(2) {
+            let index = cx.input(1)?;
+            dense(picked(&cx.dy().contiguous(), &self.places.positions("scatter_add", cx.shape(0), index)?, index.shape()))
+        } else {
+            None
+        });
         Ok(grads)
     }
 }
@@ -241,6 +292,35 @@ impl RBETensor {
     pub fn gather(&self, axis: isize, index: &RBETensor) -> Result<RBETensor> {
         let axis = normalize_axis("gather", axis, self.shape().len())?;
         apply(Gather { axis }, &[self, index])
+    }
+
+    /// This tensor with element `[i, j, …]` of `source` added at position `index[i, j, …]` of `axis`; positions may repeat.
+    /// `index` (int64) and `source` (this dtype) have one shape, no longer than this one but along `axis`.
+    ///
+    /// # Errors
+    /// As [`RBETensor::gather`]; `DType` for a source of another dtype.
+    pub fn scatter_add(&self, axis: isize, index: &RBETensor, source: &RBETensor) -> Result<RBETensor> {
+        let axis = normalize_axis("scatter_add", axis, self.shape().len())?;
+        apply(ScatterAdd { places: Gather { axis } }, &[self, index, source])
+    }
+
+    /// As [`RBETensor::gather`], where tensor and `index` broadcast along the other axes: NumPy's `take_along_axis`.
+    ///
+    /// # Errors
+    /// As [`RBETensor::gather`].
+    pub fn take_along_axis(&self, axis: isize, index: &RBETensor) -> Result<RBETensor> {
+        const OP: &str = "take_along_axis";
+        let at = normalize_axis(OP, axis, self.shape().len())?;
+        if index.shape().len() != self.shape().len() {
+            return Err(RbeError::shape(OP, format!("an index of {} axes", self.shape().len()), format!("{:?}", index.shape())));
+        }
+        let (mut own, mut others) = (Dims::from_slice(self.shape()), Dims::from_slice(index.shape()));
+        (own[at], others[at]) = (1, 1);
+        let mut common = broadcast_shapes(OP, &own, &others)?;
+        common[at] = self.shape()[at];
+        let wide = self.broadcast_to(&common)?;
+        common[at] = index.shape()[at];
+        wide.gather(axis, &index.broadcast_to(&common)?)
     }
 
     /// The array, to change in place.

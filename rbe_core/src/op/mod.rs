@@ -2,14 +2,17 @@
 
 mod activation;
 mod arithmetic;
+mod arrange;
 mod embedding;
 mod index;
 mod loss;
 mod matmul;
 mod norm;
+mod order;
 mod packed;
 mod reduce;
 mod rule;
+mod scan;
 mod select;
 pub mod table;
 mod unary;

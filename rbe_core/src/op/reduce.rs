@@ -17,6 +17,8 @@ enum Kind {
     /// Divisor is the count less this.
     Var(f64),
     LogSumExp,
+    /// Euclidean length.
+    Norm,
     /// Largest or smallest over all reduced axes; equal elements share the gradient.
     Extreme {
         largest: bool,
@@ -31,7 +33,7 @@ struct Reduce {
 }
 
 /// `shape` with the reduced axes of length 1.
-fn kept_shape(shape: &[usize], axes: &[usize]) -> Dims {
+pub(super) fn kept_shape(shape: &[usize], axes: &[usize]) -> Dims {
     shape.iter().enumerate().map(|(i, n)| if axes.contains(&i) { 1 } else { *n }).collect()
 }
 
@@ -50,6 +52,7 @@ impl Reduce {
             Kind::Mean => "mean",
             Kind::Var(_) => "var",
             Kind::LogSumExp => "logsumexp",
+            Kind::Norm => "norm",
             Kind::Extreme { largest: true } => "max",
             Kind::Extreme { largest: false } => "min",
         }
@@ -82,6 +85,7 @@ impl Op for Reduce {
             Kind::Mean => &table::MEAN,
             Kind::Var(_) => &table::VAR,
             Kind::LogSumExp => &table::LOGSUMEXP,
+            Kind::Norm => &table::NORM,
             Kind::Extreme { largest: true } => &table::MAX,
             Kind::Extreme { largest: false } => &table::MIN,
         }
@@ -115,6 +119,7 @@ impl Op for Reduce {
                 let m = mean(row);
                 T::of(row.iter().map(|v| (v.wide() - m).powi(2)).sum::<f64>() / (count as f64 - correction).max(0.0))
             }),
+            Kind::Norm => rows(&a, &self.axes, |row: &[T]| T::of(row.iter().map(|v| v.wide().powi(2)).sum::<f64>().sqrt())),
             _ => rows(&a, &self.axes, log_sum_exp::<T>),
         }))?;
         Ok(self.finish(out, a.shape())?.into())
@@ -137,6 +142,10 @@ impl Op for Reduce {
                     zip3(name, &dy, x, &means, |d: T, x: T, m: T| d * (x - m) * scale)
                 }
                 Kind::LogSumExp => zip3(name, &dy, cx.input(0)?, &cx.output()?.reshape_to(&keep)?, |d: T, x: T, y: T| d * (x - y).exp()),
+                Kind::Norm => {
+                    let slope = |d: T, x: T, y: T| if y > T::of(0.0) { d * (x / y) } else { T::of(0.0) };
+                    zip3(name, &dy, cx.input(0)?, &cx.output()?.reshape_to(&keep)?, slope)
+                }
                 Kind::Extreme { .. } => {
                     let (x, y) = (cx.input(0)?, cx.output()?.reshape_to(&keep)?);
                     let hits = zip(name, x, &y, |x: T, y: T| if x == y { T::of(1.0) } else { T::of(0.0) })?;
@@ -199,6 +208,14 @@ impl RBETensor {
     /// As [`RBETensor::sum`].
     pub fn logsumexp(&self, axes: Option<&[isize]>, keepdims: bool) -> Result<RBETensor> {
         self.reduce(Kind::LogSumExp, axes, keepdims)
+    }
+
+    /// Euclidean length `sqrt(Σ x²)` over `axes`; the gradient of length 0 is 0.
+    ///
+    /// # Errors
+    /// As [`RBETensor::sum`].
+    pub fn norm(&self, axes: Option<&[isize]>, keepdims: bool) -> Result<RBETensor> {
+        self.reduce(Kind::Norm, axes, keepdims)
     }
 
     /// Largest element over `axes`; equal ones share the gradient.

@@ -63,6 +63,9 @@ rules! {
     LOGSUMEXP: "logsumexp", (1, 1), X.and(OUTPUT);
     MAX: "max", (1, 1), X.and(OUTPUT);
     MIN: "min", (1, 1), X.and(OUTPUT);
+    NORM: "norm", (1, 1), X.and(OUTPUT);
+    PROD: "prod", (1, 1), X;
+    CUMSUM: "cumsum", (1, 1), NOTHING;
     SOFTMAX: "softmax", (1, 1), OUTPUT;
     LOG_SOFTMAX: "log_softmax", (1, 1), OUTPUT;
     // shape and place
@@ -73,6 +76,7 @@ rules! {
     CONCAT: "concat", ANY, NOTHING;
     INDEX: "index", (1, 1), NOTHING;
     GATHER: "gather", (2, 2), Saves::input(1);
+    SCATTER_ADD: "scatter_add", (3, 3), Saves::input(1);
     EMBEDDING: "embedding", (2, 2), Saves::input(1);
     // products
     MATMUL: "matmul", (2, 2), INPUTS;

@@ -1,5 +1,6 @@
-"""What the examples share: a run of one model, a table, a picture."""
+"""What the examples share: a run of one model, its repetition over seeds, a table, a picture."""
 
+import argparse
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -9,6 +10,16 @@ from typing import Any
 import numpy as np
 import rbe
 from tqdm import tqdm
+
+STOPPED = 130  # exit code after Ctrl-C, as shells have it
+
+
+def positive(text: str) -> int:
+    """Return a whole number of at least 1, for argparse."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is less than 1")
+    return value
 
 
 @dataclass
@@ -20,7 +31,9 @@ class Run:
     losses: list[float] = field(default_factory=list)
     seconds: float = 0.0
     score: float = float("nan")
+    gradient_bytes: int = 0
     state_bytes: int = 0
+    stopped: bool = False
 
     @property
     def weight_bytes(self) -> int:
@@ -29,8 +42,8 @@ class Run:
 
     @property
     def training_bytes(self) -> int:
-        """Bytes of parameters, the largest gradients seen, and optimiser state."""
-        return self.weight_bytes + self.state_bytes
+        """Bytes of all parameters, of their gradients as backward left them, and of the optimiser's state."""
+        return self.weight_bytes + self.gradient_bytes + self.state_bytes
 
 
 def fit(
@@ -43,17 +56,16 @@ def fit(
 ) -> None:
     """Train for a number of steps with a progress bar; Ctrl-C stops early and keeps what was learned."""
     loss_of = rbe.nn.CrossEntropyLoss()
-    gradient_bytes = 0
     started = time.perf_counter()
     run.model.train()
-    with tqdm(total=steps, desc=f"{run.name:>6}", unit="step", smoothing=0.05) as bar:
-        try:
+    try:
+        with tqdm(total=steps, desc=f"{run.name:>6}", unit="step", smoothing=0.05) as bar:
             for step, (x, y) in zip(range(steps), batches, strict=False):
                 optimizer.zero_grad()
                 loss = loss_of(run.model(x), y)
                 loss.backward()
                 if step == 0:
-                    gradient_bytes = sum(p.grad.nbytes for p in run.model.parameters() if p.grad is not None)
+                    run.gradient_bytes = sum(p.grad.nbytes for p in run.model.parameters() if p.grad is not None)
                 optimizer.step()
                 schedule.step()
                 run.losses.append(loss.item())
@@ -61,10 +73,35 @@ def fit(
                 if note or step % 20 == 0:
                     bar.set_postfix_str(f"loss {np.mean(run.losses[-50:]):.3f}" + (f", {note}" if note else ""), refresh=False)
                 bar.update()
-        except KeyboardInterrupt:
-            tqdm.write("stopped early; evaluating and saving what was learned")
+    except KeyboardInterrupt:
+        run.stopped = True
+    if run.stopped:
+        print(f"stopped after {len(run.losses)} of {steps} steps; what was learned is evaluated and saved")
     run.seconds = time.perf_counter() - started
-    run.state_bytes = optimizer.state_bytes + gradient_bytes
+    run.state_bytes = optimizer.state_bytes
+
+
+def side_by_side(train: Callable[[bool, int], Run], seeds: Iterable[int], what: str, form: str) -> list[Run]:
+    """Train packed and dense models with several seeds; return the first of each kind with the mean scores and seconds.
+
+    A run that was stopped is the last.
+    """
+    runs: list[Run] = []
+    for packed in (True, False):
+        done: list[Run] = []
+        for seed in seeds:
+            done.append(train(packed, seed))
+            if done[-1].stopped:
+                break
+        if len(done) > 1:
+            print(f"{done[0].name}: {what} of each seed " + ", ".join(f"{r.score:{form}}" for r in done))
+        done[0].score = float(np.mean([r.score for r in done]))
+        done[0].seconds = float(np.mean([r.seconds for r in done]))
+        runs.append(done[0])
+        if done[-1].stopped:
+            done[0].stopped = True
+            break
+    return runs
 
 
 def table(runs: list[Run], score: str, form: str) -> str:
@@ -84,11 +121,14 @@ def picture(path: Path, runs: list[Run], title: str) -> None:
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 5))
     for run in runs:
+        if not run.losses:
+            continue
         width = max(len(run.losses) // 100, 1)
         smooth = np.convolve(run.losses, np.ones(width) / width, "valid")
         left.plot(np.arange(len(smooth)) + width, smooth, label=run.name)
     left.set(xlabel="step", ylabel="training loss (nats)", yscale="log", title=title)
-    left.legend()
+    if left.lines:
+        left.legend()
     for name, p in runs[0].model.named_parameters():
         if p.is_packed:
             z = p.lo.reshape(-1, 2)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import rbe
-from _report import Run, fit, picture, table
+from _report import STOPPED, Run, fit, picture, positive, side_by_side, table
 from rbe import nn
 
 CONTEXT = 16
@@ -66,12 +66,12 @@ def main() -> None:
     """Train, compare, sample, save."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--data", required=True, help="a text file")
-    parser.add_argument("--steps", type=int, default=2000)
-    parser.add_argument("--batch", type=int, default=256)
-    parser.add_argument("--width", type=int, default=512)
+    parser.add_argument("--steps", type=positive, default=2000)
+    parser.add_argument("--batch", type=positive, default=256)
+    parser.add_argument("--width", type=positive, default=512)
     parser.add_argument("--lr", type=float, default=2e-3, help="rate of dense parameters")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--seeds", type=int, default=1, help="number of seeds; the table gives the means")
+    parser.add_argument("--seeds", type=positive, default=1, help="number of seeds; the table gives the means")
     parser.add_argument("--start", default="ROMEO:", help="what the sample begins with")
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder of the model and the picture")
     args = parser.parse_args()
@@ -85,23 +85,17 @@ def main() -> None:
     split = len(text.codes) * 9 // 10
     train_codes, held_out = text.codes[:split], text.codes[split:]
 
-    runs = []
-    for packed in (True, False):
-        seeds = []
-        for seed in range(args.seed, args.seed + args.seeds):
-            rbe.manual_seed(seed)
-            run = Run("packed" if packed else "dense", build(len(text.characters), args.width, packed))
-            p = run.model.parameters()
-            optimizer = rbe.optim.HybridOptimizer(p, lr=args.lr, seed=seed) if packed else rbe.optim.Adam(p, lr=args.lr)
-            schedule = rbe.optim.lr_scheduler.CosineAnnealingLR(optimizer, args.steps)
-            fit(run, batches(train_codes, args.batch, seed), args.steps, optimizer, schedule)
-            run.score = validation_loss(run.model, held_out)
-            seeds.append(run)
-        if args.seeds > 1:
-            print(f"{seeds[0].name}: validation loss of each seed " + ", ".join(f"{r.score:.3f}" for r in seeds))
-        seeds[0].score = float(np.mean([r.score for r in seeds]))
-        seeds[0].seconds = float(np.mean([r.seconds for r in seeds]))
-        runs.append(seeds[0])
+    def train(packed: bool, seed: int) -> Run:
+        rbe.manual_seed(seed)
+        run = Run("packed" if packed else "dense", build(len(text.characters), args.width, packed))
+        p = run.model.parameters()
+        optimizer = rbe.optim.HybridOptimizer(p, lr=args.lr, seed=seed) if packed else rbe.optim.Adam(p, lr=args.lr)
+        schedule = rbe.optim.lr_scheduler.CosineAnnealingLR(optimizer, args.steps)
+        fit(run, batches(train_codes, args.batch, seed), args.steps, optimizer, schedule)
+        run.score = validation_loss(run.model, held_out)
+        return run
+
+    runs = side_by_side(train, range(args.seed, args.seed + args.seeds), "validation loss", ".3f")
 
     path = args.out / "chars.safetensors"
     rbe.save(path, runs[0].model.state_dict(), {"characters": text.characters, "width": str(args.width)})
@@ -110,6 +104,8 @@ def main() -> None:
     print("\n" + table(runs, "validation nats", ".3f"))
     print(f"\nthe packed model writes:\n{sample(runs[0].model, text, args.start, 400, args.seed)}\n")
     print(f"saved {path} ({path.stat().st_size:,} bytes); picture: {figure}")
+    if runs[-1].stopped:
+        raise SystemExit(STOPPED)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import rbe
-from _report import Run, fit, picture, table
+from _report import STOPPED, Run, fit, picture, positive, side_by_side, table
 from rbe import nn
 
 Data = tuple[rbe.RBETensor, rbe.RBETensor]
@@ -87,12 +87,12 @@ def main() -> None:
     """Train, compare, save, reload."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--data", help="folder of MNIST's idx files (default: the 8x8 digits that come with scikit-learn)")
-    parser.add_argument("--epochs", type=int, help="passes over the data (default: 10 for MNIST, 60 for the small set)")
-    parser.add_argument("--batch", type=int, default=100)
-    parser.add_argument("--hidden", type=int, default=256)
+    parser.add_argument("--epochs", type=positive, help="passes over the data (default: 10 for MNIST, 60 for the small set)")
+    parser.add_argument("--batch", type=positive, default=100)
+    parser.add_argument("--hidden", type=positive, default=256)
     parser.add_argument("--lr", type=float, default=2e-3, help="rate of dense parameters")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--seeds", type=int, default=1, help="number of seeds; the table gives the means")
+    parser.add_argument("--seeds", type=positive, default=1, help="number of seeds; the table gives the means")
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder of the model and the picture")
     args = parser.parse_args()
     try:
@@ -102,14 +102,11 @@ def main() -> None:
     args.epochs = args.epochs or (10 if args.data else 60)
     args.out.mkdir(parents=True, exist_ok=True)
 
-    runs = []
-    for packed in (True, False):
-        seeds = [train(packed, train_set, test_set, args, args.seed + i) for i in range(args.seeds)]
-        if args.seeds > 1:
-            print(f"{seeds[0].name}: test accuracy of each seed " + ", ".join(f"{r.score:.2f}" for r in seeds))
-        seeds[0].score = float(np.mean([r.score for r in seeds]))
-        seeds[0].seconds = float(np.mean([r.seconds for r in seeds]))
-        runs.append(seeds[0])
+    if args.batch > len(train_set[1]):
+        parser.error(f"--batch {args.batch}: there are {len(train_set[1])} samples")
+
+    seeds = range(args.seed, args.seed + args.seeds)
+    runs = side_by_side(lambda packed, seed: train(packed, train_set, test_set, args, seed), seeds, "test accuracy", ".2f")
 
     path = args.out / "digits.safetensors"
     before = accuracy(runs[0].model, test_set)
@@ -126,6 +123,8 @@ def main() -> None:
     )
     if after != before:
         raise SystemExit("the reloaded model differs from the saved one")
+    if runs[-1].stopped:
+        raise SystemExit(STOPPED)
 
 
 if __name__ == "__main__":

@@ -1,3 +1,4 @@
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -54,3 +55,26 @@ def test_missing_data_is_said(name, args, tmp_path):
 @pytest.mark.parametrize("name", ["train_digits.py", "train_chars.py"])
 def test_help(name, tmp_path):
     assert "--seed" in run(name, "--help", cwd=tmp_path).stdout
+
+
+def test_ctrl_c_saves_and_leaves(tmp_path):
+    command = [sys.executable, str(EXAMPLES / "train_digits.py"), "--epochs", "500", "--out", str(tmp_path)]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    bar = ""
+    while "step/s" not in bar:
+        bar += process.stderr.read(1)
+    process.send_signal(signal.SIGINT)
+    out, error = process.communicate(timeout=60)
+    assert process.returncode == 130, error
+    assert "stopped after" in out
+    assert "dense" not in out
+    assert "Traceback" not in error
+    assert any(t.is_packed for t in rbe.load(tmp_path / "digits.safetensors").values())
+    assert (tmp_path / "digits.png").exists()
+
+
+@pytest.mark.parametrize("argument", [["--epochs", "0"], ["--batch", "100000"], ["--seeds", "-1"]])
+def test_arguments_out_of_range_are_said(argument, tmp_path):
+    result = run("train_digits.py", *argument, cwd=tmp_path)
+    assert result.returncode == 2
+    assert argument[0] in result.stderr

@@ -62,6 +62,7 @@ def run(code, **env):
         ({"RBE_ISA": "mmx"}, "scalar, avx2 or avx512"),
         ({"RBE_NUM_THREADS": "none"}, "whole number"),
         ({"RBE_NUM_THREADS": "0"}, "whole number"),
+        ({"RBE_LOG": "loud"}, "warning"),
     ],
 )
 def test_malformed_environment_fails_at_import(env, text):
@@ -69,6 +70,12 @@ def test_malformed_environment_fails_at_import(env, text):
     assert result.returncode != 0
     assert "ConfigError" in result.stderr
     assert text in result.stderr
+
+
+def test_the_log_names_the_settings():
+    result = run("import rbe", RBE_LOG="info", RBE_ISA="scalar", RBE_NUM_THREADS="2")
+    assert "scalar kernels, 2 threads" in result.stderr
+    assert run("import rbe").stderr == ""
 
 
 def test_forced_settings_are_live():

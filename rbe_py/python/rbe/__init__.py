@@ -141,7 +141,10 @@ from .functional_ops import (
 )  # fmt: skip
 from .graph import ComputationGraph
 from .io import load, save
+from .log import start as _start
 from .nn import RBEActivation, RBELinear
+
+_start()
 
 __all__ = [
     "ComputationGraph", "ConfigError", "DTypeError", "DeviceError", "FormatError", "Generator", "GraphError", "NonFiniteError",

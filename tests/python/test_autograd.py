@@ -289,3 +289,9 @@ def test_conventions_at_kinks():
     a, b = rbe.ones(1, requires_grad=True), rbe.ones(1, requires_grad=True)
     rbe.maximum(a, b).backward()
     assert (a.grad.tolist(), b.grad.tolist()) == ([0.5], [0.5])
+
+
+def test_packed_linear_without_inputs_or_outputs_is_refused():
+    for x, hi, z in [((2, 0), (3, 0), (3, 0, 2)), ((2, 5), (0, 1), (0, 1, 2))]:
+        with pytest.raises(rbe.ShapeError, match="at least one"):
+            F.packed_linear(rbe.zeros(*x), np.zeros(hi, np.uint64), rbe.zeros(*z), 1.0)

@@ -238,6 +238,9 @@ impl RBETensor {
             return Err(RbeError::shape(OP, "x (…, in) and z (out, blocks, 2)", format!("{:?} and {:?}", self.shape(), z.shape())));
         };
         let (rows, blocks) = (*rows, *blocks);
+        if cols == 0 || rows == 0 {
+            return Err(RbeError::shape(OP, "at least one input and one output", format!("x {:?} and z {:?}", self.shape(), z.shape())));
+        }
         if blocks != cols.div_ceil(BITS) || hi.len() != rows * blocks {
             let expected = format!("hi ({rows}, {0}) and z ({rows}, {0}, 2) for x (…, {cols})", cols.div_ceil(BITS));
             return Err(RbeError::shape(OP, expected, format!("{} words and {:?}", hi.len(), z.shape())));

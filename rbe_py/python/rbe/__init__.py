@@ -4,7 +4,7 @@ Weights live in 128-bit blocks from the first step to the shipped file; there is
 """
 
 from . import _methods as _methods
-from . import autograd, data, errors, io, memory, nn, optim, utils
+from . import autograd, data, errors, io, memory, nn, optim, trainer, utils
 from ._rbe import (
     RBEGradient,
     RBETensor,
@@ -45,6 +45,7 @@ from .data import Generator
 from .dtypes import bool, dtype, float32, float64, int64
 from .errors import (
     ConfigError,
+    DependencyError,
     DeviceError,
     DTypeError,
     FormatError,
@@ -143,13 +144,15 @@ from .graph import ComputationGraph
 from .io import load, save
 from .log import start as _start
 from .nn import RBEActivation, RBELinear
+from .trainer import Trainer
 
 _start()
 
 __all__ = [
-    "ComputationGraph", "ConfigError", "DTypeError", "DeviceError", "FormatError", "Generator", "GraphError", "NonFiniteError",
+    "ComputationGraph", "ConfigError", "DTypeError", "DependencyError",
+    "DeviceError", "FormatError", "Generator", "GraphError", "NonFiniteError",
     "OutOfRangeError", "RBEActivation", "RBEError", "RBEGradient", "RBELinear", "RBETensor", "ShapeError", "TensorError",
-    "__version__", "abs", "add", "all", "allclose", "amax", "amin", "any", "arange", "argmax", "argmin", "as_tensor",
+    "Trainer", "__version__", "abs", "add", "all", "allclose", "amax", "amin", "any", "arange", "argmax", "argmin", "as_tensor",
     "autograd", "bool", "broadcast_to", "cat", "ceil", "chunk", "clamp", "clone", "concat", "cos", "data", "div", "dtype",
     "empty", "enable_grad", "eq", "equal", "errors", "exp", "expm1", "eye", "flatten", "float32", "float64", "floor",
     "floor_divide", "from_dlpack", "from_numpy", "full", "full_like", "gather", "ge", "get_default_dtype",
@@ -160,6 +163,6 @@ __all__ = [
     "permute", "pow", "prod", "rand", "rand_like", "randint", "randn", "randn_like", "randperm", "reciprocal",
     "register_operation", "relu", "remainder", "reshape", "round", "rsqrt", "save", "set_default_dtype", "set_grad_enabled",
     "set_num_threads", "set_rng_state", "sigmoid", "sign", "sin", "softmax", "split", "sqrt", "square", "squeeze", "stack",
-    "std", "sub", "sum", "tanh", "tensor", "transpose", "unbind", "unsqueeze", "utils", "var",
+    "std", "sub", "sum", "tanh", "tensor", "trainer", "transpose", "unbind", "unsqueeze", "utils", "var",
     "where", "zeros", "zeros_like",
 ]  # fmt: skip

@@ -54,3 +54,7 @@ class FormatError(RBEError, OSError):
 
 class ConfigError(RBEError, ValueError):
     """A setting of the process: thread count, instruction set, environment variable."""
+
+
+class DependencyError(RBEError, ImportError):
+    """A package that is not among the requirements of this one, and that something needs."""

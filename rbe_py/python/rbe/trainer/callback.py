@@ -1,0 +1,111 @@
+"""What is called while a trainer works."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ..errors import DTypeError, TensorError
+
+if TYPE_CHECKING:
+    from .loop import Trainer
+
+EVENTS = ("on_fit_start", "on_epoch_start", "on_step_end", "on_epoch_end", "on_interrupt", "on_fit_end")
+
+
+class Callback:
+    """Base of callbacks: a method for every event, each given the trainer.
+
+    Attributes
+    ----------
+    last : bool
+        Be called after all others, as one that saves their state must be.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> class Counter(rbe.trainer.Callback):
+    ...     steps = 0
+    ...     def on_step_end(self, trainer):
+    ...         self.steps += 1
+    """
+
+    last = False
+
+    def on_fit_start(self, trainer: "Trainer") -> None:
+        """Before the first batch; the state of a run that is continued is already there."""
+
+    def on_epoch_start(self, trainer: "Trainer") -> None:
+        """Before the first batch of an epoch."""
+
+    def on_step_end(self, trainer: "Trainer") -> None:
+        """After every step of the optimiser; `trainer.state.logs` has the loss and metrics of the epoch so far."""
+
+    def on_epoch_end(self, trainer: "Trainer") -> None:
+        """After an epoch and its validation; `trainer.history[-1]` is its account."""
+
+    def on_interrupt(self, trainer: "Trainer") -> None:
+        """After the step in which Ctrl-C came."""
+
+    def on_fit_end(self, trainer: "Trainer") -> None:
+        """After the last epoch, after an interrupt, and after an error."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a run that is continued must know."""
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
+
+
+class Call(Callback):
+    """Plain functions as a callback.
+
+    Parameters
+    ----------
+    **functions
+        A function of the trainer for each event: on_fit_start, on_epoch_start, on_step_end, on_epoch_end, on_interrupt,
+        on_fit_end.
+
+    Raises
+    ------
+    DTypeError
+        For an event of another name, or a value that cannot be called.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> call = rbe.trainer.Call(on_step_end=lambda trainer: print(trainer.state.step))
+    """
+
+    def __init__(self, **functions: "Callable[[Trainer], Any]") -> None:
+        for event, function in functions.items():
+            if event not in EVENTS or not callable(function):
+                raise DTypeError("Call", f"functions for {', '.join(EVENTS)}", f"{event}={function!r}")
+            setattr(self, event, function)
+
+
+def as_callback(callback: Any) -> Callback:
+    """Return a callback; a plain function is called after every epoch.
+
+    Raises
+    ------
+    DTypeError
+        For anything else.
+    """
+    if isinstance(callback, Callback):
+        return callback
+    if callable(callback) and not isinstance(callback, type):
+        return Call(on_epoch_end=callback)
+    raise DTypeError("Trainer", "callbacks or functions of the trainer", repr(callback))
+
+
+def watched(value_of: dict[str, float], name: str, op: str) -> float:
+    """Return the logged value of a name.
+
+    Raises
+    ------
+    TensorError
+        If nothing of that name is logged.
+    """
+    if name not in value_of:
+        raise TensorError(op, f"one of {', '.join(value_of)} to watch", repr(name))
+    return value_of[name]

@@ -1,0 +1,82 @@
+"""Files that a run continues from."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import TensorError
+from .callback import Callback
+from .stopping import Best
+
+if TYPE_CHECKING:
+    from .loop import Trainer
+
+
+class Checkpoint(Callback):
+    """Keep `last.safetensors` and `best.safetensors`, each a whole run: `fit(resume=…)` continues from either.
+
+    The last is written after every epoch and at Ctrl-C, the best when a watched value is better than ever.
+
+    Parameters
+    ----------
+    folder : path
+        Made if it is not there.
+    monitor : str
+        Name in the account of an epoch; without validation the default gives way to "loss".
+    mode : {"min", "max"}
+        Whether smaller or larger is better.
+    every_steps : int, optional
+        Write the last one after so many steps too.
+
+    Raises
+    ------
+    TensorError
+        For an unknown mode, or `every_steps` below 1.
+
+    Examples
+    --------
+    >>> import rbe, tempfile
+    >>> checkpoint = rbe.trainer.Checkpoint(tempfile.mkdtemp(), monitor="val_accuracy", mode="max")
+    """
+
+    last = True
+
+    def __init__(
+        self, folder: str | os.PathLike[str], monitor: str = "val_loss", mode: str = "min", every_steps: int | None = None
+    ) -> None:
+        if every_steps is not None and every_steps < 1:
+            raise TensorError("Checkpoint", "every_steps >= 1", str(every_steps))
+        self.best = Best("Checkpoint", monitor, mode)
+        self.folder, self.every_steps = Path(folder), every_steps
+        self.last_path, self.best_path = self.folder / "last.safetensors", self.folder / "best.safetensors"
+
+    def on_fit_start(self, trainer: "Trainer") -> None:
+        """Make the folder."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def on_step_end(self, trainer: "Trainer") -> None:
+        """Write the last one if its time has come."""
+        if self.every_steps is not None and trainer.state.step % self.every_steps == 0:
+            trainer.save(self.last_path)
+
+    def on_epoch_end(self, trainer: "Trainer") -> None:
+        """Write the last one, and the best if it is."""
+        entry = trainer.history[-1]
+        if self.best.monitor == "val_loss" and "val_loss" not in entry:
+            self.best.monitor = "loss"
+        improved = self.best.improves(entry)
+        trainer.save(self.last_path)
+        if improved:
+            trainer.save(self.best_path)
+
+    def on_interrupt(self, trainer: "Trainer") -> None:
+        """Write the last one."""
+        trainer.save(self.last_path)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best value."""
+        return {"best": self.best.value}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
+        self.best.value = state_dict["best"]

@@ -1,0 +1,352 @@
+"""The loop itself."""
+
+import copy
+import itertools
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from .. import io
+from ..errors import DependencyError, FormatError, TensorError
+from ..nn.module import Module
+from ..nn.utils import clip_grad_norm_, clip_grad_value_
+from ..optim.base import Optimizer
+from ..optim.lr_scheduler import ReduceLROnPlateau
+from .callback import Callback, as_callback, watched
+from .evaluation import Evaluator, Loss
+from .interrupt import Interrupt
+from .metric import Averages, Metric
+from .progress import Progress
+from .state import State, random_state, set_random_state
+
+Path = str | os.PathLike[str]
+
+
+class Trainer(Evaluator):
+    """Train, evaluate and apply a model.
+
+    A batch is a tuple or list whose last part is the target and whose other parts are the model's arguments; override
+    `forward` and `samples` for another form. The first Ctrl-C ends `fit` after the present step: callbacks save, then
+    KeyboardInterrupt is raised.
+
+    Parameters
+    ----------
+    model : Module
+        With packed parameters, dense ones or both.
+    optimizer : Optimizer
+    loss : callable
+        Takes outputs and target, returns the mean over the samples of the batch.
+    scheduler : LRScheduler or ReduceLROnPlateau, optional
+    schedule_every : {"step", "epoch"}
+        When the scheduler advances; ReduceLROnPlateau always does after an epoch.
+    monitor : str, optional
+        What ReduceLROnPlateau is given: default "val_loss", or "loss" without validation.
+    metrics : sequence or mapping of callables, optional
+        Take outputs and target, return the mean over the samples; "accuracy" stands for `rbe.trainer.accuracy`.
+    callbacks : sequence of Callback or callable
+        A plain function is called after every epoch, with the trainer.
+    accumulate : int
+        Batches whose gradients make one step: together they are one batch of all their samples.
+    clip_norm, clip_value : float, optional
+        Bound of the norm of all gradients, or of each element of dense ones.
+    progress : bool, optional
+        Show a bar: default if tqdm is installed.
+
+    Attributes
+    ----------
+    state : State
+        Counters.
+    history : list of dict
+        For every epoch: "epoch", "step", "loss", metrics, the same with "val_" of the validation, "lr", "seconds".
+
+    Raises
+    ------
+    TensorError
+        For arguments outside their range, or that an optimiser working `in_backward` excludes.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> model = rbe.nn.Sequential(rbe.RBELinear(8, 32), rbe.nn.ReLU(), rbe.nn.Linear(32, 2))
+    >>> x = rbe.randn(64, 8)
+    >>> data = rbe.data.TensorDataset(x, (x[:, 0] > 0).long())
+    >>> trainer = rbe.Trainer(
+    ...     model, rbe.optim.HybridOptimizer(model.parameters()), rbe.nn.CrossEntropyLoss(),
+    ...     metrics=["accuracy"], progress=False,
+    ... )
+    >>> history = trainer.fit(rbe.data.DataLoader(data, 16, shuffle=True, seed=0), epochs=8)
+    >>> len(history), history[-1]["step"]
+    (8, 32)
+    >>> trainer.evaluate(rbe.data.DataLoader(data, 16))["accuracy"] > 0.9
+    True
+    >>> trainer.predict(rbe.data.DataLoader(data, 16)).shape
+    (64, 2)
+    """
+
+    def __init__(
+        self,
+        model: Module,
+        optimizer: Optimizer,
+        loss: Loss,
+        *,
+        scheduler: Any = None,
+        schedule_every: str = "step",
+        monitor: str | None = None,
+        metrics: Sequence[str | Metric] | Mapping[str, Metric] = (),
+        callbacks: Sequence[Callback | Callable[["Trainer"], Any]] = (),
+        accumulate: int = 1,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+        progress: bool | None = None,
+    ) -> None:
+        self._check(optimizer, schedule_every, accumulate, clip_norm, clip_value)
+        super().__init__(model, loss, metrics)
+        self.optimizer, self.scheduler = optimizer, scheduler
+        self.schedule_every = "epoch" if isinstance(scheduler, ReduceLROnPlateau) else schedule_every
+        self.monitor = monitor
+        self.accumulate, self.clip_norm, self.clip_value = accumulate, clip_norm, clip_value
+        listed = [as_callback(c) for c in callbacks]
+        if progress is not False and not any(isinstance(c, Progress) for c in listed):
+            try:
+                listed.append(Progress())
+            except DependencyError:
+                if progress:
+                    raise
+        self.callbacks = sorted(listed, key=lambda c: c.last)
+        self.state = State()
+        self.history: list[dict[str, Any]] = []
+        self.epochs = 0
+        self.batches_per_epoch: int | None = None
+        self._loader: Any = None
+        self._epoch_start: dict[str, Any] | None = None  # random numbers as they were before the epoch's order was drawn
+        self._loaded: dict[str, Any] | None = None  # those of a file, until there is a loader
+        self._interrupt = Interrupt()
+
+    def _check(self, optimizer: Any, every: str, accumulate: int, norm: float | None, value: float | None) -> None:
+        def check(holds: bool, expected: str, got: object) -> None:
+            if not holds:
+                raise TensorError("Trainer", expected, str(got))
+
+        check(every in ("step", "epoch"), "schedule_every 'step' or 'epoch'", repr(every))
+        check(accumulate >= 1, "accumulate >= 1", accumulate)
+        check(norm is None or norm > 0, "clip_norm > 0", norm)
+        check(value is None or value > 0, "clip_value > 0", value)
+        whole = accumulate == 1 and norm is None and value is None
+        at_once = getattr(optimizer, "in_backward", False)
+        check(whole or not at_once, "no accumulation and no clipping with in_backward", "some")
+
+    @property
+    def lr(self) -> float:
+        """Rate of the first group."""
+        return float(self.optimizer.param_groups[0]["lr"])
+
+    def fit(
+        self,
+        loader: Iterable[Any],
+        validation: Iterable[Any] | None = None,
+        *,
+        epochs: int = 1,
+        resume: bool | Path = False,
+    ) -> list[dict[str, Any]]:
+        """Train.
+
+        Parameters
+        ----------
+        loader : DataLoader, or anything that can be iterated over anew for every epoch
+        validation : the same, optional
+            Evaluated after every epoch.
+        epochs : int
+            In all, with those of a run that is continued.
+        resume : path or bool
+            A file of `save` or of a Checkpoint to continue from; True continues where this trainer stands. The run goes
+            on as if it had not been interrupted, bit for bit, also in the middle of an epoch, given the same model,
+            optimiser, scheduler, callbacks and loader. (Random numbers that workers kept from epoch to epoch
+            draw on their own are not part of it.)
+
+        Returns
+        -------
+        list of dict
+            `history`.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            After Ctrl-C, once callbacks have saved.
+        """
+        if epochs < 1:
+            raise TensorError("fit", "epochs >= 1", str(epochs))
+        if resume is False:
+            self.state, self.history, self._epoch_start, self._loaded = State(), [], None, None
+        elif resume is not True:
+            self.load(resume)
+        if self._loaded is not None:
+            set_random_state(self._loaded, loader)
+            self._loaded = None
+        self._loader, self.epochs, self.state.stop = loader, epochs, False
+        self.batches_per_epoch = _length(loader)
+        self.model.train()
+        self._interrupt = Interrupt()
+        started: list[Callback] = []
+        try:
+            with self._interrupt:
+                for callback in self.callbacks:
+                    callback.on_fit_start(self)
+                    started.append(callback)
+                while self.state.epoch < epochs and not self.state.stop and not self._interrupt.came:
+                    self._epoch(validation)
+                if self._interrupt.came:
+                    self._call("on_interrupt")
+        finally:
+            for callback in started:
+                callback.on_fit_end(self)
+        if self._interrupt.came:
+            raise KeyboardInterrupt
+        return self.history
+
+    def _call(self, event: str) -> None:
+        for callback in self.callbacks:
+            getattr(callback, event)(self)
+
+    def _epoch(self, validation: Iterable[Any] | None) -> None:
+        state, started = self.state, time.perf_counter()
+        batches = self._batches()
+        self._call("on_epoch_start")
+        for group in iter(lambda: list(itertools.islice(batches, self.accumulate)), []):
+            self._step(group)
+            self._call("on_step_end")
+            if self._interrupt.came or state.stop:
+                return
+        if state.batch == 0:
+            raise TensorError("fit", "a loader that yields batches in every epoch", f"none in epoch {state.epoch + 1}")
+        entry: dict[str, Any] = {"epoch": state.epoch + 1, "step": state.step, **state.logs}
+        if validation is not None:
+            found = self._evaluate(validation, lambda: self._interrupt.came)
+            if found is None:
+                return  # interrupted: the epoch is finished when the run continues
+            entry.update({f"val_{name}": value for name, value in found.items()})
+        entry.update(lr=self.lr, seconds=time.perf_counter() - started)
+        if self.scheduler is not None and self.schedule_every == "epoch":
+            if isinstance(self.scheduler, ReduceLROnPlateau):
+                name = self.monitor or ("loss" if validation is None else "val_loss")
+                self.scheduler.step(watched(entry, name, "ReduceLROnPlateau"))
+            else:
+                self.scheduler.step()
+        self.history.append(entry)
+        state.epoch, state.batch, state.averages = state.epoch + 1, 0, Averages()
+        self._epoch_start = None
+        self._call("on_epoch_end")
+
+    def _batches(self) -> Iterator[Any]:
+        """The batches of the present epoch that are not used yet."""
+        if self._epoch_start is None:
+            self._epoch_start = random_state(self._loader)
+            fresh: Iterator[Any] = iter(self._loader)
+            return fresh
+        # Draw the order of the epoch again, pass over what was used, and go on with the random numbers of now.
+        now = random_state(self._loader)
+        set_random_state(self._epoch_start, self._loader)
+        batches: Iterator[Any] = iter(self._loader)
+        for i in range(self.state.batch):
+            try:
+                next(batches)
+            except StopIteration:
+                raise TensorError("fit", f"a loader of {self.state.batch} or more batches to continue", str(i)) from None
+        set_random_state(now, self._loader)
+        return batches
+
+    def _step(self, group: list[Any]) -> None:
+        """One step of the optimiser, on the gradients of all batches of a group."""
+        self.optimizer.zero_grad()
+        sizes = [self.samples(batch) for batch in group]
+        for batch, samples in zip(group, sizes, strict=True):
+            outputs, target = self.forward(batch)
+            loss = self.loss(outputs, target)
+            part = loss if len(group) == 1 else loss * (samples / sum(sizes))
+            part.backward()
+            self.state.averages.add({"loss": loss.item(), **self._measure(outputs, target)}, samples)
+        if self.clip_norm is not None:
+            clip_grad_norm_(self.model.parameters(), self.clip_norm)
+        if self.clip_value is not None:
+            clip_grad_value_((p for p in self.model.parameters() if not p.is_packed), self.clip_value)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        if self.scheduler is not None and self.schedule_every == "step":
+            self.scheduler.step()
+        self.state.step += 1
+        self.state.batch += len(group)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that a run needs to continue bit for bit."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": None if self.scheduler is None else self.scheduler.state_dict(),
+            "state": self.state.state_dict(),
+            "history": self.history,
+            "random": random_state(self._loader),
+            "epoch_start": self._epoch_start,
+            "callbacks": [[type(c).__name__, c.state_dict()] for c in self.callbacks if c.state_dict()],
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over what `state_dict` returned; nothing has changed after an error.
+
+        Raises
+        ------
+        FormatError
+            For the state of something else, or of a trainer with other callbacks.
+        TensorError, ShapeError
+            For the state of another model or optimiser.
+        """
+        before = copy.deepcopy(self.state_dict())
+        try:
+            self._take(state_dict)
+        except Exception as e:
+            self._take(before)
+            if isinstance(e, KeyError):
+                raise FormatError("load", "the state of a Trainer", f"one without {e}") from e
+            raise
+
+    def _take(self, saved: dict[str, Any]) -> None:
+        keyed = [c for c in self.callbacks if c.state_dict()]
+        names = [name for name, _ in saved["callbacks"]]
+        if names != [type(c).__name__ for c in keyed]:
+            raise FormatError("load", f"the state of callbacks {[type(c).__name__ for c in keyed]}", str(names))
+        if (saved["scheduler"] is None) != (self.scheduler is None):
+            raise FormatError("load", "a scheduler both in the trainer and in the file, or in neither", "one")
+        self.model.load_state_dict(saved["model"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        if self.scheduler is not None:
+            self.scheduler.load_state_dict(saved["scheduler"])
+        self.state.load_state_dict(saved["state"])
+        self.history, self._epoch_start, self._loaded = list(saved["history"]), saved["epoch_start"], saved["random"]
+        for callback, (_, own) in zip(keyed, saved["callbacks"], strict=True):
+            callback.load_state_dict(own)
+
+    def save(self, path: Path) -> None:
+        """Write all that a run needs to continue to a safetensors file, whole or not at all.
+
+        Raises
+        ------
+        FormatError
+            If the file cannot be written.
+        """
+        io.save(path, self.state_dict())
+
+    def load(self, path: Path) -> None:
+        """Take over what `save` wrote; `fit(resume=True)` then continues.
+
+        Raises
+        ------
+        FormatError, TensorError
+            As `load_state_dict`.
+        """
+        self.load_state_dict(io.load(path))
+
+
+def _length(loader: Any) -> int | None:
+    try:
+        return len(loader)
+    except TypeError:
+        return None

@@ -1,0 +1,68 @@
+"""A progress bar of a run."""
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from ..optional import require
+from .callback import Callback
+
+if TYPE_CHECKING:
+    from .loop import Trainer
+
+
+class Progress(Callback):
+    """A bar (of the package tqdm) of all batches to come: epoch, loss, metrics, examples a second, remaining time.
+
+    Parameters
+    ----------
+    **options
+        Passed on to `tqdm`: file, disable, mininterval, …
+
+    Raises
+    ------
+    DependencyError
+        Without tqdm.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> progress = rbe.trainer.Progress(mininterval=1.0)
+    """
+
+    def __init__(self, **options: Any) -> None:
+        self._tqdm = require("Progress", "tqdm").tqdm
+        self.options = options
+        self._bar: Any = None
+
+    def on_fit_start(self, trainer: "Trainer") -> None:
+        """Show the bar; batches of an earlier run count as done."""
+        per_epoch, state = trainer.batches_per_epoch, trainer.state
+        total = per_epoch * trainer.epochs if per_epoch else None
+        self._bar = self._tqdm(total=total, initial=state.epoch * (per_epoch or 0) + state.batch, unit="batch", **self.options)
+        self._samples, self._started = 0, time.perf_counter()
+        self._batch, self._counted = state.batch, state.averages.samples
+
+    def on_epoch_start(self, trainer: "Trainer") -> None:
+        """Name the epoch."""
+        self._bar.set_description(f"epoch {trainer.state.epoch + 1}/{trainer.epochs}", refresh=False)
+        self._batch, self._counted = trainer.state.batch, trainer.state.averages.samples
+
+    def on_step_end(self, trainer: "Trainer") -> None:
+        """Move the bar."""
+        state = trainer.state
+        self._samples += state.averages.samples - self._counted
+        rate = self._samples / (time.perf_counter() - self._started)
+        figures = [f"{name} {value:.4g}" for name, value in state.logs.items()]
+        self._bar.set_postfix_str(", ".join([*figures, f"{rate:.0f} examples/s"]), refresh=False)
+        self._bar.update(state.batch - self._batch)
+        self._batch, self._counted = state.batch, state.averages.samples
+
+    def on_epoch_end(self, trainer: "Trainer") -> None:
+        """Write the epoch's figures above the bar."""
+        entry = trainer.history[-1]
+        figures = [f"{name} {value:.4g}" for name, value in entry.items() if name not in ("epoch", "step")]
+        self._bar.write(f"epoch {entry['epoch']}: " + ", ".join(figures), file=self.options.get("file"))
+
+    def on_fit_end(self, trainer: "Trainer") -> None:
+        """Leave the bar as it is."""
+        self._bar.close()

@@ -75,3 +75,82 @@ def test_names_mean_what_torchs_mean():
         assert mine.dtype.name == str(reference.dtype).removeprefix("torch.")
         assert mine.shape == tuple(reference.shape)
         np.testing.assert_allclose(mine.numpy(), reference.numpy(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_from_torch_and_to_torch_share_memory(dtype):
+    theirs = torch.arange(12).reshape(3, 4).to(getattr(torch, dtype))
+    ours = rbe.from_torch(theirs)
+    back = rbe.to_torch(ours)
+    theirs[1, 2] = 0
+    assert (ours[1, 2].item(), back[1, 2].item()) == (0, 0)
+    assert back.data_ptr() == theirs.data_ptr()
+    assert str(back.dtype) == f"torch.{dtype}"
+    recorded = rbe.from_torch(torch.ones(3, requires_grad=True))
+    assert not recorded.requires_grad
+    assert not rbe.to_torch(rbe.ones(3, requires_grad=True)).requires_grad
+
+
+def test_what_torch_has_and_we_have_not():
+    with pytest.raises(rbe.DTypeError, match="float16"):
+        rbe.from_torch(torch.zeros(2, dtype=torch.float16))
+    with pytest.raises(rbe.DeviceError, match="meta"):
+        rbe.from_torch(torch.zeros(2, device="meta"))
+    with pytest.raises(rbe.DTypeError, match="list"):
+        rbe.from_torch([1.0])
+    with pytest.raises(rbe.DTypeError, match="to_dense"):
+        rbe.to_torch(rbe.RBELinear(64, 2).weight)
+
+
+def models():
+    theirs = torch.nn.Sequential(torch.nn.Linear(100, 32), torch.nn.BatchNorm1d(32), torch.nn.ReLU(), torch.nn.Linear(32, 5))
+    theirs(torch.randn(50, 100))
+    ours = rbe.nn.Sequential(rbe.nn.Linear(100, 32), rbe.nn.BatchNorm1d(32), rbe.nn.ReLU(), rbe.nn.Linear(32, 5))
+    packed = rbe.nn.Sequential(rbe.RBELinear(100, 32), rbe.nn.BatchNorm1d(32), rbe.nn.ReLU(), rbe.nn.Linear(32, 5))
+    return theirs.eval(), ours.eval(), packed.eval()
+
+
+def test_state_dicts_of_torch_load():
+    theirs, ours, packed = models()
+    x = torch.randn(7, 100)
+    for state in (
+        theirs.state_dict(),
+        {k: v.double() if v.is_floating_point() else v.int() for k, v in theirs.state_dict().items()},
+    ):
+        rbe.load_torch_state_dict(ours, state)
+        np.testing.assert_allclose(ours(rbe.from_torch(x)).detach().numpy(), theirs(x).detach().numpy(), rtol=1e-4, atol=1e-5)
+    half = {k: v.bfloat16() if v.is_floating_point() else v for k, v in theirs.state_dict().items()}
+    rbe.load_torch_state_dict(ours, half)
+    np.testing.assert_array_equal(ours[0].weight.detach().numpy(), half["0.weight"].float().numpy())
+
+    before = packed[0].weight.hi
+    with pytest.raises(rbe.ShapeError, match=r"0\.weight packed"):
+        rbe.load_torch_state_dict(packed, theirs.state_dict())
+    large = dict(theirs.state_dict())
+    large["0.weight"] = large["0.weight"] * 1000
+    with pytest.raises(rbe.TensorError, match=r"0\.weight within reach"):
+        rbe.load_torch_state_dict(packed, large, encode=True)
+    np.testing.assert_array_equal(packed[0].weight.hi, before)
+    assert rbe.load_torch_state_dict(packed, theirs.state_dict(), encode=True) == ([], [])
+    near = rbe.RBETensor.encode(theirs[0].weight.detach().numpy()).to_dense().numpy()
+    np.testing.assert_allclose(packed[0].weight.to_dense().detach().numpy(), near, rtol=1e-5, atol=1e-7)
+    np.testing.assert_array_equal(packed[3].weight.detach().numpy(), theirs[3].weight.detach().numpy())
+
+    with pytest.raises(rbe.TensorError, match=r"unexpected"):
+        rbe.load_torch_state_dict(ours, {**theirs.state_dict(), "9.weight": torch.zeros(1)})
+    assert rbe.load_torch_state_dict(ours, {"0.bias": torch.zeros(32)}, strict=False).missing_keys[0] == "0.weight"
+
+
+def test_safetensors_files_of_torch(tmp_path):
+    files = pytest.importorskip("safetensors.torch")
+    theirs, ours, packed = models()
+    files.save_file(theirs.state_dict(), tmp_path / "theirs.safetensors")
+    rbe.load_torch_state_dict(ours, rbe.load(tmp_path / "theirs.safetensors"))
+    rbe.save(tmp_path / "ours.safetensors", ours.state_dict())
+    back = files.load_file(tmp_path / "ours.safetensors")
+    for name, value in theirs.state_dict().items():
+        assert torch.equal(back[name], value)
+    rbe.save(tmp_path / "packed.safetensors", packed.state_dict())
+    hi = files.load_file(tmp_path / "packed.safetensors")["0.weight.hi"]
+    assert hi.dtype == torch.uint64
+    np.testing.assert_array_equal(hi.numpy(), packed[0].weight.hi)

@@ -206,3 +206,10 @@ def test_a_malformed_nesting_is_refused(tmp_path, nesting):
     safetensors.numpy.save_file({"b": np.zeros(1, np.float32)}, tmp_path / "x", {"rbe.tree": nesting})
     with pytest.raises(rbe.FormatError, match="load"):
         rbe.load(tmp_path / "x")
+
+
+def test_torchs_arguments_mean_the_same(tmp_path):
+    rbe.save({"a": rbe.ones(2)}, tmp_path / "x")
+    assert rbe.load(tmp_path / "x", map_location="cpu", weights_only=False)["a"].tolist() == [1, 1]
+    with pytest.raises(rbe.DeviceError, match="cuda"):
+        rbe.load(tmp_path / "x", map_location="cuda")

@@ -4,7 +4,7 @@ Weights live in 128-bit blocks from the first step to the shipped file; there is
 """
 
 from . import _methods as _methods
-from . import autograd, data, errors, io, memory, nn, optim, trainer, utils
+from . import autograd, cuda, data, errors, io, memory, nn, optim, trainer, utils
 from ._rbe import (
     RBEGradient,
     RBETensor,
@@ -42,6 +42,7 @@ from .creation import (
     zeros_like,
 )  # fmt: skip
 from .data import Generator
+from .device import device
 from .dtypes import bool, dtype, float32, float64, int64
 from .errors import (
     ConfigError,
@@ -141,6 +142,7 @@ from .functional_ops import (
     where,
 )  # fmt: skip
 from .graph import ComputationGraph
+from .interop import from_torch, load_torch_state_dict, to_torch
 from .io import load, save
 from .log import start as _start
 from .nn import RBEActivation, RBELinear
@@ -153,16 +155,18 @@ __all__ = [
     "DeviceError", "FormatError", "Generator", "GraphError", "NonFiniteError",
     "OutOfRangeError", "RBEActivation", "RBEError", "RBEGradient", "RBELinear", "RBETensor", "ShapeError", "TensorError",
     "Trainer", "__version__", "abs", "add", "all", "allclose", "amax", "amin", "any", "arange", "argmax", "argmin", "as_tensor",
-    "autograd", "bool", "broadcast_to", "cat", "ceil", "chunk", "clamp", "clone", "concat", "cos", "data", "div", "dtype",
+    "autograd", "bool", "broadcast_to", "cat", "ceil", "chunk", "clamp", "clone", "concat", "cos", "cuda", "data",
+    "device", "div", "dtype",
     "empty", "enable_grad", "eq", "equal", "errors", "exp", "expm1", "eye", "flatten", "float32", "float64", "floor",
-    "floor_divide", "from_dlpack", "from_numpy", "full", "full_like", "gather", "ge", "get_default_dtype",
+    "floor_divide", "from_dlpack", "from_numpy", "from_torch", "full", "full_like", "gather", "ge", "get_default_dtype",
     "get_num_threads", "get_rng_state", "gt", "index_select", "int64", "io", "is_grad_enabled", "is_tensor", "isa",
-    "isfinite", "isinf", "isnan", "le", "linspace", "load", "log", "log1p", "log_softmax", "logical_and", "logical_not",
+    "isfinite", "isinf", "isnan", "le", "linspace", "load",
+    "load_torch_state_dict", "log", "log1p", "log_softmax", "logical_and", "logical_not",
     "logical_or", "logical_xor", "logsumexp", "lt", "manual_seed", "masked_fill", "matmul", "max", "maximum", "mean",
     "memory", "min", "minimum", "mul", "narrow", "ne", "neg", "nn", "no_grad", "numel", "ones", "ones_like", "optim",
     "permute", "pow", "prod", "rand", "rand_like", "randint", "randn", "randn_like", "randperm", "reciprocal",
     "register_operation", "relu", "remainder", "reshape", "round", "rsqrt", "save", "set_default_dtype", "set_grad_enabled",
     "set_num_threads", "set_rng_state", "sigmoid", "sign", "sin", "softmax", "split", "sqrt", "square", "squeeze", "stack",
-    "std", "sub", "sum", "tanh", "tensor", "trainer", "transpose", "unbind", "unsqueeze", "utils", "var",
+    "std", "sub", "sum", "tanh", "tensor", "to_torch", "trainer", "transpose", "unbind", "unsqueeze", "utils", "var",
     "where", "zeros", "zeros_like",
 ]  # fmt: skip

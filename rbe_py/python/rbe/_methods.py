@@ -8,8 +8,11 @@ import numpy as np
 
 from . import _inplace, _rbe, creation, dtypes
 from ._rbe import RBETensor
+from .device import device
 from .dtypes import as_dtype
 from .errors import DeviceError, GraphError, OutOfRangeError, ShapeError
+
+_CPU = device("cpu")
 
 
 class MaxResult(NamedTuple):
@@ -320,7 +323,7 @@ def install() -> None:
         "T": property(lambda self: self.permute(*range(self.ndim - 1, -1, -1))),
         "mT": property(lambda self: self.transpose(-1, -2)),
         "data": property(lambda self: self.detach(), _inplace.set_data),
-        "device": property(lambda self: "cpu"),
+        "device": property(lambda self: _CPU),
         "itemsize": property(lambda self: self.dtype.itemsize),
         "dim": lambda self: self.ndim,
         "nelement": lambda self: self.numel(),

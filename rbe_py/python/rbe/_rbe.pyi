@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from typing_extensions import Self, disjoint_base
 
+from .device import device
 from .dtypes import DTypeLike, dtype
 
 __all__ = [
@@ -141,7 +142,7 @@ class RBETensor:
     @data.setter
     def data(self, value: RBETensor) -> None: ...
     @property
-    def device(self) -> str: ...
+    def device(self) -> device: ...
     @property
     def itemsize(self) -> int: ...
     def numel(self) -> int: ...

@@ -9,8 +9,9 @@ from numpy.typing import ArrayLike
 
 from . import _rbe, dtypes
 from ._rbe import RBETensor
+from .device import check_device as check_device
 from .dtypes import DTypeLike, as_dtype
-from .errors import DeviceError, DTypeError, ShapeError
+from .errors import DTypeError, ShapeError
 
 Shape = int | Sequence[int]
 
@@ -35,12 +36,6 @@ def set_default_dtype(dtype: DTypeLike) -> None:
     if not chosen.is_floating_point:
         raise DTypeError("set_default_dtype", "float32 or float64", chosen.name)
     _default_dtype = chosen
-
-
-def check_device(op: str, device: object) -> None:
-    """Raise DeviceError unless `device` is the CPU."""
-    if device is not None and str(device) != "cpu":
-        raise DeviceError(op, "cpu", str(device))
 
 
 def _finish(t: RBETensor, requires_grad: bool) -> RBETensor:

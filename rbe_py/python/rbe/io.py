@@ -5,7 +5,7 @@ import os
 import tempfile
 import zlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import safetensors.numpy
@@ -33,12 +33,20 @@ def _checksum(arrays: Mapping[str, "np.ndarray[Any, Any]"], metadata: Mapping[st
     return f"{crc:08x}"
 
 
-def save(path: str | os.PathLike[str], state_dict: Mapping[Any, Any], metadata: Mapping[str, str] | None = None) -> None:
+Path = str | os.PathLike[str]
+
+
+@overload
+def save(path: Path, state_dict: Mapping[Any, Any], metadata: Mapping[str, str] | None = None) -> None: ...
+@overload
+def save(path: Mapping[Any, Any], state_dict: Path, metadata: Mapping[str, str] | None = None) -> None: ...
+def save(path: Any, state_dict: Any, metadata: Mapping[str, str] | None = None) -> None:
     """Write tensors, or nested state such as that of a model and its optimiser, to a safetensors file.
 
     The file appears whole or not at all: it is written to a temporary file beside `path`, flushed and renamed. A packed
     tensor `name` becomes `name.hi` (U64) and `name.lo` (F32) with `name.shape` and `name.scale` in the metadata. Tensors
     of nested state have dotted names; the nesting, with its numbers and strings, stands in the metadata as `rbe.tree`.
+    Torch's order of arguments, `save(state_dict, path)`, means the same.
 
     Parameters
     ----------
@@ -71,6 +79,8 @@ def save(path: str | os.PathLike[str], state_dict: Mapping[Any, Any], metadata: 
     >>> run["epoch"]
     3
     """
+    if isinstance(path, Mapping):
+        path, state_dict = state_dict, path
     arrays: dict[str, np.ndarray[Any, Any]] = {}
     notes: dict[str, str] = dict(metadata or {})
     for key, text in notes.items():
@@ -115,18 +125,29 @@ def _umask() -> int:
     return mask
 
 
-def load(path: str | os.PathLike[str]) -> dict[Any, Any]:
+def load(path: Path, map_location: object = None, *, weights_only: bool = True) -> dict[Any, Any]:
     """Read a safetensors file: what `save` was given, or names and tensors; packed ones come back packed.
+
+    Parameters
+    ----------
+    path : path
+    map_location : device, optional
+        Taken for torch's sake: the CPU.
+    weights_only : bool
+        Taken for torch's sake: a file never holds code.
 
     Raises
     ------
     FormatError
         For a file that is missing, truncated, altered or foreign. There is no partial result.
+    DeviceError
+        For another device.
     """
+    creation.check_device("load", map_location)
     return load_with_metadata(path)[0]
 
 
-def load_with_metadata(path: str | os.PathLike[str]) -> tuple[dict[Any, Any], dict[str, str]]:
+def load_with_metadata(path: Path) -> tuple[dict[Any, Any], dict[str, str]]:
     """Read tensors as `load` and the metadata given to `save`."""
     target = os.fspath(path)
     try:

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rbe_core::array::{Array, SliceSpec};
 use rbe_core::gradcheck::{Tolerance, gradcheck};
-use rbe_core::op::{CrossEntropyOptions, Picks, Reduction, Running, mse_loss, table::RULES};
+use rbe_core::op::{CrossEntropyOptions, Picks, Reduction, Running, Windows, mse_loss, table::RULES};
 use rbe_core::packed::{Cycle, Family};
 use rbe_core::{DType, RBETensor, RbeError, Result};
 
@@ -60,6 +60,7 @@ fn cases() -> Cases {
     axes(&mut c);
     places(&mut c);
     networks(&mut c);
+    windows(&mut c);
     c
 }
 
@@ -260,6 +261,58 @@ fn networks(c: &mut Cases) {
         }
         let options = CrossEntropyOptions { reduction, ..Default::default() };
         c.add("cross_entropy", vec![t(1, &[2, 4, 3])], move |x| x[0].cross_entropy(&ints(&[0, 3, 1, 2, 3, 0], &[2, 3]), options.clone()));
+    }
+}
+
+fn windows(c: &mut Cases) {
+    let slide = |kernel: &[usize], stride: &[usize], padding: &[(usize, usize)], dilation: &[usize]| {
+        Windows::new("test", kernel, stride, padding, dilation).unwrap()
+    };
+    let planes = [
+        slide(&[3, 3], &[1, 1], &[(1, 1), (1, 1)], &[1, 1]),
+        slide(&[2, 3], &[2, 1], &[(1, 0), (0, 2)], &[1, 2]),
+        slide(&[1, 5], &[3, 2], &[(0, 0), (2, 2)], &[1, 1]),
+        slide(&[2, 2], &[2, 2], &[(0, 0), (0, 0)], &[2, 1]),
+    ];
+    let line = slide(&[3], &[2], &[(1, 1)], &[2]);
+    for w in planes.clone() {
+        c.add("unfold", vec![t(1, &[2, 2, 5, 6])], move |x| x[0].unfold(&w));
+    }
+    let w = line.clone();
+    c.add("unfold", vec![t(1, &[2, 2, 9])], move |x| x[0].unfold(&w));
+
+    for (w, kernel) in planes.clone().into_iter().zip([[3, 3], [2, 3], [1, 5], [2, 2]]) {
+        for groups in [1, 2] {
+            let (filters, w) = (t(2, &[6, 4 / groups, kernel[0], kernel[1]]), w.clone());
+            c.add("conv", vec![t(1, &[3, 4, 5, 6]), filters, t(3, &[6])], move |x| x[0].conv(&x[1], Some(&x[2]), &w, groups));
+        }
+    }
+    let w = line.clone();
+    c.add("conv", vec![t(1, &[2, 4, 9]), t(2, &[4, 1, 3])], move |x| x[0].conv(&x[1], None, &w, 4));
+    // Packed filters are no float64 input; x and bias are, and the filters' gradients have tests of their own.
+    for groups in [1, 2] {
+        let filters = rbe_core::packed::PackedTensor::random(&[6, 4 / groups, 3, 3], None, rbe_core::random::stream()).unwrap();
+        let (filters, w) = (RBETensor::from_packed(filters, true), planes[0].clone());
+        c.add("conv", vec![t(1, &[2, 4, 5, 6]), t(3, &[6])], move |x| x[0].conv(&filters, Some(&x[1]), &w, groups));
+    }
+
+    for w in [planes[0].clone(), planes[3].clone(), slide(&[3, 2], &[2, 3], &[(1, 1), (0, 0)], &[1, 2])] {
+        for ceil in [false, true] {
+            let w = w.clone();
+            c.add("max_pool", vec![t(1, &[2, 2, 5, 6])], move |x| x[0].max_pool(&w, ceil));
+        }
+    }
+    let w = line;
+    c.add("max_pool", vec![t(1, &[2, 9])], move |x| x[0].max_pool(&w, false));
+    let means = slide(&[3, 2], &[2, 1], &[(1, 1), (1, 1)], &[1, 1]);
+    for (ceil, count_padding, divisor) in [(false, true, None), (true, false, None), (true, true, Some(5)), (true, true, None)] {
+        let w = means.clone();
+        c.add("avg_pool", vec![t(1, &[2, 2, 6, 5])], move |x| x[0].avg_pool(&w, ceil, count_padding, divisor));
+    }
+    let w = slide(&[2], &[2], &[(1, 1)], &[1]);
+    c.add("avg_pool", vec![t(1, &[2, 7])], move |x| x[0].avg_pool(&w, false, false, None));
+    for parts in [vec![Some(3), Some(2)], vec![None, Some(7)], vec![Some(4)]] {
+        c.add("adaptive_avg_pool", vec![t(1, &[2, 3, 5, 6])], move |x| x[0].adaptive_avg_pool(&parts));
     }
 }
 

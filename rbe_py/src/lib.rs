@@ -11,6 +11,7 @@ mod ops;
 mod optim;
 mod runtime;
 mod tensor;
+mod window;
 
 use pyo3::prelude::*;
 
@@ -37,6 +38,8 @@ mod _rbe {
     use crate::runtime::{get_num_threads, isa, pool_clear, pool_reset, pool_stats, raise_error, set_num_threads};
     #[pymodule_export]
     use crate::tensor::RBETensor;
+    #[pymodule_export]
+    use crate::window::{adaptive_avg_pool, avg_pool, conv, max_pool, max_pool_places, unfold};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

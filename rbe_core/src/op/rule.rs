@@ -74,6 +74,11 @@ impl<'a> Inputs<'a> {
         self.values.is_empty()
     }
 
+    /// Input `i`, dense or packed.
+    pub fn value(&self, i: usize) -> &'a Value {
+        &self.values[i]
+    }
+
     /// Input `i`, which must be dense.
     ///
     /// # Errors
@@ -173,6 +178,14 @@ impl<'a> Cx<'a> {
 
     fn missing(&self, what: &str) -> RbeError {
         RbeError::graph(self.rule.name.clone(), format!("its rule to save {what}"), "a rule that does not")
+    }
+
+    /// Saved input `i`, dense or packed.
+    ///
+    /// # Errors
+    /// `Graph` if the rule does not save it.
+    pub fn value(&self, i: usize) -> Result<&'a Value> {
+        self.inputs.get(i).and_then(Option::as_ref).ok_or_else(|| self.missing("that input"))
     }
 
     /// Saved dense input `i`.

@@ -83,6 +83,12 @@ rules! {
     LINEAR: "linear", (2, 3), X.and(Saves::input(1));
     PACKED_LINEAR: "packed_linear", (2, 3), X.and(Saves::input(1));
     TWO_LEVEL_LINEAR: "two_level_linear", (2, 3), X.and(Saves::input(1));
+    // windows
+    UNFOLD: "unfold", (1, 1), NOTHING;
+    CONV: "conv", (2, 3), X.and(Saves::input(1));
+    MAX_POOL: "max_pool", (1, 1), NOTHING;
+    AVG_POOL: "avg_pool", (1, 1), NOTHING;
+    ADAPTIVE_AVG_POOL: "adaptive_avg_pool", (1, 1), NOTHING;
     // networks
     RBE_ACTIVATION: "rbe_activation", (2, 2), INPUTS;
     PACKED_ACTIVATION: "packed_activation", (2, 2), INPUTS;

@@ -29,11 +29,14 @@ __all__ = [
     "_raise_error",
     "_random_packed",
     "_set_grad_enabled",
+    "adaptive_avg_pool",
     "arange",
+    "avg_pool",
     "batch_norm",
     "clip_grad_norm",
     "clip_grad_value",
     "concat",
+    "conv",
     "cross_entropy",
     "full",
     "get_num_threads",
@@ -42,6 +45,8 @@ __all__ = [
     "isa",
     "layer_norm",
     "manual_seed",
+    "max_pool",
+    "max_pool_places",
     "mse_loss",
     "pool_clear",
     "pool_reset",
@@ -56,12 +61,14 @@ __all__ = [
     "stack",
     "tensor_from_list",
     "two_level_linear",
+    "unfold",
     "where",
 ]
 __version__: str
 
 _bool = bool
 _float = float
+_Pad = tuple[int, int]
 _Axis = int | Sequence[int] | None
 _Rates = tuple[float, float, float, tuple[float, float], float, float]
 
@@ -456,6 +463,44 @@ def batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> RBETensor: ...
+def unfold(
+    x: RBETensor, kernel: Sequence[int], stride: Sequence[int], padding: Sequence[_Pad], dilation: Sequence[int]
+) -> RBETensor: ...
+def conv(
+    x: RBETensor,
+    weight: RBETensor,
+    bias: RBETensor | None,
+    stride: Sequence[int],
+    padding: Sequence[_Pad],
+    dilation: Sequence[int],
+    groups: int,
+) -> RBETensor: ...
+def max_pool(
+    x: RBETensor,
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[_Pad],
+    dilation: Sequence[int],
+    ceil_mode: bool,
+) -> RBETensor: ...
+def max_pool_places(
+    x: RBETensor,
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[_Pad],
+    dilation: Sequence[int],
+    ceil_mode: bool,
+) -> RBETensor: ...
+def avg_pool(
+    x: RBETensor,
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[_Pad],
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor_override: int | None = None,
+) -> RBETensor: ...
+def adaptive_avg_pool(x: RBETensor, parts: Sequence[int | None]) -> RBETensor: ...
 def two_level_linear(x: RBETensor, hi: RBETensor, z: RBETensor, scale: float, bias: RBETensor | None = None) -> RBETensor: ...
 def rbe_activation(x: RBETensor, hi: RBETensor, z: RBETensor) -> RBETensor: ...
 def clip_grad_norm(params: Sequence[RBETensor], max_norm: float, error_if_nonfinite: bool) -> float: ...

@@ -1,0 +1,290 @@
+//! Convolutions: the windows of a few samples at a time as rows, times the filters; the rows are never kept.
+
+use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense};
+use super::table;
+use super::unfold::{Columns, samples, scratch};
+use super::window::Windows;
+use crate::array::{Array, Dims};
+use crate::dispatch_float;
+use crate::dtype::{DType, Float};
+use crate::error::{RbeError, Result};
+use crate::graph::{Factor, Gradient, GradientCache, apply};
+use crate::kernel::gemm::{Matrix, gemm};
+use crate::kernel::packed as kernel;
+use crate::packed::{BITS, PackedTensor};
+use crate::parallel;
+use crate::tensor::{RBETensor, Value};
+
+const OP: &str = "conv";
+/// Elements of the rows that are made at a time: they stay in the second-level cache.
+const ROWS: usize = 1 << 16;
+/// Most sums of the filters' gradient that are formed apart and then added in order.
+const PIECES: usize = 8;
+
+/// Inputs: x (samples, channels, height, width), filters dense or packed (out, channels / groups, kernel), optional
+/// bias (out).
+struct Conv {
+    windows: Windows,
+    groups: usize,
+}
+
+/// Filters of all groups, ready for products.
+enum Filters<T> {
+    Dense(Vec<T>),             // (out, cols)
+    Packed(Vec<PackedTensor>), // one (out / groups, cols) a group; T is f32
+}
+
+/// Sizes of one convolution.
+struct Plan {
+    columns: Columns, // of the channels of one group
+    samples: usize,
+    groups: usize,
+    outputs: usize, // filters of one group
+    chunk: usize,   // samples whose rows are made at a time
+}
+
+impl Conv {
+    fn plan(&self, x: &[usize], w: &[usize]) -> Result<Plan> {
+        let (n, channels, size) = samples(OP, x)?;
+        let groups = self.groups;
+        let kernel = self.windows.kernel();
+        let fits = w.len() == 2 + kernel.len() && w[2..] == kernel[..] && groups > 0;
+        if !fits || w[1] * groups != channels || w[0] == 0 || !w[0].is_multiple_of(groups) || channels == 0 {
+            let expected = format!("filters (out, {channels} / {groups}, {kernel:?}) with out a multiple of {groups} for x {x:?}");
+            return Err(RbeError::shape(OP, expected, format!("{w:?}")));
+        }
+        let columns = Columns::new(OP, &self.windows, channels / groups, size)?;
+        let chunk = (ROWS / (columns.rows() * columns.cols()).max(1)).clamp(1, n.max(1));
+        Ok(Plan { columns, samples: n, groups, outputs: w[0] / groups, chunk })
+    }
+}
+
+/// The filters as `T`: packed ones stay packed in f32 and are decoded in f64.
+fn filters<T: Float>(w: &Value, plan: &Plan) -> Result<Filters<T>> {
+    Ok(match w {
+        Value::Dense(w) => Filters::Dense(w.cast(T::DTYPE).to_vec()?),
+        Value::Packed(w) if T::DTYPE == DType::F64 => Filters::Dense(w.to_dense::<T>().to_vec()?),
+        Value::Packed(w) if plan.groups == 1 => Filters::Packed(vec![w.clone()]),
+        Value::Packed(w) => {
+            let (hi, lo, each) = (w.hi(), w.lo(), plan.outputs * w.blocks());
+            let part = |(hi, lo)| PackedTensor::new(&[plan.outputs, w.cols()], hi, lo, Some(w.scale()));
+            Filters::Packed(hi.chunks_exact(each).zip(lo.chunks_exact(2 * each)).map(part).collect::<Result<_>>()?)
+        }
+    })
+}
+
+/// Writes the transpose of `source` (rows, cols), in tiles of whole cache lines.
+fn transpose<T: Float>(source: &[T], rows: usize, cols: usize, out: &mut [T]) {
+    const TILE: usize = 16;
+    for first in (0..rows).step_by(TILE) {
+        let here = TILE.min(rows - first);
+        for c in 0..cols {
+            let to = &mut out[c * rows + first..][..here];
+            to.iter_mut().enumerate().for_each(|(r, o)| *o = source[(first + r) * cols + c]);
+        }
+    }
+}
+
+impl Plan {
+    /// Elements of group `g` of sample `s`, which holds `len` of every group.
+    fn part<T>(&self, of: &[T], s: usize, g: usize, len: usize) -> std::ops::Range<usize> {
+        let start = (s * self.groups + g) * len;
+        debug_assert!(start + len <= of.len());
+        start..start + len
+    }
+
+    /// `y` (samples, out, windows) of the samples `x`.
+    fn forward<T: Float>(&self, x: &[T], w: &Filters<T>, y: &mut [T]) {
+        let (l, k, o) = (self.columns.rows(), self.columns.cols(), self.outputs);
+        let n = y.len() / (self.groups * o * l);
+        let (mut pad, mut rows) = (scratch::<T>(self.columns.scratch()), scratch::<T>(n * l * k));
+        let mut across = scratch::<T>(if matches!(w, Filters::Packed(_)) { n * l * o } else { 0 });
+        let (rows, across) = (rows.slice_mut::<T>(), across.slice_mut::<T>());
+        for g in 0..self.groups {
+            for (s, rows) in rows.chunks_exact_mut(l * k).enumerate() {
+                self.columns.unfold(&x[self.part(x, s, g, self.columns.sample())], pad.slice_mut(), rows);
+            }
+            match w {
+                Filters::Dense(w) => {
+                    let w = Matrix::row_major(&w[g * o * k..], k);
+                    for (s, rows) in rows.chunks_exact(l * k).enumerate() {
+                        let range = self.part(y, s, g, o * l);
+                        gemm(o, l, k, w, Matrix::row_major(rows, k).t(), &mut y[range], l, false);
+                    }
+                }
+                Filters::Packed(w) => {
+                    kernel::forward(bytemuck::cast_slice(rows), n * l, &w[g], None, bytemuck::cast_slice_mut(across));
+                    for (s, across) in across.chunks_exact(l * o).enumerate() {
+                        let range = self.part(y, s, g, o * l);
+                        transpose(across, l, o, &mut y[range]);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Gradients of a chunk of samples: writes `dx` if there is one and adds to that of the filters, `dw` (out, cols).
+    fn backward<T: Float>(&self, x: &[T], dy: &[T], w: &Filters<T>, dx: Option<&mut [T]>, dw: Option<&mut [T]>) {
+        let (l, k, o) = (self.columns.rows(), self.columns.cols(), self.outputs);
+        let n = dy.len() / (self.groups * o * l);
+        let (mut pad, mut rows) = (scratch::<T>(self.columns.scratch()), scratch::<T>(n * l * k));
+        let (pad, rows) = (pad.slice_mut::<T>(), rows.slice_mut::<T>());
+        if let Some(dw) = dw {
+            let row = &mut rows[..l * k];
+            for (s, g) in (0..n * self.groups).map(|i| (i / self.groups, i % self.groups)) {
+                self.columns.unfold(&x[self.part(x, s, g, self.columns.sample())], pad, row);
+                let dy = Matrix::row_major(&dy[self.part(dy, s, g, o * l)], l);
+                gemm(o, k, l, dy, Matrix::row_major(row, k), &mut dw[g * o * k..], k, true);
+            }
+        }
+        let Some(dx) = dx else { return };
+        for g in 0..self.groups {
+            match w {
+                Filters::Dense(w) => {
+                    let w = Matrix::row_major(&w[g * o * k..], k);
+                    for (s, rows) in rows.chunks_exact_mut(l * k).enumerate() {
+                        let dy = Matrix::row_major(&dy[self.part(dy, s, g, o * l)], l);
+                        gemm(l, k, o, dy.t(), w, rows, k, false);
+                    }
+                }
+                Filters::Packed(w) => {
+                    let mut across = scratch::<T>(n * l * o);
+                    let across = across.slice_mut::<T>();
+                    for (s, across) in across.chunks_exact_mut(l * o).enumerate() {
+                        transpose(&dy[self.part(dy, s, g, o * l)], o, l, across);
+                    }
+                    kernel::dx(bytemuck::cast_slice(across), n * l, &w[g], bytemuck::cast_slice_mut(rows));
+                }
+            }
+            for (s, rows) in rows.chunks_exact(l * k).enumerate() {
+                let range = self.part(dx, s, g, self.columns.sample());
+                self.columns.fold(rows, pad, &mut dx[range]);
+            }
+        }
+    }
+
+    /// Gradients of all samples: `dx` if there is one is written, that of the filters (out, cols) returned if wanted.
+    ///
+    /// Samples are cut into pieces that do not depend on the threads, and the pieces' sums added in order.
+    fn gradients<T: Float>(&self, x: &[T], dy: &[T], w: &Filters<T>, dx: Option<&mut [T]>, wanted: bool) -> Vec<T> {
+        let (sample, out) = (self.columns.sample() * self.groups, self.outputs * self.groups * self.columns.rows());
+        let len = if wanted { self.outputs * self.groups * self.columns.cols() } else { 0 };
+        let each = self.samples.div_ceil(PIECES).max(1);
+        let pieces = self.samples.div_ceil(each);
+        let mut parts: Vec<Option<&mut [T]>> = match dx {
+            Some(dx) => dx.chunks_mut((each * sample).max(1)).map(Some).collect(),
+            None => (0..pieces).map(|_| None).collect(),
+        };
+        let sums = parallel::map_mut(&mut parts, |p, dx| {
+            let mut dw = vec![T::zero(); len];
+            let end = ((p + 1) * each).min(self.samples);
+            let mut dx = dx.as_deref_mut();
+            for s in (p * each..end).step_by(self.chunk) {
+                let n = self.chunk.min(end - s);
+                let here = dx.take().map(|dx| dx.split_at_mut(n * sample));
+                let (here, rest) = here.map_or((None, None), |(here, rest)| (Some(here), Some(rest)));
+                let (x, dy) = (&x[s * sample..(s + n) * sample], &dy[s * out..(s + n) * out]);
+                self.backward(x, dy, w, here, wanted.then_some(&mut dw));
+                dx = rest;
+            }
+            dw
+        });
+        let mut total = vec![T::zero(); len];
+        for part in sums {
+            total.iter_mut().zip(part).for_each(|(t, p)| *t += p);
+        }
+        total
+    }
+}
+
+/// Gradient of packed filters from the whole cotangent `g` (rows, cols): it is smaller than the factors a convolution
+/// has, one row for every window, and is held as the product of itself and the identity.
+fn packed_gradient(w: &PackedTensor, g: &Array) -> Result<Gradient> {
+    let (rows, cols, blocks) = (w.rows(), w.cols(), w.blocks());
+    let (g, hi) = (g.cast(DType::F32), w.hi());
+    let levels = Array::build(&[rows, blocks, 2], |out: &mut [f32]| {
+        out.fill(0.0);
+        for (i, g) in g.read::<f32>().iter().enumerate() {
+            let (block, bit) = (i / cols * blocks + i % cols / BITS, i % cols % BITS);
+            out[2 * block + (hi[block] >> bit & 1) as usize] += *g;
+        }
+    });
+    let dy = Array::zeros(DType::F32, &[rows, rows]);
+    dy.write::<f32>().iter_mut().step_by(rows + 1).for_each(|v| *v = 1.0);
+    Ok(Gradient::Packed(GradientCache::new(w, Factor::Product { x: g, dy }, Some(levels))))
+}
+
+impl Op for Conv {
+    fn rule(&self) -> &Rule {
+        &table::CONV
+    }
+
+    fn forward(&self, x: Inputs<'_>) -> Result<Output> {
+        let (a, w, bias) = (x.array(0)?, x.value(1), x.optional(2)?);
+        let plan = self.plan(a.shape(), w.shape())?;
+        let (out, windows) = (plan.groups * plan.outputs, plan.columns.rows());
+        if let Some(bias) = bias
+            && bias.shape() != [out]
+        {
+            return Err(RbeError::shape(OP, format!("bias ({out})"), format!("{:?}", bias.shape())));
+        }
+        let dtype = a.dtype().promote(w.dtype());
+        let a = a.cast(dtype).contiguous();
+        let bias = bias.map(|b| b.cast(dtype).contiguous());
+        let shape: Dims = [plan.samples, out].into_iter().chain(plan.columns.counts).collect();
+        dispatch_float!(OP, dtype, T => {
+            let (w, x, bias) = (filters::<T>(w, &plan)?, a.read::<T>(), bias.as_ref().map(Array::read::<T>));
+            let sample = plan.columns.sample() * plan.groups;
+            Ok(Array::build(&shape, |y: &mut [T]| parallel::for_each_piece(y, (plan.chunk * out * windows).max(1), |p, piece| {
+                plan.forward(&x[p * plan.chunk * sample..], &w, piece);
+                if let Some(bias) = &bias {
+                    for (i, row) in piece.chunks_exact_mut(windows).enumerate() {
+                        row.iter_mut().for_each(|y| *y += bias[i % out]);
+                    }
+                }
+            }))
+            .into())
+        })
+    }
+
+    fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
+        let dy = cx.dy().contiguous();
+        let (x, w) = (cx.input(0)?.cast(dy.dtype()).contiguous(), cx.value(1)?);
+        let plan = self.plan(x.shape(), w.shape())?;
+        let mut grads = Grads::new();
+        dispatch_float!(OP, dy.dtype(), T => {
+            let filters = filters::<T>(w, &plan)?;
+            let (x, dy) = (x.read::<T>(), dy.read::<T>());
+            let dx = cx.needs(0).then(|| Array::build(cx.shape(0), |_: &mut [T]| {}));
+            let dw = plan.gradients(&x, &dy, &filters, dx.as_ref().map(Array::write::<T>).as_deref_mut(), cx.needs(1));
+            grads.push(dx.and_then(dense));
+            grads.push(match w {
+                _ if !cx.needs(1) => None,
+                Value::Dense(w) => dense(Array::from_slice(&dw, w.shape())?),
+                Value::Packed(w) => Some(packed_gradient(w, &Array::from_slice(&dw, &[w.rows(), w.cols()])?)?),
+            });
+            Ok(())
+        })?;
+        if cx.arity() > 2 {
+            grads.push(if cx.needs(2) { dense(dy.sum_axes(&[0, 2, 3])) } else { None });
+        }
+        Ok(grads)
+    }
+}
+
+impl RBETensor {
+    /// Correlation of x (samples, channels, one or two spatial axes) with filters (out, channels / groups, kernel), dense
+    /// or packed: (samples, out, windows along each axis). Group `g` of the outputs sees group `g` of the channels only.
+    ///
+    /// # Errors
+    /// `Shape` if shapes, groups and windows do not fit; `DType` for a packed x or integers.
+    pub fn conv(&self, weight: &RBETensor, bias: Option<&RBETensor>, windows: &Windows, groups: usize) -> Result<RBETensor> {
+        windows.over(self, |x| {
+            let op = Conv { windows: windows.clone(), groups };
+            match bias {
+                Some(bias) => apply(op, &[x, weight, bias]),
+                None => apply(op, &[x, weight]),
+            }
+        })
+    }
+}

@@ -1,0 +1,272 @@
+//! Pooling: the largest element or the mean of every window of a plane.
+
+use super::rule::{Cx, Grads, Inputs, Op, Output, Rule};
+use super::table;
+use super::window::{Slide, Windows, on_planes, planes, with_size};
+use crate::array::Array;
+use crate::dispatch_float;
+use crate::dtype::Float;
+use crate::error::{RbeError, Result};
+use crate::graph::apply;
+use crate::parallel;
+use crate::tensor::RBETensor;
+
+/// Elements of the planes of one parallel piece.
+const PIECE: usize = 1 << 14;
+
+/// Calls `body(plane, out plane)` with the number of each plane and its `len` elements of `out`, in parallel.
+fn each_plane<T: Send>(out: &mut [T], len: usize, work: usize, body: impl Fn(usize, &mut [T]) + Sync + Send) {
+    if len == 0 {
+        return;
+    }
+    let each = PIECE.div_ceil(work.max(1));
+    parallel::for_each_piece(out, each * len, |p, piece| {
+        piece.chunks_mut(len).enumerate().for_each(|(i, plane)| body(p * each + i, plane));
+    });
+}
+
+/// Fails for padding that could leave a window without an element.
+fn check_padding(op: &'static str, windows: &Windows) -> Result<()> {
+    let wide = |s: &&Slide| 2 * s.padding.0.max(s.padding.1) > s.reach();
+    match windows.slides.iter().find(wide) {
+        Some(slide) => Err(RbeError::value(op, format!("padding of at most half the window's {}", slide.reach()), slide.padding.0)),
+        None => Ok(()),
+    }
+}
+
+/// Inputs: x (…, height, width).
+struct MaxPool {
+    windows: Windows,
+    ceil: bool,
+}
+
+impl MaxPool {
+    const NAME: &str = "max_pool";
+
+    /// Position in its plane of the first largest element (or last NaN) of every window: int64.
+    fn places(&self, x: &Array) -> Result<Array> {
+        let (_, size) = planes(Self::NAME, x)?;
+        check_padding(Self::NAME, &self.windows)?;
+        let counts = self.windows.counts(Self::NAME, size, self.ceil)?;
+        let [ys, xs] = [0, 1].map(|a| (0..counts[a]).map(|i| self.windows.slides[a].range(i, size[a])).collect::<Vec<_>>());
+        let [dy, dx] = [0, 1].map(|a| self.windows.slides[a].dilation);
+        let ([h, w], x) = (size, x.contiguous());
+        dispatch_float!(Self::NAME, x.dtype(), T => {
+            let source = x.read::<T>();
+            Ok(Array::build(&with_size(x.shape(), counts), |out: &mut [i64]| each_plane(out, counts[0] * counts[1], h * w, |p, out| {
+                let plane = &source[p * h * w..][..h * w];
+                let windows = ys.iter().flat_map(|y| xs.iter().map(move |x| (*y, *x)));
+                for (o, ((y0, y1), (x0, x1))) in out.iter_mut().zip(windows) {
+                    let (mut best, mut at) = (T::of(f64::NEG_INFINITY), y0 * w + x0);
+                    for y in (y0..y1).step_by(dy) {
+                        for x in (x0..x1).step_by(dx) {
+                            let v = plane[y * w + x];
+                            if v > best || v.is_nan() {
+                                (best, at) = (v, y * w + x);
+                            }
+                        }
+                    }
+                    *o = at as i64;
+                }
+            })))
+        })
+    }
+}
+
+impl Op for MaxPool {
+    fn rule(&self) -> &Rule {
+        &table::MAX_POOL
+    }
+
+    fn forward(&self, x: Inputs<'_>) -> Result<Output> {
+        let x = x.array(0)?.contiguous();
+        let places = self.places(&x)?;
+        let (_, [h, w]) = planes(Self::NAME, &x)?;
+        let (_, counts) = planes(Self::NAME, &places)?;
+        let len = counts[0] * counts[1];
+        let value = dispatch_float!(Self::NAME, x.dtype(), T => {
+            let (source, at) = (x.read::<T>(), places.read::<i64>());
+            Ok(Array::build(places.shape(), |out: &mut [T]| each_plane(out, len, len, |p, out| {
+                let plane = &source[p * h * w..][..h * w];
+                out.iter_mut().zip(&at[p * len..]).for_each(|(o, at)| *o = plane[*at as usize]);
+            })))
+        })?;
+        Ok(Output { value, kept: [places].into_iter().collect() })
+    }
+
+    fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
+        let (dy, places) = (cx.dy().contiguous(), cx.kept(0)?);
+        let shape = cx.shape(0);
+        let (hw, (_, counts)) = (shape[shape.len() - 2..].iter().product(), planes(Self::NAME, places)?);
+        let len = counts[0] * counts[1];
+        cx.one(|| {
+            dispatch_float!(Self::NAME, dy.dtype(), T => {
+                let (dy, at) = (dy.read::<T>(), places.read::<i64>());
+                Ok(Array::build(shape, |out: &mut [T]| each_plane(out, hw, hw, |p, out| {
+                    out.fill(T::of(0.0));
+                    for (at, d) in at[p * len..][..len].iter().zip(&dy[p * len..]) {
+                        out[*at as usize] += *d;
+                    }
+                })))
+            })
+        })
+    }
+}
+
+/// Part of an axis that is averaged.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    start: usize,
+    end: usize,
+    divisor: f64, // the product of both axes' divisors divides the sum
+}
+
+/// Which parts of an axis are averaged.
+enum Averages {
+    Windows { windows: Windows, ceil: bool, count_padding: bool, divisor: Option<f64> },
+    Parts([Option<usize>; 2]), // that many even parts, or every element
+}
+
+/// Inputs: x (…, height, width).
+struct AvgPool(Averages);
+
+impl AvgPool {
+    fn name(&self) -> &'static str {
+        match self.0 {
+            Averages::Windows { .. } => "avg_pool",
+            Averages::Parts(_) => "adaptive_avg_pool",
+        }
+    }
+
+    /// The averaged parts of both axes.
+    fn spans(&self, size: [usize; 2]) -> Result<[Vec<Span>; 2]> {
+        match &self.0 {
+            Averages::Windows { windows, ceil, count_padding, divisor } => {
+                check_padding(self.name(), windows)?;
+                let counts = windows.counts(self.name(), size, *ceil)?;
+                Ok([0, 1].map(|a| {
+                    let slide = windows.slides[a];
+                    let span = |i: usize| {
+                        let (start, end) = slide.range(i, size[a]);
+                        let padded = (i * slide.stride + slide.kernel).min(size[a] + slide.padding.0 + slide.padding.1) - i * slide.stride;
+                        let count = if *count_padding { padded } else { end - start };
+                        let divisor = divisor.map_or(count as f64, |d| if a == 0 { d } else { 1.0 });
+                        Span { start, end, divisor }
+                    };
+                    (0..counts[a]).map(span).collect()
+                }))
+            }
+            Averages::Parts(parts) => {
+                if size.contains(&0) {
+                    return Err(RbeError::shape(self.name(), "spatial axes of at least 1", format!("{size:?}")));
+                }
+                Ok([0, 1].map(|a| {
+                    let (n, parts) = (size[a], parts[a].unwrap_or(size[a]));
+                    let span = |i: usize| {
+                        let (start, end) = (i * n / parts, ((i + 1) * n).div_ceil(parts));
+                        Span { start, end, divisor: (end - start) as f64 }
+                    };
+                    (0..parts).map(span).collect()
+                }))
+            }
+        }
+    }
+}
+
+impl Op for AvgPool {
+    fn rule(&self) -> &Rule {
+        match self.0 {
+            Averages::Windows { .. } => &table::AVG_POOL,
+            Averages::Parts(_) => &table::ADAPTIVE_AVG_POOL,
+        }
+    }
+
+    fn forward(&self, x: Inputs<'_>) -> Result<Output> {
+        let x = x.array(0)?.contiguous();
+        let (_, [h, w]) = planes(self.name(), &x)?;
+        let [ys, xs] = self.spans([h, w])?;
+        dispatch_float!(self.name(), x.dtype(), T => {
+            let source = x.read::<T>();
+            let shape = with_size(x.shape(), [ys.len(), xs.len()]);
+            Ok(Array::build(&shape, |out: &mut [T]| each_plane(out, ys.len() * xs.len(), h * w, |p, out| {
+                let plane = &source[p * h * w..][..h * w];
+                for (o, (y, x)) in out.iter_mut().zip(ys.iter().flat_map(|y| xs.iter().map(move |x| (y, x)))) {
+                    let sum: T = (y.start..y.end).map(|row| plane[row * w + x.start..row * w + x.end].iter().copied().sum::<T>()).sum();
+                    *o = sum / T::of(y.divisor * x.divisor);
+                }
+            }))
+            .into())
+        })
+    }
+
+    fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
+        let (dy, shape) = (cx.dy().contiguous(), cx.shape(0));
+        let (h, w) = (shape[shape.len() - 2], shape[shape.len() - 1]);
+        let [ys, xs] = self.spans([h, w])?;
+        let len = ys.len() * xs.len();
+        cx.one(|| {
+            dispatch_float!(self.name(), dy.dtype(), T => {
+                let dy = dy.read::<T>();
+                Ok(Array::build(shape, |out: &mut [T]| each_plane(out, h * w, h * w, |p, out| {
+                    out.fill(T::of(0.0));
+                    for (d, (y, x)) in dy[p * len..][..len].iter().zip(ys.iter().flat_map(|y| xs.iter().map(move |x| (y, x)))) {
+                        let share = *d / T::of(y.divisor * x.divisor);
+                        for row in y.start..y.end {
+                            out[row * w + x.start..row * w + x.end].iter_mut().for_each(|o| *o += share);
+                        }
+                    }
+                })))
+            })
+        })
+    }
+}
+
+impl RBETensor {
+    /// Largest element of every window over the last axes of x (…, channels, one or two spatial axes); padding counts as
+    /// -inf, NaN as largest. The gradient goes to the first largest element. `ceil` as in torch's `ceil_mode`.
+    ///
+    /// # Errors
+    /// `Shape` for other axes or a window larger than the padded x; `Value` for padding above half a window; `DType`
+    /// unless x is float.
+    pub fn max_pool(&self, windows: &Windows, ceil: bool) -> Result<RBETensor> {
+        windows.over(self, |x| apply(MaxPool { windows: windows.clone(), ceil }, &[x]))
+    }
+
+    /// Positions (int64), in their plane, of the elements that [`RBETensor::max_pool`] returns.
+    ///
+    /// # Errors
+    /// As [`RBETensor::max_pool`].
+    pub fn max_pool_places(&self, windows: &Windows, ceil: bool) -> Result<RBETensor> {
+        windows.over(self, |x| {
+            let op = MaxPool { windows: windows.clone(), ceil };
+            Ok(RBETensor::from_array(op.places(x.array(MaxPool::NAME)?)?))
+        })
+    }
+
+    /// Mean of every window over the last axes of x (…, channels, one or two spatial axes). Padding counts as zeros where
+    /// `count_padding`, not at all else; `divisor` divides every sum instead of the count.
+    ///
+    /// # Errors
+    /// As [`RBETensor::max_pool`]; `Value` for a dilation or a divisor of 0.
+    pub fn avg_pool(&self, windows: &Windows, ceil: bool, count_padding: bool, divisor: Option<i64>) -> Result<RBETensor> {
+        if divisor == Some(0) || windows.slides.iter().any(|s| s.dilation != 1) {
+            return Err(RbeError::value("avg_pool", "a divisor other than 0 and no dilation", format!("{divisor:?} and {windows:?}")));
+        }
+        let divisor = divisor.map(|d| d as f64);
+        windows.over(self, |x| apply(AvgPool(Averages::Windows { windows: windows.clone(), ceil, count_padding, divisor }), &[x]))
+    }
+
+    /// Means of `parts` even parts of each of the last one or two axes of x (…, channels, spatial axes); part `i` of `n`
+    /// elements reaches from `floor(i n / parts)` to `ceil((i + 1) n / parts)`. `None` leaves an axis as it is.
+    ///
+    /// # Errors
+    /// `Shape` for other axes or an empty one; `DType` unless x is float.
+    pub fn adaptive_avg_pool(&self, parts: &[Option<usize>]) -> Result<RBETensor> {
+        let both = match *parts {
+            [w] => [Some(1), w],
+            [h, w] => [h, w],
+            _ => return Err(RbeError::shape("adaptive_avg_pool", "one or two spatial axes", parts.len())),
+        };
+        on_planes(parts.len(), self, |x| apply(AvgPool(Averages::Parts(both)), &[x]))
+    }
+}

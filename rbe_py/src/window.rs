@@ -1,0 +1,95 @@
+//! Operations on windows of the spatial axes: convolution and pooling.
+
+use pyo3::prelude::*;
+use rbe_core::op::Windows;
+
+use crate::error::OrRaise;
+use crate::methods::unary;
+use crate::runtime::enter;
+use crate::tensor::RBETensor;
+
+type Sizes = Vec<usize>;
+type Padding = Vec<(usize, usize)>;
+
+/// The windows of x (N, C, …) as rows (N, windows, C · kernel).
+#[pyfunction]
+pub fn unfold(py: Python<'_>, x: &RBETensor, kernel: Sizes, stride: Sizes, padding: Padding, dilation: Sizes) -> PyResult<RBETensor> {
+    let windows = Windows::new("unfold", &kernel, &stride, &padding, &dilation).or_raise()?;
+    unary(py, x, |x| x.unfold(&windows))
+}
+
+/// Correlation of x (N, C, …) with filters (out, C / groups, …), dense or packed.
+#[pyfunction]
+#[pyo3(signature = (x, weight, bias, stride, padding, dilation, groups))]
+#[allow(clippy::too_many_arguments)] // torch's signature
+pub fn conv(
+    py: Python<'_>,
+    x: &RBETensor,
+    weight: &RBETensor,
+    bias: Option<&RBETensor>,
+    stride: Sizes,
+    padding: Padding,
+    dilation: Sizes,
+    groups: usize,
+) -> PyResult<RBETensor> {
+    let kernel = weight.inner.shape().get(2..).unwrap_or(&[]);
+    let windows = Windows::new("conv", kernel, &stride, &padding, &dilation).or_raise()?;
+    let bias = bias.map(|t| &t.inner);
+    enter(py, x.inner.numel() * kernel.iter().product::<usize>(), || x.inner.conv(&weight.inner, bias, &windows, groups))
+        .map(RBETensor::from)
+}
+
+/// Largest element of every window.
+#[pyfunction]
+pub fn max_pool(
+    py: Python<'_>,
+    x: &RBETensor,
+    kernel: Sizes,
+    stride: Sizes,
+    padding: Padding,
+    dilation: Sizes,
+    ceil_mode: bool,
+) -> PyResult<RBETensor> {
+    let windows = Windows::new("max_pool", &kernel, &stride, &padding, &dilation).or_raise()?;
+    unary(py, x, |x| x.max_pool(&windows, ceil_mode))
+}
+
+/// Positions, in their plane, of the elements that `max_pool` returns.
+#[pyfunction]
+pub fn max_pool_places(
+    py: Python<'_>,
+    x: &RBETensor,
+    kernel: Sizes,
+    stride: Sizes,
+    padding: Padding,
+    dilation: Sizes,
+    ceil_mode: bool,
+) -> PyResult<RBETensor> {
+    let windows = Windows::new("max_pool", &kernel, &stride, &padding, &dilation).or_raise()?;
+    unary(py, x, |x| x.max_pool_places(&windows, ceil_mode))
+}
+
+/// Mean of every window.
+#[pyfunction]
+#[pyo3(signature = (x, kernel, stride, padding, ceil_mode, count_include_pad, divisor_override = None))]
+#[allow(clippy::too_many_arguments)] // torch's signature
+pub fn avg_pool(
+    py: Python<'_>,
+    x: &RBETensor,
+    kernel: Sizes,
+    stride: Sizes,
+    padding: Padding,
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor_override: Option<i64>,
+) -> PyResult<RBETensor> {
+    let dilation = vec![1; kernel.len()];
+    let windows = Windows::new("avg_pool", &kernel, &stride, &padding, &dilation).or_raise()?;
+    unary(py, x, |x| x.avg_pool(&windows, ceil_mode, count_include_pad, divisor_override))
+}
+
+/// Means of even parts of the spatial axes.
+#[pyfunction]
+pub fn adaptive_avg_pool(py: Python<'_>, x: &RBETensor, parts: Vec<Option<usize>>) -> PyResult<RBETensor> {
+    unary(py, x, |x| x.adaptive_avg_pool(&parts))
+}

@@ -145,7 +145,7 @@ from .graph import ComputationGraph
 from .interop import from_torch, load_torch_state_dict, to_torch
 from .io import load, save
 from .log import start as _start
-from .nn import RBEActivation, RBELinear
+from .nn import RBEActivation, RBEConv1d, RBEConv2d, RBELinear
 from .trainer import Trainer
 
 _start()
@@ -153,7 +153,8 @@ _start()
 __all__ = [
     "ComputationGraph", "ConfigError", "DTypeError", "DependencyError",
     "DeviceError", "FormatError", "Generator", "GraphError", "NonFiniteError",
-    "OutOfRangeError", "RBEActivation", "RBEError", "RBEGradient", "RBELinear", "RBETensor", "ShapeError", "TensorError",
+    "OutOfRangeError", "RBEActivation", "RBEConv1d", "RBEConv2d",
+    "RBEError", "RBEGradient", "RBELinear", "RBETensor", "ShapeError", "TensorError",
     "Trainer", "__version__", "abs", "add", "all", "allclose", "amax", "amin", "any", "arange", "argmax", "argmin", "as_tensor",
     "autograd", "bool", "broadcast_to", "cat", "ceil", "chunk", "clamp", "clone", "concat", "cos", "cuda", "data",
     "device", "div", "dtype",

@@ -14,6 +14,7 @@ from .activation import (
     softplus,
     tanh,
 )
+from .conv import conv1d, conv2d, unfold
 from .linear import embedding, linear, one_hot, packed_linear
 from .loss import (
     binary_cross_entropy,
@@ -29,11 +30,18 @@ from .loss import (
     smooth_l1_loss,
 )
 from .norm import batch_norm, group_norm, layer_norm, normalize, rms_norm
+from .pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, avg_pool1d, avg_pool2d, max_pool1d, max_pool2d
 
 __all__ = [
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "avg_pool1d",
+    "avg_pool2d",
     "batch_norm",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "conv1d",
+    "conv2d",
     "cosine_embedding_loss",
     "cosine_similarity",
     "cross_entropy",
@@ -49,6 +57,8 @@ __all__ = [
     "leaky_relu",
     "linear",
     "log_softmax",
+    "max_pool1d",
+    "max_pool2d",
     "mse_loss",
     "nll_loss",
     "normalize",
@@ -63,4 +73,5 @@ __all__ = [
     "softmax",
     "softplus",
     "tanh",
+    "unfold",
 ]

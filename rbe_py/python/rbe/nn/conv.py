@@ -1,0 +1,141 @@
+"""Convolutions with dense filters and with filters that live in 128-bit blocks, with torch's names and signatures."""
+
+import math
+
+from .. import _rbe, creation
+from .._rbe import RBETensor
+from ..dtypes import DTypeLike
+from ..errors import ShapeError, TensorError
+from . import functional as F
+from . import init
+from .functional.conv import Sizes, edges, spread
+from .linear import fresh_bias
+from .module import Module
+from .parameter import Parameter
+
+
+class _Conv(Module):
+    """Correlate the spatial axes of x with filters, one for each output channel.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        Multiples of `groups`.
+    kernel_size, stride, dilation : int or sequence of int
+    padding : int, sequence of int, 'same' or 'valid'
+        Zeros before and after each axis.
+    groups : int
+        Group g of the outputs sees group g of the channels only.
+    bias : bool
+        Whether there is a bias.
+    padding_mode : 'zeros'
+    dtype : dtype, optional
+        Of dense parameters.
+
+    Attributes
+    ----------
+    weight : Parameter (out_channels, in_channels / groups, *kernel_size)
+        Initially of spread 1 / sqrt(fan_in) with fan_in = in_channels / groups · kernel: uniform if dense, random bits with
+        these levels if packed.
+    bias : Parameter (out_channels) or None
+        Uniform in ±1 / sqrt(fan_in) at first.
+
+    Raises
+    ------
+    ShapeError
+        For channels below 1 or that `groups` does not divide, or sizes for another number of axes.
+    TensorError
+        For a kernel, stride, padding or dilation outside its domain, or another padding_mode.
+    """
+
+    axes: int
+    packed = False
+    bias: Parameter | None
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Sizes,
+        stride: Sizes = 1,
+        padding: Sizes | str = 0,
+        dilation: Sizes = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: object = None,
+        dtype: DTypeLike = None,
+    ) -> None:
+        super().__init__()
+        op, axes = type(self).__name__, self.axes
+        creation.check_device(op, device)
+        if padding_mode != "zeros":
+            raise TensorError(op, "padding_mode 'zeros'", repr(padding_mode))
+        if min(in_channels, out_channels, groups) < 1 or in_channels % groups or out_channels % groups:
+            wanted = f"channels that are multiples of {groups} groups, at least 1"
+            raise ShapeError(op, wanted, f"{in_channels} and {out_channels}")
+        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
+        self.kernel_size = tuple(spread(op, "kernel_size", kernel_size, axes))
+        self.stride, self.dilation = tuple(spread(op, "stride", stride, axes)), tuple(spread(op, "dilation", dilation, axes))
+        edges(op, padding, self.kernel_size, self.stride, self.dilation)
+        self.padding = padding if isinstance(padding, str) else tuple(spread(op, "padding", padding, axes, 0))
+        shape = (out_channels, in_channels // groups, *self.kernel_size)
+        if self.packed:
+            self.weight = Parameter(_rbe._random_packed(list(shape)))
+        else:
+            self.weight = Parameter(creation.empty(*shape, dtype=dtype))
+            init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+        fan_in = math.prod(shape[1:])
+        self.register_parameter("bias", fresh_bias(fan_in, out_channels, dtype) if bias else None)
+
+    def extra_repr(self) -> str:
+        """Return sizes, and bytes of packed filters."""
+        more = f", {self.weight.nbytes} bytes" if self.packed else ""
+        return (
+            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}, "
+            f"padding={self.padding}, dilation={self.dilation}, groups={self.groups}, bias={self.bias is not None}{more}"
+        )
+
+
+class Conv1d(_Conv):
+    """Convolution of (N, C, L) or (C, L)."""
+
+    __doc__ = f"{__doc__}\n{_Conv.__doc__}"
+    axes = 1
+
+    def forward(self, input: RBETensor) -> RBETensor:
+        """Map (…, in_channels, L) to (…, out_channels, windows)."""
+        return F.conv1d(input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+
+
+class Conv2d(_Conv):
+    """Convolution of (N, C, H, W) or (C, H, W)."""
+
+    __doc__ = f"{__doc__}\n{_Conv.__doc__}"
+    axes = 2
+
+    def forward(self, input: RBETensor) -> RBETensor:
+        """Map (…, in_channels, H, W) to (…, out_channels, windows down, windows across)."""
+        return F.conv2d(input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+
+
+class RBEConv1d(Conv1d):
+    """Convolution of (N, C, L) or (C, L) with packed filters: 2 bits a weight, trained in that form."""
+
+    __doc__ = f"{__doc__}\n{_Conv.__doc__}"
+    packed = True
+
+
+class RBEConv2d(Conv2d):
+    """Convolution of (N, C, H, W) or (C, H, W) with packed filters: 2 bits a weight, trained in that form.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> layer = rbe.RBEConv2d(32, 64, 3, padding=1)
+    >>> layer(rbe.zeros(8, 32, 14, 14)).shape, layer.weight.nbytes
+    ((8, 64, 14, 14), 5120)
+    """
+
+    __doc__ = f"{__doc__}\n{_Conv.__doc__}"
+    packed = True

@@ -3,6 +3,7 @@
 mod activation;
 mod arithmetic;
 mod arrange;
+mod batch_norm;
 mod conv;
 mod embedding;
 mod index;
@@ -23,9 +24,9 @@ mod views;
 mod window;
 
 pub(crate) use activation::packed_units;
+pub use batch_norm::Running;
 pub use index::Picks;
 pub use loss::{CrossEntropyOptions, Reduction, mse_loss};
-pub use norm::Running;
 pub use rule::{Cx, Grads, Inputs, Op, Output, Rule, Saves, dense};
 pub use select::{Comparison, Logic};
 pub use window::Windows;

@@ -5,7 +5,7 @@ use super::table;
 use super::window::{Slide, Windows, on_planes, planes, with_size};
 use crate::array::Array;
 use crate::dispatch_float;
-use crate::dtype::Float;
+use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
 use crate::graph::apply;
 use crate::parallel;
@@ -40,35 +40,58 @@ struct MaxPool {
     ceil: bool,
 }
 
+/// Takes over, into `best` and its places `at`, every `S`-th element of `source` that is larger, or NaN; `place` is that of
+/// the first.
+fn take_larger<const S: usize, T: Float>(source: &[T], stride: usize, place: usize, best: &mut [T], at: &mut [i64]) {
+    let stride = if S > 0 { S } else { stride };
+    for (i, ((v, best), at)) in source.chunks(stride).zip(best).zip(at).enumerate() {
+        let v = v[0];
+        let larger = (v > *best) | v.is_nan();
+        *best = if larger { v } else { *best };
+        *at = if larger { (place + i * stride) as i64 } else { *at };
+    }
+}
+
 impl MaxPool {
     const NAME: &str = "max_pool";
 
-    /// Position in its plane of the first largest element (or last NaN) of every window: int64.
-    fn places(&self, x: &Array) -> Result<Array> {
+    /// Largest element of every window, and its position in its plane (int64), the first of equals.
+    ///
+    /// The windows of a row are compared together, one of their elements after the other.
+    fn largest(&self, x: &Array) -> Result<(Array, Array)> {
         let (_, size) = planes(Self::NAME, x)?;
         check_padding(Self::NAME, &self.windows)?;
         let counts = self.windows.counts(Self::NAME, size, self.ceil)?;
-        let [ys, xs] = [0, 1].map(|a| (0..counts[a]).map(|i| self.windows.slides[a].range(i, size[a])).collect::<Vec<_>>());
-        let [dy, dx] = [0, 1].map(|a| self.windows.slides[a].dilation);
-        let ([h, w], x) = (size, x.contiguous());
+        let ([h, w], [down, across], x) = (size, self.windows.slides, x.contiguous());
+        let (shape, len, each) = (with_size(x.shape(), counts), counts[0] * counts[1], PIECE.div_ceil((h * w).max(1)));
         dispatch_float!(Self::NAME, x.dtype(), T => {
-            let source = x.read::<T>();
-            Ok(Array::build(&with_size(x.shape(), counts), |out: &mut [i64]| each_plane(out, counts[0] * counts[1], h * w, |p, out| {
-                let plane = &source[p * h * w..][..h * w];
-                let windows = ys.iter().flat_map(|y| xs.iter().map(move |x| (*y, *x)));
-                for (o, ((y0, y1), (x0, x1))) in out.iter_mut().zip(windows) {
-                    let (mut best, mut at) = (T::of(f64::NEG_INFINITY), y0 * w + x0);
-                    for y in (y0..y1).step_by(dy) {
-                        for x in (x0..x1).step_by(dx) {
-                            let v = plane[y * w + x];
-                            if v > best || v.is_nan() {
-                                (best, at) = (v, y * w + x);
+            let compare = match across.stride {
+                1 => take_larger::<1, T>,
+                2 => take_larger::<2, T>,
+                _ => take_larger::<0, T>,
+            };
+            let (source, places) = (x.read::<T>(), Array::zeros(DType::I64, &shape));
+            let values = Array::build(&shape, |values: &mut [T]| {
+                let mut places = places.write::<i64>();
+                let mut pieces: Vec<_> = values.chunks_mut(each * len).zip(places.chunks_mut(each * len)).collect();
+                parallel::map_mut(&mut pieces, |p, (values, places)| {
+                    let rows = values.chunks_exact_mut(counts[1]).zip(places.chunks_exact_mut(counts[1]));
+                    for (i, (best, at)) in rows.enumerate() {
+                        let plane = &source[(p * each + i / counts[0]) * h * w..][..h * w];
+                        let (first, end) = down.range(i % counts[0], h);
+                        best.fill(T::of(f64::NEG_INFINITY));
+                        at.iter_mut().enumerate().for_each(|(i, at)| *at = (first * w + across.range(i, w).0) as i64);
+                        for row in (first..end).step_by(down.dilation) {
+                            for k in 0..across.kernel {
+                                let (windows, start) = across.visits(k, counts[1], w);
+                                let place = row * w + start;
+                                compare(&plane[place..(row + 1) * w], across.stride, place, &mut best[windows.clone()], &mut at[windows]);
                             }
                         }
                     }
-                    *o = at as i64;
-                }
-            })))
+                });
+            });
+            Ok((values, places))
         })
     }
 }
@@ -79,18 +102,7 @@ impl Op for MaxPool {
     }
 
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
-        let x = x.array(0)?.contiguous();
-        let places = self.places(&x)?;
-        let (_, [h, w]) = planes(Self::NAME, &x)?;
-        let (_, counts) = planes(Self::NAME, &places)?;
-        let len = counts[0] * counts[1];
-        let value = dispatch_float!(Self::NAME, x.dtype(), T => {
-            let (source, at) = (x.read::<T>(), places.read::<i64>());
-            Ok(Array::build(places.shape(), |out: &mut [T]| each_plane(out, len, len, |p, out| {
-                let plane = &source[p * h * w..][..h * w];
-                out.iter_mut().zip(&at[p * len..]).for_each(|(o, at)| *o = plane[*at as usize]);
-            })))
-        })?;
+        let (value, places) = self.largest(x.array(0)?)?;
         Ok(Output { value, kept: [places].into_iter().collect() })
     }
 
@@ -239,7 +251,7 @@ impl RBETensor {
     pub fn max_pool_places(&self, windows: &Windows, ceil: bool) -> Result<RBETensor> {
         windows.over(self, |x| {
             let op = MaxPool { windows: windows.clone(), ceil };
-            Ok(RBETensor::from_array(op.places(x.array(MaxPool::NAME)?)?))
+            Ok(RBETensor::from_array(op.largest(x.array(MaxPool::NAME)?)?.1))
         })
     }
 

@@ -39,6 +39,14 @@ impl Slide {
         let first = if start >= pad { start - pad } else { (pad - start).div_ceil(self.dilation) * self.dilation + start - pad };
         (first, (start + self.reach()).saturating_sub(pad).min(size))
     }
+
+    /// Which of `count` windows have their `k`-th element inside an axis of `size`, and where the first of them has it.
+    pub fn visits(&self, k: usize, count: usize, size: usize) -> (std::ops::Range<usize>, usize) {
+        let (at, pad) = (k * self.dilation, self.padding.0);
+        let first = pad.saturating_sub(at).div_ceil(self.stride);
+        let end = (size + pad).saturating_sub(at).div_ceil(self.stride).min(count);
+        if first < end { (first..end, first * self.stride + at - pad) } else { (0..0, 0) }
+    }
 }
 
 /// Windows over one or two spatial axes, the last of a tensor.

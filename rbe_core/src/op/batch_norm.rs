@@ -1,0 +1,261 @@
+//! Batch norm: every channel to mean 0 and variance 1.
+
+use super::norm::{narrow, with_affine};
+use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense};
+use super::table;
+use crate::array::Array;
+use crate::dispatch_float;
+use crate::dtype::{DType, Float};
+use crate::error::{RbeError, Result};
+use crate::graph::apply;
+use crate::parallel;
+use crate::tensor::RBETensor;
+
+const OP: &str = "batch_norm";
+/// Elements of one parallel piece, rounded up to whole samples.
+const PIECE: usize = 1 << 16;
+/// Sums that run side by side.
+const LANES: usize = 8;
+
+/// Where batch norm keeps its running statistics, and how fast they follow.
+pub struct Running {
+    /// (channels), changed in place in training.
+    pub mean: Array,
+    /// (channels), changed in place in training.
+    pub var: Array,
+    /// Share of the new statistics.
+    pub momentum: f64,
+}
+
+/// Each channel of x (N, C, …) to mean 0 and variance 1, then an affine map. Inputs: x, optional weight and bias (C).
+struct BatchNorm {
+    running: Option<Running>,
+    training: bool,
+    eps: f64,
+}
+
+/// Samples, channels, and elements of a run: one channel of one sample.
+#[derive(Clone, Copy)]
+struct Runs {
+    n: usize,
+    c: usize,
+    l: usize,
+}
+
+/// Adds `f` of every pair to `total`, in an order that the length alone decides.
+fn add_run<T: Copy, const K: usize>(a: &[T], b: &[T], f: impl Fn(T, T) -> [f64; K], total: &mut [f64; K]) {
+    let (heads, tails) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    for (x, y) in heads.remainder().iter().zip(tails.remainder()) {
+        total.iter_mut().zip(f(*x, *y)).for_each(|(t, v)| *t += v);
+    }
+    if a.len() < LANES {
+        return;
+    }
+    let mut lanes = [[0.0; LANES]; K];
+    for (x, y) in heads.zip(tails) {
+        for j in 0..LANES {
+            let v = f(x[j], y[j]);
+            (0..K).for_each(|k| lanes[k][j] += v[k]);
+        }
+    }
+    total.iter_mut().zip(lanes).for_each(|(t, lane)| *t += lane.iter().sum::<f64>());
+}
+
+impl Runs {
+    fn of(x: &Array) -> Result<Runs> {
+        match x.shape() {
+            [n, c, rest @ ..] => Ok(Runs { n: *n, c: *c, l: rest.iter().product() }),
+            other => Err(RbeError::shape(OP, "x (N, C, …)", format!("{other:?}"))),
+        }
+    }
+
+    /// Values of a channel.
+    fn count(&self) -> usize {
+        self.n * self.l
+    }
+
+    /// Samples of one parallel piece.
+    fn samples(&self) -> usize {
+        PIECE.div_ceil((self.c * self.l).max(1))
+    }
+
+    /// Sum, over each channel, of `of(channel)` of every pair; pieces are added in order.
+    fn sums<T: Float, F: Fn(T, T) -> [f64; K], const K: usize>(
+        &self,
+        a: &[T],
+        b: &[T],
+        of: impl Fn(usize) -> F + Sync + Send,
+    ) -> Vec<[f64; K]> {
+        let each = self.samples();
+        let partial = parallel::map(self.n.div_ceil(each), |p| {
+            let mut total = vec![[0.0; K]; self.c];
+            for row in p * each..((p + 1) * each).min(self.n) {
+                for (i, total) in total.iter_mut().enumerate() {
+                    let start = (row * self.c + i) * self.l;
+                    add_run(&a[start..start + self.l], &b[start..start + self.l], of(i), total);
+                }
+            }
+            total
+        });
+        let mut total = vec![[0.0; K]; self.c];
+        for part in partial {
+            total.iter_mut().zip(part).for_each(|(t, p)| (0..K).for_each(|k| t[k] += p[k]));
+        }
+        total
+    }
+
+    /// `of(channel)` of every pair.
+    fn map<T: Float, F: Fn(T, T) -> T>(&self, shape: &[usize], a: &[T], b: &[T], of: impl Fn(usize) -> F + Sync + Send) -> Array {
+        let size = (self.samples() * self.c * self.l).max(1);
+        Array::build(shape, |out: &mut [T]| {
+            parallel::for_each_piece(out, size, |p, piece| {
+                let (a, b) = (&a[p * size..], &b[p * size..]);
+                for (i, out) in piece.chunks_exact_mut(self.l).enumerate() {
+                    let (f, run) = (of(i % self.c), i * self.l..(i + 1) * self.l);
+                    out.iter_mut().zip(&a[run.clone()]).zip(&b[run]).for_each(|((o, a), b)| *o = f(*a, *b));
+                }
+            });
+        })
+    }
+
+    /// Mean and biased variance of every channel, in two passes.
+    fn statistics<T: Float>(&self, x: &[T]) -> (Vec<f64>, Vec<f64>) {
+        let count = self.count() as f64;
+        let mean: Vec<f64> = self.sums(x, x, |_| |x: T, _| [x.wide()]).into_iter().map(|[s]| s / count).collect();
+        let square = |i: usize| {
+            let mean = mean[i];
+            move |x: T, _| [(x.wide() - mean) * (x.wide() - mean)]
+        };
+        let var = self.sums(x, x, square).into_iter().map(|[s]| s / count).collect();
+        (mean, var)
+    }
+}
+
+impl Op for BatchNorm {
+    fn rule(&self) -> &Rule {
+        &table::BATCH_NORM
+    }
+
+    fn forward(&self, x: Inputs<'_>) -> Result<Output> {
+        let a = x.array(0)?;
+        let runs = Runs::of(a)?;
+        let c = runs.c;
+        for i in 1..x.len() {
+            if x.array(i)?.shape() != [c] {
+                return Err(RbeError::shape(OP, format!("weight and bias ({c})"), format!("{:?}", x.array(i)?.shape())));
+            }
+        }
+        if let Some(r) = &self.running
+            && (r.mean.shape() != [c] || r.var.shape() != [c] || r.mean.dtype() != r.var.dtype())
+        {
+            return Err(RbeError::shape(OP, format!("running statistics ({c})"), format!("{:?} and {:?}", r.mean.shape(), r.var.shape())));
+        }
+        if self.training && runs.count() < 2 {
+            return Err(RbeError::value(OP, "more than one value per channel in training", runs.count()));
+        }
+        let a = if a.dtype().is_float() { a.contiguous() } else { a.cast(DType::F32).contiguous() };
+        let affine = |i: usize| -> Result<Option<Array>> { Ok(x.optional(i)?.map(|p| p.cast(a.dtype()).contiguous())) };
+        let (weight, bias) = (affine(1)?, affine(2)?);
+        dispatch_float!(OP, a.dtype(), T => {
+            let source = a.read::<T>();
+            let (mean, var) = match &self.running {
+                Some(r) if !self.training => {
+                    let wide = |a: &Array| a.cast(DType::F64).to_vec::<f64>();
+                    (wide(&r.mean)?, wide(&r.var)?)
+                }
+                _ => runs.statistics(&source),
+            };
+            if let (true, Some(r)) = (self.training, &self.running) {
+                let count = runs.count() as f64;
+                let unbiased: Vec<f64> = var.iter().map(|v| v * count / (count - 1.0)).collect();
+                follow(&r.mean, &mean, r.momentum)?;
+                follow(&r.var, &unbiased, r.momentum)?;
+            }
+            let scale: Vec<f64> = var.iter().map(|v| 1.0 / (v + self.eps).sqrt()).collect();
+            let stats = Array::build(&[c, 2], |out: &mut [T]| {
+                for (i, o) in out.chunks_exact_mut(2).enumerate() {
+                    o[0] = T::of(mean[i]);
+                    o[1] = T::of(scale[i]);
+                }
+            });
+            let (w, b) = (weight.as_ref().map(Array::read::<T>), bias.as_ref().map(Array::read::<T>));
+            let line: Vec<[T; 2]> = (0..c)
+                .map(|i| {
+                    let gain = T::of(scale[i]) * w.as_ref().map_or(T::of(1.0), |w| w[i]);
+                    [gain, b.as_ref().map_or(T::of(0.0), |b| b[i]) - T::of(mean[i]) * gain]
+                })
+                .collect();
+            let value = runs.map(a.shape(), &source, &source, |i| {
+                let [gain, shift] = line[i];
+                move |x: T, _| x * gain + shift
+            });
+            Ok(Output { value, kept: [stats].into_iter().collect() })
+        })
+    }
+
+    fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
+        let dy = cx.dy().contiguous();
+        let (x, stats) = (cx.input(0)?.cast(dy.dtype()).contiguous(), cx.kept(0)?);
+        let runs = Runs::of(&x)?;
+        let weight = if cx.arity() > 1 { Some(cx.input(1)?.cast(dy.dtype()).contiguous()) } else { None };
+        dispatch_float!(OP, dy.dtype(), T => {
+            let (dy, x, stats, w) = (dy.read::<T>(), x.read::<T>(), stats.read::<T>(), weight.as_ref().map(Array::read::<T>));
+            // Sums over N and L of dy and of dy · x̂, one pair a channel.
+            let mut total = runs.sums(&dy, &x, |i| {
+                let mean = stats[2 * i];
+                move |d: T, x: T| [d.wide(), (d * (x - mean)).wide()]
+            });
+            total.iter_mut().enumerate().for_each(|(i, t)| t[1] *= stats[2 * i + 1].wide());
+            let count = runs.count() as f64;
+            let mut grads = cx.one(|| {
+                let line: Vec<[T; 3]> = (0..runs.c)
+                    .map(|i| {
+                        let (mean, scale) = (stats[2 * i], stats[2 * i + 1]);
+                        let gain = scale * w.as_ref().map_or(T::of(1.0), |w| w[i]);
+                        // dx = gain (dy - mean(dy) - x̂ mean(dy x̂)) in training, gain dy with fixed statistics
+                        let [s, sx] = if self.training { total[i].map(|t| T::of(t / count)) } else { [T::of(0.0); 2] };
+                        let slope = gain * sx * scale;
+                        [gain, mean * slope - gain * s, slope]
+                    })
+                    .collect();
+                Ok(runs.map(cx.shape(0), &dy, &x, |i| {
+                    let [gain, shift, slope] = line[i];
+                    move |d: T, x: T| gain * d + shift - slope * x
+                }))
+            })?;
+            for i in 1..cx.arity() {
+                let sums: Vec<f64> = total.iter().map(|t| t[usize::from(i == 1)]).collect();
+                grads.push(if cx.needs(i) { dense(narrow::<T>(&sums, &[runs.c])) } else { None });
+            }
+            Ok(grads)
+        })
+    }
+}
+
+fn follow(running: &Array, now: &[f64], momentum: f64) -> Result<()> {
+    dispatch_float!(OP, running.dtype(), T => {
+        for (r, v) in running.write::<T>().iter_mut().zip(now) {
+            *r = T::of((1.0 - momentum) * r.wide() + momentum * v);
+        }
+        Ok(())
+    })
+}
+
+impl RBETensor {
+    /// Normalises the channels of x (N, C, …): by the batch's statistics in training (the running ones follow), by the
+    /// running ones else.
+    ///
+    /// # Errors
+    /// `Shape` if the shapes do not fit; `Value` for a bias without weight, or a single value per channel in training.
+    pub fn batch_norm(
+        &self,
+        running: Option<Running>,
+        weight: Option<&RBETensor>,
+        bias: Option<&RBETensor>,
+        training: bool,
+        eps: f64,
+    ) -> Result<RBETensor> {
+        let training = training || running.is_none();
+        apply(BatchNorm { running, training, eps }, &with_affine(self, weight, bias)?)
+    }
+}

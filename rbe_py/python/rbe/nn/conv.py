@@ -1,6 +1,7 @@
 """Convolutions with dense filters and with filters that live in 128-bit blocks, with torch's names and signatures."""
 
 import math
+from typing import Any
 
 from .. import _rbe, creation
 from .._rbe import RBETensor
@@ -9,6 +10,7 @@ from ..errors import ShapeError, TensorError
 from . import functional as F
 from . import init
 from .functional.conv import Sizes, edges, spread
+from .lazy import defer
 from .linear import fresh_bias
 from .module import Module
 from .parameter import Parameter
@@ -19,8 +21,10 @@ class _Conv(Module):
 
     Parameters
     ----------
-    in_channels, out_channels : int
-        Multiples of `groups`.
+    in_channels : int or None
+        A multiple of `groups`; None leaves it to the first input: call the model on one before making an optimiser.
+    out_channels : int
+        A multiple of `groups`.
     kernel_size, stride, dilation : int or sequence of int
     padding : int, sequence of int, 'same' or 'valid'
         Zeros before and after each axis.
@@ -50,11 +54,12 @@ class _Conv(Module):
 
     axes: int
     packed = False
+    in_channels: int
     bias: Parameter | None
 
     def __init__(
         self,
-        in_channels: int,
+        in_channels: int | None,
         out_channels: int,
         kernel_size: Sizes,
         stride: Sizes = 1,
@@ -71,29 +76,36 @@ class _Conv(Module):
         creation.check_device(op, device)
         if padding_mode != "zeros":
             raise TensorError(op, "padding_mode 'zeros'", repr(padding_mode))
-        if min(in_channels, out_channels, groups) < 1 or in_channels % groups or out_channels % groups:
-            wanted = f"channels that are multiples of {groups} groups, at least 1"
-            raise ShapeError(op, wanted, f"{in_channels} and {out_channels}")
-        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
+        if min(out_channels, groups) < 1 or out_channels % groups:
+            raise ShapeError(op, f"a multiple of {groups} groups, both at least 1", f"out_channels {out_channels}")
+        self.out_channels, self.groups, self._with_bias = out_channels, groups, bias
         self.kernel_size = tuple(spread(op, "kernel_size", kernel_size, axes))
         self.stride, self.dilation = tuple(spread(op, "stride", stride, axes)), tuple(spread(op, "dilation", dilation, axes))
         edges(op, padding, self.kernel_size, self.stride, self.dilation)
         self.padding = padding if isinstance(padding, str) else tuple(spread(op, "padding", padding, axes, 0))
-        shape = (out_channels, in_channels // groups, *self.kernel_size)
+        if in_channels is None:
+            defer(self, "in_channels", -axes - 1, groups, dtype)
+        else:
+            self._build(in_channels, dtype)
+
+    def _build(self, size: int, dtype: DTypeLike) -> None:
+        if size < 1 or size % self.groups:
+            raise ShapeError(type(self).__name__, f"a multiple of {self.groups} groups, at least 1", f"in_channels {size}")
+        self.in_channels = size
+        shape = (self.out_channels, size // self.groups, *self.kernel_size)
         if self.packed:
             self.weight = Parameter(_rbe._random_packed(list(shape)))
         else:
             self.weight = Parameter(creation.empty(*shape, dtype=dtype))
             init.kaiming_uniform_(self.weight, a=math.sqrt(5))
-        fan_in = math.prod(shape[1:])
-        self.register_parameter("bias", fresh_bias(fan_in, out_channels, dtype) if bias else None)
+        self.register_parameter("bias", fresh_bias(math.prod(shape[1:]), shape[0], dtype) if self._with_bias else None)
 
     def extra_repr(self) -> str:
         """Return sizes, and bytes of packed filters."""
-        more = f", {self.weight.nbytes} bytes" if self.packed else ""
+        more = f", {self.weight.nbytes} bytes" if self.packed and self.in_channels else ""
         return (
             f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}, "
-            f"padding={self.padding}, dilation={self.dilation}, groups={self.groups}, bias={self.bias is not None}{more}"
+            f"padding={self.padding}, dilation={self.dilation}, groups={self.groups}, bias={self._with_bias}{more}"
         )
 
 
@@ -117,6 +129,20 @@ class Conv2d(_Conv):
     def forward(self, input: RBETensor) -> RBETensor:
         """Map (…, in_channels, H, W) to (…, out_channels, windows down, windows across)."""
         return F.conv2d(input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+
+
+class LazyConv1d(Conv1d):
+    """`Conv1d` without in_channels, which the first input decides."""
+
+    def __init__(self, out_channels: int, kernel_size: Sizes, *args: Any, **kwargs: Any) -> None:
+        super().__init__(None, out_channels, kernel_size, *args, **kwargs)
+
+
+class LazyConv2d(Conv2d):
+    """`Conv2d` without in_channels, which the first input decides."""
+
+    def __init__(self, out_channels: int, kernel_size: Sizes, *args: Any, **kwargs: Any) -> None:
+        super().__init__(None, out_channels, kernel_size, *args, **kwargs)
 
 
 class RBEConv1d(Conv1d):

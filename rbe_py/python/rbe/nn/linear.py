@@ -7,6 +7,7 @@ from .._rbe import RBETensor
 from ..dtypes import DTypeLike
 from ..errors import OutOfRangeError, ShapeError
 from . import init
+from .lazy import defer
 from .module import Module
 from .parameter import Parameter
 
@@ -19,12 +20,49 @@ def fresh_bias(in_features: int, out_features: int, dtype: DTypeLike = None) -> 
     return bias
 
 
-class Linear(Module):
+class Affine(Module):
+    """Base of the layers `y = x Wᵀ + b`: sizes, bias, and parameters made later where in_features is left out."""
+
+    in_features: int
+    bias: Parameter | None
+
+    def __init__(
+        self, in_features: int | None, out_features: int | None, bias: bool, device: object = None, dtype: DTypeLike = None
+    ) -> None:
+        super().__init__()
+        op = type(self).__name__
+        creation.check_device(op, device)
+        if out_features is None or out_features < 1:
+            raise ShapeError(op, "out_features of at least 1", str(out_features))
+        self.out_features, self._with_bias = out_features, bias
+        if in_features is None:
+            defer(self, "in_features", -1, dtype=dtype)
+        else:
+            self._build(in_features, dtype)
+
+    def _fresh_weight(self, dtype: DTypeLike) -> Parameter:
+        raise NotImplementedError
+
+    def _build(self, size: int, dtype: DTypeLike) -> None:
+        if size < 1:
+            raise ShapeError(type(self).__name__, "in_features of at least 1", str(size))
+        self.in_features = size
+        self.weight = self._fresh_weight(dtype)
+        self.register_parameter("bias", fresh_bias(size, self.out_features, dtype) if self._with_bias else None)
+
+    def extra_repr(self) -> str:
+        """Return the sizes."""
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self._with_bias}"
+
+
+class Linear(Affine):
     """`y = x Wᵀ + b` with a dense weight.
 
     Parameters
     ----------
-    in_features, out_features : int
+    in_features : int, optional
+        Left out, the first input decides it: call the model on one before making an optimiser.
+    out_features : int
     bias : bool
         Whether there is a bias.
     dtype : dtype, optional
@@ -41,34 +79,40 @@ class Linear(Module):
     ------
     ShapeError
         For a size below 1.
-    """
 
-    bias: Parameter | None
+    Examples
+    --------
+    >>> import rbe
+    >>> layer = rbe.nn.Linear(out_features=3)
+    >>> layer(rbe.ones(2, 5)).shape, layer.weight.shape
+    ((2, 3), (3, 5))
+    """
 
     def __init__(
         self,
-        in_features: int,
-        out_features: int,
+        in_features: int | None = None,
+        out_features: int | None = None,
         bias: bool = True,
         device: object = None,
         dtype: DTypeLike = None,
     ) -> None:
-        super().__init__()
-        creation.check_device("Linear", device)
-        if in_features < 1 or out_features < 1:
-            raise ShapeError("Linear", "sizes of at least 1", f"{in_features} and {out_features}")
-        self.in_features, self.out_features = in_features, out_features
-        self.weight = Parameter(creation.empty(out_features, in_features, dtype=dtype))
-        init.kaiming_uniform_(self.weight, a=math.sqrt(5))
-        self.register_parameter("bias", fresh_bias(in_features, out_features, dtype) if bias else None)
+        super().__init__(in_features, out_features, bias, device, dtype)
+
+    def _fresh_weight(self, dtype: DTypeLike) -> Parameter:
+        weight = Parameter(creation.empty(self.out_features, self.in_features, dtype=dtype))
+        init.kaiming_uniform_(weight, a=math.sqrt(5))
+        return weight
 
     def forward(self, input: RBETensor) -> RBETensor:
         """Map (…, in_features) to (…, out_features)."""
         return input.linear(self.weight, self.bias)
 
-    def extra_repr(self) -> str:
-        """Return the sizes."""
-        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+
+class LazyLinear(Linear):
+    """`Linear` without in_features, which the first input decides."""
+
+    def __init__(self, out_features: int, bias: bool = True, device: object = None, dtype: DTypeLike = None) -> None:
+        super().__init__(None, out_features, bias, device, dtype)
 
 
 class Embedding(Module):

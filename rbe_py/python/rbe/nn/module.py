@@ -9,6 +9,7 @@ from .._rbe import RBETensor
 from ..dtypes import DTypeLike, as_dtype
 from ..errors import DTypeError, GraphError, OutOfRangeError, ShapeError, TensorError
 from .hooks import Handle, call_with_hooks
+from .lazy import Unbuilt, built_by, refuse
 from .parameter import Parameter
 
 Self = TypeVar("Self", bound="Module")
@@ -49,6 +50,7 @@ class Module:
     _transient: "set[str]"
     _hooks: "dict[int, tuple[str, Callable[..., Any]]]"
     _hook_numbers = itertools.count()
+    _unbuilt: "Unbuilt | None" = None  # set in layers whose input size is not known yet
 
     def __init__(self) -> None:
         self.__dict__.update(_parameters={}, _buffers={}, _modules={}, _transient=set(), _hooks={}, training=True)
@@ -238,6 +240,8 @@ class Module:
         seen: set[int] = set()
         owners = self.named_modules(None, prefix, remove_duplicate) if recurse else [(prefix, self)]
         for path, module in owners:
+            if table == "_parameters":
+                refuse(module, path)
             for name, value in module.__dict__[table].items():
                 if value is None or id(value) in seen:
                     continue
@@ -268,6 +272,7 @@ class Module:
     def _entries(self, prefix: str) -> "OrderedDict[str, RBETensor]":
         out: OrderedDict[str, RBETensor] = OrderedDict()
         for path, module in self.named_modules(remove_duplicate=False):
+            refuse(module, path)
             lead = prefix + (f"{path}." if path else "")
             out.update((lead + name, p) for name, p in module._parameters.items() if p is not None)
             kept = ((name, b) for name, b in module._buffers.items() if name not in module._transient)
@@ -310,21 +315,22 @@ class Module:
 
         Nothing has changed after an error.
         """
-        own = self._entries("")
-        result = IncompatibleKeys([n for n in own if n not in state_dict], [n for n in state_dict if n not in own])
-        if strict and (result.missing_keys or result.unexpected_keys):
-            parts = [
-                f"{kind} {', '.join(names)}" for kind, names in zip(("missing", "unexpected"), result, strict=True) if names
-            ]
-            raise TensorError("load_state_dict", f"the {len(own)} names of {type(self).__name__}", "; ".join(parts))
-        common = [name for name in own if name in state_dict]
-        for error, describe in ((ShapeError, _shape), (TensorError, _scale)):
-            wrong = [n for n in common if describe(own[n]) != describe(state_dict[n])]
-            if wrong:
-                wanted = ", ".join(f"{n} {describe(own[n])}" for n in wrong)
-                raise error("load_state_dict", wanted, ", ".join(describe(state_dict[n]) for n in wrong))
-        for name in common:
-            own[name].detach().copy_(state_dict[name].detach())
+        with built_by(self, state_dict):
+            own = self._entries("")
+            result = IncompatibleKeys([n for n in own if n not in state_dict], [n for n in state_dict if n not in own])
+            if strict and (result.missing_keys or result.unexpected_keys):
+                parts = [
+                    f"{kind} {', '.join(names)}" for kind, names in zip(("missing", "unexpected"), result, strict=True) if names
+                ]
+                raise TensorError("load_state_dict", f"the {len(own)} names of {type(self).__name__}", "; ".join(parts))
+            common = [name for name in own if name in state_dict]
+            for error, describe in ((ShapeError, _shape), (TensorError, _scale)):
+                wrong = [n for n in common if describe(own[n]) != describe(state_dict[n])]
+                if wrong:
+                    wanted = ", ".join(f"{n} {describe(own[n])}" for n in wrong)
+                    raise error("load_state_dict", wanted, ", ".join(describe(state_dict[n]) for n in wrong))
+            for name in common:
+                own[name].detach().copy_(state_dict[name].detach())
         return result
 
     def train(self: Self, mode: bool = True) -> Self:

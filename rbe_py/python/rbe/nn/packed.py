@@ -6,18 +6,21 @@ import numpy as np
 
 from .. import _rbe, creation
 from .._rbe import RBETensor
+from ..dtypes import DTypeLike
 from ..errors import ShapeError, TensorError
-from .linear import fresh_bias
+from .linear import Affine
 from .module import Module
 from .parameter import Parameter
 
 
-class RBELinear(Module):
+class RBELinear(Affine):
     """`y = x Wᵀ + b` with a packed weight: 2 bits a weight, trained in that form.
 
     Parameters
     ----------
-    in_features, out_features : int
+    in_features : int, optional
+        Left out, the first input decides it: call the model on one before making an optimiser.
+    out_features : int
     bias : bool
         Whether there is a dense bias (out_features).
 
@@ -27,6 +30,11 @@ class RBELinear(Module):
         Initially random bits with levels ±1 / sqrt(in_features).
     bias : Parameter (out_features) or None
 
+    Raises
+    ------
+    ShapeError
+        For a size below 1.
+
     Examples
     --------
     >>> import rbe
@@ -35,15 +43,11 @@ class RBELinear(Module):
     589824
     """
 
-    bias: Parameter | None
+    def __init__(self, in_features: int | None = None, out_features: int | None = None, bias: bool = True) -> None:
+        super().__init__(in_features, out_features, bias)
 
-    def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
-        super().__init__()
-        if in_features < 1 or out_features < 1:
-            raise ShapeError("RBELinear", "sizes of at least 1", f"{in_features} and {out_features}")
-        self.in_features, self.out_features = in_features, out_features
-        self.weight = Parameter(_rbe._random_packed([out_features, in_features]))
-        self.register_parameter("bias", fresh_bias(in_features, out_features) if bias else None)
+    def _fresh_weight(self, dtype: DTypeLike) -> Parameter:
+        return Parameter(_rbe._random_packed([self.out_features, self.in_features]))
 
     def forward(self, input: RBETensor) -> RBETensor:
         """Map (…, in_features) to (…, out_features)."""
@@ -51,8 +55,7 @@ class RBELinear(Module):
 
     def extra_repr(self) -> str:
         """Return sizes and bytes."""
-        bias = self.bias is not None
-        return f"in_features={self.in_features}, out_features={self.out_features}, bias={bias}, {self.weight.nbytes} bytes"
+        return super().extra_repr() + (f", {self.weight.nbytes} bytes" if self.in_features else "")
 
 
 FAMILIES = ("circular", "hyperbolic", "tanh", "exp", "log")

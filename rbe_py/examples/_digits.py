@@ -1,7 +1,7 @@
-"""Train the same network with packed and with dense weights on handwritten digits, side by side."""
+"""What the examples on handwritten digits share: the data, the training of one network, the comparison of several."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,40 +10,31 @@ from _report import STOPPED, Run, fit, picture, positive, side_by_side, table
 from rbe import nn
 
 Data = tuple[rbe.RBETensor, rbe.RBETensor]
+Build = Callable[[int, bool], nn.Module]  # from the images' side and whether weights are packed
 
 
 def bundled() -> tuple[Data, Data]:
-    """Return scikit-learn's 8x8 digits: 1437 to train, 360 to test."""
+    """Return scikit-learn's 8x8 digits, (N, 1, 8, 8): 1437 to train, 360 to test."""
     from sklearn.datasets import load_digits
 
     digits = load_digits()
     order = np.random.default_rng(0).permutation(len(digits.target))
-    x = (digits.data[order] / 8.0 - 1.0).astype(np.float32)
+    x = (digits.images[order, None] / 8.0 - 1.0).astype(np.float32)
     y = digits.target[order].astype(np.int64)
     split = len(y) * 4 // 5
     return (rbe.tensor(x[:split]), rbe.tensor(y[:split])), (rbe.tensor(x[split:]), rbe.tensor(y[split:]))
 
 
 def mnist(folder: str) -> tuple[Data, Data]:
-    """Return MNIST from idx files, plain or gzipped: 60000 to train, 10000 to test."""
+    """Return MNIST from idx files, plain or gzipped, (N, 1, 28, 28): 60000 to train, 10000 to test."""
 
     def part(stem: str) -> Data:
         images = rbe.data.read_idx(rbe.data.find_idx(folder, f"{stem}-images-idx3-ubyte"))
         labels = rbe.data.read_idx(rbe.data.find_idx(folder, f"{stem}-labels-idx1-ubyte"))
-        x = (images.reshape(len(images), -1).astype(np.float32) / 255.0 - 0.1307) / 0.3081
+        x = (images[:, None].astype(np.float32) / 255.0 - 0.1307) / 0.3081
         return rbe.tensor(x), rbe.tensor(labels.astype(np.int64))
 
     return part("train"), part("t10k")
-
-
-def build(inputs: int, hidden: int, packed: bool) -> nn.Module:
-    """Return a network of two hidden layers with batch norm; packed or dense linears, all three alike."""
-    linear = nn.RBELinear if packed else nn.Linear
-    return nn.Sequential(
-        linear(inputs, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU(),
-        linear(hidden, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU(),
-        linear(hidden, 10),
-    )  # fmt: skip
 
 
 def accuracy(model: nn.Module, data: Data) -> float:
@@ -51,7 +42,7 @@ def accuracy(model: nn.Module, data: Data) -> float:
     model.eval()
     x, y = data
     with rbe.no_grad():
-        hits = sum(int((model(x[i : i + 1000]).argmax(1) == y[i : i + 1000]).sum()) for i in range(0, len(y), 1000))
+        hits = sum(int((model(x[i : i + 500]).argmax(1) == y[i : i + 500]).sum()) for i in range(0, len(y), 500))
     model.train()
     return 100.0 * hits / len(y)
 
@@ -63,10 +54,10 @@ def batches(data: Data, size: int, seed: int) -> Iterator[Data]:
         yield from loader
 
 
-def train(packed: bool, train_set: Data, test_set: Data, args: argparse.Namespace, seed: int) -> Run:
+def train(build: Build, packed: bool, train_set: Data, test_set: Data, args: argparse.Namespace, seed: int) -> Run:
     """Train one model and evaluate it."""
     rbe.manual_seed(seed)
-    run = Run("packed" if packed else "dense", build(train_set[0].shape[1], args.hidden, packed))
+    run = Run("packed" if packed else "dense", build(train_set[0].shape[-1], packed))
     parameters = run.model.parameters()
     optimizer = (
         rbe.optim.HybridOptimizer(parameters, lr=args.lr, seed=seed) if packed else rbe.optim.Adam(parameters, lr=args.lr)
@@ -83,38 +74,48 @@ def train(packed: bool, train_set: Data, test_set: Data, args: argparse.Namespac
     return run
 
 
-def main() -> None:
-    """Train, compare, save, reload."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+def options(description: str | None, epochs: int) -> argparse.ArgumentParser:
+    """Return a parser of what all these examples take; `epochs` is the default for MNIST."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--data", help="folder of MNIST's idx files (default: the 8x8 digits that come with scikit-learn)")
-    parser.add_argument("--epochs", type=positive, help="passes over the data (default: 10 for MNIST, 60 for the small set)")
+    parser.add_argument(
+        "--epochs", type=positive, help=f"passes over the data (default: {epochs} for MNIST, {6 * epochs} for the small set)"
+    )
     parser.add_argument("--batch", type=positive, default=100)
-    parser.add_argument("--hidden", type=positive, default=256)
     parser.add_argument("--lr", type=float, default=2e-3, help="rate of dense parameters")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seeds", type=positive, default=1, help="number of seeds; the table gives the means")
+    parser.add_argument("--threads", type=positive, default=rbe.get_num_threads(), help="threads of the kernels")
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder of the model and the picture")
-    args = parser.parse_args()
+    parser.set_defaults(full_epochs=epochs)
+    return parser
+
+
+def compare(parser: argparse.ArgumentParser, args: argparse.Namespace, name: str, build: Build, dense: bool = True) -> None:
+    """Train packed networks and dense ones, print the table, draw the picture, save the packed model and load it again."""
     try:
         train_set, test_set = mnist(args.data) if args.data else bundled()
     except rbe.FormatError as e:
         parser.error(str(e))
-    args.epochs = args.epochs or (10 if args.data else 60)
+    args.epochs = args.epochs or args.full_epochs * (1 if args.data else 6)
     args.out.mkdir(parents=True, exist_ok=True)
-
     if args.batch > len(train_set[1]):
         parser.error(f"--batch {args.batch}: there are {len(train_set[1])} samples")
+    rbe.set_num_threads(args.threads)
+
+    def one(packed: bool, seed: int) -> Run:
+        return train(build, packed, train_set, test_set, args, seed)
 
     seeds = range(args.seed, args.seed + args.seeds)
-    runs = side_by_side(lambda packed, seed: train(packed, train_set, test_set, args, seed), seeds, "test accuracy", ".2f")
+    runs = side_by_side(one, seeds, "test accuracy", ".2f", (True, False) if dense else (True,))
 
-    path = args.out / "digits.safetensors"
+    path = args.out / f"{name}.safetensors"
     before = accuracy(runs[0].model, test_set)
-    rbe.save(path, runs[0].model.state_dict(), {"hidden": str(args.hidden)})
-    again = build(train_set[0].shape[1], args.hidden, packed=True)
+    rbe.save(path, runs[0].model.state_dict())
+    again = build(train_set[0].shape[-1], True)
     again.load_state_dict(rbe.load(path))
     after = accuracy(again, test_set)
-    figure = args.out / "digits.png"
+    figure = args.out / f"{name}.png"
     picture(figure, runs, "handwritten digits")
     print()
     print(table(runs, "test accuracy %", ".2f"))
@@ -125,7 +126,3 @@ def main() -> None:
         raise SystemExit("the reloaded model differs from the saved one")
     if runs[-1].stopped:
         raise SystemExit(STOPPED)
-
-
-if __name__ == "__main__":
-    main()

@@ -81,13 +81,17 @@ def fit(
     run.state_bytes = optimizer.state_bytes
 
 
-def side_by_side(train: Callable[[bool, int], Run], seeds: Iterable[int], what: str, form: str) -> list[Run]:
-    """Train packed and dense models with several seeds; return the first of each kind with the mean scores and seconds.
+def side_by_side(
+    train: Callable[[bool, int], Run], seeds: Iterable[int], what: str, form: str, kinds: Iterable[bool] = (True, False)
+) -> list[Run]:
+    """Train packed and dense models (True and False in `kinds`) with several seeds.
+
+    Return the first of each kind with the mean scores and seconds.
 
     A run that was stopped is the last.
     """
     runs: list[Run] = []
-    for packed in (True, False):
+    for packed in kinds:
         done: list[Run] = []
         for seed in seeds:
             done.append(train(packed, seed))

@@ -14,12 +14,16 @@ def run(name, *args, cwd):
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
 
 
+def table(result):
+    """Rows of the table an example prints, by their names."""
+    lines = [line.split() for line in result.stdout.splitlines()]
+    return {words[0]: words for words in lines if words and words[0] in ("packed", "dense")}
+
+
 def test_digits(tmp_path):
     result = run("train_digits.py", "--epochs", 8, "--out", tmp_path / "o", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    rows = {
-        line.split()[0]: line.split() for line in result.stdout.splitlines() if line.strip().startswith(("packed", "dense"))
-    }
+    rows = table(result)
     assert float(rows["packed"][1]) > 95
     assert float(rows["dense"][1]) > 95
     assert (tmp_path / "o" / "digits.png").stat().st_size > 10_000
@@ -33,6 +37,16 @@ def test_digits_from_idx_files(tmp_path, data_dir):
     assert float(packed.split()[1]) > 95
 
 
+def test_convolutional_network(tmp_path):
+    result = run("train_convnet.py", "--epochs", 8, "--dense", "--threads", 1, "--out", tmp_path, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    rows = table(result)
+    assert float(rows["packed"][1]) > 97
+    assert float(rows["dense"][1]) > 97
+    assert (tmp_path / "convnet.png").stat().st_size > 10_000
+    assert all(t.is_packed for t in rbe.load(tmp_path / "convnet.safetensors").values() if t.ndim > 1)
+
+
 def test_characters(tmp_path, data_dir):
     text = data_dir / "tinyshakespeare" / "input.txt"
     result = run("train_chars.py", "--data", text, "--steps", 300, "--width", 128, "--out", tmp_path, cwd=tmp_path)
@@ -43,7 +57,7 @@ def test_characters(tmp_path, data_dir):
 
 
 @pytest.mark.parametrize(
-    ("name", "args"), [("train_digits.py", ["--data", "nowhere"]), ("train_chars.py", ["--data", "nowhere"])]
+    ("name", "args"), [(name, ["--data", "nowhere"]) for name in ("train_digits.py", "train_convnet.py", "train_chars.py")]
 )
 def test_missing_data_is_said(name, args, tmp_path):
     result = run(name, *args, cwd=tmp_path)
@@ -52,7 +66,7 @@ def test_missing_data_is_said(name, args, tmp_path):
     assert "Traceback" not in result.stderr
 
 
-@pytest.mark.parametrize("name", ["train_digits.py", "train_chars.py"])
+@pytest.mark.parametrize("name", ["train_digits.py", "train_convnet.py", "train_chars.py"])
 def test_help(name, tmp_path):
     assert "--seed" in run(name, "--help", cwd=tmp_path).stdout
 

@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use parking_lot::RwLock;
-use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, IntoParallelRefMutIterator, ParallelIterator};
+use parking_lot::{Mutex, RwLock};
+use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 
 use crate::error::{RbeError, Result};
 
@@ -106,8 +106,13 @@ fn current() -> Option<Arc<rayon::ThreadPool>> {
     init().ok().and_then(|()| POOL.read().as_ref().and_then(|p| p.rayon.clone()))
 }
 
-/// Runs `work` inside the pool, so that the parallel calls it makes hand over without entering again.
-pub fn enter<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+/// Whether calls from this thread have somebody to share with.
+fn alone() -> bool {
+    rayon::current_thread_index().is_none() && current().is_none()
+}
+
+/// Runs `work` inside the pool. Neither this nor [`share`] is generic: rayon's machinery is compiled once, not for every caller.
+fn install(work: &mut (dyn FnMut() + Send)) {
     if rayon::current_thread_index().is_some() {
         return work();
     }
@@ -117,36 +122,62 @@ pub fn enter<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     }
 }
 
+/// Calls `task(i)` for every `i` below `tasks` on the threads of the pool.
+fn share(tasks: usize, task: &(dyn Fn(usize) + Sync)) {
+    install(&mut || (0..tasks).into_par_iter().with_max_len(1).for_each(task));
+}
+
+/// Runs `work` inside the pool, so that the parallel calls it makes hand over without entering again.
+pub fn enter<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    let (mut work, mut result) = (Some(work), None);
+    install(&mut || result = work.take().map(|work| work()));
+    match result {
+        Some(result) => result,
+        None => unreachable!("install runs its work"),
+    }
+}
+
 /// Calls `task(i)` for every `i` below `tasks`, on the pool when there is more than one task and one thread.
 /// Each task must own what it writes.
 pub fn for_each(tasks: usize, task: impl Fn(usize) + Sync + Send) {
-    match tasks {
-        0 => {}
-        1 => task(0),
-        _ => {
-            if rayon::current_thread_index().is_none() && current().is_none() {
-                (0..tasks).for_each(task);
-            } else {
-                enter(|| (0..tasks).into_par_iter().with_max_len(1).for_each(task));
+    if tasks <= 1 || alone() { (0..tasks).for_each(task) } else { share(tasks, &task) }
+}
+
+/// Items that tasks take by their number: locks that nobody waits for.
+struct Deck<T>(Vec<Mutex<Option<T>>>);
+
+impl<T: Send> Deck<T> {
+    fn new(items: impl Iterator<Item = T>) -> Deck<T> {
+        Deck(items.map(|item| Mutex::new(Some(item))).collect())
+    }
+
+    fn share(&self, task: &(dyn Fn(usize, T) + Sync)) {
+        share(self.0.len(), &|i| {
+            if let Some(item) = self.0[i].lock().take() {
+                task(i, item);
             }
-        }
+        });
     }
 }
 
 /// The results of `task(i)` for every `i` below `tasks`, in order.
 pub fn map<R: Send>(tasks: usize, task: impl Fn(usize) -> R + Sync + Send) -> Vec<R> {
-    if tasks <= 1 || (rayon::current_thread_index().is_none() && current().is_none()) {
+    if tasks <= 1 || alone() {
         return (0..tasks).map(task).collect();
     }
-    enter(|| (0..tasks).into_par_iter().with_max_len(1).map(task).collect())
+    let mut results: Vec<Option<R>> = std::iter::repeat_with(|| None).take(tasks).collect();
+    Deck::new(results.iter_mut()).share(&|i, slot: &mut Option<R>| *slot = Some(task(i)));
+    results.into_iter().flatten().collect()
 }
 
 /// The results of `task(i, item)` for every item, each owned by its task, in order.
 pub fn map_mut<T: Send, R: Send>(items: &mut [T], task: impl Fn(usize, &mut T) -> R + Sync + Send) -> Vec<R> {
-    if items.len() <= 1 || (rayon::current_thread_index().is_none() && current().is_none()) {
+    if items.len() <= 1 || alone() {
         return items.iter_mut().enumerate().map(|(i, item)| task(i, item)).collect();
     }
-    enter(|| items.par_iter_mut().with_max_len(1).enumerate().map(|(i, item)| task(i, item)).collect())
+    let mut results: Vec<Option<R>> = std::iter::repeat_with(|| None).take(items.len()).collect();
+    Deck::new(results.iter_mut().zip(items)).share(&|i, (slot, item): (&mut Option<R>, &mut T)| *slot = Some(task(i, item)));
+    results.into_iter().flatten().collect()
 }
 
 /// Splits `data` into pieces of `size` elements (the last may be shorter) and calls `task(i, piece)` on each.
@@ -157,12 +188,8 @@ pub fn for_each_piece<T: Send>(data: &mut [T], size: usize, task: impl Fn(usize,
         }
         return;
     }
-    if rayon::current_thread_index().is_none() && current().is_none() {
-        data.chunks_mut(size).enumerate().for_each(|(i, piece)| task(i, piece));
-        return;
-    }
-    use rayon::slice::ParallelSliceMut;
-    enter(|| data.par_chunks_mut(size).with_max_len(1).enumerate().for_each(|(i, piece)| task(i, piece)));
+    let pieces = data.chunks_mut(size);
+    if alone() { pieces.enumerate().for_each(|(i, piece)| task(i, piece)) } else { Deck::new(pieces).share(&task) }
 }
 
 #[cfg(test)]

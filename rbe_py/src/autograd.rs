@@ -6,7 +6,7 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 use rbe_core::array::Array;
-use rbe_core::graph::{self, BackwardOptions, GradMode, GradientCache, Parent};
+use rbe_core::graph::{self, BackwardOptions, CheckpointStrategy, ComputationGraph, GradMode, GradientCache, Parent, Step};
 use rbe_core::op::{Cx, Grads, Inputs, Op, Output, Rule, Saves, dense};
 use rbe_core::{RbeError, Value};
 
@@ -182,19 +182,51 @@ pub fn grad(
     found.into_iter().map(|g| g.map(|g| gradient_object(py, g)).transpose()).collect()
 }
 
+/// `f` called with tensors of the core from any thread.
+fn call(f: &Py<PyAny>, inputs: &[Tensor]) -> rbe_core::Result<Tensor> {
+    Python::attach(|py| {
+        let args = inputs.iter().map(|t| Py::new(py, RBETensor::from(t.clone()))).collect::<PyResult<Vec<_>>>()?;
+        let result = f.bind(py).call1(PyTuple::new(py, args)?)?;
+        Ok(result.cast::<RBETensor>().map_err(PyErr::from)?.get().inner.clone())
+    })
+    .map_err(carry)
+}
+
+/// Runs `f` on tensors, and again in backward.
+#[pyfunction(name = "_checkpoint")]
+pub fn checkpoint(py: Python<'_>, f: Py<PyAny>, inputs: Vec<PyRef<'_, RBETensor>>) -> PyResult<RBETensor> {
+    let inputs = tensors(inputs);
+    py.detach(|| graph::checkpoint(move |x| call(&f, x), &inputs.iter().collect::<Vec<_>>())).or_raise().map(RBETensor::from)
+}
+
+/// Runs functions of a tensor one after another under a checkpoint strategy.
+#[pyfunction(name = "_execute")]
+pub fn execute(
+    py: Python<'_>,
+    steps: Vec<Py<PyAny>>,
+    x: &RBETensor,
+    every: Option<usize>,
+    budget_bytes: Option<usize>,
+) -> PyResult<RBETensor> {
+    let strategy = match (every, budget_bytes) {
+        (Some(n), _) => CheckpointStrategy::Every(n),
+        (_, Some(budget_bytes)) => CheckpointStrategy::Adaptive { budget_bytes },
+        _ => CheckpointStrategy::None,
+    };
+    let step = |f: Py<PyAny>| -> Step { Arc::new(move |x| call(&f, std::slice::from_ref(x))) };
+    let graph = steps.into_iter().fold(ComputationGraph::new(), |graph, f| graph.register(step(f)));
+    let x = x.inner.clone();
+    py.detach(|| graph.enable_checkpointing(strategy).execute(&x)).or_raise().map(RBETensor::from)
+}
+
 /// Gradient check of a Python function of a list of tensors.
 #[pyfunction(name = "_gradcheck")]
 pub fn gradcheck(py: Python<'_>, f: Py<PyAny>, inputs: Vec<PyRef<'_, RBETensor>>, eps: f64, atol: f64, rtol: f64) -> PyResult<()> {
     let inputs = tensors(inputs);
-    let call = |inputs: &[Tensor]| -> rbe_core::Result<Tensor> {
-        Python::attach(|py| {
-            let args = inputs.iter().map(|t| Py::new(py, RBETensor::from(t.clone()))).collect::<PyResult<Vec<_>>>()?;
-            let result = f.bind(py).call1(PyTuple::new(py, args)?)?;
-            Ok(result.cast::<RBETensor>().map_err(PyErr::from)?.get().inner.clone())
-        })
-        .map_err(carry)
-    };
-    py.detach(|| rbe_core::gradcheck::gradcheck(call, &inputs, rbe_core::gradcheck::Tolerance { eps, atol, rtol })).or_raise()
+    py.detach(|| {
+        rbe_core::gradcheck::gradcheck(|inputs: &[Tensor]| call(&f, inputs), &inputs, rbe_core::gradcheck::Tolerance { eps, atol, rtol })
+    })
+    .or_raise()
 }
 
 /// An operation whose result Python has computed and whose gradients it will.

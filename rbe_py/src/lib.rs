@@ -22,7 +22,9 @@ mod _rbe {
     use pyo3::prelude::*;
 
     #[pymodule_export]
-    use crate::autograd::{Hook, Node, PackedGradient, backward, custom_op, grad, gradcheck, is_grad_enabled, set_grad_enabled};
+    use crate::autograd::{
+        Hook, Node, PackedGradient, backward, checkpoint, custom_op, execute, grad, gradcheck, is_grad_enabled, set_grad_enabled,
+    };
     #[pymodule_export]
     use crate::create::{
         arange, encode, full, get_rng_state, manual_seed, packed, rand, randint, randn, random_packed, randperm, set_rng_state,

@@ -134,7 +134,8 @@ impl GradientCache {
         }
     }
 
-    fn is_activation(&self) -> bool {
+    /// Whether this is the gradient of an activation, whose blocks are cycle states.
+    pub fn is_activation(&self) -> bool {
         matches!(self.factors.first(), Some(Factor::Activation { .. }))
     }
 

@@ -47,6 +47,17 @@ pub fn grad(
     Pass::new(roots, gradients, options, targets)?.run()
 }
 
+/// As [`grad`] for a pass within another one, which runs the hooks of the leaves itself.
+pub(super) fn grad_without_hooks(
+    roots: &[&RBETensor],
+    targets: &[&RBETensor],
+    gradients: &[Option<Array>],
+) -> Result<Vec<Option<Gradient>>> {
+    let mut pass = Pass::new(roots, gradients, BackwardOptions::default(), targets)?;
+    pass.leaf_hooks = false;
+    pass.run()
+}
+
 struct Pass<'a> {
     schedule: BackwardScheduler,
     targets: &'a [&'a RBETensor],
@@ -56,6 +67,7 @@ struct Pass<'a> {
     awaited: Vec<usize>, // gradients still to come, by leaf
     ready: Vec<(RBETensor, Gradient)>,
     options: BackwardOptions,
+    leaf_hooks: bool,
 }
 
 impl<'a> Pass<'a> {
@@ -96,6 +108,7 @@ impl<'a> Pass<'a> {
             ready: Vec::new(),
             schedule,
             options,
+            leaf_hooks: true,
         };
         for (root, seed) in roots.iter().zip(seeds) {
             pass.deliver(&root.as_parent(), Some(Gradient::Dense(seed)))?;
@@ -215,7 +228,7 @@ impl<'a> Pass<'a> {
     fn finish(&mut self, at: usize) -> Result<()> {
         let Some(gradient) = self.of_leaf[at].take() else { return Ok(()) };
         let leaf = self.schedule.leaves[at].0.clone();
-        let gradient = leaf.slot().run_hooks(gradient)?;
+        let gradient = if self.leaf_hooks { leaf.slot().run_hooks(gradient)? } else { gradient };
         if !self.targets.is_empty() {
             for (target, slot) in self.targets.iter().zip(&mut self.captured) {
                 if target.id() == leaf.id() {

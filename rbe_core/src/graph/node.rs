@@ -31,10 +31,15 @@ pub struct GradSlot {
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
+/// A number above those of all nodes recorded so far.
+pub(super) fn next_id() -> u64 {
+    NEXT_ID.fetch_add(1, Ordering::Relaxed)
+}
+
 impl GradSlot {
     /// Registers a hook; the number removes it again.
     pub fn add_hook(&self, hook: Hook) -> u64 {
-        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        let id = next_id();
         self.hooks.lock().push((id, hook));
         id
     }
@@ -232,7 +237,7 @@ fn apply_shared(op: Arc<dyn Op>, inputs: &[&RBETensor]) -> Result<RBETensor> {
         kept,
     };
     let node = Node {
-        id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+        id: next_id(),
         depth,
         op,
         parents,

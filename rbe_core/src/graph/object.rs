@@ -1,8 +1,11 @@
 //! A chain of operations as an object, with checkpoints under a byte budget.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
-use super::custom::{Backward, Forward, Operation, checkpoint};
+use super::checkpoint::{Moment, Segment, checkpoint, seal};
+use super::custom::{Backward, Forward, Operation};
+use super::mode::is_grad_enabled;
 use crate::error::{RbeError, Result};
 use crate::tensor::RBETensor;
 
@@ -13,17 +16,22 @@ pub enum CheckpointStrategy {
     None,
     /// All but one in so many.
     Every(usize),
-    /// Those after the first that would exceed a budget.
+    /// As few as keep the values held, in forward and in backward, within a budget. While all fit, all are kept. Then
+    /// stretches of about half the budget, but of no fewer than `sqrt(n)` of `n` operations, are dropped and computed again
+    /// one at a time. Of each its first value is kept: with values of one size, less than `2 sqrt(n)` of them cannot be had.
     Adaptive {
         /// Bytes of values that may be held.
         budget_bytes: usize,
     },
 }
 
+/// One operation of a graph: a function of a tensor, which may use parameters of its own.
+pub type Step = Arc<dyn Fn(&RBETensor) -> Result<RBETensor> + Send + Sync>;
+
 /// Operations that are run one after another on an input.
 #[derive(Clone)]
 pub struct ComputationGraph {
-    operations: Vec<Operation>,
+    steps: Vec<Step>,
     strategy: CheckpointStrategy,
 }
 
@@ -33,20 +41,32 @@ impl Default for ComputationGraph {
     }
 }
 
-fn chain(operations: Vec<Operation>) -> impl Fn(&[RBETensor]) -> Result<RBETensor> + Send + Sync + 'static {
-    move |x| operations.iter().try_fold(x[0].clone(), |x, op| op.apply(&[&x]))
+fn chain(steps: &[Step]) -> Segment {
+    let steps = steps.to_vec();
+    Arc::new(move |x| steps.iter().try_fold(x[0].clone(), |x, step| step(&x)))
+}
+
+fn bytes(x: &RBETensor) -> usize {
+    x.numel() * x.dtype().size()
 }
 
 impl ComputationGraph {
     /// A graph without operations.
     pub fn new() -> ComputationGraph {
-        ComputationGraph { operations: Vec::new(), strategy: CheckpointStrategy::None }
+        ComputationGraph { steps: Vec::new(), strategy: CheckpointStrategy::None }
     }
 
     /// Appends an operation of two functions.
     #[must_use]
-    pub fn register_operation(mut self, name: impl Into<Cow<'static, str>>, forward: Forward, backward: Backward) -> ComputationGraph {
-        self.operations.push(Operation::new(name, forward, backward));
+    pub fn register_operation(self, name: impl Into<Cow<'static, str>>, forward: Forward, backward: Backward) -> ComputationGraph {
+        let operation = Operation::new(name, forward, backward);
+        self.register(Arc::new(move |x| operation.apply(&[x])))
+    }
+
+    /// Appends a function of a tensor, made of recorded operations.
+    #[must_use]
+    pub fn register(mut self, step: Step) -> ComputationGraph {
+        self.steps.push(step);
         self
     }
 
@@ -62,63 +82,99 @@ impl ComputationGraph {
     /// # Errors
     /// `Graph` without operations; `Value` for `Every(0)`; those of the operations.
     pub fn execute(&self, input: &RBETensor) -> Result<RBETensor> {
-        if self.operations.is_empty() {
+        if self.steps.is_empty() {
             return Err(RbeError::graph("execute", "at least one registered operation", "none"));
         }
         match self.strategy {
-            CheckpointStrategy::None => chain(self.operations.clone())(std::slice::from_ref(input)),
+            CheckpointStrategy::Adaptive { budget_bytes } if is_grad_enabled() => self.execute_within(input, budget_bytes),
+            CheckpointStrategy::None | CheckpointStrategy::Adaptive { .. } => chain(&self.steps)(std::slice::from_ref(input)),
             CheckpointStrategy::Every(0) => Err(RbeError::value("execute", "Every(n) with n >= 1", 0)),
-            CheckpointStrategy::Every(n) => {
-                self.operations.chunks(n).try_fold(input.clone(), |x, part| checkpoint(chain(part.to_vec()), &[&x]))
-            }
-            CheckpointStrategy::Adaptive { budget_bytes } => {
-                let (mut x, mut held) = (input.clone(), 0);
-                for (i, op) in self.operations.iter().enumerate() {
-                    held += x.numel() * x.dtype().size();
-                    if held > budget_bytes {
-                        return checkpoint(chain(self.operations[i..].to_vec()), &[&x]);
-                    }
-                    x = op.apply(&[&x])?;
-                }
-                Ok(x)
+            CheckpointStrategy::Every(n) => self.steps.chunks(n).try_fold(input.clone(), |x, part| {
+                let run = chain(part);
+                checkpoint(move |x| run(x), &[&x])
+            }),
+        }
+    }
+
+    fn execute_within(&self, input: &RBETensor, budget: usize) -> Result<RBETensor> {
+        let (mut values, mut moments, mut first) = (vec![input.clone()], Vec::new(), 0);
+        let mut open = bytes(input); // of `values`, which are on the tape as they are
+        let fewest = self.steps.len().isqrt();
+        for (i, step) in self.steps.iter().enumerate() {
+            moments.push(Moment::now());
+            let y = step(&values[i - first])?;
+            open += bytes(&y);
+            let (room, parts) = if first == 0 { (budget, 2) } else { (budget / 2, 1) };
+            let full = open + bytes(&y) > room; // the next value is likely to be as large
+            values.push(y);
+            let full = full && values.len() > parts * fewest;
+            if full && i + 1 < self.steps.len() {
+                let base = self.seal_values(first, &values, &moments, parts)?;
+                open = bytes(&base);
+                values = vec![base];
+                moments.clear();
+                first = i + 1;
             }
         }
+        Ok(values.swap_remove(values.len() - 1))
+    }
+
+    /// Seals the operations from `first` on, whose input and results are `values`, in one or two stretches of about the same size.
+    fn seal_values(&self, first: usize, values: &[RBETensor], moments: &[Moment], parts: usize) -> Result<RBETensor> {
+        let last = values.len() - 1;
+        let half = values[1..].iter().map(bytes).sum::<usize>().div_ceil(2);
+        let mut cut = last;
+        if parts == 2 && last > 1 {
+            let mut sum = 0;
+            cut = values[1..last].iter().take_while(|v| (sum + bytes(v) <= half).then(|| sum += bytes(v)).is_some()).count().max(1);
+        }
+        let mut base = values[0].clone();
+        for (from, to) in [(0, cut), (cut, last)].into_iter().filter(|(from, to)| from < to) {
+            let run = chain(&self.steps[first + from..first + to]);
+            base = seal(run, &[&values[from]], &values[to], &[&base], moments[from])?;
+        }
+        Ok(base)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::array::{map, zip};
     use crate::graph::Gradient;
 
-    #[test]
-    fn every_strategy_gives_the_same_gradient() {
+    fn sines(operations: usize) -> ComputationGraph {
         let sine: (Forward, Backward) = (
             Arc::new(|x| Ok(map(x[0], |v: f64| v.sin()))),
             Arc::new(|dy, _, x| Ok(vec![Some(zip("sine", dy, x[0], |d: f64, v: f64| d * v.cos())?)])),
         );
-        let n = 1000;
-        let graph = (0..12).fold(ComputationGraph::new(), |g, _| g.register_operation("sine", sine.0.clone(), sine.1.clone()));
-        let run = |strategy| {
-            let x = RBETensor::new(&vec![0.7; n], &[n]).unwrap().requiring_grad().unwrap();
-            let y = graph.clone().enable_checkpointing(strategy).execute(&x).unwrap();
-            y.sum(None, false).unwrap().backward().unwrap();
-            match x.grad() {
-                Some(Gradient::Dense(g)) => g.to_vec::<f64>().unwrap(),
-                _ => panic!(),
+        (0..operations).fold(ComputationGraph::new(), |g, _| g.register_operation("sine", sine.0.clone(), sine.1.clone()))
+    }
+
+    fn gradient(graph: &ComputationGraph, n: usize, strategy: CheckpointStrategy) -> Vec<f64> {
+        let x = RBETensor::new(&vec![0.7; n], &[n]).unwrap().requiring_grad().unwrap();
+        let y = graph.clone().enable_checkpointing(strategy).execute(&x).unwrap();
+        y.sum(None, false).unwrap().backward().unwrap();
+        match x.grad() {
+            Some(Gradient::Dense(g)) => g.to_vec::<f64>().unwrap(),
+            _ => panic!(),
+        }
+    }
+
+    #[test]
+    fn every_strategy_gives_the_same_gradient() {
+        for operations in [1, 2, 12] {
+            let (graph, n) = (sines(operations), 1000);
+            let plain = gradient(&graph, n, CheckpointStrategy::None);
+            let budgets = [0, 1, 2, 3, 4, 7, 11, 12, 13, 100].map(|values| CheckpointStrategy::Adaptive { budget_bytes: values * 8 * n });
+            for strategy in [CheckpointStrategy::Every(1), CheckpointStrategy::Every(3)].into_iter().chain(budgets) {
+                assert_eq!(gradient(&graph, n, strategy), plain, "{operations} {strategy:?}");
             }
-        };
-        let plain = run(CheckpointStrategy::None);
-        for strategy in [
-            CheckpointStrategy::Every(3),
-            CheckpointStrategy::Adaptive { budget_bytes: 3 * 8 * n },
-            CheckpointStrategy::Adaptive { budget_bytes: 0 },
-        ] {
-            assert_eq!(run(strategy), plain, "{strategy:?}");
         }
         assert!(matches!(ComputationGraph::new().execute(&RBETensor::new(&[1.0], &[1]).unwrap()), Err(RbeError::Graph(_))));
+        assert!(matches!(
+            sines(1).enable_checkpointing(CheckpointStrategy::Every(0)).execute(&RBETensor::new(&[1.0], &[1]).unwrap()),
+            Err(RbeError::Value(_))
+        ));
     }
 }

@@ -17,9 +17,11 @@ fn map_wide(a: &Array) -> Result<Array> {
     dispatch_float!("clip_grad_norm", a.dtype(), T => Ok(map(a, |v: T| v.wide() * v.wide())))
 }
 
-/// Norm of the weight cotangent and point gradients a packed tensor's update sees.
+/// Sum of squares of the flip gradient. A flip of an activation into an invalid state is +inf by definition, not a gradient.
 fn packed_squares(cache: &GradientCache) -> Result<f64> {
-    sum_of_squares(&cache.hi()?)
+    let hi = cache.hi()?;
+    let hi = if cache.is_activation() { crate::array::map(&hi, |v: f32| if v == f32::INFINITY { 0.0 } else { v }) } else { hi };
+    sum_of_squares(&hi)
 }
 
 /// Scales all gradients together so that their 2-norm is at most `max_norm`; the norm before. A packed tensor counts with

@@ -63,6 +63,17 @@ pub struct Cycle {
     pub frequency: u8,
 }
 
+/// `u` held between the bounds; unlike `min` and `max`, NaN stays NaN.
+fn within<T: Float>(u: T, low: T, high: T) -> T {
+    if u > high {
+        high
+    } else if u < low {
+        low
+    } else {
+        u
+    }
+}
+
 impl Cycle {
     /// State of the low 11 bits of `hi`; `None` if they are invalid or a higher bit is set.
     pub fn from_bits(hi: u64) -> Option<Cycle> {
@@ -99,7 +110,7 @@ impl Cycle {
             (Family::Circular, 2) => -u.sin(),
             (Family::Circular, _) => -u.cos(),
             (Family::Hyperbolic, p) => {
-                let u = u.max(-clamp).min(clamp);
+                let u = within(u, -clamp, clamp);
                 if p % 2 == 0 { u.sinh() } else { u.cosh() }
             }
             (Family::Tanh, 0) => u.tanh(),
@@ -107,7 +118,7 @@ impl Cycle {
                 let t = u.tanh();
                 T::one() - t * t
             }
-            (Family::Exp, _) => u.min(clamp).exp(),
+            (Family::Exp, _) => within(u, T::neg_infinity(), clamp).exp(),
             (Family::Log, 0) => u.abs().ln_1p().copysign(u),
             (Family::Log, _) => T::one() / (T::one() + u.abs()),
         }
@@ -149,6 +160,14 @@ mod tests {
         assert_eq!((0..1u64 << CYCLE_BITS).filter(|b| Cycle::from_bits(*b).is_some()).count(), valid);
         assert!(Cycle::from_bits(1 << 11).is_none() && Cycle::from_bits(5 << 8).is_none());
         assert_eq!(Cycle::initial(Family::Tanh).omega::<f64>(), 1.0);
+    }
+
+    #[test]
+    fn every_state_passes_nan_on_and_stays_finite_elsewhere() {
+        for state in (0..1u64 << CYCLE_BITS).filter_map(Cycle::from_bits) {
+            assert!(state.value(f32::NAN).is_nan() && state.slope(f32::NAN).is_nan(), "{state:?}");
+            assert!(state.value(1e30f32).is_finite() && state.value(-1e30f32).is_finite(), "{state:?}");
+        }
     }
 
     #[test]

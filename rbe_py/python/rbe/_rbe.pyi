@@ -20,7 +20,9 @@ __all__ = [
     "_Hybrid",
     "__version__",
     "_backward",
+    "_checkpoint",
     "_custom_op",
+    "_execute",
     "_encode",
     "_from_memory",
     "_grad",
@@ -415,6 +417,10 @@ def _grad(
     roots: Sequence[RBETensor], targets: Sequence[RBETensor], gradients: Sequence[Any], retain_graph: bool
 ) -> list[Any]: ...
 def _gradcheck(f: Callable[..., RBETensor], inputs: Sequence[RBETensor], eps: float, atol: float, rtol: float) -> None: ...
+def _checkpoint(f: Callable[..., RBETensor], inputs: Sequence[RBETensor]) -> RBETensor: ...
+def _execute(
+    steps: Sequence[Callable[[RBETensor], RBETensor]], x: RBETensor, every: int | None, budget_bytes: int | None
+) -> RBETensor: ...
 def _custom_op(
     name: str, inputs: Sequence[RBETensor], result: RBETensor, backward: Callable[[RBETensor], Any]
 ) -> RBETensor: ...

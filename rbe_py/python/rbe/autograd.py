@@ -266,7 +266,8 @@ def register_operation(name: str, forward: Callable[..., RBETensor], backward: C
 def checkpoint(fn: Callable[..., RBETensor], *inputs: Any) -> RBETensor:
     """Run `fn` without keeping what backward needs, and run it again when backward comes.
 
-    Random numbers repeat. Parameters used inside `fn` receive their gradients.
+    Random numbers repeat. Parameters used inside `fn`, dense or packed, receive their gradients; the result of an earlier
+    operation must come as an input.
 
     Parameters
     ----------
@@ -274,34 +275,18 @@ def checkpoint(fn: Callable[..., RBETensor], *inputs: Any) -> RBETensor:
         Takes `inputs`, returns one tensor.
     *inputs
         Tensors and other arguments of `fn`.
+
+    Raises
+    ------
+    GraphError
+        If `fn` uses the result of an earlier operation that is not among `inputs`.
     """
-    state = _rbe.get_rng_state()
-    with no_grad():
-        result = fn(*inputs)
     places = [i for i, a in enumerate(inputs) if isinstance(a, RBETensor)]
 
-    def run(dy: RBETensor) -> list[Any]:
-        now = _rbe.get_rng_state()
-        _rbe.set_rng_state(state)
-        try:
-            again = list(inputs)
-            for i in places:
-                again[i] = inputs[i].detach().requires_grad_(inputs[i].requires_grad) if not inputs[i].is_packed else inputs[i]
-            with enable_grad():
-                y = fn(*again)
-            if y.requires_grad:
-                y.backward(dy)
-        finally:
-            _rbe.set_rng_state(now)
-        return [again[i].grad if not again[i].is_packed else None for i in places]
+    def run(*tensors: RBETensor) -> RBETensor:
+        arguments = list(inputs)
+        for i, tensor in zip(places, tensors, strict=True):
+            arguments[i] = tensor
+        return fn(*arguments)
 
-    # Parameters inside `fn` are not among the inputs: an extra leaf makes sure that backward comes.
-    tensors = [inputs[i] for i in places]
-    if is_grad_enabled() and not any(t.requires_grad for t in tensors):
-        from .creation import zeros
-
-        def with_anchor(dy: RBETensor) -> list[Any]:
-            return [*run(dy), None]
-
-        return _rbe._custom_op("checkpoint", [*tensors, zeros((), requires_grad=True)], result, with_anchor)
-    return _rbe._custom_op("checkpoint", tensors, result, run)
+    return _rbe._checkpoint(run, [inputs[i] for i in places])

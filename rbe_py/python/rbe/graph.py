@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
+from . import _rbe
 from ._rbe import RBETensor
-from .autograd import checkpoint, register_operation
+from .autograd import register_operation
 from .errors import GraphError, TensorError
 
 
@@ -53,8 +54,9 @@ class ComputationGraph:
         Parameters
         ----------
         strategy : {"none", "every", "adaptive"}
-            "every" keeps one value in `every`; "adaptive" keeps values in order until `budget_bytes` are held, and drops
-            those after.
+            "every" keeps one value in `every`. "adaptive" keeps all values while they fit `budget_bytes`; beyond, it drops
+            stretches of about half the budget, but no fewer than `sqrt(n)` of `n` operations, which backward computes again one
+            at a time. Of each stretch the first value stays: less than `2 sqrt(n)` values of one size cannot be had.
         """
         if strategy not in ("none", "every", "adaptive"):
             raise TensorError("enable_checkpointing", "strategy 'none', 'every' or 'adaptive'", repr(strategy))
@@ -75,24 +77,6 @@ class ComputationGraph:
         """
         if not self._operations:
             raise GraphError("execute", "at least one registered operation", "none")
-        operations = [run for _, run in self._operations]
-        if self._strategy == "every":
-            for i in range(0, len(operations), self._every):
-                x = checkpoint(_chain(operations[i : i + self._every]), x)
-            return x
-        held = 0
-        for i, run in enumerate(operations):
-            if self._strategy == "adaptive" and held + x.nbytes > self._budget:
-                return checkpoint(_chain(operations[i:]), x)
-            held += x.nbytes
-            x = run(x)
-        return x
-
-
-def _chain(operations: list[Callable[[RBETensor], RBETensor]]) -> Callable[[RBETensor], RBETensor]:
-    def run(x: RBETensor) -> RBETensor:
-        for operation in operations:
-            x = operation(x)
-        return x
-
-    return run
+        every = self._every if self._strategy == "every" else None
+        budget = self._budget if self._strategy == "adaptive" else None
+        return _rbe._execute([run for _, run in self._operations], x, every, budget)

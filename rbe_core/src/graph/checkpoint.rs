@@ -1,0 +1,195 @@
+//! Stretches of the tape that are run again in backward instead of being remembered.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::cache::Gradient;
+use super::engine::grad_without_hooks;
+use super::mode::{is_grad_enabled, with_grad};
+use super::node::{Parent, apply, next_id};
+use crate::array::Array;
+use crate::error::{RbeError, Result};
+use crate::op::{Cx, Grads, Inputs, Op, Output, Rule, Saves, dense};
+use crate::random;
+use crate::tensor::RBETensor;
+
+/// A function of tensors that may be run more than once.
+pub type Segment = Arc<dyn Fn(&[RBETensor]) -> Result<RBETensor> + Send + Sync>;
+
+/// A moment of recording: what the tape and the generator of random numbers were like.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment {
+    node: u64,
+    random: (u64, u64),
+}
+
+impl Moment {
+    pub(super) fn now() -> Moment {
+        Moment { node: next_id(), random: random::state() }
+    }
+}
+
+struct Checkpoint {
+    rule: Rule,
+    run: Segment,
+    random: (u64, u64),
+    value: Mutex<Option<Array>>,    // what the first run gave, until the node is recorded
+    packed: Vec<Option<RBETensor>>, // inputs of the segment that are packed leaves
+    captured: Vec<RBETensor>,       // leaves the segment uses besides its inputs
+}
+
+impl Op for Checkpoint {
+    fn rule(&self) -> &Rule {
+        &self.rule
+    }
+
+    fn forward(&self, _: Inputs<'_>) -> Result<Output> {
+        let value = self.value.lock().take();
+        value.map(Output::from).ok_or_else(|| RbeError::graph("checkpoint", "to be recorded once", "a second time"))
+    }
+
+    fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
+        let leaf = |(i, packed): (usize, &Option<RBETensor>)| match packed {
+            Some(packed) => Ok(packed.clone()),
+            None => {
+                let leaf = RBETensor::from_array(cx.input(i)?.clone());
+                leaf.set_requires_grad(cx.needs(i))?;
+                Ok(leaf)
+            }
+        };
+        let leaves = self.packed.iter().enumerate().map(leaf).collect::<Result<Vec<_>>>()?;
+        let now = random::state();
+        random::set_state(self.random);
+        let again = with_grad(true, || (self.run)(&leaves));
+        random::set_state(now);
+        let y = again?;
+        let targets: Vec<&RBETensor> = leaves.iter().chain(&self.captured).collect();
+        let found = grad_without_hooks(&[&y], &targets, &[Some(cx.dy().clone())])?;
+        Ok(found
+            .into_iter()
+            .map(|g| match g {
+                Some(Gradient::Dense(g)) => dense(g),
+                packed => packed,
+            })
+            .collect())
+    }
+}
+
+/// Replaces what was recorded from `start` to `end` since `moment` by one node that runs it again in backward. The node
+/// takes `inputs` in the place of `start`.
+pub(super) fn seal(run: Segment, start: &[&RBETensor], end: &RBETensor, inputs: &[&RBETensor], moment: Moment) -> Result<RBETensor> {
+    if !end.requires_grad() {
+        return Ok(end.clone());
+    }
+    let nodes: HashSet<u64> = start.iter().filter_map(|t| t.node().map(|n| n.id())).collect();
+    let leaves: HashSet<u64> = start.iter().map(|t| t.id()).collect();
+    let (mut seen, mut captured) = (HashSet::new(), Vec::new());
+    let mut stack = vec![end.as_parent()];
+    while let Some(parent) = stack.pop() {
+        match parent {
+            Parent::Leaf(leaf) if !leaves.contains(&leaf.id()) && !captured.iter().any(|c: &RBETensor| c.id() == leaf.id()) => {
+                captured.push(leaf);
+            }
+            Parent::Node(node) if !nodes.contains(&node.id()) && seen.insert(node.id()) => {
+                if node.id() < moment.node {
+                    return Err(RbeError::graph(
+                        "checkpoint",
+                        "a function of its inputs and of leaves",
+                        format!("one that uses an earlier result of {} (pass it as an input)", node.name()),
+                    ));
+                }
+                stack.extend(node.parents().iter().rev().cloned());
+            }
+            _ => {}
+        }
+    }
+    let rule = Rule { name: Cow::Borrowed("checkpoint"), arity: (0, usize::MAX), saves: Saves::INPUTS };
+    let packed = inputs.iter().map(|t| t.is_packed().then(|| (*t).clone())).collect();
+    let value = Mutex::new(Some(end.array("checkpoint")?.clone()));
+    let parents: Vec<RBETensor> = inputs.iter().map(|t| (*t).clone()).chain(captured.iter().cloned()).collect();
+    let op = Checkpoint { rule, run, random: moment.random, value, packed, captured };
+    apply(op, &parents.iter().collect::<Vec<_>>())
+}
+
+/// Runs `run` on `inputs` without keeping what backward needs; backward runs it again, with the same random numbers.
+/// Gradients flow to `inputs` and to the leaves, dense or packed, that `run` uses besides.
+///
+/// # Errors
+/// Those of `run`; `Graph` if it uses the result of an earlier operation that is not among `inputs`.
+pub fn checkpoint(run: impl Fn(&[RBETensor]) -> Result<RBETensor> + Send + Sync + 'static, inputs: &[&RBETensor]) -> Result<RBETensor> {
+    let moment = Moment::now();
+    let given: Vec<RBETensor> = inputs.iter().map(|t| (*t).clone()).collect();
+    let end = run(&given)?;
+    if !is_grad_enabled() || inputs.iter().any(|t| t.id() == end.id()) {
+        return Ok(end);
+    }
+    seal(Arc::new(run), inputs, &end, inputs, moment)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gradcheck::{Tolerance, gradcheck};
+
+    fn leaf() -> RBETensor {
+        RBETensor::new(&[0.5, -1.5, 2.0], &[3]).unwrap().requiring_grad().unwrap()
+    }
+
+    fn dense_grad(t: &RBETensor) -> Vec<f32> {
+        match t.grad() {
+            Some(Gradient::Dense(g)) => g.to_vec::<f32>().unwrap(),
+            _ => panic!("no dense gradient"),
+        }
+    }
+
+    #[test]
+    fn gradients_are_those_of_the_plain_run_with_the_same_random_numbers() {
+        gradcheck(|x| checkpoint(|x| x[0].sin()?.mul(&x[1]), &[&x[0], &x[1]]), &[leaf(), leaf()], Tolerance::default()).unwrap();
+        let gradient = |wrapped: bool| {
+            random::manual_seed(5);
+            let x = RBETensor::new(&[1.0f32; 200], &[200]).unwrap().requiring_grad().unwrap();
+            let y = if wrapped { checkpoint(|x| x[0].dropout(0.5, true), &[&x]) } else { x.dropout(0.5, true) };
+            y.unwrap().sum(None, false).unwrap().backward().unwrap();
+            dense_grad(&x)
+        };
+        assert_eq!(gradient(true), gradient(false));
+    }
+
+    #[test]
+    fn parameters_receive_their_gradients_once() {
+        let numbers = |n: usize| (0..n).map(|i| (i as f32).sin()).collect::<Vec<f32>>();
+        let x = RBETensor::new(&numbers(3 * 70), &[3, 70]).unwrap();
+        let run = |wrapped: bool| {
+            let w = RBETensor::from_packed(
+                crate::packed::PackedTensor::random(&[5, 70], None, random::Generator::new(1).stream()).unwrap(),
+                true,
+            );
+            let b = RBETensor::new(&numbers(5), &[5]).unwrap().requiring_grad().unwrap();
+            let calls = Arc::new(Mutex::new(0));
+            let count = calls.clone();
+            b.slot().add_hook(Arc::new(move |_| {
+                *count.lock() += 1;
+                Ok(None)
+            }));
+            let (w2, b2) = (w.clone(), b.clone());
+            let layer = move |x: &[RBETensor]| x[0].packed_linear(&w2, Some(&b2))?.tanh();
+            let y = if wrapped { checkpoint(layer, &[&x]) } else { layer(std::slice::from_ref(&x)) };
+            y.unwrap().sum(None, false).unwrap().backward().unwrap();
+            let Some(Gradient::Packed(cache)) = w.grad() else { panic!("no packed gradient") };
+            let calls = *calls.lock();
+            (cache.hi().unwrap().to_vec::<f32>().unwrap(), dense_grad(&b), calls)
+        };
+        assert_eq!(run(true), run(false));
+    }
+
+    #[test]
+    fn an_earlier_result_must_be_an_input() {
+        let x = leaf();
+        let early = x.sin().unwrap();
+        let error = checkpoint(move |x| x[0].mul(&early), &[&x]).unwrap_err().to_string();
+        assert!(error.contains("sin"), "{error}");
+    }
+}

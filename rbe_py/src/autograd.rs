@@ -34,12 +34,39 @@ impl Node {
         self.node.parents().iter().map(next).collect()
     }
 
+    /// Number of the operation, in the order of recording.
+    #[getter]
+    fn _id(&self) -> u64 {
+        self.node.id()
+    }
+
+    /// Shape of the result.
+    #[getter]
+    fn _shape(&self) -> Vec<usize> {
+        self.node.shape().to_vec()
+    }
+
+    /// Hashes of the leaves among the inputs.
+    #[getter]
+    fn _leaves(&self) -> Vec<isize> {
+        self.node.parents().iter().filter_map(|p| if let Parent::Leaf(leaf) = p { Some(leaf.id() as isize) } else { None }).collect()
+    }
+
     fn __repr__(&self) -> String {
         format!("<{} backward>", self.node.name())
     }
 }
 
 /// Gradient of a packed tensor, held as factors until it is read.
+///
+/// Examples
+/// --------
+/// >>> import rbe
+/// >>> layer = rbe.RBELinear(64, 8)
+/// >>> layer(rbe.ones(2, 64)).sum().backward()
+/// >>> gradient = layer.weight.grad
+/// >>> gradient.hi.shape, gradient.lo.shape, gradient.interaction.shape
+/// ((8, 1, 64), (8, 1, 2), (8, 1, 64, 2))
 #[pyclass(frozen, module = "rbe", name = "RBEGradient")]
 pub struct PackedGradient {
     pub cache: GradientCache,
@@ -126,6 +153,12 @@ impl Hook {
 }
 
 /// Whether operations are recorded on this thread.
+///
+/// Examples
+/// --------
+/// >>> import rbe
+/// >>> rbe.is_grad_enabled()
+/// True
 #[pyfunction]
 pub fn is_grad_enabled() -> bool {
     graph::is_grad_enabled()

@@ -129,12 +129,27 @@ pub fn randint(low: i64, high: i64, shape: Vec<usize>) -> PyResult<RBETensor> {
 }
 
 /// A random order of 0 … n - 1.
+///
+/// Examples
+/// --------
+/// >>> import rbe
+/// >>> sorted(rbe.randperm(3).tolist())
+/// [0, 1, 2]
 #[pyfunction]
 pub fn randperm(n: usize) -> PyResult<RBETensor> {
     Ok(Array::from_slice(&random::stream().permutation(n), &[n]).or_raise()?.into())
 }
 
 /// Seeds the generator.
+///
+/// Examples
+/// --------
+/// >>> import rbe
+/// >>> rbe.manual_seed(1)
+/// >>> a = rbe.rand(3)
+/// >>> rbe.manual_seed(1)
+/// >>> rbe.equal(rbe.rand(3), a)
+/// True
 #[pyfunction]
 pub fn manual_seed(seed: &Bound<'_, PyAny>) -> PyResult<()> {
     let wrong = |_| raise(RbeError::value("manual_seed", "an integer from 0 to 2^64 - 1", seed));
@@ -143,12 +158,28 @@ pub fn manual_seed(seed: &Bound<'_, PyAny>) -> PyResult<()> {
 }
 
 /// Seed and number of streams taken.
+///
+/// Examples
+/// --------
+/// >>> import rbe
+/// >>> rbe.manual_seed(7)
+/// >>> rbe.get_rng_state()
+/// (7, 0)
 #[pyfunction]
 pub fn get_rng_state() -> (u64, u64) {
     random::state()
 }
 
 /// Puts the generator into a state.
+///
+/// Examples
+/// --------
+/// >>> import rbe
+/// >>> state = rbe.get_rng_state()
+/// >>> a = rbe.rand(3)
+/// >>> rbe.set_rng_state(state)
+/// >>> rbe.equal(rbe.rand(3), a)
+/// True
 #[pyfunction]
 pub fn set_rng_state(state: (u64, u64)) {
     random::set_state(state);

@@ -1,11 +1,13 @@
 //! The door between Python and `rbe_core`: thin classes, one way in that converts errors and releases the GIL.
 
+mod arrange;
 mod autograd;
 mod create;
 mod error;
 mod index;
 mod memory;
 mod methods;
+mod observe;
 mod operators;
 mod ops;
 mod optim;
@@ -33,11 +35,13 @@ mod _rbe {
     #[pymodule_export]
     use crate::memory::{ArrayHolder, from_memory};
     #[pymodule_export]
+    use crate::observe::{profile_start, profile_stop, set_debug_mode};
+    #[pymodule_export]
     use crate::ops::{batch_norm, concat, cross_entropy, layer_norm, mse_loss, rbe_activation, stack, two_level_linear, where_};
     #[pymodule_export]
     use crate::optim::{Dense, Hybrid, clip_grad_norm, clip_grad_value};
     #[pymodule_export]
-    use crate::runtime::{get_num_threads, isa, pool_clear, pool_reset, pool_stats, raise_error, set_num_threads};
+    use crate::runtime::{get_num_threads, isa, pool_clear, pool_reset, pool_stats, raise_error, set_isa, set_num_threads};
     #[pymodule_export]
     use crate::tensor::RBETensor;
     #[pymodule_export]

@@ -49,7 +49,7 @@ fn either<T>(axis: Option<T>, dim: Option<T>) -> PyResult<Option<T>> {
 }
 
 /// `None`, one axis or several, given as `axis` or as `dim`.
-fn axes(axis: Option<&Bound<'_, PyAny>>, dim: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Vec<isize>>> {
+pub fn axes(axis: Option<&Bound<'_, PyAny>>, dim: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Vec<isize>>> {
     match either(axis, dim)? {
         None => Ok(None),
         Some(o) if o.is_instance_of::<PyInt>() => Ok(Some(vec![o.extract()?])),
@@ -94,7 +94,7 @@ tensor_methods! {
     unary tanh; unary sigmoid; unary relu; unary silu; unary sign; unary floor; unary ceil; unary round; unary isfinite; unary isnan;
     unary logical_not;
     binary add; binary sub; binary mul; binary div; binary maximum; binary minimum; binary matmul; binary floor_divide; binary remainder;
-    reduce sum; reduce mean; reduce logsumexp;
+    reduce sum; reduce mean; reduce logsumexp; reduce prod;
     compare eq Eq; compare ne Ne; compare lt Lt; compare le Le; compare gt Gt; compare ge Ge;
     logic logical_and And; logic logical_or Or; logic logical_xor Xor;
 }

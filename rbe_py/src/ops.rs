@@ -30,7 +30,14 @@ pub fn stack(py: Python<'_>, tensors: Vec<PyRef<'_, RBETensor>>, axis: isize) ->
     enter(py, elements, || Tensor::stack(&tensors.iter().collect::<Vec<_>>(), axis)).map(RBETensor::from)
 }
 
-/// `condition ? a : b`.
+/// Elements of `a` where a condition holds, of `b` elsewhere.
+///
+/// Examples
+/// --------
+/// >>> import rbe
+/// >>> x = rbe.tensor([-1.0, 2.0])
+/// >>> rbe.where(x > 0, x, 0.0)
+/// tensor([0., 2.])
 #[pyfunction(name = "where")]
 pub fn where_(condition: &RBETensor, a: &Bound<'_, PyAny>, b: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
     let like = |o: &Bound<'_, PyAny>| o.cast::<RBETensor>().ok().map(|t| t.get().inner.dtype());

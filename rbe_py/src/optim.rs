@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use pyo3::prelude::*;
 use rbe_core::array::Array;
+use rbe_core::graph::{Phase, measured};
 use rbe_core::optim::{self, DenseOptimizer, DenseRates, DenseRule, HybridOptimizer, NonFinite, Rates};
 use rbe_core::{DType, RbeError};
 
@@ -95,7 +96,7 @@ impl Hybrid {
     }
 
     fn step(&self, py: Python<'_>) -> PyResult<()> {
-        self.inner.with(|o| py.detach(|| o.step()).or_raise())
+        self.inner.with(|o| py.detach(|| measured("HybridOptimizer", Phase::Step, || o.step(), |_| 0)).or_raise())
     }
 
     fn zero_grad(&self) -> PyResult<()> {
@@ -179,7 +180,7 @@ impl Dense {
     }
 
     fn step(&self, py: Python<'_>) -> PyResult<()> {
-        self.inner.with(|o| py.detach(|| o.step()).or_raise())
+        self.inner.with(|o| py.detach(|| measured("DenseOptimizer", Phase::Step, || o.step(), |_| 0)).or_raise())
     }
 
     fn zero_grad(&self) -> PyResult<()> {

@@ -23,6 +23,11 @@ pub fn start() -> PyResult<()> {
 }
 
 /// Makes kernels use `n` threads.
+///
+/// Examples
+/// --------
+/// >>> import rbe
+/// >>> rbe.set_num_threads(2)
 #[pyfunction]
 pub fn set_num_threads(n: isize) -> PyResult<()> {
     let n = usize::try_from(n)
@@ -31,15 +36,34 @@ pub fn set_num_threads(n: isize) -> PyResult<()> {
 }
 
 /// Number of threads that kernels use.
+///
+/// Examples
+/// --------
+/// >>> import rbe
+/// >>> rbe.get_num_threads() >= 1
+/// True
 #[pyfunction]
 pub fn get_num_threads() -> usize {
     parallel::num_threads()
 }
 
 /// The instruction set in use: "scalar", "avx2" or "avx512".
+///
+/// Examples
+/// --------
+/// >>> import rbe
+/// >>> rbe.isa() in ("scalar", "avx2", "avx512")
+/// True
 #[pyfunction]
 pub fn isa() -> &'static str {
     kernel::isa().name()
+}
+
+/// Makes kernels use an instruction set; the best one without a name.
+#[pyfunction]
+#[pyo3(signature = (name = None))]
+pub fn set_isa(name: Option<&str>) -> PyResult<()> {
+    kernel::set_isa(name).or_raise()
 }
 
 /// Counters of the buffer pool.

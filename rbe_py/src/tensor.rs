@@ -12,6 +12,14 @@ use crate::error::{OrRaise, raise};
 use crate::memory::ArrayHolder;
 
 /// A dense or packed tensor.
+///
+/// Examples
+/// --------
+/// >>> import rbe
+/// >>> x = rbe.tensor([1.0, 2.0], requires_grad=True)
+/// >>> (x * x).sum().backward()
+/// >>> x.grad
+/// tensor([2., 4.])
 #[pyclass(frozen, subclass, weakref, module = "rbe", name = "RBETensor")]
 pub struct RBETensor {
     pub inner: rbe_core::RBETensor,

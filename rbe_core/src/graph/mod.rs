@@ -1,5 +1,6 @@
 //! The tape: what was computed from what, and the walk back.
 
+mod anomaly;
 mod cache;
 mod checkpoint;
 mod custom;
@@ -7,8 +8,10 @@ mod engine;
 mod mode;
 mod node;
 mod object;
+mod profile;
 mod scheduler;
 
+pub use anomaly::{Origin, is_debug_mode, set_debug_mode};
 pub use cache::{Factor, Gradient, GradientCache, RBEGradient};
 pub use checkpoint::{Segment, checkpoint};
 pub use custom::{Backward, Forward, Operation};
@@ -17,4 +20,5 @@ pub use engine::{BackwardOptions, backward, grad};
 pub use mode::{GradMode, is_grad_enabled, with_grad};
 pub use node::{GradSlot, Hook, Node, OnReady, Parent, apply};
 pub use object::{CheckpointStrategy, ComputationGraph, Step};
+pub use profile::{Event, Phase, measured, start_profile, stop_profile};
 pub use scheduler::BackwardScheduler;

@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 
+use super::anomaly::{self, Trace};
 use super::cache::Gradient;
 use super::mode::is_grad_enabled;
+use super::profile::{Phase, measured};
 use crate::array::{Array, Dims};
 use crate::dtype::DType;
 use crate::error::{RbeError, Result};
@@ -93,6 +95,7 @@ pub struct Node {
     pub(crate) shape: Dims,
     pub(crate) dtype: DType,
     pub(crate) slot: GradSlot,
+    trace: Option<Box<Trace>>,   // in debug mode
     saved: Mutex<Option<Saved>>, // none once freed
 }
 
@@ -113,6 +116,15 @@ impl Node {
     /// Inputs of the operation.
     pub fn parents(&self) -> &[Parent] {
         &self.parents
+    }
+
+    /// Shape of the result.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    pub(crate) fn trace(&self) -> Option<&Trace> {
+        self.trace.as_deref()
     }
 
     /// Unique number, in the order of recording.
@@ -175,7 +187,8 @@ impl Node {
             output: saved.output.as_ref().map(|(array, _)| array),
             kept: &saved.kept,
         };
-        let grads = self.op.backward(&cx)?;
+        let grads = measured(self.name(), Phase::Backward, || self.op.backward(&cx), |grads| gradient_bytes(grads.as_ref().ok()))?;
+        anomaly::check(self, dy, &grads)?;
         if grads.len() != self.parents.len() {
             return Err(RbeError::graph(
                 self.op.rule().name.clone(),
@@ -185,6 +198,14 @@ impl Node {
         }
         Ok(grads)
     }
+}
+
+fn gradient_bytes(grads: Option<&Grads>) -> usize {
+    let bytes = |g: &Gradient| match g {
+        Gradient::Dense(a) => a.nbytes(),
+        Gradient::Packed(cache) => cache.nbytes(),
+    };
+    grads.into_iter().flatten().flatten().map(bytes).sum()
 }
 
 /// A chain of a hundred thousand nodes is dropped without recursion.
@@ -216,7 +237,8 @@ fn apply_shared(op: Arc<dyn Op>, inputs: &[&RBETensor]) -> Result<RBETensor> {
         return Err(RbeError::graph(rule.name.clone(), format!("{} to {} inputs", rule.arity.0, rule.arity.1), inputs.len()));
     }
     let values: SmallVec<[Value; 3]> = inputs.iter().map(|t| t.value().clone()).collect();
-    let Output { value, kept } = op.forward(Inputs::new(&values, &rule.name))?;
+    let forward = || op.forward(Inputs::new(&values, &rule.name));
+    let Output { value, kept } = measured(&rule.name, Phase::Forward, forward, |out| out.as_ref().map_or(0, |o| o.value.nbytes()))?;
     if !is_grad_enabled() || !value.dtype().is_float() {
         return Ok(RBETensor::from_array(value));
     }
@@ -236,6 +258,7 @@ fn apply_shared(op: Arc<dyn Op>, inputs: &[&RBETensor]) -> Result<RBETensor> {
         output: saves.has_output().then(|| (value.clone(), value.version())),
         kept,
     };
+    let trace = anomaly::trace(&rule.name, inputs, &value);
     let node = Node {
         id: next_id(),
         depth,
@@ -247,6 +270,7 @@ fn apply_shared(op: Arc<dyn Op>, inputs: &[&RBETensor]) -> Result<RBETensor> {
         shape: Dims::from_slice(value.shape()),
         dtype: value.dtype(),
         slot: GradSlot::default(),
+        trace,
         saved: Mutex::new(Some(saved)),
     };
     Ok(RBETensor::recorded(value, Arc::new(node)))

@@ -1,6 +1,6 @@
-//! Which instruction set the kernels use, decided once.
+//! Which instruction set the kernels use: decided at the start, and changed on demand.
 
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::{RbeError, Result};
 
@@ -69,7 +69,8 @@ impl Isa {
     }
 }
 
-static ISA: OnceLock<Isa> = OnceLock::new();
+const UNDECIDED: usize = usize::MAX;
+static ISA: AtomicUsize = AtomicUsize::new(UNDECIDED); // place in Isa::ALL
 
 /// Decides the instruction set from `RBE_ISA` and the machine.
 ///
@@ -78,13 +79,29 @@ static ISA: OnceLock<Isa> = OnceLock::new();
 pub fn init() -> Result<()> {
     let wanted = std::env::var("RBE_ISA").ok();
     let isa = Isa::select(wanted.as_deref())?;
-    ISA.get_or_init(|| isa);
+    let _ = ISA.compare_exchange(UNDECIDED, isa as usize, Ordering::Relaxed, Ordering::Relaxed);
+    Ok(())
+}
+
+/// Makes kernels that start from now on use the set of a name, or the best available when it is `None`.
+///
+/// # Errors
+/// As [`Isa::select`]; nothing has changed then.
+pub fn set_isa(name: Option<&str>) -> Result<()> {
+    ISA.store(Isa::select(name)? as usize, Ordering::Relaxed);
     Ok(())
 }
 
 /// The instruction set in use. Without [`init`] a malformed `RBE_ISA` means scalar.
 pub fn isa() -> Isa {
-    *ISA.get_or_init(|| Isa::select(std::env::var("RBE_ISA").ok().as_deref()).unwrap_or(Isa::Scalar))
+    match ISA.load(Ordering::Relaxed) {
+        UNDECIDED => {
+            let isa = Isa::select(std::env::var("RBE_ISA").ok().as_deref()).unwrap_or(Isa::Scalar);
+            ISA.store(isa as usize, Ordering::Relaxed);
+            isa
+        }
+        place => Isa::ALL[place],
+    }
 }
 
 #[cfg(test)]

@@ -19,4 +19,4 @@ mod strip;
 mod view;
 mod wide;
 
-pub use isa::{Isa, init, isa};
+pub use isa::{Isa, init, isa, set_isa};

@@ -6,13 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import _inplace, _rbe, creation, dtypes
+from . import _aliases, _inplace, _order, _rbe, creation, dtypes
 from ._rbe import RBETensor
-from .device import device
 from .dtypes import as_dtype
 from .errors import DeviceError, GraphError, OutOfRangeError, ShapeError
-
-_CPU = device("cpu")
 
 
 class MaxResult(NamedTuple):
@@ -183,14 +180,6 @@ def cuda(self: RBETensor, *args: Any, **kwargs: Any) -> RBETensor:
     raise DeviceError("cuda", "cpu", "cuda")
 
 
-def prod(self: RBETensor) -> RBETensor:
-    """Return the product of all elements."""
-    total = creation.ones((), dtype=self.dtype)
-    for x in self.reshape(-1):
-        total = total * x
-    return total
-
-
 def split(self: RBETensor, split_size: int | Sequence[int], dim: int = 0) -> list[RBETensor]:
     """Return consecutive parts of `split_size` (or of the given lengths) along an axis: views."""
     n = self.shape[_axis("split", dim, self.ndim)]
@@ -311,45 +300,17 @@ def min_along(self: RBETensor, axis: int, keepdims: bool = False) -> MaxResult:
 def install() -> None:
     """Give the tensor class its methods."""
     own = (
-        numpy, __array__, __dlpack__, __dlpack_device__, tolist, clone, requires_grad_, to, flatten, expand, std, prod, amax,
+        numpy, __array__, __dlpack__, __dlpack_device__, tolist, clone, requires_grad_, to, flatten, expand, std, amax,
         amin, unbind, t, cuda, split, chunk, masked_fill, __repr__, __format__, __iter__, __contains__, __reduce_ex__,
         __deepcopy__, __copy__, max_along, min_along,
     )  # fmt: skip
     for function in own:
         setattr(RBETensor, function.__name__, function)
-    alias: dict[str, Any] = {
-        "hi": property(hi),
-        "lo": property(lo),
-        "T": property(lambda self: self.permute(*range(self.ndim - 1, -1, -1))),
-        "mT": property(lambda self: self.transpose(-1, -2)),
-        "data": property(lambda self: self.detach(), _inplace.set_data),
-        "device": property(lambda self: _CPU),
-        "itemsize": property(lambda self: self.dtype.itemsize),
-        "dim": lambda self: self.ndim,
-        "nelement": lambda self: self.numel(),
-        "size": lambda self, dim=None: self.shape if dim is None else self.shape[_axis("size", dim, self.ndim)],
-        "view_as": lambda self, other: self.view(other.shape),
-        "reshape_as": lambda self, other: self.reshape(other.shape),
-        "expand_as": lambda self, other: self.expand(other.shape),
-        "type_as": lambda self, other: self.to(other.dtype),
-        "isinf": lambda self: self.abs() == float("inf"),
-        "rsqrt": lambda self: self.sqrt().reciprocal(),
-        "element_size": lambda self: self.dtype.itemsize,
-        "float": lambda self: self.to(dtypes.float32),
-        "double": lambda self: self.to(dtypes.float64),
-        "long": lambda self: self.to(dtypes.int64),
-        "bool": lambda self: self.to(dtypes.bool),
-        "cpu": lambda self: self,
-        "contiguous": lambda self: self if self.is_contiguous() else clone(self),
-        "packed": staticmethod(creation.packed),
-        "encode": staticmethod(creation.encode),
-    }
-    for name, value in alias.items():
-        if callable(value) and not isinstance(value, property | staticmethod):
-            value.__name__ = name
-        setattr(RBETensor, name, value)
+    RBETensor.hi, RBETensor.lo = property(hi), property(lo)  # type: ignore[assignment,method-assign]
     RBETensor.__array_priority__ = 1000
+    _aliases.install()
     _inplace.install()
+    _order.install()
 
 
 install()

@@ -117,30 +117,13 @@ def table(runs: list[Run], score: str, form: str) -> str:
 
 def picture(path: Path, runs: list[Run], title: str) -> None:
     """Draw the loss curves, and the points of the packed model's blocks on the Poincaré disk."""
-    import matplotlib
+    from matplotlib.figure import Figure
 
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-    from matplotlib.patches import Circle
-
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 5))
+    figure = Figure(figsize=(11, 5), layout="constrained")
+    left, right = figure.subplots(1, 2)
     for run in runs:
-        if not run.losses:
-            continue
-        width = max(len(run.losses) // 100, 1)
-        smooth = np.convolve(run.losses, np.ones(width) / width, "valid")
-        left.plot(np.arange(len(smooth)) + width, smooth, label=run.name)
+        if run.losses:
+            rbe.visualization.plot_history({run.name: run.losses}, smooth=max(len(run.losses) // 100, 1), ax=left)
     left.set(xlabel="step", ylabel="training loss (nats)", yscale="log", title=title)
-    if left.lines:
-        left.legend()
-    for name, p in runs[0].model.named_parameters():
-        if p.is_packed:
-            z = p.lo.reshape(-1, 2)
-            right.scatter(z[:, 0], z[:, 1], s=2, alpha=0.4, label=name, rasterized=True)
-    right.add_patch(Circle((0, 0), 1, fill=False, color="0.5"))
-    right.set(xlim=(-1.05, 1.05), ylim=(-1.05, 1.05), aspect="equal", xlabel="z0", ylabel="z1")
-    right.set_title("blocks on the Poincaré disk")
-    right.legend(markerscale=4, fontsize=8, loc="upper right")
-    figure.tight_layout()
+    rbe.visualization.plot_disk(runs[0].model, ax=right)
     figure.savefig(path, dpi=120)
-    plt.close(figure)

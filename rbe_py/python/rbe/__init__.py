@@ -4,7 +4,7 @@ Weights live in 128-bit blocks from the first step to the shipped file; there is
 """
 
 from . import _methods as _methods
-from . import autograd, cuda, data, errors, io, memory, nn, optim, trainer, utils
+from . import autograd, config, cuda, data, errors, io, memory, nn, ops, optim, profiler, testing, trainer, utils, visualization
 from ._rbe import (
     RBEGradient,
     RBETensor,
@@ -42,6 +42,7 @@ from .creation import (
     zeros_like,
 )  # fmt: skip
 from .data import Generator
+from .debug import is_debug_mode, set_debug_mode
 from .device import device
 from .dtypes import bool, dtype, float32, float64, int64
 from .errors import (
@@ -67,6 +68,7 @@ from .functional_ops import (
     any,
     argmax,
     argmin,
+    argsort,
     broadcast_to,
     cat,
     ceil,
@@ -75,12 +77,14 @@ from .functional_ops import (
     clone,
     concat,
     cos,
+    cumsum,
     div,
     eq,
     equal,
     exp,
     expm1,
     flatten,
+    flip,
     floor,
     floor_divide,
     gather,
@@ -112,6 +116,8 @@ from .functional_ops import (
     narrow,
     ne,
     neg,
+    nonzero,
+    norm,
     numel,
     permute,
     pow,
@@ -122,10 +128,12 @@ from .functional_ops import (
     reshape,
     round,
     rsqrt,
+    scatter_add,
     sigmoid,
     sign,
     sin,
     softmax,
+    sort,
     split,
     sqrt,
     square,
@@ -134,8 +142,12 @@ from .functional_ops import (
     std,
     sub,
     sum,
+    take_along_dim,
     tanh,
+    topk,
     transpose,
+    tril,
+    triu,
     unbind,
     unsqueeze,
     var,
@@ -144,7 +156,7 @@ from .functional_ops import (
 from .graph import ComputationGraph
 from .interop import from_torch, load_torch_state_dict, to_torch
 from .io import load, save
-from .log import start as _start
+from .messages import start as _start
 from .nn import RBEActivation, RBEConv1d, RBEConv2d, RBELinear
 from .trainer import Trainer
 
@@ -155,19 +167,26 @@ __all__ = [
     "DeviceError", "FormatError", "Generator", "GraphError", "NonFiniteError",
     "OutOfRangeError", "RBEActivation", "RBEConv1d", "RBEConv2d",
     "RBEError", "RBEGradient", "RBELinear", "RBETensor", "ShapeError", "TensorError",
-    "Trainer", "__version__", "abs", "add", "all", "allclose", "amax", "amin", "any", "arange", "argmax", "argmin", "as_tensor",
-    "autograd", "bool", "broadcast_to", "cat", "ceil", "chunk", "clamp", "clone", "concat", "cos", "cuda", "data",
+    "Trainer", "__version__", "abs", "add", "all", "allclose", "amax", "amin", "any", "arange", "argmax", "argmin", "argsort",
+    "as_tensor",
+    "autograd", "bool", "broadcast_to", "cat", "ceil", "chunk", "clamp", "clone", "concat", "config", "cos",
+    "cuda", "cumsum", "data",
     "device", "div", "dtype",
-    "empty", "enable_grad", "eq", "equal", "errors", "exp", "expm1", "eye", "flatten", "float32", "float64", "floor",
+    "empty", "enable_grad", "eq", "equal", "errors", "exp", "expm1", "eye", "flatten", "flip", "float32", "float64", "floor",
     "floor_divide", "from_dlpack", "from_numpy", "from_torch", "full", "full_like", "gather", "ge", "get_default_dtype",
-    "get_num_threads", "get_rng_state", "gt", "index_select", "int64", "io", "is_grad_enabled", "is_tensor", "isa",
+    "get_num_threads", "get_rng_state", "gt", "index_select", "int64", "io", "is_debug_mode", "is_grad_enabled", "is_tensor",
+    "isa",
     "isfinite", "isinf", "isnan", "le", "linspace", "load",
     "load_torch_state_dict", "log", "log1p", "log_softmax", "logical_and", "logical_not",
     "logical_or", "logical_xor", "logsumexp", "lt", "manual_seed", "masked_fill", "matmul", "max", "maximum", "mean",
-    "memory", "min", "minimum", "mul", "narrow", "ne", "neg", "nn", "no_grad", "numel", "ones", "ones_like", "optim",
-    "permute", "pow", "prod", "rand", "rand_like", "randint", "randn", "randn_like", "randperm", "reciprocal",
-    "register_operation", "relu", "remainder", "reshape", "round", "rsqrt", "save", "set_default_dtype", "set_grad_enabled",
-    "set_num_threads", "set_rng_state", "sigmoid", "sign", "sin", "softmax", "split", "sqrt", "square", "squeeze", "stack",
-    "std", "sub", "sum", "tanh", "tensor", "to_torch", "trainer", "transpose", "unbind", "unsqueeze", "utils", "var",
+    "memory", "min", "minimum", "mul", "narrow", "ne", "neg", "nn", "no_grad", "nonzero", "norm",
+    "numel", "ones", "ones_like", "ops", "optim",
+    "permute", "pow", "prod", "profiler", "rand", "rand_like", "randint", "randn", "randn_like", "randperm", "reciprocal",
+    "register_operation", "relu", "remainder", "reshape", "round", "rsqrt", "save", "scatter_add",
+    "set_debug_mode", "set_default_dtype", "set_grad_enabled",
+    "set_num_threads", "set_rng_state", "sigmoid", "sign", "sin", "softmax", "sort",
+    "split", "sqrt", "square", "squeeze", "stack",
+    "std", "sub", "sum", "take_along_dim", "tanh", "tensor", "testing", "to_torch", "topk",
+    "trainer", "transpose", "tril", "triu", "unbind", "unsqueeze", "utils", "var", "visualization",
     "where", "zeros", "zeros_like",
 ]  # fmt: skip

@@ -1,0 +1,124 @@
+"""Settings of the process, in one place.
+
+Environment variables are read when the package is imported:
+
+- `RBE_NUM_THREADS`: threads of the kernels; default one a core. Results do not depend on it.
+- `RBE_ISA`: "scalar", "avx2" or "avx512"; default the best that the machine has.
+- `RBE_LOG`: "debug", "info", "warning" or "error": messages to stderr from that level.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from . import _rbe, creation
+from .dtypes import as_dtype
+from .errors import ConfigError
+
+__all__ = ["ENVIRONMENT", "environment", "get", "set", "using"]
+
+ENVIRONMENT = ("RBE_NUM_THREADS", "RBE_ISA", "RBE_LOG")
+
+
+def get() -> dict[str, Any]:
+    """Return the settings.
+
+    Returns
+    -------
+    dict
+        "default_dtype" (element type of tensors made from floats), "num_threads", "isa" (instruction set of the kernels),
+        "simd" (whether that is another than "scalar").
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.config.get()["default_dtype"]
+    rbe.float32
+    """
+    return {
+        "default_dtype": creation.get_default_dtype(),
+        "num_threads": _rbe.get_num_threads(),
+        "isa": _rbe.isa(),
+        "simd": _rbe.isa() != "scalar",
+    }
+
+
+def set(*, default_dtype: Any = None, num_threads: int | None = None, isa: str | None = None, simd: bool | None = None) -> None:
+    """Change settings; those left out stay.
+
+    Parameters
+    ----------
+    default_dtype : dtype, optional
+        float32 or float64.
+    num_threads : int, optional
+    isa : {"scalar", "avx2", "avx512"}, optional
+    simd : bool, optional
+        False stands for isa="scalar", True for the best that the machine has.
+
+    Raises
+    ------
+    ConfigError
+        For a number of threads out of range, an instruction set that is unknown or that the machine lacks, or both `isa`
+        and `simd`; nothing has changed then.
+    DTypeError
+        For another element type.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.config.set(default_dtype="float64")
+    >>> rbe.zeros(2).dtype
+    rbe.float64
+    >>> rbe.config.set(default_dtype="float32")
+    """
+    if isa is not None and simd is not None:
+        raise ConfigError("config.set", "isa or simd", "both")
+    before = get()
+    try:
+        if default_dtype is not None:
+            creation.set_default_dtype(as_dtype(default_dtype))
+        if num_threads is not None:
+            _rbe.set_num_threads(num_threads)
+        if isa is not None or simd is not None:
+            _rbe.set_isa("scalar" if simd is False else isa)
+    except Exception:
+        creation.set_default_dtype(before["default_dtype"])
+        _rbe.set_num_threads(before["num_threads"])
+        raise
+
+
+@contextmanager
+def using(**settings: Any) -> Iterator[None]:
+    """Change settings inside a `with` block or a decorated function.
+
+    Parameters
+    ----------
+    **settings
+        As for `set`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> with rbe.config.using(simd=False, num_threads=1):
+    ...     rbe.isa(), rbe.get_num_threads()
+    ('scalar', 1)
+    """
+    before = get()
+    set(**settings)
+    try:
+        yield
+    finally:
+        set(default_dtype=before["default_dtype"], num_threads=before["num_threads"], isa=before["isa"])
+
+
+def environment() -> dict[str, str | None]:
+    """Return the environment variables that the package reads, None for those that are not set.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> sorted(rbe.config.environment())
+    ['RBE_ISA', 'RBE_LOG', 'RBE_NUM_THREADS']
+    """
+    return {name: os.environ.get(name) for name in ENVIRONMENT}

@@ -1,0 +1,52 @@
+"""Operands: NumPy arrays or tensors in, the same kind out."""
+
+from collections.abc import Callable
+from typing import Any
+
+from .. import creation
+from .._rbe import RBETensor
+from ..errors import DTypeError, ShapeError, TensorError
+from ..nn import functional
+
+ACTIVATIONS: dict[str, Callable[[RBETensor], RBETensor]] = {
+    "relu": functional.relu,
+    "tanh": functional.tanh,
+    "sigmoid": functional.sigmoid,
+    "gelu": functional.gelu,
+    "silu": functional.silu,
+}
+
+
+class Operands:
+    """The operands of one call as tensors; None stays None. The result is a tensor if one of them was."""
+
+    def __init__(self, op: str, *given: Any) -> None:
+        self.op = op
+        self.as_tensor = any(isinstance(x, RBETensor) for x in given)
+        self.tensors: list[Any] = [None if x is None else creation.as_tensor(x) for x in given]
+        if any(t is not None and t.is_packed for t in self.tensors):
+            raise DTypeError(op, "dense operands", "a packed one")
+
+    def check(self, holds: bool, expected: str) -> None:
+        """Raise ShapeError unless the shapes fit."""
+        if not holds:
+            raise ShapeError(self.op, expected, ", ".join(str(tuple(t.shape)) for t in self.tensors if t is not None))
+
+    def result(self, t: RBETensor) -> Any:
+        """Return the result in the kind of the operands: a tensor or an array."""
+        return t if self.as_tensor else t.detach().numpy()
+
+
+def activated(op: str, x: RBETensor, activation: str | None) -> RBETensor:
+    """Return an activation of `x`, or `x` for None.
+
+    Raises
+    ------
+    TensorError
+        For an unknown name.
+    """
+    if activation is None:
+        return x
+    if activation not in ACTIVATIONS:
+        raise TensorError(op, f"activation {', '.join(ACTIVATIONS)} or None", repr(activation))
+    return ACTIVATIONS[activation](x)

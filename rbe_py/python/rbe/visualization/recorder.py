@@ -1,0 +1,112 @@
+"""Flips and charges over the course of a run."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import DTypeError, TensorError
+from ..optim.hybrid import HybridOptimizer
+from ..trainer.callback import Callback
+from .axes import Path, drawing
+
+if TYPE_CHECKING:
+    from ..trainer import Trainer
+
+FULL = 127.0  # a charge of 1
+
+
+class Recorder(Callback):
+    """Note how many bits flip, and how much charge is left: a callback of a Trainer, or `observe` in a loop of one's own.
+
+    Parameters
+    ----------
+    every : int
+        Steps from one observation to the next: charges are read from all of the optimiser's state.
+
+    Attributes
+    ----------
+    steps : list of int
+    flips : list of int
+        Bits flipped by the observed steps.
+    charges : list of (float, float, float)
+        Tenth, fiftieth and ninetieth percentile of the charges of all bits, in [0, 1].
+
+    Examples
+    --------
+    >>> import rbe
+    >>> model = rbe.RBELinear(64, 8)
+    >>> optimizer, recorder = rbe.optim.HybridOptimizer(model.parameters()), rbe.visualization.Recorder()
+    >>> for _ in range(3):
+    ...     optimizer.step_with_autodiff(model(rbe.ones(4, 64)).square().mean())
+    ...     recorder.observe(optimizer)
+    >>> len(recorder.flips), len(recorder.charges)
+    (3, 3)
+    """
+
+    def __init__(self, every: int = 1) -> None:
+        if every < 1:
+            raise TensorError("Recorder", "every >= 1", str(every))
+        self.every = every
+        self.steps: list[int] = []
+        self.flips: list[int] = []
+        self.charges: list[tuple[float, float, float]] = []
+
+    def observe(self, optimizer: HybridOptimizer) -> None:
+        """Note the step that the optimiser has just taken.
+
+        Raises
+        ------
+        DTypeError
+            For another optimiser.
+        """
+        if not isinstance(optimizer, HybridOptimizer):
+            raise DTypeError("Recorder", "a HybridOptimizer", type(optimizer).__name__)
+        state = optimizer.state_dict()
+        words = [entry["charges"].numpy() for entry in state["state"].values() if "charges" in entry]
+        bits = np.concatenate([w.view(np.int8).ravel() for w in words]) if words else np.zeros(1, np.int8)
+        low, middle, high = np.percentile(bits, (10, 50, 90)) / FULL
+        self.steps.append(state["steps"])
+        self.flips.append(optimizer.flips)
+        self.charges.append((float(low), float(middle), float(high)))
+
+    def on_step_end(self, trainer: "Trainer") -> None:
+        """Note the step if its turn has come."""
+        if trainer.state.step % self.every == 0:
+            self.observe(trainer.optimizer)  # type: ignore[arg-type]
+
+
+def plot_flips(recorder: Recorder, *, path: Path | None = None) -> Any:
+    """Draw flips a step and the spread of charges over time.
+
+    Parameters
+    ----------
+    recorder : Recorder
+    path : path, optional
+        File to write.
+
+    Returns
+    -------
+    list of two matplotlib Axes
+
+    Raises
+    ------
+    DependencyError
+        Without matplotlib.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> flips, charges = rbe.visualization.plot_flips(rbe.visualization.Recorder())
+    >>> flips.get_ylabel()
+    'bits flipped by a step'
+    """
+    with drawing("plot_flips", None, path, 2) as axes:
+        left, right = axes
+        left.plot(recorder.steps, recorder.flips)
+        left.set(xlabel="step", ylabel="bits flipped by a step")
+        low, middle, high = np.array(recorder.charges, dtype=np.float64).reshape(-1, 3).T
+        right.fill_between(recorder.steps, low, high, alpha=0.3, label="10 % to 90 %")
+        right.plot(recorder.steps, middle, label="median")
+        right.set(xlabel="step", ylabel="charge", ylim=(0, 1))
+        right.legend()
+    return list(axes)

@@ -62,7 +62,7 @@ bench-smoke: $(TORCH_VENV)/.built ## Run every benchmark once, to see that it ru
 
 docs: $(VENV)/.docs $(VENV)/.built ## Build the reference of both languages: target/doc and out/docs
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --quiet
-	$(BIN)/pdoc --docformat numpy --output-directory $(OUT)/docs rbe
+	$(BIN)/python -W error -m pdoc --docformat numpy --output-directory $(OUT)/docs rbe
 
 lint: $(VENV)/.lint $(VENV)/.built ## Formatting, clippy, rustdoc, ruff, mypy, stubs: warnings are errors
 	cargo fmt --all --check

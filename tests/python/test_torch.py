@@ -176,3 +176,41 @@ def test_optimizers_step_by_step(name):
         ours.step()
         theirs.step()
         np.testing.assert_allclose(p.detach().numpy(), q.detach().numpy(), rtol=1e-6, atol=1e-9)
+
+
+SCHEDULES = {
+    "LambdaLR": {"lr_lambda": lambda t: 0.97**t},
+    "StepLR": {"step_size": 30, "gamma": 0.5},
+    "MultiStepLR": {"milestones": [20, 90, 90, 150], "gamma": 0.3},
+    "ConstantLR": {"factor": 0.25, "total_iters": 40},
+    "LinearLR": {"start_factor": 0.1, "end_factor": 0.8, "total_iters": 70},
+    "ExponentialLR": {"gamma": 0.98},
+    "CosineAnnealingLR": {"T_max": 80, "eta_min": 0.001},
+    "CosineAnnealingWarmRestarts": {"T_0": 15, "T_mult": 2, "eta_min": 0.001},
+    "OneCycleLR": {"max_lr": 0.2, "total_steps": 201, "three_phase": True},
+}
+
+
+@pytest.mark.parametrize("name", [*SCHEDULES, "SequentialLR", "ReduceLROnPlateau"])
+def test_schedules_step_by_step(name):
+    def make(library, parameter):
+        kinds = library.optim.lr_scheduler
+        optimizer = library.optim.SGD([parameter], lr=0.05, momentum=0.9)
+        if name == "SequentialLR":
+            parts = [kinds.LinearLR(optimizer, 0.1, total_iters=20), kinds.CosineAnnealingLR(optimizer, 180)]
+            return optimizer, kinds.SequentialLR(optimizer, parts, [20])
+        if name == "ReduceLROnPlateau":
+            return optimizer, kinds.ReduceLROnPlateau(optimizer, factor=0.5, patience=3, cooldown=2, min_lr=1e-4)
+        return optimizer, getattr(kinds, name)(optimizer, **SCHEDULES[name])
+
+    ours = make(rbe, rbe.nn.Parameter(rbe.zeros(1)))
+    theirs = make(torch, torch.nn.Parameter(torch.zeros(1)))
+    losses = np.maximum(1.0 / np.arange(1, 201), 0.02) + 0.01 * RNG.random(200)
+    for loss in losses:
+        a, b = ours[0].param_groups[0], theirs[0].param_groups[0]
+        assert a["lr"] == pytest.approx(float(b["lr"]), rel=1e-6, abs=1e-12)
+        assert a["momentum"] == pytest.approx(float(b["momentum"]), rel=1e-6)
+        ours[0].step()
+        theirs[0].step()
+        for _, schedule in (ours, theirs):
+            schedule.step(*([loss] if name == "ReduceLROnPlateau" else []))

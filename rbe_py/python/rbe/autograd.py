@@ -16,7 +16,16 @@ is_grad_enabled = _rbe.is_grad_enabled
 
 
 class set_grad_enabled:
-    """Recording on or off: at once, as a context, or as a decorator."""
+    """Recording on or off: at once, as a context, or as a decorator.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> x = rbe.ones(1, requires_grad=True)
+    >>> with rbe.set_grad_enabled(False):
+    ...     (x * 2).requires_grad
+    False
+    """
 
     def __init__(self, mode: bool) -> None:
         self.mode = mode
@@ -62,11 +71,29 @@ class _Mode:
 
 
 class no_grad(_Mode):
-    """Nothing is recorded inside: a context and a decorator."""
+    """Nothing is recorded inside: a context and a decorator.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> x = rbe.ones(1, requires_grad=True)
+    >>> with rbe.no_grad():
+    ...     (x * 2).requires_grad
+    False
+    """
 
 
 class enable_grad(_Mode):
-    """Operations are recorded inside, even within no_grad: a context and a decorator."""
+    """Operations are recorded inside, even within no_grad: a context and a decorator.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> x = rbe.ones(1, requires_grad=True)
+    >>> with rbe.no_grad(), rbe.enable_grad():
+    ...     (x * 2).requires_grad
+    True
+    """
 
     mode = True
 
@@ -85,6 +112,14 @@ def backward(tensors: Any, grad_tensors: Any = None, retain_graph: bool = False)
         Upstream gradient of each; may be left out for scalars.
     retain_graph : bool
         Keep what backward needs, so that it can be run again.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> x = rbe.ones(1, requires_grad=True)
+    >>> rbe.autograd.backward([x * 2, x * 3])
+    >>> x.grad
+    tensor([5.])
     """
     roots = _list(tensors)
     _rbe._backward(roots, _list(grad_tensors) if grad_tensors is not None else [None] * len(roots), retain_graph)
@@ -99,6 +134,13 @@ def grad(
     ------
     GraphError
         If an input is not part of the graph, unless `allow_unused`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> x = rbe.tensor([3.0], requires_grad=True)
+    >>> rbe.autograd.grad(x * x, x)
+    (tensor([6.]),)
     """
     roots, targets = _list(outputs), _list(inputs)
     upstream = _list(grad_outputs) if grad_outputs is not None else [None] * len(roots)
@@ -116,13 +158,29 @@ def gradcheck(fn: Callable[..., RBETensor], inputs: Any, eps: float = 1e-6, atol
     -------
     bool
         True; a gradient that is off raises TensorError naming the worst element.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> x = rbe.tensor([3.0], dtype="float64", requires_grad=True)
+    >>> rbe.autograd.gradcheck(lambda x: x.tanh(), [x])
+    True
     """
     _rbe._gradcheck(fn, list(_list(inputs)), eps, atol, rtol)
     return True
 
 
 class Context:
-    """What a user-defined operation keeps from forward for backward."""
+    """What a user-defined operation keeps from forward for backward.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> ctx = rbe.autograd.Context()
+    >>> ctx.save_for_backward(rbe.ones(2))
+    >>> ctx.saved_tensors
+    (tensor([1., 1.]),)
+    """
 
     def __init__(self) -> None:
         self.saved_tensors: tuple[RBETensor | None, ...] = ()
@@ -244,6 +302,15 @@ def register_operation(name: str, forward: Callable[..., RBETensor], backward: C
     -------
     callable
         Takes the tensors, returns the recorded result.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> double = rbe.register_operation("double", lambda x: x * 2.0, lambda dy, y, x: dy * 2.0)
+    >>> x = rbe.ones(1, requires_grad=True)
+    >>> double(x).backward()
+    >>> x.grad
+    tensor([2.])
     """
 
     def operation(*tensors: RBETensor) -> RBETensor:
@@ -280,6 +347,14 @@ def checkpoint(fn: Callable[..., RBETensor], *inputs: Any) -> RBETensor:
     ------
     GraphError
         If `fn` uses the result of an earlier operation that is not among `inputs`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> x = rbe.tensor([2.0], requires_grad=True)
+    >>> rbe.autograd.checkpoint(lambda x: x.square().exp().log(), x).backward()
+    >>> x.grad
+    tensor([4.])
     """
     places = [i for i, a in enumerate(inputs) if isinstance(a, RBETensor)]
 

@@ -19,7 +19,14 @@ _default_dtype = dtypes.float32
 
 
 def get_default_dtype() -> dtypes.dtype:
-    """Return the element type of tensors made from floats when none is given."""
+    """Return the element type of tensors made from floats when none is given.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.get_default_dtype()
+    rbe.float32
+    """
     return _default_dtype
 
 
@@ -30,6 +37,14 @@ def set_default_dtype(dtype: DTypeLike) -> None:
     ------
     DTypeError
         For another type.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.set_default_dtype("float64")
+    >>> rbe.zeros(1).dtype
+    rbe.float64
+    >>> rbe.set_default_dtype("float32")
     """
     global _default_dtype
     chosen = as_dtype(dtype)
@@ -71,6 +86,16 @@ def from_numpy(array: "np.ndarray[Any, Any]") -> RBETensor:
     ------
     DTypeError
         For another element type.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> import numpy as np
+    >>> a = np.zeros(2)
+    >>> t = rbe.from_numpy(a)
+    >>> a[0] = 5.0
+    >>> t
+    tensor([5., 0.], dtype=rbe.float64)
     """
     if not isinstance(array, np.ndarray):
         raise DTypeError("from_numpy", "a NumPy array", type(array).__name__)
@@ -143,7 +168,14 @@ def _supported(array: "np.ndarray[Any, Any]", dtype: DTypeLike) -> "np.ndarray[A
 
 
 def as_tensor(data: Any, dtype: DTypeLike = None) -> RBETensor:
-    """Return `data` as a tensor, without a copy where it is one or a NumPy array of a supported type."""
+    """Return `data` as a tensor, without a copy where it is one or a NumPy array of a supported type.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.as_tensor([1, 2])
+    tensor([1, 2])
+    """
     if isinstance(data, RBETensor):
         return data if dtype is None else data.to(dtype)
     if isinstance(data, np.ndarray):
@@ -152,7 +184,15 @@ def as_tensor(data: Any, dtype: DTypeLike = None) -> RBETensor:
 
 
 def from_dlpack(x: Any) -> RBETensor:
-    """Return a tensor that shares the memory of any object with `__dlpack__` on the CPU (torch, NumPy, JAX)."""
+    """Return a tensor that shares the memory of any object with `__dlpack__` on the CPU (torch, NumPy, JAX).
+
+    Examples
+    --------
+    >>> import rbe
+    >>> import numpy as np
+    >>> rbe.from_dlpack(np.arange(3))
+    tensor([0, 1, 2])
+    """
     if not hasattr(x, "__dlpack__"):
         raise DTypeError("from_dlpack", "an object with __dlpack__", type(x).__name__)
     array = np.from_dlpack(x)
@@ -168,7 +208,14 @@ def from_dlpack(x: Any) -> RBETensor:
 def full(
     size: Shape, fill_value: SupportsFloat, *, dtype: DTypeLike = None, requires_grad: bool = False, device: object = None
 ) -> RBETensor:
-    """Return a tensor of shape `size` whose every element is `fill_value`."""
+    """Return a tensor of shape `size` whose every element is `fill_value`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.full((2,), 7.0)
+    tensor([7., 7.])
+    """
     check_device("full", device)
     if dtype is None:
         chosen = (
@@ -184,49 +231,105 @@ def full(
 
 
 def zeros(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False, device: object = None) -> RBETensor:
-    """Return zeros of shape `size`."""
+    """Return zeros of shape `size`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.zeros(2)
+    tensor([0., 0.])
+    """
     check_device("zeros", device)
     return _finish(_rbe.full(_sizes(size), 0.0, _float(dtype)), requires_grad)
 
 
 def ones(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False, device: object = None) -> RBETensor:
-    """Return ones of shape `size`."""
+    """Return ones of shape `size`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.ones(2)
+    tensor([1., 1.])
+    """
     check_device("ones", device)
     return _finish(_rbe.full(_sizes(size), 1.0, _float(dtype)), requires_grad)
 
 
 def empty(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False, device: object = None) -> RBETensor:
-    """Return a tensor of shape `size` to be filled; its elements are zero."""
+    """Return a tensor of shape `size` to be filled; its elements are zero.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.empty(2, 3).shape
+    (2, 3)
+    """
     check_device("empty", device)
     return zeros(*size, dtype=dtype, requires_grad=requires_grad)
 
 
 def zeros_like(t: RBETensor, *, dtype: DTypeLike = None, device: object = None) -> RBETensor:
-    """Return zeros of the shape and (unless given) dtype of `t`."""
+    """Return zeros of the shape and (unless given) dtype of `t`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.zeros_like(rbe.tensor([1, 2]))
+    tensor([0, 0])
+    """
     check_device("zeros_like", device)
     return _rbe.full(list(t.shape), 0.0, t.dtype if dtype is None else as_dtype(dtype))
 
 
 def ones_like(t: RBETensor, *, dtype: DTypeLike = None, device: object = None) -> RBETensor:
-    """Return ones of the shape and (unless given) dtype of `t`."""
+    """Return ones of the shape and (unless given) dtype of `t`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.ones_like(rbe.tensor([1, 2]))
+    tensor([1, 1])
+    """
     check_device("ones_like", device)
     return _rbe.full(list(t.shape), 1.0, t.dtype if dtype is None else as_dtype(dtype))
 
 
 def full_like(t: RBETensor, fill_value: SupportsFloat, *, dtype: DTypeLike = None, device: object = None) -> RBETensor:
-    """Return a tensor of the shape and (unless given) dtype of `t` whose every element is `fill_value`."""
+    """Return a tensor of the shape and (unless given) dtype of `t` whose every element is `fill_value`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.full_like(rbe.tensor([1, 2]), 5)
+    tensor([5, 5])
+    """
     check_device("full_like", device)
     return _rbe.full(list(t.shape), float(fill_value), t.dtype if dtype is None else as_dtype(dtype))
 
 
 def rand_like(t: RBETensor, *, device: object = None) -> RBETensor:
-    """Return uniform numbers in [0, 1) of the shape and dtype of `t`."""
+    """Return uniform numbers in [0, 1) of the shape and dtype of `t`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.rand_like(rbe.zeros(2, 3)).shape
+    (2, 3)
+    """
     check_device("rand_like", device)
     return _rbe.rand(list(t.shape), t.dtype)
 
 
 def randn_like(t: RBETensor, *, device: object = None) -> RBETensor:
-    """Return standard normal numbers of the shape and dtype of `t`."""
+    """Return standard normal numbers of the shape and dtype of `t`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.randn_like(rbe.zeros(2, 3)).shape
+    (2, 3)
+    """
     check_device("randn_like", device)
     return _rbe.randn(list(t.shape), t.dtype)
 
@@ -234,7 +337,14 @@ def randn_like(t: RBETensor, *, device: object = None) -> RBETensor:
 def arange(
     start: float, end: float | None = None, step: float = 1, *, dtype: DTypeLike = None, device: object = None
 ) -> RBETensor:
-    """Return `start`, `start + step`, … below `end`; int64 if all three are integers."""
+    """Return `start`, `start + step`, … below `end`; int64 if all three are integers.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.arange(1, 4)
+    tensor([1, 2, 3])
+    """
     check_device("arange", device)
     if end is None:
         start, end = 0, start
@@ -244,25 +354,54 @@ def arange(
 
 
 def linspace(start: float, end: float, steps: int, *, dtype: DTypeLike = None, device: object = None) -> RBETensor:
-    """Return `steps` evenly spaced numbers from `start` to `end`, both included."""
+    """Return `steps` evenly spaced numbers from `start` to `end`, both included.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.linspace(0, 1, 3)
+    tensor([0. , 0.5, 1. ])
+    """
     check_device("linspace", device)
     return from_numpy(np.linspace(start, end, steps, dtype=_float(dtype).numpy))
 
 
 def eye(n: int, m: int | None = None, *, dtype: DTypeLike = None, device: object = None) -> RBETensor:
-    """Return an (n, m) matrix with ones on the diagonal."""
+    """Return an (n, m) matrix with ones on the diagonal.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.eye(2).tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
+    """
     check_device("eye", device)
     return from_numpy(np.eye(n, m, dtype=_float(dtype).numpy))
 
 
 def rand(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False, device: object = None) -> RBETensor:
-    """Return uniform numbers in [0, 1)."""
+    """Return uniform numbers in [0, 1).
+
+    Examples
+    --------
+    >>> import rbe
+    >>> x = rbe.rand(100)
+    >>> bool((x >= 0).all() and (x < 1).all())
+    True
+    """
     check_device("rand", device)
     return _finish(_rbe.rand(_sizes(size), _float(dtype)), requires_grad)
 
 
 def randn(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False, device: object = None) -> RBETensor:
-    """Return standard normal numbers."""
+    """Return standard normal numbers.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.randn(2, 3).shape
+    (2, 3)
+    """
     check_device("randn", device)
     return _finish(_rbe.randn(_sizes(size), _float(dtype)), requires_grad)
 
@@ -270,7 +409,14 @@ def randn(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False, devi
 def randint(
     low: int, high: int | Shape | None = None, size: Shape | None = None, *, dtype: DTypeLike = None, device: object = None
 ) -> RBETensor:
-    """Return whole numbers: `randint(low, high, size)` in [low, high), `randint(high, size)` in [0, high); int64 by default."""
+    """Return whole numbers: `randint(low, high, size)` in [low, high), `randint(high, size)` in [0, high); int64 by default.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> bool((rbe.randint(0, 6, (100,)) < 6).all())
+    True
+    """
     check_device("randint", device)
     if size is None and isinstance(high, Sequence):
         high, size = None, high

@@ -17,6 +17,12 @@ class dtype:
         Bytes of one element.
     is_floating_point : bool
         Whether gradients flow through tensors of this type.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.float32.itemsize, rbe.float32.is_floating_point
+    (4, True)
     """
 
     __slots__ = ("is_floating_point", "itemsize", "name")

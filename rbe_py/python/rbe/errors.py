@@ -8,6 +8,15 @@ class RBEError(Exception):
     ----------
     op, expected, got : str
         The operation, what it takes and what it was given.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> try:
+    ...     rbe.zeros(2).reshape(3)
+    ... except rbe.RBEError as e:
+    ...     print(e.op)
+    reshape
     """
 
     def __init__(self, op: str, expected: str = "", got: str = "") -> None:
@@ -21,40 +30,128 @@ class RBEError(Exception):
 
 
 class TensorError(RBEError, ValueError):
-    """A tensor or argument outside its domain."""
+    """A tensor or argument outside its domain.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> issubclass(rbe.TensorError, ValueError)
+    True
+    """
 
 
 class ShapeError(TensorError):
-    """Shapes that do not fit the operation or each other."""
+    """Shapes that do not fit the operation or each other.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> try:
+    ...     rbe.zeros(2) + rbe.zeros(3)
+    ... except rbe.ShapeError as e:
+    ...     print(type(e).__name__)
+    ShapeError
+    """
 
 
 class DTypeError(TensorError, TypeError):
-    """An element type or kind of tensor that the operation does not take."""
+    """An element type or kind of tensor that the operation does not take.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> issubclass(rbe.DTypeError, TypeError)
+    True
+    """
 
 
 class NonFiniteError(TensorError):
-    """NaN or infinity where only finite numbers make sense."""
+    """NaN or infinity where only finite numbers make sense.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> try:
+    ...     rbe.RBETensor.encode([[float("nan")] * 64])
+    ... except rbe.NonFiniteError as e:
+    ...     print(e)
+    encode: expected finite weights, got NaN
+    """
 
 
 class OutOfRangeError(TensorError, IndexError):
-    """An index outside the axis it indexes."""
+    """An index outside the axis it indexes.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> issubclass(rbe.OutOfRangeError, IndexError)
+    True
+    """
 
 
 class GraphError(RBEError, RuntimeError):
-    """A tape used in a way that has no meaning: freed, changed in place, without gradient."""
+    """A tape used in a way that has no meaning: freed, changed in place, without gradient.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> try:
+    ...     rbe.ones(1).backward()
+    ... except rbe.GraphError as e:
+    ...     print(e.op)
+    backward
+    """
 
 
 class DeviceError(RBEError, RuntimeError):
-    """A device other than the CPU."""
+    """A device other than the CPU.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> try:
+    ...     rbe.ones(1, device="cuda")
+    ... except rbe.DeviceError as e:
+    ...     print(e)
+    ones: expected cpu, got cuda
+    """
 
 
 class FormatError(RBEError, OSError):
-    """A file that is truncated, altered, foreign or cannot be read or written."""
+    """A file that is truncated, altered, foreign or cannot be read or written.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> try:
+    ...     rbe.load("no such file")
+    ... except rbe.FormatError as e:
+    ...     print(e.op)
+    load
+    """
 
 
 class ConfigError(RBEError, ValueError):
-    """A setting of the process: thread count, instruction set, environment variable."""
+    """A setting of the process: thread count, instruction set, environment variable.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> try:
+    ...     rbe.set_num_threads(0)
+    ... except rbe.ConfigError as e:
+    ...     print(e.op)
+    set_num_threads
+    """
 
 
 class DependencyError(RBEError, ImportError):
-    """A package that is not among the requirements of this one, and that something needs."""
+    """A package that is not among the requirements of this one, and that something needs.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> issubclass(rbe.DependencyError, ImportError)
+    True
+    """

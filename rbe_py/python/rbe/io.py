@@ -142,13 +142,32 @@ def load(path: Path, map_location: object = None, *, weights_only: bool = True) 
         For a file that is missing, truncated, altered or foreign. There is no partial result.
     DeviceError
         For another device.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "a.safetensors"
+    >>> rbe.save(path, {"a": rbe.ones(2)})
+    >>> rbe.load(path)
+    {'a': tensor([1., 1.])}
     """
     creation.check_device("load", map_location)
     return load_with_metadata(path)[0]
 
 
 def load_with_metadata(path: Path) -> tuple[dict[Any, Any], dict[str, str]]:
-    """Read tensors as `load` and the metadata given to `save`."""
+    """Read tensors as `load` and the metadata given to `save`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "a.safetensors"
+    >>> rbe.save(path, {"a": rbe.ones(2)}, {"made": "today"})
+    >>> rbe.io.load_with_metadata(path)[1]
+    {'made': 'today'}
+    """
     target = os.fspath(path)
     try:
         with safe_open(target, framework="numpy") as file:

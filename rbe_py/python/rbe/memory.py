@@ -12,15 +12,37 @@ def pool_stats() -> dict[str, int]:
     -------
     dict
         `hits` and `misses` (requests served from a free buffer, and not), `in_use_bytes`, `peak_bytes`, `cached_bytes`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> sorted(rbe.memory.pool_stats())
+    ['cached_bytes', 'hits', 'in_use_bytes', 'misses', 'peak_bytes']
     """
     return _rbe.pool_stats()
 
 
 def reset_stats() -> None:
-    """Set hits and misses to zero and the peak to what is in use."""
+    """Set hits and misses to zero and the peak to what is in use.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.memory.reset_stats()
+    >>> rbe.memory.pool_stats()["hits"]
+    0
+    """
     _rbe.pool_reset()
 
 
 def clear() -> None:
-    """Give free buffers back to the system."""
+    """Give free buffers back to the system.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.memory.clear()
+    >>> rbe.memory.pool_stats()["cached_bytes"]
+    0
+    """
     _rbe.pool_clear()

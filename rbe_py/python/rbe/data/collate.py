@@ -22,6 +22,12 @@ def default_collate(batch: Sequence[Any]) -> Any:
         For samples whose parts differ in number or shape.
     DTypeError
         For samples of another kind.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.data.default_collate([(1.0, 2), (3.0, 4)])
+    (tensor([1., 3.]), tensor([2, 4]))
     """
     first = batch[0]
     if isinstance(first, RBETensor):

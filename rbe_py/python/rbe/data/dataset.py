@@ -15,7 +15,19 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Dataset(Generic[T_co]):
-    """Samples by number: subclasses have `__getitem__` and `__len__`."""
+    """Samples by number: subclasses have `__getitem__` and `__len__`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> class Squares(rbe.data.Dataset):
+    ...     def __getitem__(self, index):
+    ...         return index * index
+    ...     def __len__(self):
+    ...         return 4
+    >>> next(iter(rbe.data.DataLoader(Squares(), 4)))
+    tensor([0, 1, 4, 9])
+    """
 
     def __getitem__(self, index: int) -> T_co:
         raise NotImplementedError(f"{type(self).__name__} has no __getitem__")
@@ -31,6 +43,15 @@ class IterableDataset(Generic[T_co]):
     """Samples one after another: subclasses have `__iter__`.
 
     Every worker process of a loader iterates over a copy of its own; `get_worker_info` tells it its share.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> class Count(rbe.data.IterableDataset):
+    ...     def __iter__(self):
+    ...         return iter(range(5))
+    >>> list(rbe.data.DataLoader(Count(), 3))
+    [tensor([0, 1, 2]), tensor([3, 4])]
     """
 
     def __iter__(self) -> Iterator[T_co]:
@@ -44,6 +65,12 @@ class TensorDataset(Dataset[tuple[RBETensor, ...]]):
     ------
     ShapeError
         For tensors of different lengths, or none.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.data.TensorDataset(rbe.arange(3), rbe.ones(3))[1]
+    (tensor(1), tensor(1.))
     """
 
     def __init__(self, *tensors: RBETensor) -> None:
@@ -60,7 +87,14 @@ class TensorDataset(Dataset[tuple[RBETensor, ...]]):
 
 
 class Subset(Dataset[T_co]):
-    """The samples of a data set that have certain numbers."""
+    """The samples of a data set that have certain numbers.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> len(rbe.data.Subset(rbe.data.TensorDataset(rbe.arange(6)), [0, 2]))
+    2
+    """
 
     def __init__(self, dataset: Dataset[T_co], indices: Sequence[int]) -> None:
         self.dataset, self.indices = dataset, indices
@@ -79,6 +113,12 @@ class ConcatDataset(Dataset[Any]):
     ------
     TensorError
         For no data set, or an iterable one.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> len(rbe.data.ConcatDataset([rbe.data.TensorDataset(rbe.arange(6)), rbe.data.TensorDataset(rbe.arange(6))]))
+    12
     """
 
     def __init__(self, datasets: Iterable[Dataset[Any]]) -> None:
@@ -116,6 +156,12 @@ def random_split(
     ------
     TensorError
         For lengths or shares of another sum.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> [len(part) for part in rbe.data.random_split(rbe.data.TensorDataset(rbe.arange(6)), [4, 2])]
+    [4, 2]
     """
     n = len(dataset)
     if all(0 <= x <= 1 for x in lengths) and abs(sum(lengths) - 1.0) < 1e-9:

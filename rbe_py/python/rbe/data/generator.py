@@ -14,6 +14,12 @@ class Generator:
     ----------
     seed : int, optional
         Default one drawn from the stream of `rbe.manual_seed`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.Generator(1).integers(10, 3).tolist() == rbe.Generator(1).integers(10, 3).tolist()
+    True
     """
 
     def __init__(self, seed: int | None = None) -> None:

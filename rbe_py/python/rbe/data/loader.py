@@ -60,6 +60,12 @@ class DataLoader:
     ------
     TensorError
         For arguments that exclude each other or lie outside their range.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> [x.tolist() for (x,) in rbe.data.DataLoader(rbe.data.TensorDataset(rbe.arange(6)), batch_size=4)]
+    [[0, 1, 2, 3], [4, 5]]
     """
 
     def __init__(

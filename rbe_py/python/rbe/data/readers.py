@@ -25,6 +25,15 @@ def read_idx(path: Path) -> "np.ndarray[Any, Any]":
     ------
     FormatError
         For a file that is missing, truncated or foreign.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "two-idx1-ubyte"
+    >>> _ = path.write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 2, 7, 9]))
+    >>> rbe.data.read_idx(path)
+    array([7, 9], dtype=uint8)
     """
     name = os.fspath(path)
     try:
@@ -51,6 +60,15 @@ def find_idx(folder: Path, stem: str) -> str:
     ------
     FormatError
         If there is none.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> import pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> _ = (folder / "two-idx1-ubyte").write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 2, 7, 9]))
+    >>> pathlib.Path(rbe.data.find_idx(folder, "two-idx1-ubyte")).name
+    'two-idx1-ubyte'
     """
     for sub in ("", "mnist"):
         for ending in ("", ".gz"):
@@ -69,6 +87,15 @@ def read_numpy(path: Path) -> RBETensor | dict[str, RBETensor]:
     ------
     FormatError
         For a file that is missing, truncated or foreign, or an element type that tensors do not have.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> import numpy as np, pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "a.npy"
+    >>> np.save(path, np.arange(3))
+    >>> rbe.data.read_numpy(path)
+    tensor([0, 1, 2])
     """
     name = os.fspath(path)
     try:
@@ -102,6 +129,15 @@ def read_csv(path: Path, *, delimiter: str = ",", header: bool | None = None) ->
     ------
     FormatError
         For a file that is missing, empty, has rows of different lengths or a field that is no number.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "t.csv"
+    >>> _ = path.write_text("1,2")
+    >>> rbe.data.read_csv(path, header=False)[0]
+    tensor([[1., 2.]])
     """
     name = os.fspath(path)
 
@@ -157,6 +193,16 @@ class Text:
     ------
     FormatError
         For a file that is missing, empty or not UTF-8.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "t.txt"
+    >>> _ = path.write_text("abba")
+    >>> text = rbe.data.Text(path)
+    >>> text.characters, text.decode(text.codes)
+    ('ab', 'abba')
     """
 
     def __init__(self, path: Path) -> None:

@@ -10,7 +10,19 @@ from .generator import Generator
 
 
 class Sampler:
-    """The numbers of the samples of one epoch, in order: subclasses have `__iter__` and `__len__`."""
+    """The numbers of the samples of one epoch, in order: subclasses have `__iter__` and `__len__`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> class Even(rbe.data.Sampler):
+    ...     def __iter__(self):
+    ...         return iter(range(0, 6, 2))
+    ...     def __len__(self):
+    ...         return 3
+    >>> list(rbe.data.BatchSampler(Even(), 2, drop_last=False))
+    [[0, 2], [4]]
+    """
 
     def __iter__(self) -> Iterator[Any]:
         raise NotImplementedError(f"{type(self).__name__} has no __iter__")
@@ -31,7 +43,14 @@ class _ArraySampler(Sampler):
 
 
 class SequentialSampler(_ArraySampler):
-    """All samples in their own order."""
+    """All samples in their own order.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> list(rbe.data.SequentialSampler(range(3)))
+    [0, 1, 2]
+    """
 
     def __init__(self, data_source: Sized) -> None:
         self.data_source = data_source
@@ -56,6 +75,12 @@ class RandomSampler(_ArraySampler):
         Samples of an epoch, default all.
     generator : Generator, optional
         Default one seeded anew in every epoch from `rbe.manual_seed`'s stream.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> sorted(rbe.data.RandomSampler(range(3)))
+    [0, 1, 2]
     """
 
     def __init__(
@@ -85,7 +110,14 @@ class RandomSampler(_ArraySampler):
 
 
 class SubsetRandomSampler(_ArraySampler):
-    """The samples of certain numbers, in an order that is new in every epoch."""
+    """The samples of certain numbers, in an order that is new in every epoch.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> sorted(rbe.data.SubsetRandomSampler([4, 6]))
+    [4, 6]
+    """
 
     def __init__(self, indices: Sequence[int], generator: Generator | None = None) -> None:
         self.indices, self.generator = indices, generator
@@ -107,6 +139,12 @@ class WeightedRandomSampler(_ArraySampler):
     ------
     TensorError
         For weights that are negative or not finite, or too few of them that are positive.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> list(rbe.data.WeightedRandomSampler([0.0, 1.0], 3))
+    [1, 1, 1]
     """
 
     def __init__(
@@ -140,6 +178,12 @@ class BatchSampler(Sampler):
     batch_size : int
     drop_last : bool
         Leave out a last list that is shorter.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> list(rbe.data.BatchSampler([5, 6, 7], 2, drop_last=False))
+    [[5, 6], [7]]
     """
 
     def __init__(self, sampler: Sampler | Iterable[int], batch_size: int, drop_last: bool) -> None:

@@ -37,6 +37,12 @@ class WorkerInfo:
         Seed of its random numbers.
     dataset : object
         Its copy of the data set.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.data.get_worker_info() is None    # outside a worker process
+    True
     """
 
     id: int
@@ -49,12 +55,26 @@ _info: WorkerInfo | None = None
 
 
 def get_worker_info() -> WorkerInfo | None:
-    """Return what this worker process was told of itself, None in the main process."""
+    """Return what this worker process was told of itself, None in the main process.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.data.get_worker_info() is None    # outside a worker process
+    True
+    """
     return _info
 
 
 class WorkerError(RuntimeError):
-    """The traceback of a worker, as the cause of its exception; or the exception itself where it cannot be pickled."""
+    """The traceback of a worker, as the cause of its exception; or the exception itself where it cannot be pickled.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> issubclass(rbe.data.WorkerError, RuntimeError)
+    True
+    """
 
 
 class _Failure:

@@ -7,7 +7,14 @@ from .module import Module
 
 
 class ReLU(Module):
-    """`max(x, 0)`."""
+    """`max(x, 0)`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.ReLU()(rbe.tensor([-1.0, 2.0]))
+    tensor([0., 2.])
+    """
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__()
@@ -18,7 +25,14 @@ class ReLU(Module):
 
 
 class LeakyReLU(Module):
-    """X above 0 and `negative_slope · x` below."""
+    """X above 0 and `negative_slope · x` below.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.LeakyReLU(0.1)(rbe.tensor([-1.0, 2.0]))
+    tensor([-0.1,  2. ])
+    """
 
     def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
         super().__init__()
@@ -34,7 +48,14 @@ class LeakyReLU(Module):
 
 
 class ELU(Module):
-    """X above 0 and `alpha (e^x - 1)` below."""
+    """X above 0 and `alpha (e^x - 1)` below.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.ELU()(rbe.tensor([-1.0, 2.0]))
+    tensor([-0.6321,  2.    ])
+    """
 
     def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
         super().__init__()
@@ -56,6 +77,12 @@ class GELU(Module):
     ------
     TensorError
         For an approximation other than "none" and "tanh".
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.GELU()(rbe.tensor([-1.0, 2.0]))
+    tensor([-0.1587,  1.9545])
     """
 
     def __init__(self, approximate: str = "none") -> None:
@@ -74,7 +101,14 @@ class GELU(Module):
 
 
 class Tanh(Module):
-    """Hyperbolic tangent."""
+    """Hyperbolic tangent.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.Tanh()(rbe.tensor([-1.0, 2.0]))
+    tensor([-0.7616,  0.964 ])
+    """
 
     def forward(self, input: RBETensor) -> RBETensor:
         """Apply the function to every element."""
@@ -82,7 +116,14 @@ class Tanh(Module):
 
 
 class Sigmoid(Module):
-    """`1 / (1 + e^-x)`."""
+    """`1 / (1 + e^-x)`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.Sigmoid()(rbe.tensor([-1.0, 2.0]))
+    tensor([0.2689, 0.8808])
+    """
 
     def forward(self, input: RBETensor) -> RBETensor:
         """Apply the function to every element."""
@@ -90,7 +131,14 @@ class Sigmoid(Module):
 
 
 class SiLU(Module):
-    """`x · sigmoid(x)`."""
+    """`x · sigmoid(x)`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.SiLU()(rbe.tensor([-1.0, 2.0]))
+    tensor([-0.2689,  1.7616])
+    """
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__()
@@ -101,7 +149,14 @@ class SiLU(Module):
 
 
 class Softplus(Module):
-    """`ln(1 + e^(βx)) / β`, and x itself where βx > threshold."""
+    """`ln(1 + e^(βx)) / β`, and x itself where βx > threshold.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.Softplus()(rbe.tensor([-1.0, 2.0]))
+    tensor([0.3133, 2.1269])
+    """
 
     def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
         super().__init__()
@@ -117,7 +172,14 @@ class Softplus(Module):
 
 
 class Softmax(Module):
-    """`e^x / Σ e^x` along an axis."""
+    """`e^x / Σ e^x` along an axis.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.Softmax(dim=1)(rbe.zeros(1, 4)).tolist()
+    [[0.25, 0.25, 0.25, 0.25]]
+    """
 
     def __init__(self, dim: int = -1) -> None:
         super().__init__()
@@ -133,7 +195,14 @@ class Softmax(Module):
 
 
 class LogSoftmax(Module):
-    """`x - ln Σ e^x` along an axis."""
+    """`x - ln Σ e^x` along an axis.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.LogSoftmax(dim=1)(rbe.zeros(1, 1)).tolist()
+    [[0.0]]
+    """
 
     def __init__(self, dim: int = -1) -> None:
         super().__init__()

@@ -22,6 +22,13 @@ class Sequential(Module):
     Parameters
     ----------
     *modules : modules, or one mapping of names to modules
+
+    Examples
+    --------
+    >>> import rbe
+    >>> model = rbe.nn.Sequential(rbe.nn.Linear(4, 3), rbe.nn.ReLU())
+    >>> model(rbe.zeros(2, 4)).shape, len(model)
+    ((2, 3), 2)
     """
 
     def __init__(self, *modules: Module | Mapping[str, Module]) -> None:
@@ -70,7 +77,15 @@ class Sequential(Module):
 
 
 class ModuleList(Module):
-    """A list of modules."""
+    """A list of modules.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> layers = rbe.nn.ModuleList([rbe.nn.Linear(2, 2) for _ in range(3)])
+    >>> len(layers), len(list(layers.parameters()))
+    (3, 6)
+    """
 
     def __init__(self, modules: Iterable[Module] = ()) -> None:
         super().__init__()
@@ -114,7 +129,15 @@ class ModuleList(Module):
 
 
 class ModuleDict(Module):
-    """Modules by name."""
+    """Modules by name.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> layers = rbe.nn.ModuleDict({"a": rbe.nn.Linear(2, 2)})
+    >>> [name for name, _ in layers.named_parameters()]
+    ['a.weight', 'a.bias']
+    """
 
     def __init__(self, modules: Mapping[str, Module] | None = None) -> None:
         super().__init__()
@@ -163,7 +186,15 @@ class ModuleDict(Module):
 
 
 class ParameterList(Module):
-    """A list of parameters; plain tensors are made parameters."""
+    """A list of parameters; plain tensors are made parameters.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> list_ = rbe.nn.ParameterList([rbe.nn.Parameter(rbe.zeros(2))])
+    >>> len(list_)
+    1
+    """
 
     def __init__(self, values: Iterable[RBETensor] = ()) -> None:
         super().__init__()

@@ -110,7 +110,14 @@ class _Conv(Module):
 
 
 class Conv1d(_Conv):
-    """Convolution of (N, C, L) or (C, L)."""
+    """Convolution of (N, C, L) or (C, L).
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.Conv1d(4, 8, 3, padding=1)(rbe.zeros(2, 4, 10)).shape
+    (2, 8, 10)
+    """
 
     __doc__ = f"{__doc__}\n{_Conv.__doc__}"
     axes = 1
@@ -121,7 +128,14 @@ class Conv1d(_Conv):
 
 
 class Conv2d(_Conv):
-    """Convolution of (N, C, H, W) or (C, H, W)."""
+    """Convolution of (N, C, H, W) or (C, H, W).
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.Conv2d(3, 8, 3, stride=2)(rbe.zeros(2, 3, 9, 9)).shape
+    (2, 8, 4, 4)
+    """
 
     __doc__ = f"{__doc__}\n{_Conv.__doc__}"
     axes = 2
@@ -146,7 +160,14 @@ class LazyConv2d(Conv2d):
 
 
 class RBEConv1d(Conv1d):
-    """Convolution of (N, C, L) or (C, L) with packed filters: 2 bits a weight, trained in that form."""
+    """Convolution of (N, C, L) or (C, L) with packed filters: 2 bits a weight, trained in that form.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.RBEConv1d(64, 8, 3, padding=1)(rbe.zeros(2, 64, 10)).shape
+    (2, 8, 10)
+    """
 
     __doc__ = f"{__doc__}\n{_Conv.__doc__}"
     packed = True

@@ -12,6 +12,12 @@ class Dropout(Module):
     ------
     TensorError
         For p outside [0, 1].
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.Dropout(0.5).eval()(rbe.ones(3))
+    tensor([1., 1., 1.])
     """
 
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:

@@ -135,6 +135,12 @@ class Embedding(Module):
         For a size below 1.
     OutOfRangeError
         For a padding_idx outside the table.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.Embedding(10, 4)(rbe.tensor([1, 2, 1])).shape
+    (3, 4)
     """
 
     def __init__(

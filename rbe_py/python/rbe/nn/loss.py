@@ -21,7 +21,14 @@ class _Loss(Module):
 
 
 class MSELoss(_Loss):
-    """Squared differences of prediction and target."""
+    """Squared differences of prediction and target.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.MSELoss()(rbe.tensor([1.0, 2.0]), rbe.tensor([1.0, 4.0]))
+    tensor(2.)
+    """
 
     def forward(self, input: RBETensor, target: RBETensor) -> RBETensor:
         """Return the loss of two tensors of one shape."""
@@ -29,7 +36,14 @@ class MSELoss(_Loss):
 
 
 class L1Loss(_Loss):
-    """Absolute differences of prediction and target."""
+    """Absolute differences of prediction and target.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.L1Loss()(rbe.tensor([1.0, 2.0]), rbe.tensor([1.0, 4.0]))
+    tensor(1.)
+    """
 
     def forward(self, input: RBETensor, target: RBETensor) -> RBETensor:
         """Return the loss of two tensors of one shape."""
@@ -37,7 +51,14 @@ class L1Loss(_Loss):
 
 
 class SmoothL1Loss(_Loss):
-    """`d² / (2 beta)` where `|d| < beta` and `|d| - beta / 2` elsewhere, for differences d."""
+    """`d² / (2 beta)` where `|d| < beta` and `|d| - beta / 2` elsewhere, for differences d.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.SmoothL1Loss()(rbe.tensor([1.0, 2.0]), rbe.tensor([1.0, 4.0]))
+    tensor(0.75)
+    """
 
     def __init__(self, reduction: str = "mean", beta: float = 1.0) -> None:
         super().__init__(reduction)
@@ -49,7 +70,14 @@ class SmoothL1Loss(_Loss):
 
 
 class HuberLoss(_Loss):
-    """`d² / 2` where `|d| <= delta` and `delta (|d| - delta / 2)` elsewhere, for differences d."""
+    """`d² / 2` where `|d| <= delta` and `delta (|d| - delta / 2)` elsewhere, for differences d.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.HuberLoss()(rbe.tensor([1.0, 2.0]), rbe.tensor([1.0, 4.0]))
+    tensor(0.75)
+    """
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
         super().__init__(reduction)
@@ -72,6 +100,12 @@ class CrossEntropyLoss(_Loss):
     reduction : {"mean", "sum", "none"}
     label_smoothing : float
         Share of the probability mass spread over all classes.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.CrossEntropyLoss()(rbe.tensor([[2.0, 0.0], [0.0, 0.0]]), rbe.tensor([0, 1]))
+    tensor(0.41)
     """
 
     weight: RBETensor | None
@@ -94,7 +128,14 @@ class CrossEntropyLoss(_Loss):
 
 
 class NLLLoss(_Loss):
-    """Minus the log-probability of the target class, given log-probabilities (N, C) or (N, C, …)."""
+    """Minus the log-probability of the target class, given log-probabilities (N, C) or (N, C, …).
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.NLLLoss()(rbe.tensor([[-1.0, -2.0]]), rbe.tensor([1]))
+    tensor(2.)
+    """
 
     weight: RBETensor | None
 
@@ -109,7 +150,14 @@ class NLLLoss(_Loss):
 
 
 class BCELoss(_Loss):
-    """Binary cross entropy of probabilities and targets of one shape."""
+    """Binary cross entropy of probabilities and targets of one shape.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.BCELoss()(rbe.tensor([0.5, 0.5]), rbe.tensor([1.0, 0.0]))
+    tensor(0.6931)
+    """
 
     weight: RBETensor | None
 
@@ -123,7 +171,14 @@ class BCELoss(_Loss):
 
 
 class BCEWithLogitsLoss(_Loss):
-    """Binary cross entropy of `sigmoid(x)` and targets of one shape, without overflow."""
+    """Binary cross entropy of `sigmoid(x)` and targets of one shape, without overflow.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.BCEWithLogitsLoss()(rbe.zeros(2), rbe.tensor([1.0, 0.0]))
+    tensor(0.6931)
+    """
 
     weight: RBETensor | None
     pos_weight: RBETensor | None
@@ -141,7 +196,14 @@ class BCEWithLogitsLoss(_Loss):
 
 
 class KLDivLoss(_Loss):
-    """`t (ln t - x)` for log-probabilities x and probabilities t of one shape."""
+    """`t (ln t - x)` for log-probabilities x and probabilities t of one shape.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.KLDivLoss(reduction="batchmean")(rbe.tensor([[0.5, 0.5]]).log(), rbe.tensor([[0.5, 0.5]]))
+    tensor(0.)
+    """
 
     reductions = ("mean", "batchmean", "sum", "none")
 
@@ -155,7 +217,14 @@ class KLDivLoss(_Loss):
 
 
 class CosineEmbeddingLoss(_Loss):
-    """`1 - cos` of two vectors where the target is 1 and `max(0, cos - margin)` where it is -1."""
+    """`1 - cos` of two vectors where the target is 1 and `max(0, cos - margin)` where it is -1.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.CosineEmbeddingLoss()(rbe.tensor([[1.0, 0.0]]), rbe.tensor([[0.0, 2.0]]), rbe.tensor([1]))
+    tensor(1.)
+    """
 
     def __init__(self, margin: float = 0.0, *, reduction: str = "mean") -> None:
         super().__init__(reduction)

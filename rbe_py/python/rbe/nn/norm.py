@@ -24,6 +24,12 @@ class LayerNorm(Module):
         Whether there is a weight.
     bias : bool
         Whether there is a bias, with the weight.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.LayerNorm(2, eps=0.0)(rbe.tensor([[1.0, 3.0]])).detach()
+    tensor([[-1.,  1.]])
     """
 
     weight: Parameter | None
@@ -66,6 +72,12 @@ class RMSNorm(Module):
         Added to the mean square; default the dtype's machine epsilon.
     elementwise_affine : bool
         Whether there is a weight.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.RMSNorm(2, eps=0.0)(rbe.tensor([[3.0, 3.0]])).detach()
+    tensor([[1., 1.]])
     """
 
     weight: Parameter | None
@@ -101,6 +113,12 @@ class GroupNorm(Module):
     ------
     ShapeError
         If the number of groups does not divide the number of channels.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.GroupNorm(2, 4)(rbe.randn(8, 4, 3)).shape
+    (8, 4, 3)
     """
 
     weight: Parameter | None
@@ -206,14 +224,28 @@ class _BatchNorm(Module):
 
 
 class BatchNorm1d(_BatchNorm):
-    """Batch normalisation of (N, C) or (N, C, L)."""
+    """Batch normalisation of (N, C) or (N, C, L).
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.BatchNorm1d(4)(rbe.randn(8, 4)).shape
+    (8, 4)
+    """
 
     __doc__ = f"{__doc__}\n{_BatchNorm.__doc__}"
     axes = (2, 3)
 
 
 class BatchNorm2d(_BatchNorm):
-    """Batch normalisation of (N, C, H, W)."""
+    """Batch normalisation of (N, C, H, W).
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.BatchNorm2d(4)(rbe.randn(8, 4, 3, 3)).shape
+    (8, 4, 3, 3)
+    """
 
     __doc__ = f"{__doc__}\n{_BatchNorm.__doc__}"
     axes = (4,)

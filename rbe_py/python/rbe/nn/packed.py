@@ -71,6 +71,12 @@ class RBEActivation(Module):
         One block for each feature of the last axis; without it one block is shared by all.
     family : {"circular", "hyperbolic", "tanh", "exp", "log"}
         Initial base function, with phase 0, ω = 1, d = 1, θ = 0.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.RBEActivation()(rbe.tensor([0.0, 1.0])).detach()
+    tensor([0.    , 0.7616])
     """
 
     def __init__(self, features: int | None = None, family: str = "tanh") -> None:

@@ -16,6 +16,12 @@ class Parameter(RBETensor):
     data : tensor or array-like
         Dense or packed; memory is shared with a tensor.
     requires_grad : bool
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.Parameter(rbe.zeros(2)).requires_grad
+    True
     """
 
     def __new__(cls, data: Any, requires_grad: bool = True) -> "Self":

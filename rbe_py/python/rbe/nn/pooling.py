@@ -56,14 +56,28 @@ class _MaxPool(Module):
 
 
 class MaxPool1d(_MaxPool):
-    """Largest elements of windows of (N, C, L) or (C, L)."""
+    """Largest elements of windows of (N, C, L) or (C, L).
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.MaxPool1d(2)(rbe.tensor([[[1.0, 3.0, 5.0, 7.0]]])).tolist()
+    [[[3.0, 7.0]]]
+    """
 
     __doc__ = f"{__doc__}\n{_MaxPool.__doc__}"
     axes = 1
 
 
 class MaxPool2d(_MaxPool):
-    """Largest elements of windows of (N, C, H, W) or (C, H, W)."""
+    """Largest elements of windows of (N, C, H, W) or (C, H, W).
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.MaxPool2d(2)(rbe.arange(16.0).reshape(1, 1, 4, 4)).tolist()
+    [[[[5.0, 7.0], [13.0, 15.0]]]]
+    """
 
     __doc__ = f"{__doc__}\n{_MaxPool.__doc__}"
     axes = 2
@@ -111,14 +125,28 @@ class _AvgPool(Module):
 
 
 class AvgPool1d(_AvgPool):
-    """Means of windows of (N, C, L) or (C, L)."""
+    """Means of windows of (N, C, L) or (C, L).
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.AvgPool1d(2)(rbe.tensor([[[1.0, 3.0, 5.0, 7.0]]])).tolist()
+    [[[2.0, 6.0]]]
+    """
 
     __doc__ = f"{__doc__}\n{_AvgPool.__doc__}"
     axes = 1
 
 
 class AvgPool2d(_AvgPool):
-    """Means of windows of (N, C, H, W) or (C, H, W); `divisor_override` divides every sum."""
+    """Means of windows of (N, C, H, W) or (C, H, W); `divisor_override` divides every sum.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.AvgPool2d(2)(rbe.arange(16.0).reshape(1, 1, 4, 4)).tolist()
+    [[[[2.5, 4.5], [10.5, 12.5]]]]
+    """
 
     __doc__ = f"{__doc__}\n{_AvgPool.__doc__}"
     axes = 2
@@ -161,14 +189,28 @@ class _AdaptiveAvgPool(Module):
 
 
 class AdaptiveAvgPool1d(_AdaptiveAvgPool):
-    """Means of parts of (N, C, L) or (C, L)."""
+    """Means of parts of (N, C, L) or (C, L).
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.AdaptiveAvgPool1d(2)(rbe.tensor([[[1.0, 3.0, 5.0, 7.0]]])).tolist()
+    [[[2.0, 6.0]]]
+    """
 
     __doc__ = f"{__doc__}\n{_AdaptiveAvgPool.__doc__}"
     axes = 1
 
 
 class AdaptiveAvgPool2d(_AdaptiveAvgPool):
-    """Means of parts of (N, C, H, W) or (C, H, W)."""
+    """Means of parts of (N, C, H, W) or (C, H, W).
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.AdaptiveAvgPool2d(2)(rbe.arange(16.0).reshape(1, 1, 4, 4)).tolist()
+    [[[[2.5, 4.5], [10.5, 12.5]]]]
+    """
 
     __doc__ = f"{__doc__}\n{_AdaptiveAvgPool.__doc__}"
     axes = 2

@@ -7,7 +7,14 @@ from .module import Module
 
 
 class Identity(Module):
-    """Return the input; takes and ignores any arguments, to stand in for another layer."""
+    """Return the input; takes and ignores any arguments, to stand in for another layer.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.Identity()(rbe.ones(2))
+    tensor([1., 1.])
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()
@@ -18,7 +25,14 @@ class Identity(Module):
 
 
 class Flatten(Module):
-    """Join the axes from `start_dim` to `end_dim` into one: (N, …) to (N, features) by default."""
+    """Join the axes from `start_dim` to `end_dim` into one: (N, …) to (N, features) by default.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.Flatten()(rbe.zeros(2, 3, 4)).shape
+    (2, 12)
+    """
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         super().__init__()

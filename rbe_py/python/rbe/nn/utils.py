@@ -45,6 +45,16 @@ def clip_grad_norm_(
         For a norm that is not finite, if asked for.
     DTypeError
         For a packed tensor in another than the 2-norm.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> p = rbe.nn.Parameter(rbe.zeros(2))
+    >>> p.grad = rbe.tensor([3.0, 4.0])
+    >>> rbe.nn.utils.clip_grad_norm_([p], 1.0)
+    tensor(5.)
+    >>> p.grad
+    tensor([0.6, 0.8])
     """
     listed = _listed(parameters)
     if norm_type == 2.0:
@@ -76,12 +86,28 @@ def clip_grad_value_(parameters: RBETensor | Iterable[RBETensor], clip_value: fl
         For a negative bound.
     DTypeError
         If a packed tensor has a gradient, whose elements are not stored: use `clip_grad_norm_`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> p = rbe.nn.Parameter(rbe.zeros(2))
+    >>> p.grad = rbe.tensor([3.0, -4.0])
+    >>> rbe.nn.utils.clip_grad_value_([p], 1.0)
+    >>> p.grad
+    tensor([ 1., -1.])
     """
     _rbe.clip_grad_value(_listed(parameters), clip_value)
 
 
 def parameters_to_vector(parameters: Iterable[RBETensor]) -> RBETensor:
-    """Return all parameters, flattened, one after another: (n,). They are dense."""
+    """Return all parameters, flattened, one after another: (n,). They are dense.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.utils.parameters_to_vector(rbe.nn.Linear(3, 2).parameters()).shape
+    (8,)
+    """
     return _rbe.concat([p.reshape(-1) for p in parameters], 0)
 
 
@@ -92,6 +118,14 @@ def vector_to_parameters(vec: RBETensor, parameters: Iterable[RBETensor]) -> Non
     ------
     ShapeError
         For another length; nothing has changed then.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> layer = rbe.nn.Linear(1, 1)
+    >>> rbe.nn.utils.vector_to_parameters(rbe.tensor([2.0, 1.0]), layer.parameters())
+    >>> layer.bias.item()
+    1.0
     """
     listed = list(parameters)
     total = sum(p.numel() for p in listed)

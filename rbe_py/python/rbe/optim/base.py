@@ -35,6 +35,13 @@ class Optimizer:
         Parameters (`params`) with the rates that apply to them, read anew by every step.
     defaults : dict
         Rates of groups that do not give their own.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> optimizer = rbe.optim.SGD(rbe.nn.Linear(2, 2).parameters(), lr=0.1)
+    >>> isinstance(optimizer, rbe.optim.Optimizer), optimizer.param_groups[0]["lr"]
+    (True, 0.1)
     """
 
     _engine: Engine

@@ -118,6 +118,16 @@ class Adam(_Dense):
         The largest second moment so far stands for the second moment (Reddi, Kale, Kumar 2018).
     maximize : bool
         Ascend instead of descending.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> p = rbe.nn.Parameter(rbe.tensor([1.0]))
+    >>> optimizer = rbe.optim.Adam([p], lr=0.1)
+    >>> p.sum().backward()
+    >>> optimizer.step()
+    >>> round(p.item(), 4)
+    0.9
     """
 
     kind = "adam"
@@ -157,6 +167,16 @@ class AdamW(Adam):
         As `Adam`.
     weight_decay : float
         λ.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> p = rbe.nn.Parameter(rbe.tensor([1.0]))
+    >>> optimizer = rbe.optim.AdamW([p], lr=0.1, weight_decay=0.1)
+    >>> p.sum().backward()
+    >>> optimizer.step()
+    >>> round(p.item(), 4)
+    0.89
     """
 
     decoupled = True
@@ -191,6 +211,16 @@ class RMSprop(_Dense):
         Subtract the squared mean from the second moment.
     maximize : bool
         Ascend instead of descending.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> p = rbe.nn.Parameter(rbe.tensor([1.0]))
+    >>> optimizer = rbe.optim.RMSprop([p], lr=0.01)
+    >>> p.sum().backward()
+    >>> optimizer.step()
+    >>> round(p.item(), 4)
+    0.9
     """
 
     kind = "rmsprop"
@@ -234,6 +264,16 @@ class Adagrad(_Dense):
         Added to the root of the sum of squares.
     maximize : bool
         Ascend instead of descending.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> p = rbe.nn.Parameter(rbe.tensor([1.0]))
+    >>> optimizer = rbe.optim.Adagrad([p], lr=0.1)
+    >>> p.sum().backward()
+    >>> optimizer.step()
+    >>> round(p.item(), 4)
+    0.9
     """
 
     kind = "adagrad"
@@ -272,6 +312,16 @@ class Lion(_Dense):
     weight_decay : float
     maximize : bool
         Ascend instead of descending.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> p = rbe.nn.Parameter(rbe.tensor([1.0]))
+    >>> optimizer = rbe.optim.Lion([p], lr=0.1)
+    >>> p.sum().backward()
+    >>> optimizer.step()
+    >>> round(p.item(), 4)
+    0.9
     """
 
     kind = "lion"

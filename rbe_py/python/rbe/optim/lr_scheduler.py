@@ -44,6 +44,18 @@ class LRScheduler:
         Steps so far.
     base_lrs : list of float
         Initial rate of every group.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> class Half(rbe.optim.lr_scheduler.LRScheduler):
+    ...     def factor(self, group):
+    ...         return 0.5 ** self.last_epoch
+    >>> optimizer = rbe.optim.SGD(rbe.nn.Linear(2, 2).parameters(), lr=1.0)
+    >>> scheduler = Half(optimizer)
+    >>> scheduler.step()
+    >>> optimizer.param_groups[0]["lr"]
+    0.5
     """
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
@@ -106,6 +118,18 @@ class LambdaLR(LRScheduler):
     optimizer : Optimizer
     lr_lambda : callable, or list of callables
         Takes the number of steps, returns a factor; a list holds one for every group.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> optimizer = rbe.optim.SGD(rbe.nn.Linear(2, 2).parameters(), lr=1.0)
+    >>> scheduler = rbe.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 / (1 + step))
+    >>> rates = []
+    >>> for _ in range(3):
+    ...     rates.append(round(scheduler.get_last_lr()[0], 3))
+    ...     scheduler.step()
+    >>> rates
+    [1.0, 0.5, 0.333]
     """
 
     def __init__(
@@ -123,7 +147,20 @@ class LambdaLR(LRScheduler):
 
 
 class StepLR(LRScheduler):
-    """Multiply the rates by `gamma` every `step_size` steps."""
+    """Multiply the rates by `gamma` every `step_size` steps.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> optimizer = rbe.optim.SGD(rbe.nn.Linear(2, 2).parameters(), lr=1.0)
+    >>> scheduler = rbe.optim.lr_scheduler.StepLR(optimizer, 2, gamma=0.5)
+    >>> rates = []
+    >>> for _ in range(3):
+    ...     rates.append(round(scheduler.get_last_lr()[0], 3))
+    ...     scheduler.step()
+    >>> rates
+    [1.0, 1.0, 0.5]
+    """
 
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1) -> None:
         _check("StepLR", step_size >= 1, "step_size >= 1", step_size)
@@ -136,7 +173,20 @@ class StepLR(LRScheduler):
 
 
 class MultiStepLR(LRScheduler):
-    """Multiply the rates by `gamma` at each of the `milestones`."""
+    """Multiply the rates by `gamma` at each of the `milestones`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> optimizer = rbe.optim.SGD(rbe.nn.Linear(2, 2).parameters(), lr=1.0)
+    >>> scheduler = rbe.optim.lr_scheduler.MultiStepLR(optimizer, [1, 2])
+    >>> rates = []
+    >>> for _ in range(3):
+    ...     rates.append(round(scheduler.get_last_lr()[0], 3))
+    ...     scheduler.step()
+    >>> rates
+    [1.0, 0.1, 0.01]
+    """
 
     def __init__(self, optimizer: Optimizer, milestones: Sequence[int], gamma: float = 0.1, last_epoch: int = -1) -> None:
         self.milestones, self.gamma = sorted(milestones), gamma
@@ -148,7 +198,20 @@ class MultiStepLR(LRScheduler):
 
 
 class ExponentialLR(LRScheduler):
-    """Multiply the rates by `gamma` every step."""
+    """Multiply the rates by `gamma` every step.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> optimizer = rbe.optim.SGD(rbe.nn.Linear(2, 2).parameters(), lr=1.0)
+    >>> scheduler = rbe.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)
+    >>> rates = []
+    >>> for _ in range(3):
+    ...     rates.append(round(scheduler.get_last_lr()[0], 3))
+    ...     scheduler.step()
+    >>> rates
+    [1.0, 0.5, 0.25]
+    """
 
     def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
         self.gamma = gamma
@@ -160,7 +223,20 @@ class ExponentialLR(LRScheduler):
 
 
 class ConstantLR(LRScheduler):
-    """Multiply the rates by `factor` for the first `total_iters` steps."""
+    """Multiply the rates by `factor` for the first `total_iters` steps.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> optimizer = rbe.optim.SGD(rbe.nn.Linear(2, 2).parameters(), lr=1.0)
+    >>> scheduler = rbe.optim.lr_scheduler.ConstantLR(optimizer, 0.5, total_iters=2)
+    >>> rates = []
+    >>> for _ in range(3):
+    ...     rates.append(round(scheduler.get_last_lr()[0], 3))
+    ...     scheduler.step()
+    >>> rates
+    [0.5, 0.5, 1.0]
+    """
 
     def __init__(self, optimizer: Optimizer, factor: float = 1.0 / 3, total_iters: int = 5, last_epoch: int = -1) -> None:
         _check("ConstantLR", 0 <= factor <= 1, "factor in [0, 1]", factor)
@@ -173,7 +249,20 @@ class ConstantLR(LRScheduler):
 
 
 class LinearLR(LRScheduler):
-    """Multiply the rates by a factor that goes from `start_factor` to `end_factor` in `total_iters` equal steps."""
+    """Multiply the rates by a factor that goes from `start_factor` to `end_factor` in `total_iters` equal steps.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> optimizer = rbe.optim.SGD(rbe.nn.Linear(2, 2).parameters(), lr=1.0)
+    >>> scheduler = rbe.optim.lr_scheduler.LinearLR(optimizer, 0.5, total_iters=2)
+    >>> rates = []
+    >>> for _ in range(3):
+    ...     rates.append(round(scheduler.get_last_lr()[0], 3))
+    ...     scheduler.step()
+    >>> rates
+    [0.5, 0.75, 1.0]
+    """
 
     def __init__(
         self,
@@ -195,7 +284,20 @@ class LinearLR(LRScheduler):
 
 
 class CosineAnnealingLR(LRScheduler):
-    """From the initial rates to `eta_min` in `T_max` steps along half a cosine (Loshchilov, Hutter 2017)."""
+    """From the initial rates to `eta_min` in `T_max` steps along half a cosine (Loshchilov, Hutter 2017).
+
+    Examples
+    --------
+    >>> import rbe
+    >>> optimizer = rbe.optim.SGD(rbe.nn.Linear(2, 2).parameters(), lr=1.0)
+    >>> scheduler = rbe.optim.lr_scheduler.CosineAnnealingLR(optimizer, 2)
+    >>> rates = []
+    >>> for _ in range(3):
+    ...     rates.append(round(scheduler.get_last_lr()[0], 3))
+    ...     scheduler.step()
+    >>> rates
+    [1.0, 0.5, 0.0]
+    """
 
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1) -> None:
         _check("CosineAnnealingLR", T_max >= 1, "T_max >= 1", T_max)
@@ -209,7 +311,20 @@ class CosineAnnealingLR(LRScheduler):
 
 
 class CosineAnnealingWarmRestarts(LRScheduler):
-    """Half cosines from the initial rates to `eta_min`, the first of `T_0` steps, each `T_mult` times as long as the last."""
+    """Half cosines from the initial rates to `eta_min`, the first of `T_0` steps, each `T_mult` times as long as the last.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> optimizer = rbe.optim.SGD(rbe.nn.Linear(2, 2).parameters(), lr=1.0)
+    >>> scheduler = rbe.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimizer, 2)
+    >>> rates = []
+    >>> for _ in range(3):
+    ...     rates.append(round(scheduler.get_last_lr()[0], 3))
+    ...     scheduler.step()
+    >>> rates
+    [1.0, 0.5, 1.0]
+    """
 
     def __init__(self, optimizer: Optimizer, T_0: int, T_mult: int = 1, eta_min: float = 0.0, last_epoch: int = -1) -> None:
         _check("CosineAnnealingWarmRestarts", T_0 >= 1 and T_mult >= 1, "T_0 >= 1 and T_mult >= 1", (T_0, T_mult))
@@ -248,6 +363,18 @@ class OneCycleLR(LRScheduler):
         It ends at the beginning's rate divided by this.
     three_phase : bool
         Come down to the beginning's rate first, and then further.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> optimizer = rbe.optim.SGD(rbe.nn.Linear(2, 2).parameters(), lr=1.0)
+    >>> scheduler = rbe.optim.lr_scheduler.OneCycleLR(optimizer, 1.0, total_steps=4)
+    >>> rates = []
+    >>> for _ in range(4):
+    ...     rates.append(round(scheduler.get_last_lr()[0], 3))
+    ...     scheduler.step()
+    >>> rates
+    [0.04, 0.812, 0.283, 0.0]
     """
 
     def __init__(
@@ -337,6 +464,20 @@ class SequentialLR:
     schedulers : list of schedulers of this optimiser
     milestones : list of int
         Step at which each schedule but the first takes over.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> from rbe.optim.lr_scheduler import ConstantLR, ExponentialLR, SequentialLR
+    >>> optimizer = rbe.optim.SGD(rbe.nn.Linear(2, 2).parameters(), lr=1.0)
+    >>> schedules = [ConstantLR(optimizer, 0.1), ExponentialLR(optimizer, 0.5)]
+    >>> scheduler = SequentialLR(optimizer, schedules, milestones=[2])
+    >>> rates = []
+    >>> for _ in range(4):
+    ...     rates.append(round(scheduler.get_last_lr()[0], 3))
+    ...     scheduler.step()
+    >>> rates
+    [0.1, 0.1, 1.0, 0.5]
     """
 
     def __init__(
@@ -398,6 +539,16 @@ class ReduceLROnPlateau:
         Lowest rate; a list holds one for every group.
     eps : float
         A smaller change of the rate is not made.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> optimizer = rbe.optim.SGD(rbe.nn.Linear(2, 2).parameters(), lr=1.0)
+    >>> scheduler = rbe.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=1)
+    >>> for loss in (1.0, 1.0, 1.0):
+    ...     scheduler.step(loss)
+    >>> optimizer.param_groups[0]["lr"]
+    0.5
     """
 
     def __init__(

@@ -20,42 +20,100 @@ def rbe_activation(x: RBETensor, hi: Any, z: RBETensor) -> RBETensor:
         Cycle states: family in bits 10:8, phase in 7:6, frequency in 5:0.
     z : tensor (features or 1, 2)
         Points with 1e-3 <= |z| <= 1 - 1e-3.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> import math, numpy as np
+    >>> tanh = np.array([2 << 8 | 32], dtype=np.uint64)
+    >>> z = rbe.tensor([[math.tanh(0.5), 0.0]])
+    >>> rbe.nn.functional.rbe_activation(rbe.tensor([[0.0, 1.0]]), tanh, z)
+    tensor([[0.    , 0.7616]])
     """
     return _rbe.rbe_activation(x, words("rbe_activation", hi), z)
 
 
 def relu(input: RBETensor) -> RBETensor:
-    """Return `max(x, 0)`; the gradient at 0 is 0."""
+    """Return `max(x, 0)`; the gradient at 0 is 0.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.functional.relu(rbe.tensor([-1.0, 2.0]))
+    tensor([0., 2.])
+    """
     return input.relu()
 
 
 def leaky_relu(input: RBETensor, negative_slope: float = 0.01) -> RBETensor:
-    """Return x above 0 and `negative_slope · x` below."""
+    """Return x above 0 and `negative_slope · x` below.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.functional.leaky_relu(rbe.tensor([-1.0, 2.0]), 0.1)
+    tensor([-0.1,  2. ])
+    """
     return input.leaky_relu(negative_slope)
 
 
 def elu(input: RBETensor, alpha: float = 1.0) -> RBETensor:
-    """Return x above 0 and `alpha (e^x - 1)` below."""
+    """Return x above 0 and `alpha (e^x - 1)` below.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.functional.elu(rbe.tensor([-1.0, 2.0]))
+    tensor([-0.6321,  2.    ])
+    """
     return input.elu(alpha)
 
 
 def gelu(input: RBETensor, approximate: str = "none") -> RBETensor:
-    """Return `x Φ(x)`, exactly or ("tanh") by the tanh approximation."""
+    """Return `x Φ(x)`, exactly or ("tanh") by the tanh approximation.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.functional.gelu(rbe.tensor([-1.0, 2.0]))
+    tensor([-0.1587,  1.9545])
+    """
     return input.gelu(approximate)
 
 
 def silu(input: RBETensor) -> RBETensor:
-    """Return `x · sigmoid(x)`."""
+    """Return `x · sigmoid(x)`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.functional.silu(rbe.tensor([-1.0, 2.0]))
+    tensor([-0.2689,  1.7616])
+    """
     return input.silu()
 
 
 def tanh(input: RBETensor) -> RBETensor:
-    """Return the hyperbolic tangent."""
+    """Return the hyperbolic tangent.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.functional.tanh(rbe.tensor([-1.0, 2.0]))
+    tensor([-0.7616,  0.964 ])
+    """
     return input.tanh()
 
 
 def sigmoid(input: RBETensor) -> RBETensor:
-    """Return `1 / (1 + e^-x)`."""
+    """Return `1 / (1 + e^-x)`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.functional.sigmoid(rbe.tensor([-1.0, 2.0]))
+    tensor([0.2689, 0.8808])
+    """
     return input.sigmoid()
 
 
@@ -66,6 +124,12 @@ def softplus(input: RBETensor, beta: float = 1.0, threshold: float = 20.0) -> RB
     ------
     TensorError
         For a threshold above 20, where e^(βx) would not stay exact, or beta <= 0.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.functional.softplus(rbe.tensor([-1.0, 2.0]))
+    tensor([0.3133, 2.1269])
     """
     if not beta > 0 or not threshold <= 20:
         raise TensorError("softplus", "beta > 0 and threshold <= 20", f"{beta} and {threshold}")
@@ -74,15 +138,36 @@ def softplus(input: RBETensor, beta: float = 1.0, threshold: float = 20.0) -> RB
 
 
 def softmax(input: RBETensor, dim: int = -1) -> RBETensor:
-    """Return `e^x / Σ e^x` along an axis."""
+    """Return `e^x / Σ e^x` along an axis.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.functional.softmax(rbe.zeros(4), dim=0)
+    tensor([0.25, 0.25, 0.25, 0.25])
+    """
     return input.softmax(dim)
 
 
 def log_softmax(input: RBETensor, dim: int = -1) -> RBETensor:
-    """Return `x - ln Σ e^x` along an axis."""
+    """Return `x - ln Σ e^x` along an axis.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.functional.log_softmax(rbe.zeros(2), dim=0)
+    tensor([-0.6931, -0.6931])
+    """
     return input.log_softmax(dim)
 
 
 def dropout(input: RBETensor, p: float = 0.5, training: bool = True) -> RBETensor:
-    """Return x with elements set to 0 with probability p and the others scaled by 1 / (1 - p), in training."""
+    """Return x with elements set to 0 with probability p and the others scaled by 1 / (1 - p), in training.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.functional.dropout(rbe.ones(3), training=False)
+    tensor([1., 1., 1.])
+    """
     return input.dropout(p, training)

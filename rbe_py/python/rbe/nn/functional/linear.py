@@ -21,7 +21,14 @@ def words(op: str, hi: Any) -> RBETensor:
 
 
 def linear(input: RBETensor, weight: RBETensor, bias: RBETensor | None = None) -> RBETensor:
-    """Return `x Wᵀ + bias` for x (…, in) and a dense or packed weight (out, in): (…, out)."""
+    """Return `x Wᵀ + bias` for x (…, in) and a dense or packed weight (out, in): (…, out).
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.functional.linear(rbe.ones(1, 2), rbe.tensor([[1.0, 2.0]]), rbe.tensor([0.5]))
+    tensor([[3.5]])
+    """
     return input.packed_linear(weight, bias) if weight.is_packed else input.linear(weight, bias)
 
 
@@ -43,6 +50,14 @@ def packed_linear(x: RBETensor, hi: Any, z: RBETensor, scale: float, bias: RBETe
     Returns
     -------
     tensor (…, out)
+
+    Examples
+    --------
+    >>> import rbe
+    >>> import math, numpy as np
+    >>> hi, z = np.array([[1]], dtype=np.uint64), rbe.tensor([[[0.0, math.tanh(0.5)]]])
+    >>> rbe.nn.functional.packed_linear(rbe.ones(1, 64), hi, z, 1.0)    # one weight of 1, 63 of 0
+    tensor([[1.]])
     """
     return _rbe.two_level_linear(x, words("packed_linear", hi), z, scale, bias)
 
@@ -51,6 +66,13 @@ def embedding(input: RBETensor, weight: RBETensor, padding_idx: int | None = Non
     """Return the rows `input` (int64, any shape) of `weight` (rows, width): (…, width).
 
     Row `padding_idx` receives no gradient; a negative one counts from the end.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.functional.embedding(rbe.tensor([1, 0]), rbe.tensor([[1.0, 2.0], [3.0, 4.0]]))
+    tensor([[3., 4.],
+            [1., 2.]])
     """
     if padding_idx is not None:
         rows = weight.shape[0]
@@ -61,7 +83,14 @@ def embedding(input: RBETensor, weight: RBETensor, padding_idx: int | None = Non
 
 
 def one_hot(input: RBETensor, num_classes: int = -1) -> RBETensor:
-    """Return int64 (…, num_classes) with 1 at the class of each element; -1 takes the largest class plus one."""
+    """Return int64 (…, num_classes) with 1 at the class of each element; -1 takes the largest class plus one.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.functional.one_hot(rbe.tensor([2, 0]), 3).tolist()
+    [[0, 0, 1], [1, 0, 0]]
+    """
     n = int(input.max().item()) + 1 if num_classes < 0 else num_classes
     flat = input.reshape(-1).numpy()
     if flat.size and not (flat.min() >= 0 and flat.max() < n):

@@ -25,7 +25,14 @@ def _same_shape(op: str, a: RBETensor, b: RBETensor) -> None:
 
 
 def mse_loss(input: RBETensor, target: RBETensor, reduction: str = "mean") -> RBETensor:
-    """Return the squared differences of two tensors of one shape."""
+    """Return the squared differences of two tensors of one shape.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.functional.mse_loss(rbe.tensor([1.0, 2.0]), rbe.tensor([1.0, 4.0]))
+    tensor(2.)
+    """
     if reduction == "mean":
         return _rbe.mse_loss(input, target)
     _same_shape("mse_loss", input, target)
@@ -33,13 +40,27 @@ def mse_loss(input: RBETensor, target: RBETensor, reduction: str = "mean") -> RB
 
 
 def l1_loss(input: RBETensor, target: RBETensor, reduction: str = "mean") -> RBETensor:
-    """Return the absolute differences of two tensors of one shape."""
+    """Return the absolute differences of two tensors of one shape.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.functional.l1_loss(rbe.tensor([1.0, 2.0]), rbe.tensor([1.0, 4.0]))
+    tensor(1.)
+    """
     _same_shape("l1_loss", input, target)
     return reduce((input - target).abs(), reduction)
 
 
 def huber_loss(input: RBETensor, target: RBETensor, reduction: str = "mean", delta: float = 1.0) -> RBETensor:
-    """Return `d² / 2` where `|d| <= delta` and `delta (|d| - delta / 2)` elsewhere, for differences d."""
+    """Return `d² / 2` where `|d| <= delta` and `delta (|d| - delta / 2)` elsewhere, for differences d.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.functional.huber_loss(rbe.tensor([1.0, 2.0]), rbe.tensor([1.0, 4.0]))
+    tensor(0.75)
+    """
     _same_shape("huber_loss", input, target)
     if not delta > 0:
         raise TensorError("huber_loss", "delta > 0", str(delta))
@@ -49,7 +70,14 @@ def huber_loss(input: RBETensor, target: RBETensor, reduction: str = "mean", del
 
 
 def smooth_l1_loss(input: RBETensor, target: RBETensor, reduction: str = "mean", beta: float = 1.0) -> RBETensor:
-    """Return `d² / (2 beta)` where `|d| < beta` and `|d| - beta / 2` elsewhere, for differences d."""
+    """Return `d² / (2 beta)` where `|d| < beta` and `|d| - beta / 2` elsewhere, for differences d.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.functional.smooth_l1_loss(rbe.tensor([1.0, 2.0]), rbe.tensor([1.0, 4.0]))
+    tensor(0.75)
+    """
     if not beta >= 0:
         raise TensorError("smooth_l1_loss", "beta >= 0", str(beta))
     if beta == 0:
@@ -82,6 +110,12 @@ def cross_entropy(
         Class index that takes no part.
     label_smoothing : float
         Share of the probability mass spread over all classes.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.functional.cross_entropy(rbe.tensor([[2.0, 0.0], [0.0, 0.0]]), rbe.tensor([0, 1]))
+    tensor(0.41)
     """
     if target.dtype.is_floating_point:
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
@@ -115,6 +149,12 @@ def nll_loss(
     """Return minus the log-probability of each target class, given log-probabilities (N, C), (N, C, …) or (C).
 
     The mean is weighted by the class weights, and leaves out targets equal to `ignore_index`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.functional.nll_loss(rbe.tensor([[-1.0, -2.0]]), rbe.tensor([1]))
+    tensor(2.)
     """
     if target.dtype.is_floating_point:
         raise DTypeError("nll_loss", "int64 class indices", str(target.dtype))
@@ -159,6 +199,12 @@ def binary_cross_entropy(
     ------
     TensorError
         For a probability outside [0, 1].
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.functional.binary_cross_entropy(rbe.tensor([0.5, 0.5]), rbe.tensor([1.0, 0.0]))
+    tensor(0.6931)
     """
     _same_shape("binary_cross_entropy", input, target)
     if not bool(((input >= 0.0) & (input <= 1.0)).all()):
@@ -204,6 +250,12 @@ def binary_cross_entropy_with_logits(
         Weight of each element; broadcasts.
     pos_weight : tensor, optional
         Weight of the positive class; broadcasts.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.functional.binary_cross_entropy_with_logits(rbe.zeros(2), rbe.tensor([1.0, 0.0]))
+    tensor(0.6931)
     """
     _same_shape("binary_cross_entropy_with_logits", input, target)
     losses = _BinaryCrossEntropyWithLogits.apply(input, target.to(input.dtype), pos_weight)
@@ -214,6 +266,12 @@ def kl_div(input: RBETensor, target: RBETensor, reduction: str = "mean", log_tar
     """Return `t (ln t - x)` for log-probabilities x and probabilities t of one shape (ln t itself with `log_target`).
 
     The reduction "batchmean" divides the sum by the first axis: the divergence as the literature has it.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.functional.kl_div(rbe.tensor([[0.5, 0.5]]).log(), rbe.tensor([[0.5, 0.5]]), reduction="batchmean")
+    tensor(0.)
     """
     _same_shape("kl_div", input, target)
     if log_target:
@@ -227,7 +285,14 @@ def kl_div(input: RBETensor, target: RBETensor, reduction: str = "mean", log_tar
 
 
 def cosine_similarity(x1: RBETensor, x2: RBETensor, dim: int = 1, eps: float = 1e-8) -> RBETensor:
-    """Return the cosine of the angle between two tensors along an axis; norms below eps count as eps."""
+    """Return the cosine of the angle between two tensors along an axis; norms below eps count as eps.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.functional.cosine_similarity(rbe.tensor([[1.0, 0.0]]), rbe.tensor([[2.0, 0.0]]))
+    tensor([1.])
+    """
     n1, n2 = (x.square().sum(dim).clamp(min=eps * eps).sqrt() for x in (x1, x2))
     return (x1 * x2).sum(dim) / (n1 * n2)
 
@@ -242,6 +307,12 @@ def cosine_embedding_loss(
     input1, input2 : tensor (N, D) or (D)
     target : tensor (N) or a scalar
         1 or -1.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.functional.cosine_embedding_loss(rbe.tensor([[1.0, 0.0]]), rbe.tensor([[0.0, 2.0]]), rbe.tensor([1]))
+    tensor(1.)
     """
     _same_shape("cosine_embedding_loss", input1, input2)
     if tuple(target.shape) != tuple(input1.shape[:-1]):

@@ -26,6 +26,12 @@ def layer_norm(
     input : tensor (…, *normalized_shape)
     weight, bias : tensor (*normalized_shape), optional
         A bias needs a weight.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.functional.layer_norm(rbe.tensor([[1.0, 3.0]]), 2, eps=0.0)
+    tensor([[-1.,  1.]])
     """
     return _rbe.layer_norm(input, _sizes(normalized_shape), weight, bias, eps)
 
@@ -44,6 +50,12 @@ def rms_norm(
     weight : tensor (*normalized_shape), optional
     eps : float, optional
         Added to the mean square; default the dtype's machine epsilon.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.functional.rms_norm(rbe.tensor([[3.0, 3.0]]), 2, eps=0.0)
+    tensor([[1., 1.]])
     """
     sizes = _sizes(normalized_shape)
     if not sizes or list(input.shape[-len(sizes) :]) != sizes:
@@ -70,6 +82,12 @@ def group_norm(
     num_groups : int
         Divides C.
     weight, bias : tensor (C), optional
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.functional.group_norm(rbe.zeros(2, 4, 3), 2).shape
+    (2, 4, 3)
     """
     shape = input.shape
     if len(shape) < 2 or num_groups < 1 or shape[1] % num_groups:
@@ -105,12 +123,25 @@ def batch_norm(
         A bias needs a weight.
     momentum : float
         Share of the new statistics.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.functional.batch_norm(rbe.tensor([[3.0]]), rbe.tensor([1.0]), rbe.tensor([4.0]), eps=0.0)
+    tensor([[1.]])
     """
     return _rbe.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
 
 
 def normalize(input: RBETensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> RBETensor:
-    """Return x divided by its p-norm along an axis, or by eps where that is larger."""
+    """Return x divided by its p-norm along an axis, or by eps where that is larger.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.functional.normalize(rbe.tensor([[3.0, 4.0]]))
+    tensor([[0.6, 0.8]])
+    """
     power = input.square() if p == 2.0 else input.abs().pow(p)
     norm = power.sum(dim, True).pow(1.0 / p)
     return input / norm.clamp(min=eps)

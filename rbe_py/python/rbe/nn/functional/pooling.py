@@ -50,6 +50,12 @@ def max_pool1d(
     """Return the largest element of every window of x (N, C, L) or (C, L): (…, C, windows).
 
     Parameters are those of `max_pool2d`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.functional.max_pool1d(rbe.tensor([[[1.0, 3.0, 5.0, 7.0]]]), 2).tolist()
+    [[[3.0, 7.0]]]
     """
     return max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
@@ -127,6 +133,12 @@ def avg_pool1d(
     """Return the mean of every window of x (N, C, L) or (C, L): (…, C, windows).
 
     Parameters are those of `avg_pool2d`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.functional.avg_pool1d(rbe.tensor([[[1.0, 3.0, 5.0, 7.0]]]), 2).tolist()
+    [[[2.0, 6.0]]]
     """
     return avg_pool(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
 
@@ -190,7 +202,14 @@ def adaptive_avg_pool(axes: int, input: RBETensor, output_size: int | Sequence[i
 
 
 def adaptive_avg_pool1d(input: RBETensor, output_size: int | Sequence[int]) -> RBETensor:
-    """Return the means of `output_size` even parts of x (N, C, L) or (C, L): (…, C, output_size)."""
+    """Return the means of `output_size` even parts of x (N, C, L) or (C, L): (…, C, output_size).
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.functional.adaptive_avg_pool1d(rbe.tensor([[[1.0, 3.0, 5.0, 7.0]]]), 2).tolist()
+    [[[2.0, 6.0]]]
+    """
     return adaptive_avg_pool(1, input, output_size)
 
 

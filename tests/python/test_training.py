@@ -321,3 +321,66 @@ def test_step_with_autodiff_and_accumulation():
     optimizer = HybridOptimizer(model.parameters())
     optimizer.step_with_autodiff(nn.functional.cross_entropy(model(x), y))
     assert optimizer.state_dict()["steps"] == 1
+
+
+def _spoiled_step(optimizer, layers, value):
+    """One step whose gradient of the first layer's weight, and of no other, contains `value`."""
+    x = rbe.ones(4, layers[0].in_features)
+    x[0, 0] = value
+    optimizer.zero_grad()
+    (layers[1](rbe.ones(4, layers[1].in_features)).sum() + layers[0](x).sum()).backward()
+    optimizer.step()
+
+
+def test_in_backward_leaves_out_the_step_from_the_first_bad_gradient_on():
+    rbe.manual_seed(0)
+    layers = [rbe.RBELinear(8, 8), rbe.RBELinear(8, 8)]
+    params = [p for layer in layers for p in layer.parameters()]
+    optimizer = rbe.optim.HybridOptimizer(params, in_backward=True, on_nonfinite="skip")
+    before = [p.detach().numpy().copy() for p in params if not p.is_packed], layers[0].weight.lo.copy()
+    _spoiled_step(optimizer, layers, float("inf"))
+    assert optimizer.skipped == 1
+    for now, then in zip([p.detach().numpy() for p in params if not p.is_packed], before[0], strict=True):
+        np.testing.assert_array_equal(now, then)
+    np.testing.assert_array_equal(layers[0].weight.lo, before[1])
+    _spoiled_step(optimizer, layers, 1.0)  # the next step is whole again
+    assert optimizer.skipped == 1
+    assert (layers[0].weight.lo != before[1]).any()
+
+
+def test_a_dropped_optimizer_leaves_the_tensors_of_another_alone():
+    layer = rbe.RBELinear(8, 8, bias=False)
+    first = rbe.optim.HybridOptimizer(layer.parameters(), in_backward=True)
+    second = rbe.optim.HybridOptimizer(layer.parameters(), in_backward=True)
+    del first
+    before = layer.weight.lo.copy()
+    layer(rbe.ones(2, 8)).sum().backward()
+    second.step()
+    assert layer.weight.grad is None
+    assert (layer.weight.lo != before).any()
+
+
+def test_norms_leave_impossible_flips_of_activations_out():
+    act = rbe.RBEActivation(3)
+    act(rbe.randn(5, 3)).sum().backward()
+    assert np.isinf(act.weight.grad.hi[..., :11]).any()
+    norm = rbe.nn.utils.clip_grad_norm_(act.parameters(), 1.0)
+    assert np.isfinite(float(norm))
+    assert np.abs(act.weight.grad.lo).max() > 0
+
+
+def test_a_gradient_of_many_uses_is_folded():
+    rbe.manual_seed(3)
+    layer = rbe.RBELinear(64, 16, bias=False)
+    xs = [rbe.randn(40, 64) for _ in range(6)]
+    for x in xs:
+        (layer(x) ** 2).sum().backward()
+    folded = layer.weight.grad
+    assert folded.nbytes < 2 * 16 * 64 * 4
+    hi, lo, interaction = folded.hi, folded.lo, folded.interaction
+    layer.weight.grad = None
+    (layer(rbe.concat(xs)) ** 2).sum().backward()
+    for a, b in zip(
+        (hi, lo, interaction), (layer.weight.grad.hi, layer.weight.grad.lo, layer.weight.grad.interaction), strict=True
+    ):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-3)

@@ -3,7 +3,7 @@
 use crate::array::Array;
 use crate::error::{RbeError, Result};
 use crate::kernel::activation::{Unit, dz, flips};
-use crate::kernel::packed as kernel;
+use crate::kernel::{packed as kernel, scalar};
 use crate::op::packed_units;
 use crate::packed::{BITS, CYCLE_BITS, PackedTensor, levels, pull_back};
 use crate::parallel;
@@ -30,20 +30,21 @@ pub enum Factor {
     },
 }
 
-/// The gradient of a packed tensor, held as factors until it is read or stepped. The weight cotangent `G` (rows, cols)
-/// is not stored; uses of the tensor append.
+/// The gradient of a packed tensor, held as factors until it is read or stepped; uses of the tensor append. While the
+/// factors are smaller than the weight cotangent `G` (rows, cols) it is not stored; then they are folded into it.
 #[derive(Clone)]
 pub struct GradientCache {
     weight: PackedTensor,
     version: u64,
     factors: Vec<Factor>,
+    folded: Option<Array>, // (rows, blocks, 64) f32: the part of G that is no longer held as factors
     levels: Option<Array>, // (rows, blocks, 2) f32: sums of G over the bits that are 0 and 1
 }
 
 impl GradientCache {
     /// Gradient of one use. `levels` is the gradient of the blocks' two levels where backward computed it already.
     pub fn new(weight: &PackedTensor, factor: Factor, levels: Option<Array>) -> GradientCache {
-        GradientCache { weight: weight.clone(), version: weight.version(), factors: vec![factor], levels }
+        GradientCache { weight: weight.clone(), version: weight.version(), factors: vec![factor], folded: None, levels }
     }
 
     /// The tensor this is the gradient of.
@@ -51,9 +52,14 @@ impl GradientCache {
         &self.weight
     }
 
-    /// The factors, oldest first.
+    /// The factors that are not folded, oldest first.
     pub fn factors(&self) -> &[Factor] {
         &self.factors
+    }
+
+    /// The part of `G` (rows, blocks, 64) that is no longer held as factors.
+    pub fn folded(&self) -> Option<&Array> {
+        self.folded.as_ref()
     }
 
     /// Gradient of the levels (rows, blocks, 2), where backward computed it.
@@ -61,12 +67,16 @@ impl GradientCache {
         self.levels.as_ref()
     }
 
-    /// Bytes held.
-    pub fn nbytes(&self) -> usize {
-        let factor = |f: &Factor| match f {
+    fn factor_bytes(&self) -> usize {
+        let bytes = |f: &Factor| match f {
             Factor::Product { x, dy } | Factor::Activation { x, dy } => x.nbytes() + dy.nbytes(),
         };
-        self.factors.iter().map(factor).sum::<usize>() + self.levels.as_ref().map_or(0, Array::nbytes)
+        self.factors.iter().map(bytes).sum()
+    }
+
+    /// Bytes held.
+    pub fn nbytes(&self) -> usize {
+        self.factor_bytes() + [&self.folded, &self.levels].into_iter().flatten().map(Array::nbytes).sum::<usize>()
     }
 
     /// Fails if the tensor was changed since its first factor was taken.
@@ -90,13 +100,32 @@ impl GradientCache {
     /// `Graph` if the tensor was changed in between.
     pub fn append(&mut self, other: GradientCache) -> Result<()> {
         self.check_fresh("backward")?;
+        // Of one use alone they would not be the whole: then they are computed from G when wanted.
         self.levels = match (self.levels.take(), other.levels) {
-            (Some(a), Some(b)) => Some(crate::array::zip("backward", &a, &b, |x: f32, y: f32| x + y)?),
+            (Some(a), Some(b)) => Some(sum(a, &b)?),
+            _ => None,
+        };
+        self.folded = match (self.folded.take(), other.folded) {
+            (Some(a), Some(b)) => Some(sum(a, &b)?),
             (a, b) => a.or(b),
         };
         self.factors.extend(other.factors);
+        let full = self.weight.rows() * self.weight.blocks() * BITS * size_of::<f32>();
+        if self.factors.len() > 1 && !self.is_activation() && self.factor_bytes() > full {
+            self.folded = Some(self.weight_cotangent());
+            self.factors.clear();
+        }
         Ok(())
     }
+}
+
+/// `a + b`, in the memory of `a` where nobody else sees it.
+fn sum(a: Array, b: &Array) -> Result<Array> {
+    if a.is_unique() {
+        crate::array::map_into(&a, b, |x: f32, y: f32| x + y)?;
+        return Ok(a);
+    }
+    crate::array::zip("backward", &a, b, |x: f32, y: f32| x + y)
 }
 
 /// The three gradients of a packed tensor.
@@ -116,7 +145,14 @@ impl GradientCache {
     /// # Errors
     /// `Graph` if the tensor was changed since.
     pub fn read(&self) -> Result<RBEGradient> {
-        Ok(RBEGradient { hi: self.hi()?, lo: self.lo()?, interaction: self.interaction()? })
+        self.check_fresh("grad")?;
+        if self.is_activation() {
+            let (hi, interaction) = self.activation_flips()?;
+            return Ok(RBEGradient { hi, lo: self.lo()?, interaction });
+        }
+        let g = self.weight_cotangent();
+        let interaction = self.interaction_of(&g);
+        Ok(RBEGradient { hi: self.hi_of(g), lo: self.lo()?, interaction })
     }
 
     /// The gradient of the loss times `scale`.
@@ -130,6 +166,7 @@ impl GradientCache {
             weight: self.weight.clone(),
             version: self.version,
             factors: factors.collect(),
+            folded: self.folded.as_ref().map(times),
             levels: self.levels.as_ref().map(times),
         }
     }
@@ -157,9 +194,19 @@ impl GradientCache {
         work(&factors)
     }
 
-    /// The weight cotangent `G = Σ dyᵀ x`: f32 (rows, blocks, 64), 0 at unused bits.
-    fn cotangent(&self) -> Array {
-        self.with_products(|factors| Array::build(&self.shape([BITS]), |g: &mut [f32]| kernel::weight_gradient(factors, &self.weight, g)))
+    /// The weight cotangent `G = Σ dyᵀ x`: f32 (rows, blocks, 64), 0 at unused bits. Zero for an activation.
+    pub fn weight_cotangent(&self) -> Array {
+        self.with_products(|factors| {
+            Array::build(&self.shape([BITS]), |g: &mut [f32]| {
+                kernel::weight_gradient(factors, &self.weight, g);
+                if let Some(folded) = &self.folded {
+                    let folded = folded.read::<f32>();
+                    parallel::for_each_piece(g, BITS * PIECE, |p, piece| {
+                        piece.iter_mut().zip(&folded[p * BITS * PIECE..]).for_each(|(g, f)| *g += f);
+                    });
+                }
+            })
+        })
     }
 
     /// Flip gradient `Δ_k = G_k (v_{1-b} - v_b)`: f32 (rows, blocks, 64), 0 at unused bits. For an activation the change of
@@ -172,8 +219,11 @@ impl GradientCache {
         if self.is_activation() {
             return self.activation_flips().map(|(delta, _)| delta);
         }
+        Ok(self.hi_of(self.weight_cotangent()))
+    }
+
+    fn hi_of(&self, g: Array) -> Array {
         let (hi, lo, scale) = (self.weight.hi(), self.weight.lo(), self.weight.scale());
-        let g = self.cotangent();
         parallel::for_each_piece(&mut g.write::<f32>(), BITS * PIECE, |p, piece| {
             for (i, block) in piece.chunks_exact_mut(BITS).enumerate() {
                 let at = p * PIECE + i;
@@ -183,7 +233,7 @@ impl GradientCache {
                 }
             }
         });
-        Ok(g)
+        g
     }
 
     /// Euclidean gradient of the points, `Jᵀ g_v`: f32 (rows, blocks, 2).
@@ -200,7 +250,7 @@ impl GradientCache {
         }
         let gv = match &self.levels {
             Some(gv) => gv.clone(),
-            None => self.with_products(|f| Array::build(&self.shape([2]), |gv: &mut [f32]| kernel::level_gradient(f, &self.weight, gv))),
+            None => self.level_gradient(),
         };
         let gv = gv.read::<f32>();
         Ok(Array::build(&self.shape([2]), |out: &mut [f32]| {
@@ -208,6 +258,15 @@ impl GradientCache {
                 o.copy_from_slice(&pull_back([z[0], z[1]], scale, [g[0], g[1]]));
             }
         }))
+    }
+
+    /// Gradient of the levels (rows, blocks, 2), for a use whose backward did not compute it.
+    fn level_gradient(&self) -> Array {
+        let gv = self.with_products(|f| Array::build(&self.shape([2]), |gv: &mut [f32]| kernel::level_gradient(f, &self.weight, gv)));
+        if let Some(folded) = &self.folded {
+            scalar::level_gradient(&folded.read::<f32>(), &self.weight.hi(), &mut gv.write::<f32>());
+        }
+        gv
     }
 
     /// `I_k = ∂Δ_k/∂z = G_k Jᵀ (e_{1-b} - e_b)`: f32 (rows, blocks, 64, 2).
@@ -219,10 +278,13 @@ impl GradientCache {
         if self.is_activation() {
             return self.activation_flips().map(|(_, interaction)| interaction);
         }
+        Ok(self.interaction_of(&self.weight_cotangent()))
+    }
+
+    fn interaction_of(&self, g: &Array) -> Array {
         let (hi, lo, scale) = (self.weight.hi(), self.weight.lo(), self.weight.scale());
-        let g = self.cotangent();
         let g = g.read::<f32>();
-        Ok(Array::build(&self.shape([BITS, 2]), |out: &mut [f32]| {
+        Array::build(&self.shape([BITS, 2]), |out: &mut [f32]| {
             parallel::for_each_piece(out, BITS * 2 * PIECE, |p, piece| {
                 for (i, block) in piece.chunks_exact_mut(BITS * 2).enumerate() {
                     let at = p * PIECE + i;
@@ -234,7 +296,7 @@ impl GradientCache {
                     }
                 }
             });
-        }))
+        })
     }
 
     /// Sum over the factors of what `f` gives for (x, dy, features, units).

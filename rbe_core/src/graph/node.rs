@@ -59,6 +59,16 @@ impl GradSlot {
         *self.on_ready.lock() = receiver;
     }
 
+    /// Removes the receiver if it is `receiver` still.
+    pub fn forget_receiver(&self, receiver: Option<&OnReady>) {
+        let mut slot = self.on_ready.lock();
+        if let (Some(have), Some(receiver)) = (&*slot, receiver)
+            && Arc::ptr_eq(have, receiver)
+        {
+            *slot = None;
+        }
+    }
+
     /// Applies the hooks in the order of registration.
     pub(crate) fn run_hooks(&self, gradient: Gradient) -> Result<Gradient> {
         let hooks = self.hooks.lock().clone();

@@ -6,7 +6,6 @@ pub mod activation;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
-mod charge;
 mod dense;
 mod dy_tiles;
 pub mod gemm;
@@ -17,6 +16,5 @@ pub mod scalar;
 pub mod step;
 mod strip;
 mod view;
-mod wide;
 
 pub use isa::{Isa, init, isa, set_isa};

@@ -5,10 +5,11 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 
 use super::dense::{DenseRates, DenseRule, DenseState, all_finite, check_leaf};
+use crate::array::Array;
 use crate::error::{RbeError, Result};
-use crate::graph::{Factor, Gradient, GradientCache};
+use crate::graph::{Factor, Gradient, GradientCache, OnReady};
 use crate::kernel::activation::{dz, flips};
-use crate::kernel::step::{State, StepParams, step, step_activation};
+use crate::kernel::step::{Evidence, State, StepParams, step, step_activation};
 use crate::tensor::{RBETensor, Value};
 
 /// Epsilon of the dense AdamW.
@@ -74,6 +75,7 @@ struct Param {
     tensor: RBETensor,
     group: usize,
     state: ParamState,
+    receiver: Option<OnReady>, // with `in_backward`
 }
 
 struct Inner {
@@ -84,6 +86,7 @@ struct Inner {
     steps: u64,
     skipped: u64,
     flips: u64,
+    broken: bool, // with `in_backward`: a gradient of the present step is not finite
 }
 
 /// Trains packed tensors, packed activations and dense tensors together, each by its own rule.
@@ -101,8 +104,9 @@ impl HybridOptimizer {
         HybridOptimizer::with_groups(vec![(params, rates)], NonFinite::Error, false, 0)
     }
 
-    /// Optimiser of groups. `in_backward` updates each packed tensor as soon as backward has its whole gradient, which is
-    /// then never stored; `seed` is that of charges and stochastic rounding.
+    /// Optimiser of groups. `in_backward` updates each packed tensor as soon as a backward pass has its whole gradient, which
+    /// is then never stored: every pass is an update, gradients of several passes are not added, and those tensors stay
+    /// updated whose gradient came before one that is not finite. `seed` is that of charges and stochastic rounding.
     ///
     /// # Errors
     /// `Value` for a rate outside its domain; `DType` for integers; `Graph` for a tensor that is no leaf or given twice.
@@ -112,7 +116,7 @@ impl HybridOptimizer {
         in_backward: bool,
         seed: u64,
     ) -> Result<HybridOptimizer> {
-        let inner = Inner { params: Vec::new(), rates: Vec::new(), on_nonfinite, seed, steps: 0, skipped: 0, flips: 0 };
+        let inner = Inner { params: Vec::new(), rates: Vec::new(), on_nonfinite, seed, steps: 0, skipped: 0, flips: 0, broken: false };
         let mut out = HybridOptimizer { inner: Arc::new(Mutex::new(inner)), in_backward };
         for (params, rates) in groups {
             out.add_group(params, rates)?;
@@ -141,10 +145,11 @@ impl HybridOptimizer {
                 Value::Packed(w) => ParamState::Packed(Box::new(State::new(w, inner.seed.wrapping_add(at as u64)))),
                 Value::Dense(a) => ParamState::Dense(DenseState::new(ADAM, a)),
             };
-            if self.in_backward && tensor.is_packed() {
-                tensor.slot().set_on_ready(Some(receiver(Arc::downgrade(&self.inner), at)));
+            let receiver = (self.in_backward && tensor.is_packed()).then(|| receiver(Arc::downgrade(&self.inner), at));
+            if receiver.is_some() {
+                tensor.slot().set_on_ready(receiver.clone());
             }
-            inner.params.push(Param { tensor, group, state });
+            inner.params.push(Param { tensor, group, state, receiver });
         }
         Ok(())
     }
@@ -175,6 +180,9 @@ impl HybridOptimizer {
     /// tensor was changed. Nothing is updated then.
     pub fn step(&self) -> Result<()> {
         let mut inner = self.inner.lock();
+        if std::mem::take(&mut inner.broken) {
+            return Ok(()); // counted when it was found
+        }
         let gradients: Vec<Option<Gradient>> = inner.params.iter().map(|p| p.tensor.grad()).collect();
         let mut finite = true;
         for (p, gradient) in inner.params.iter().zip(&gradients) {
@@ -211,6 +219,7 @@ impl HybridOptimizer {
         let mut inner = self.inner.lock();
         if self.in_backward {
             inner.flips = 0;
+            inner.broken = false;
         }
         inner.params.iter().for_each(|p| drop(p.tensor.slot().grad.lock().take()));
     }
@@ -265,13 +274,11 @@ impl HybridOptimizer {
     }
 
     /// State of parameter `i`: its arrays by name and the number of its steps.
-    pub fn state_of(&self, i: usize) -> Option<(Vec<(&'static str, crate::array::Array)>, u64)> {
+    pub fn state_of(&self, i: usize) -> Option<(Vec<(&'static str, Array)>, u64)> {
         let inner = self.inner.lock();
         Some(match &inner.params.get(i)?.state {
             ParamState::Packed(s) => (s.arrays().into_iter().map(|(n, a)| (n, a.copy())).collect(), s.step),
-            ParamState::Dense(s) => {
-                (ADAM.state_names().iter().copied().zip(s.arrays.iter().map(crate::array::Array::copy)).collect(), s.step)
-            }
+            ParamState::Dense(s) => (ADAM.state_names().iter().copied().zip(s.arrays.iter().map(Array::copy)).collect(), s.step),
         })
     }
 
@@ -279,7 +286,7 @@ impl HybridOptimizer {
     ///
     /// # Errors
     /// `Shape` or `DType` if an array does not fit; `Value` if one is missing.
-    pub fn set_state_of(&self, i: usize, arrays: &[(String, crate::array::Array)], step: u64) -> Result<()> {
+    pub fn set_state_of(&self, i: usize, arrays: &[(String, Array)], step: u64) -> Result<()> {
         let mut inner = self.inner.lock();
         let count = inner.params.len();
         let p = inner.params.get_mut(i).ok_or_else(|| RbeError::index("load_state_dict", format!("a parameter below {count}"), i))?;
@@ -323,7 +330,8 @@ impl HybridOptimizer {
 impl Drop for HybridOptimizer {
     fn drop(&mut self) {
         if self.in_backward {
-            self.inner.lock().params.iter().filter(|p| p.tensor.is_packed()).for_each(|p| p.tensor.slot().set_on_ready(None));
+            // Another optimiser may have taken over a tensor since.
+            self.inner.lock().params.iter().for_each(|p| p.tensor.slot().forget_receiver(p.receiver.as_ref()));
         }
     }
 }
@@ -339,22 +347,27 @@ fn nonfinite(tensor: &RBETensor) -> RbeError {
 }
 
 fn cache_finite(cache: &GradientCache) -> bool {
-    cache.factors().iter().all(|f| match f {
+    let factors = cache.factors().iter().all(|f| match f {
         Factor::Product { x, dy } | Factor::Activation { x, dy } => all_finite(x) && all_finite(dy),
-    })
+    });
+    factors && cache.folded().is_none_or(all_finite)
 }
 
 /// Updates parameter `at` as soon as its gradient is complete.
-fn receiver(inner: Weak<Mutex<Inner>>, at: usize) -> crate::graph::OnReady {
+fn receiver(inner: Weak<Mutex<Inner>>, at: usize) -> OnReady {
     Arc::new(move |tensor, gradient| {
         let Some(inner) = inner.upgrade() else { return Ok(()) };
         let mut inner = inner.lock();
+        if inner.broken {
+            return Ok(());
+        }
         if let Gradient::Packed(cache) = &gradient
             && !cache_finite(cache)
         {
             return match inner.on_nonfinite {
                 NonFinite::Error => Err(nonfinite(tensor)),
                 NonFinite::Skip => {
+                    inner.broken = true;
                     inner.skipped += 1;
                     Ok(())
                 }
@@ -388,15 +401,18 @@ impl Inner {
             }
             (ParamState::Packed(state), Gradient::Packed(cache)) => {
                 let w = cache.weight();
-                let stats = if matches!(cache.factors().first(), Some(Factor::Activation { .. })) {
+                let stats = if cache.is_activation() {
                     let lo = w.lo();
                     let delta = cache.each_activation(|x, dy, features, units| flips(x, dy, features, units, &lo).0)?;
                     let g = cache
                         .each_activation(|x, dy, features, units| dz(x, dy, features, units, &lo).into_iter().map(f64::from).collect())?;
                     step_activation(w, state, &delta, &g, &params)
                 } else {
-                    let levels = cache.levels().map(|l| l.read::<f32>());
-                    cache.with_products(|factors| step(w, state, factors, levels.as_deref(), &params))
+                    let (folded, levels) = (cache.folded().map(Array::read::<f32>), cache.levels().map(Array::read::<f32>));
+                    cache.with_products(|factors| {
+                        let g = Evidence { factors, folded: folded.as_deref(), levels: levels.as_deref() };
+                        step(w, state, g, &params)
+                    })
                 };
                 self.flips += stats.flips;
                 Ok(())

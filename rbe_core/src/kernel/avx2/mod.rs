@@ -2,4 +2,4 @@
 
 mod step;
 
-pub(super) use step::{charge_row, points};
+pub(super) use step::{accumulate_row, charge_row, points};

@@ -11,4 +11,4 @@ mod subset;
 pub(super) use dx::dx;
 pub(super) use forward::forward;
 pub(super) use levels_gradient::level_gradient;
-pub(super) use step::{charge_row, points};
+pub(super) use step::{accumulate_row, charge_row, points};

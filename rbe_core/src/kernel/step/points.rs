@@ -74,7 +74,7 @@ fn tanh_ratio(x: f64) -> f64 {
 }
 
 /// Sixteen points with their gradients and moments.
-pub(super) struct Points<'a> {
+pub(in super::super) struct Points<'a> {
     /// The points, moved in place.
     pub tile: &'a mut Tile,
     /// Gradient of the levels of each row.
@@ -102,7 +102,7 @@ pub(super) const EPS: f64 = 1e-12;
 
 /// One step of Riemannian Adam for sixteen points; the formulas of `packed::pull_back`, `disk::exp` and `disk::transport`.
 #[inline(always)]
-pub(super) fn points(p: Points<'_>) {
+pub(in super::super) fn points(p: Points<'_>) {
     let z = [rows(|r| f64::from(p.tile.z0[r])), rows(|r| f64::from(p.tile.z1[r]))];
     let [b1, b2] = p.betas;
     let mut next = [[0.0f32; TILE_ROWS]; 2];

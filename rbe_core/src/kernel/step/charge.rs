@@ -1,10 +1,11 @@
 //! Charges of one row's bits, without branches, so that a compiler can keep sixteen weights in a vector.
 
-use super::step::{FULL_CHARGE, HYSTERESIS, hash};
+use super::noise::hash;
+use super::{FULL_CHARGE, HYSTERESIS};
 use crate::packed::BITS;
 
 /// One row of weights with what its charges need.
-pub(super) struct Row<'a> {
+pub(in super::super) struct Row<'a> {
     /// Weight cotangents (blocks * 64), 0 at unused bits.
     pub g: &'a [f32],
     /// State bits (blocks); flipped in place.
@@ -27,7 +28,7 @@ pub(super) struct Row<'a> {
 
 /// Moves every charge of the row by its evidence and flips the bits whose charge is used up; the number of flips.
 #[inline(always)]
-pub(super) fn row(row: Row<'_>) -> u32 {
+pub(in super::super) fn row(row: Row<'_>) -> u32 {
     let mut flips = 0;
     let mut square = [0.0f32; 16];
     for (j, hi) in row.hi.iter_mut().enumerate() {

@@ -1,0 +1,62 @@
+//! One optimiser step of the blocks of an activation.
+
+use super::moments::inverse_roots;
+use super::noise::{stream, uniform};
+use super::plain::{discharge, point};
+use super::{BETA_G, FULL_CHARGE, State, StepParams, StepStats, corrections, follow};
+use crate::kernel::activation::MIN_RADIUS;
+use crate::packed::{BITS, CYCLE_BITS, Cycle, PackedTensor, TILE_ROWS};
+
+/// As [`super::step`] for the blocks of an activation: `delta (rows, 11)` is the change of the loss for each flip (+inf where
+/// there is none), `g (rows, 2)` the Euclidean gradient of the points. Two flips that are valid alone may not be together;
+/// then only the one that lowers the loss more is made.
+pub fn step_activation(w: &PackedTensor, state: &mut State, delta: &[f64], g: &[f64], p: &StepParams) -> StepStats {
+    let rows = w.rows();
+    let stream = stream(p.seed, state.step);
+    let t = (state.step + 1) as i32;
+    let corrections = corrections(p, t);
+    let evidence: Vec<f64> = delta.iter().map(|d| if d.is_finite() { *d } else { 0.0 }).collect();
+    let row_means: Vec<f64> = evidence.chunks_exact(CYCLE_BITS).map(|r| r.iter().map(|d| d * d).sum::<f64>() / CYCLE_BITS as f64).collect();
+    let col_means: Vec<f64> =
+        (0..CYCLE_BITS).map(|k| evidence.iter().skip(k).step_by(CYCLE_BITS).map(|d| d * d).sum::<f64>() / rows as f64).collect();
+    for (moment, now) in [(&state.row_moment, &row_means), (&state.col_moment, &col_means)] {
+        moment.write::<f32>().iter_mut().zip(now).for_each(|(m, v)| *m = follow(*m, *v));
+    }
+    let (row_scale, col_scale) = inverse_roots(&state.row_moment.read::<f32>(), &state.col_moment.read::<f32>(), 1.0 - BETA_G.powi(t));
+    let (mut tiles, mut charges) = (w.tiles_mut(), state.charges.write::<u8>());
+    let (mut m, mut v) = (state.m.write::<f32>(), state.v.write::<f32>());
+    let mut flips = 0;
+    for n in 0..rows {
+        let (tile, lane) = (&mut tiles[n / TILE_ROWS], n % TILE_ROWS);
+        let hi = tile.hi(lane);
+        let mut flipped = 0u64;
+        for k in 0..CYCLE_BITS {
+            let change = p.lr_hi * FULL_CHARGE * evidence[n * CYCLE_BITS + k] as f32 * row_scale[n] * col_scale[k];
+            let (next, flip) = discharge(charges[n * BITS + k], change, uniform(n, k, stream));
+            charges[n * BITS + k] = next;
+            flipped |= u64::from(flip && delta[n * CYCLE_BITS + k].is_finite()) << k;
+        }
+        if Cycle::from_bits(hi ^ flipped).is_none() {
+            let best = (0..CYCLE_BITS)
+                .filter(|k| flipped >> k & 1 == 1)
+                .min_by(|a, b| delta[n * CYCLE_BITS + a].total_cmp(&delta[n * CYCLE_BITS + b]));
+            flipped = best.map_or(0, |k| 1 << k);
+        }
+        flips += u64::from(flipped.count_ones());
+        tile.set_hi(lane, hi ^ flipped);
+        let z = [tile.z0[lane], tile.z1[lane]];
+        let next = point(z, [g[2 * n] as f32, g[2 * n + 1] as f32], &mut m[2 * n..2 * n + 2], &mut v[n], p, corrections);
+        // θ needs a direction: stay away from the origin, on the side the step went to.
+        let r = f64::from(next[0].hypot(next[1]));
+        let next = match r {
+            r if r >= MIN_RADIUS => next,
+            r if r > 0.0 => next.map(|c| (f64::from(c) * MIN_RADIUS / r * (1.0 + 1e-6)) as f32),
+            _ => [(MIN_RADIUS * (1.0 + 1e-6)) as f32, 0.0],
+        };
+        tile.z0[lane] = next[0];
+        tile.z1[lane] = next[1];
+    }
+    drop((m, v, charges));
+    state.step += 1;
+    StepStats { flips }
+}

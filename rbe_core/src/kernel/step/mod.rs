@@ -1,0 +1,241 @@
+//! One optimiser step of a packed tensor: charges of the bits, second moments, Riemannian Adam of the points.
+
+mod activation;
+pub(super) mod charge;
+mod evidence;
+mod moments;
+mod noise;
+mod plain;
+pub(super) mod points;
+mod state;
+mod vector;
+
+pub use activation::step_activation;
+pub use evidence::Evidence;
+pub(super) use evidence::accumulate_row;
+pub use state::State;
+
+use self::noise::stream;
+use super::isa::{Isa, isa};
+use super::strip::{STRIP_ROWS, scratch, strips};
+use crate::packed::{BITS, PackedTensor, TILE_ROWS, Tile};
+use crate::parallel;
+
+/// Charge that stands for 1.0.
+pub const FULL_CHARGE: f32 = 127.0;
+/// Charge added to a fresh flip: it must be contradicted, not merely doubted.
+pub const HYSTERESIS: f32 = 38.0; // 0.3 of a full charge
+/// Decay of the second moments of G.
+const BETA_G: f64 = 0.999;
+/// Second moments below this are no evidence at all.
+const TINY: f32 = 1e-30;
+
+/// Rates and constants of a step.
+#[derive(Debug, Clone, Copy)]
+pub struct StepParams {
+    /// Rate of the charges.
+    pub lr_hi: f32,
+    /// Rate of the points: length of a step in the disk.
+    pub lr_lo: f32,
+    /// Decays of the points' first and second moments.
+    pub betas: (f32, f32),
+    /// Weight of the post-flip correction of the points' gradient, 0 for none.
+    pub interaction: f32,
+    /// Seed of the stochastic rounding.
+    pub seed: u64,
+}
+
+/// What a step did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StepStats {
+    /// Bits flipped.
+    pub flips: u64,
+}
+
+/// Mutable parts of one strip, owned by one task.
+struct Strip<'a> {
+    first: usize, // its first row
+    tiles: &'a mut [Tile],
+    charges: &'a mut [u8],
+    m: &'a mut [f32],
+    v: &'a mut [f32],
+    row_moment: &'a mut [f32],
+}
+
+/// What all strips of a step share.
+struct Context<'a> {
+    w: &'a PackedTensor,
+    p: &'a StepParams,
+    levels: Option<&'a [f32]>, // (rows, blocks, 2)
+    row_scale: &'a [f32],      // (rows)
+    col_scale: &'a [f32],      // (blocks * 64), 0 at unused bits
+    corrections: [f64; 2],
+    stream: u32,
+}
+
+/// `1 - beta^t` of the points' two moments.
+fn corrections(p: &StepParams, t: i32) -> [f64; 2] {
+    [1.0 - f64::from(p.betas.0).powi(t), 1.0 - f64::from(p.betas.1).powi(t)]
+}
+
+/// A running second moment of G after `now`.
+fn follow(moment: f32, now: f64) -> f32 {
+    (BETA_G * f64::from(moment) + (1.0 - BETA_G) * now) as f32
+}
+
+/// Updates `w` and `state` from the weight cotangent `G` that `g` describes.
+///
+/// The second moments that scale the evidence are those before this step (of this very step, for the first), so that
+/// one pass over G suffices.
+///
+/// # Panics
+/// If a slice has another length.
+pub fn step(w: &PackedTensor, state: &mut State, g: Evidence<'_>, p: &StepParams) -> StepStats {
+    step_on(isa(), w, state, g, p)
+}
+
+fn step_on(isa: Isa, w: &PackedTensor, state: &mut State, g: Evidence<'_>, p: &StepParams) -> StepStats {
+    let (rows, cols, blocks) = (w.rows(), w.cols(), w.blocks());
+    let width = blocks * BITS;
+    g.check(w);
+    let (row_scale, mut col_scale) = if state.step == 0 { moments::first(w, g) } else { moments::running(state) };
+    col_scale.resize(width, 0.0);
+    let cx = Context {
+        w,
+        p,
+        levels: g.levels,
+        row_scale: &row_scale,
+        col_scale: &col_scale,
+        corrections: corrections(p, (state.step + 1) as i32),
+        stream: stream(p.seed, state.step),
+    };
+    let mut tiles = w.tiles_mut();
+    let (mut charges, mut m, mut v) = (state.charges.write::<u8>(), state.m.write::<f32>(), state.v.write::<f32>());
+    let mut row_moment = state.row_moment.write::<f32>();
+    let mut work: Vec<Strip<'_>> = Vec::with_capacity(strips(w));
+    {
+        let mut charges = charges.chunks_mut(STRIP_ROWS * width);
+        let mut m = m.chunks_mut(STRIP_ROWS * blocks * 2);
+        let mut v = v.chunks_mut(STRIP_ROWS * blocks);
+        let mut moments = row_moment.chunks_mut(STRIP_ROWS);
+        for (s, tiles) in tiles.chunks_mut(STRIP_ROWS / TILE_ROWS * blocks).enumerate() {
+            if let (Some(charges), Some(m), Some(v), Some(row_moment)) = (charges.next(), m.next(), v.next(), moments.next()) {
+                work.push(Strip { first: s * STRIP_ROWS, tiles, charges, m, v, row_moment });
+            }
+        }
+    }
+    let partial: Vec<(u64, Vec<f64>)> = parallel::map_mut(&mut work, |s, strip| {
+        if isa != Isa::Scalar && p.interaction == 0.0 {
+            return vector::strip(isa, &cx, strip, g);
+        }
+        let mut of_strip = scratch(strip.row_moment.len() * width);
+        g.strip(w, s, of_strip.slice_mut());
+        plain::strip(&cx, strip, of_strip.slice())
+    });
+    drop(work);
+    let mut columns = vec![0.0f64; cols];
+    let mut flips = 0;
+    for (f, part) in partial {
+        flips += f;
+        columns.iter_mut().zip(part).for_each(|(c, p)| *c += p);
+    }
+    for (moment, sum) in state.col_moment.write::<f32>().iter_mut().zip(columns) {
+        *moment = follow(*moment, sum / rows as f64);
+    }
+    drop((charges, m, v, row_moment));
+    state.step += 1;
+    StepStats { flips }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::packed::Factor;
+    use super::*;
+    use crate::random::Generator;
+
+    fn normal(n: usize, seed: u64) -> Vec<f32> {
+        let mut out = vec![0.0f32; n];
+        Generator::new(seed).stream().normal(&mut out);
+        out
+    }
+
+    fn weight(rows: usize, cols: usize) -> PackedTensor {
+        PackedTensor::random(&[rows, cols], None, Generator::new(1).stream()).unwrap()
+    }
+
+    fn params() -> StepParams {
+        StepParams { lr_hi: 0.6, lr_lo: 0.03, betas: (0.9, 0.999), interaction: 0.0, seed: 5 }
+    }
+
+    /// Charges, bits, points, moments and flips after one step.
+    fn after(isa: Isa, rows: usize, cols: usize, g: Evidence<'_>) -> (Vec<u8>, Vec<u64>, Vec<f32>, Vec<f32>, u64) {
+        let w = weight(rows, cols);
+        let mut state = State::new(&w, 3);
+        let stats = step_on(isa, &w, &mut state, g, &params());
+        let moments = [&state.row_moment, &state.col_moment, &state.m, &state.v].map(|a| a.to_vec::<f32>().unwrap()).concat();
+        (state.charges.to_vec::<u8>().unwrap(), w.hi(), w.lo(), moments, stats.flips)
+    }
+
+    fn close(what: &str, a: &[f32], b: &[f32], bound: f32) {
+        assert_eq!(a.len(), b.len());
+        let worst = a.iter().zip(b).map(|(a, b)| (a - b).abs() / (1e-3 + b.abs())).fold(0.0, f32::max);
+        assert!(worst <= bound, "{what}: {worst}");
+    }
+
+    #[test]
+    fn vector_steps_are_the_plain_one() {
+        for (rows, cols) in [(1usize, 1usize), (16, 64), (17, 65), (70, 191), (130, 320)] {
+            let blocks = cols.div_ceil(BITS);
+            let mut g = normal(rows * blocks * BITS, 2);
+            for row in g.chunks_exact_mut(blocks * BITS) {
+                row[cols..].fill(0.0);
+            }
+            let evidence = Evidence { folded: Some(&g), ..Evidence::default() };
+            let plain = after(Isa::Scalar, rows, cols, evidence);
+            assert!(rows < 16 || plain.4 > 0, "no bit flipped");
+            for isa in Isa::ALL.into_iter().filter(|isa| *isa != Isa::Scalar && isa.is_available()) {
+                let vector = after(isa, rows, cols, evidence);
+                // One G, one set of moments: the charges agree to the bit.
+                assert!(plain.0 == vector.0 && plain.1 == vector.1 && plain.4 == vector.4, "{} {rows} {cols}", isa.name());
+                close("points", &vector.2, &plain.2, 1e-5);
+                close("moments", &vector.3, &plain.3, 1e-4);
+            }
+        }
+    }
+
+    #[test]
+    fn rows_strips_and_folded_parts_are_the_same_evidence() {
+        let (rows, cols) = (37, 130);
+        let w = weight(rows, cols);
+        for batch in [1, 5, 40] {
+            let (x, dy) = (normal(batch * cols, 7), normal(batch * rows, 8));
+            let factors = [Factor { x: &x, dy: &dy, batch }];
+            let mut g = vec![0.0; rows * w.blocks() * BITS];
+            super::super::packed::weight_gradient(&factors, &w, &mut g);
+            let mut row = vec![0.0; w.blocks() * BITS];
+            for n in 0..rows {
+                accumulate_row(&factors, rows, cols, n, &mut row);
+                close("row", &row, &g[n * row.len()..(n + 1) * row.len()], 1e-4);
+            }
+            let twice = Evidence { factors: &factors, folded: Some(&g), levels: None };
+            let mut sum = vec![0.0; 37 * w.blocks() * BITS];
+            twice.strip(&w, 0, &mut sum);
+            close("folded", &sum, &g.iter().map(|g| 2.0 * g).collect::<Vec<_>>(), 1e-5);
+        }
+    }
+
+    #[test]
+    fn steps_do_not_depend_on_the_number_of_threads() {
+        let (rows, cols, batch) = (300, 130, 20);
+        let (x, dy) = (normal(batch * cols, 7), normal(batch * rows, 8));
+        let factors = [Factor { x: &x, dy: &dy, batch }];
+        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+            let mut first = None;
+            for threads in [1, 2, 4, 8] {
+                parallel::set_num_threads(threads).unwrap();
+                let now = after(isa, rows, cols, Evidence { factors: &factors, ..Evidence::default() });
+                assert!(*first.get_or_insert_with(|| now.clone()) == now, "{} with {threads} threads", isa.name());
+            }
+        }
+    }
+}

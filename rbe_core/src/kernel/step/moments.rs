@@ -1,0 +1,57 @@
+//! Second moments of the weight cotangent, factored over rows and columns.
+
+use super::{BETA_G, Evidence, State, TINY};
+use crate::kernel::strip::{rows_of, scratch, strips};
+use crate::packed::{BITS, PackedTensor};
+use crate::parallel;
+
+/// Factors of the evidence per row and column, `1 / sqrt(s_nk) = row · column`, from the running moments.
+pub(super) fn running(state: &State) -> (Vec<f32>, Vec<f32>) {
+    let correction = 1.0 - BETA_G.powi(state.step as i32);
+    inverse_roots(&state.row_moment.read::<f32>(), &state.col_moment.read::<f32>(), correction)
+}
+
+/// As [`running`], from G of this very step.
+pub(super) fn first(w: &PackedTensor, evidence: Evidence<'_>) -> (Vec<f32>, Vec<f32>) {
+    let (rows, cols, width) = (w.rows(), w.cols(), w.blocks() * BITS);
+    let partial = parallel::map(strips(w), |s| {
+        let here = rows_of(w, s);
+        let mut g = scratch(here * width);
+        evidence.strip(w, s, g.slice_mut());
+        let mut columns = vec![0.0f64; cols];
+        let rows: Vec<f64> = g
+            .slice::<f32>()
+            .chunks_exact(width)
+            .map(|row| {
+                row[..cols]
+                    .iter()
+                    .zip(&mut columns)
+                    .map(|(g, c)| {
+                        let gg = f64::from(*g) * f64::from(*g);
+                        *c += gg;
+                        gg
+                    })
+                    .sum()
+            })
+            .collect();
+        (rows, columns)
+    });
+    let mut columns = vec![0.0f64; cols];
+    let mut row_means = Vec::with_capacity(rows);
+    for (r, c) in partial {
+        row_means.extend(r.into_iter().map(|v| (v / cols as f64) as f32));
+        columns.iter_mut().zip(c).for_each(|(a, b)| *a += b);
+    }
+    let col_means: Vec<f32> = columns.into_iter().map(|v| (v / rows as f64) as f32).collect();
+    inverse_roots(&row_means, &col_means, 1.0)
+}
+
+/// `s_nk = r_n t_k / mean(r)`: the two factors of `1 / sqrt(s_nk)`, zero where there is no moment.
+pub(super) fn inverse_roots(rows: &[f32], cols: &[f32], correction: f64) -> (Vec<f32>, Vec<f32>) {
+    let mean = rows.iter().map(|v| f64::from(*v)).sum::<f64>() / rows.len() as f64;
+    let inverse = |v: f64| if v > f64::from(TINY) { (1.0 / v.sqrt()) as f32 } else { 0.0 };
+    // Each factor carries its own bias correction: s = (r/c)(t/c)/(mean/c).
+    let of_rows = rows.iter().map(|r| if mean > 0.0 { inverse(f64::from(*r) / mean) } else { 0.0 }).collect();
+    let of_cols = cols.iter().map(|t| inverse(f64::from(*t) / correction)).collect();
+    (of_rows, of_cols)
+}

@@ -1,0 +1,23 @@
+//! Random numbers of a step, counted by block: they do not depend on the order of the work.
+
+/// 32 random bits of a counter (a variant of the integer hash "lowbias32" by C. Wellons).
+pub(in super::super) fn hash(counter: u32, seed: u32) -> u32 {
+    let mut x = counter.wrapping_add(seed);
+    x = (x ^ (x >> 16)).wrapping_mul(0x21f0_aaad);
+    x = (x ^ (x >> 15)).wrapping_mul(0x735a_2d97);
+    x ^ (x >> 15)
+}
+
+/// Seed of one step's stream: SplitMix64 of (seed, step).
+pub(super) fn stream(seed: u64, step: u64) -> u32 {
+    let mut z = seed.wrapping_add(step.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((z ^ (z >> 31)) >> 32) as u32
+}
+
+/// Uniform number in (0, 1) for weight `k` of block `block`: byte `k / 16` of the hash of `(block, k % 16)`.
+pub(super) fn uniform(block: usize, k: usize, stream: u32) -> f32 {
+    let h = hash((block * 16 + k % 16) as u32, stream);
+    (((h >> (8 * (k / 16))) & 255) as f32 + 0.5) * (1.0 / 256.0)
+}

@@ -1,0 +1,110 @@
+//! One strip in plain loops: the twin of the vector kernels, and what the interaction option runs on.
+
+use super::noise::uniform;
+use super::points::EPS;
+use super::{Context, FULL_CHARGE, HYSTERESIS, StepParams, Strip, follow};
+use crate::disk;
+use crate::packed::{BITS, TILE_ROWS, pull_back};
+
+/// Updates a strip whose weight cotangents are `g (rows of the strip, blocks * 64)`; bits flipped and column sums of G².
+pub(super) fn strip(cx: &Context<'_>, strip: &mut Strip<'_>, g: &[f32]) -> (u64, Vec<f64>) {
+    let (w, p) = (cx.w, cx.p);
+    let (cols, blocks) = (w.cols(), w.blocks());
+    let width = blocks * BITS;
+    let mut flips = 0;
+    let mut columns = vec![0.0f64; cols];
+    for (r, row) in g.chunks_exact(width).enumerate() {
+        let n = strip.first + r;
+        let mut square = 0.0;
+        for (k, g) in row[..cols].iter().enumerate() {
+            let gg = f64::from(*g) * f64::from(*g);
+            square += gg;
+            columns[k] += gg;
+        }
+        strip.row_moment[r] = follow(strip.row_moment[r], square / cols as f64);
+        for j in 0..blocks {
+            let block = n * blocks + j;
+            let (tile, lane) = (&mut strip.tiles[r / TILE_ROWS * blocks + j], r % TILE_ROWS);
+            let z = [tile.z0[lane], tile.z1[lane]];
+            let used = BITS.min(cols - j * BITS);
+            let (hi, g) = (tile.hi(lane), &row[j * BITS..j * BITS + used]);
+            let charges = &mut strip.charges[r * width + j * BITS..][..used];
+            let flipped = charge(g, hi, z, &cx.col_scale[j * BITS..], cx.row_scale[n], charges, p.lr_hi, block, cx.stream);
+            flips += u64::from(flipped.count_ones());
+            tile.set_hi(lane, hi ^ flipped);
+
+            let mut gv = [0.0f32; 2];
+            match cx.levels {
+                Some(levels) => gv.copy_from_slice(&levels[2 * block..2 * block + 2]),
+                None => g.iter().enumerate().for_each(|(k, g)| gv[(hi >> k & 1) as usize] += g),
+            }
+            if p.interaction != 0.0 {
+                // Σ I_k over the flipped bits moves G_k from one level's sum to the other's.
+                for (k, g) in g.iter().enumerate().filter(|(k, _)| flipped >> k & 1 == 1) {
+                    let from = (hi >> k & 1) as usize;
+                    gv[from] -= p.interaction * g;
+                    gv[1 - from] += p.interaction * g;
+                }
+            }
+            let at = r * blocks + j;
+            let next = point(z, pull_back(z, w.scale(), gv), &mut strip.m[2 * at..2 * at + 2], &mut strip.v[at], p, cx.corrections);
+            tile.z0[lane] = next[0];
+            tile.z1[lane] = next[1];
+        }
+    }
+    (flips, columns)
+}
+
+/// Updates the charges of one block; the bits to flip.
+#[allow(clippy::too_many_arguments)] // one block's worth of everything
+fn charge(
+    g: &[f32],
+    hi: u64,
+    z: [f32; 2],
+    col_scale: &[f32],
+    row_scale: f32,
+    charges: &mut [u8],
+    lr: f32,
+    block: usize,
+    stream: u32,
+) -> u64 {
+    // Levels share the order of the coordinates; sign(v_{1-b} - v_b) = up for b = 0, -up for b = 1.
+    let up = if z[1] > z[0] {
+        1.0
+    } else if z[1] < z[0] {
+        -1.0
+    } else {
+        0.0
+    };
+    let rate = lr * FULL_CHARGE * up * row_scale;
+    let mut flipped = 0;
+    for (k, (g, c)) in g.iter().zip(charges.iter_mut()).enumerate() {
+        let sign = if hi >> k & 1 == 1 { -1.0 } else { 1.0 };
+        let (next, flips) = discharge(*c, rate * sign * g * col_scale[k], uniform(block, k, stream));
+        *c = next;
+        flipped |= u64::from(flips) << k;
+    }
+    flipped
+}
+
+/// The charge moved by `change` with stochastic rounding by `u` in (0, 1), and whether its bit flips.
+pub(super) fn discharge(charge: u8, change: f32, u: f32) -> (u8, bool) {
+    let moved = (f32::from(charge) + change + u).floor();
+    if moved < 0.0 { ((HYSTERESIS - moved).min(FULL_CHARGE) as u8, true) } else { (moved.min(FULL_CHARGE) as u8, false) }
+}
+
+/// One step of Riemannian Adam (Bécigneul, Ganea 2019) from `z` with Euclidean gradient `g`; the new point.
+pub(super) fn point(z: [f32; 2], g: [f32; 2], m: &mut [f32], v: &mut f32, p: &StepParams, corrections: [f64; 2]) -> [f32; 2] {
+    let (b1, b2) = (f64::from(p.betas.0), f64::from(p.betas.1));
+    let z = z.map(f64::from);
+    let r = disk::egrad_to_rgrad(z, g.map(f64::from));
+    let moment = [b1 * f64::from(m[0]) + (1.0 - b1) * r[0], b1 * f64::from(m[1]) + (1.0 - b1) * r[1]];
+    let second = b2 * f64::from(*v) + (1.0 - b2) * disk::inner(z, r, r);
+    let rate = -f64::from(p.lr_lo) / corrections[0] / ((second / corrections[1]).sqrt() + EPS);
+    let next = disk::project(disk::exp(z, [moment[0] * rate, moment[1] * rate])).map(|c| c as f32);
+    let moved = disk::transport(z, next.map(f64::from), moment);
+    m[0] = moved[0] as f32;
+    m[1] = moved[1] as f32;
+    *v = second as f32;
+    next
+}

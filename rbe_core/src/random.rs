@@ -51,8 +51,9 @@ impl Generator {
 
     /// The next stream.
     pub fn stream(&mut self) -> Stream {
-        self.taken += 1;
-        Stream { seed: self.seed, number: self.taken - 1 }
+        let number = self.taken;
+        self.taken = number.wrapping_add(1); // any state may have been set
+        Stream { seed: self.seed, number }
     }
 }
 

@@ -312,3 +312,22 @@ def test_clipping_by_other_norms(norm_type):
         nn.utils.clip_grad_norm_(p, 1.0, norm_type, error_if_nonfinite=True)
     with pytest.raises(rbe.ShapeError):
         nn.utils.vector_to_parameters(rbe.zeros(3), [p])
+
+
+def test_batch_norm_keeps_its_digits_far_from_zero():
+    x = np.random.default_rng(0).normal(1e4, 1.0, (64, 5)).astype(np.float32)
+    y = nn.functional.batch_norm(rbe.from_numpy(x), None, None, training=True).numpy()
+    wide = x.astype(np.float64)
+    np.testing.assert_allclose(y, (wide - wide.mean(0)) / np.sqrt(wide.var(0) + 1e-5), atol=2e-3)
+
+
+def test_packed_activation_works_in_float64():
+    act = rbe.RBEActivation(3, family="circular")
+    x = rbe.randn(4, 3, dtype=rbe.float64).requires_grad_()
+    y = act(x)
+    assert y.dtype is rbe.float64
+    z = act.weight.lo[:, 0].astype(np.float64)
+    d, theta = 2 * np.arctanh(np.hypot(*z.T)), np.arctan2(z[:, 1], z[:, 0])
+    np.testing.assert_allclose(y.detach().numpy(), d * np.sin(x.detach().numpy() + theta), rtol=1e-12)
+    y.sum().backward()
+    np.testing.assert_allclose(x.grad.numpy(), d * np.cos(x.detach().numpy() + theta), rtol=1e-12)

@@ -319,3 +319,13 @@ def test_random_numbers_repeat():
     assert rbe.equal(a, rbe.randn(40_000))
     assert sorted(rbe.randperm(20).tolist()) == list(range(20))
     assert abs(a.mean().item()) < 0.02
+
+
+def test_integer_products_are_exact_and_wrap_around():
+    a = np.array([[2**53 + 1, 3], [2**62, 5]], dtype=np.int64)
+    b = np.array([[1, 2], [7, 4]], dtype=np.int64)
+    np.testing.assert_array_equal((rbe.from_numpy(a) @ rbe.from_numpy(b)).numpy(), a @ b)
+    stacked = np.arange(24, dtype=np.int64).reshape(2, 3, 4)
+    np.testing.assert_array_equal(
+        (rbe.from_numpy(stacked) @ rbe.from_numpy(b[:, :1].repeat(2, 0))).numpy(), stacked @ b[:, :1].repeat(2, 0)
+    )

@@ -91,11 +91,11 @@ impl Op for Activation {
 struct PackedActivation;
 
 /// Decoded blocks of an activation's packed tensor.
-pub(crate) fn packed_units(w: &PackedTensor, features: usize) -> Result<Vec<Unit<f32>>> {
+pub(crate) fn packed_units<T: Float>(w: &PackedTensor, features: usize) -> Result<Vec<Unit<T>>> {
     if w.cols() != CYCLE_BITS {
         return Err(RbeError::shape(OP, format!("a packed tensor (features, {CYCLE_BITS})"), format!("{:?}", w.shape())));
     }
-    let lo = w.lo();
+    let lo: Vec<T> = w.lo().into_iter().map(|v| T::of(f64::from(v))).collect();
     check_radius(&lo)?;
     Ok(units(&states(&w.hi(), features)?, &lo))
 }
@@ -108,19 +108,25 @@ impl Op for PackedActivation {
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
         let a = x.array(0)?;
         let features = features_of(a)?;
-        let units = packed_units(x.packed(1)?, features)?;
-        let a = if a.dtype() == DType::F32 { a.contiguous() } else { a.cast(DType::F32).contiguous() };
-        Ok(Array::build(a.shape(), |y: &mut [f32]| forward(&a.read::<f32>(), features, &units, y)).into())
+        let a = if a.dtype().is_float() { a.contiguous() } else { a.cast(DType::F32).contiguous() };
+        dispatch_float!(OP, a.dtype(), T => {
+            let units = packed_units(x.packed(1)?, features)?;
+            Ok(Array::build(a.shape(), |y: &mut [T]| forward(&a.read::<T>(), features, &units, y)).into())
+        })
     }
 
     fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
-        let (x, w, dy) = (cx.input(0)?.cast(DType::F32).contiguous(), cx.packed(1)?, cx.dy().contiguous());
+        let (w, dy) = (cx.packed(1)?, cx.dy().contiguous());
+        let x = cx.input(0)?.cast(dy.dtype()).contiguous();
         let features = features_of(&x)?;
-        let units = packed_units(w, features)?;
-        let mut grads =
-            cx.one(|| Ok(Array::build(cx.shape(0), |out: &mut [f32]| dx(&x.read::<f32>(), &dy.read::<f32>(), features, &units, out))))?;
+        let mut grads = cx.one(|| {
+            dispatch_float!(OP, dy.dtype(), T => {
+                let units = packed_units(w, features)?;
+                Ok(Array::build(cx.shape(0), |out: &mut [T]| dx(&x.read::<T>(), &dy.read::<T>(), features, &units, out)))
+            })
+        })?;
         grads.push(if cx.needs(1) {
-            let flat = |a: &Array| a.reshape(&[-1, features as isize]);
+            let flat = |a: &Array| a.cast(DType::F32).reshape(&[-1, features as isize]);
             Some(Gradient::Packed(GradientCache::new(w, Factor::Activation { x: flat(&x)?, dy: flat(&dy)? }, None)))
         } else {
             None

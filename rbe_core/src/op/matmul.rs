@@ -4,7 +4,7 @@ use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense};
 use super::table;
 use crate::array::{Array, Dims, broadcast_shapes};
 use crate::dispatch_float;
-use crate::dtype::{DType, Float};
+use crate::dtype::{DType, Element, Float};
 use crate::error::{RbeError, Result};
 use crate::graph::apply;
 use crate::kernel::gemm::{Matrix, gemm};
@@ -35,7 +35,7 @@ fn plain(a: &Array) -> Array {
     if a.strides().iter().all(|s| *s >= 0) { a.clone() } else { a.copy() }
 }
 
-/// Batched product of arrays of two or more axes of one float type: (…, m, k) by (…, k, n).
+/// Batched product of arrays of two or more axes of one type, float or int64: (…, m, k) by (…, k, n).
 pub(crate) fn matmul(a: &Array, b: &Array) -> Result<Array> {
     const OP: &str = "matmul";
     let (p, q) = (a.ndim() - 2, b.ndim() - 2);
@@ -59,20 +59,56 @@ pub(crate) fn matmul(a: &Array, b: &Array) -> Result<Array> {
         crate::array::positions(&view)
     };
     let (at_a, at_b) = (starts(&a), starts(&b));
-    dispatch_float!(OP, a.dtype(), T => {
-        let (x, y) = (a.read_storage::<T>(), b.read_storage::<T>());
-        Ok(Array::build(&shape, |out: &mut [T]| {
-            if m * n == 0 {
+    let batched = Batched { a: &a, b: &b, at_a: &at_a, at_b: &at_b, shape: &shape, lead, m, n };
+    if a.dtype() == DType::I64 {
+        return Ok(batched.each(|a, b, c| whole_numbers(n, k, a, b, c)));
+    }
+    dispatch_float!(OP, a.dtype(), T => Ok(batched.each(|a, b, c: &mut [T]| product(m, n, k, a, b, c))))
+}
+
+/// Operands of a batched product, and where the matrices of each start.
+struct Batched<'a> {
+    a: &'a Array,
+    b: &'a Array,
+    at_a: &'a [usize],
+    at_b: &'a [usize],
+    shape: &'a [usize],
+    lead: usize,
+    m: usize,
+    n: usize,
+}
+
+impl Batched<'_> {
+    /// The results of `multiply(a, b, c)` for every pair of matrices.
+    fn each<T: Element>(&self, multiply: impl Fn(Matrix<'_, T>, Matrix<'_, T>, &mut [T]) + Sync + Send) -> Array {
+        let (x, y) = (self.a.read_storage::<T>(), self.b.read_storage::<T>());
+        let lead = self.lead;
+        Array::build(self.shape, |out: &mut [T]| {
+            if self.m * self.n == 0 {
                 return;
             }
-            parallel::for_each_piece(out, m * n, |i, c| {
+            parallel::for_each_piece(out, self.m * self.n, |i, c| {
                 // Offsets of empty operands may lie beyond the storage; their products read nothing.
-                let a = Matrix { data: x.get(at_a[i]..).unwrap_or(&[]), rows: a.strides()[lead], cols: a.strides()[lead + 1] };
-                let b = Matrix { data: y.get(at_b[i]..).unwrap_or(&[]), rows: b.strides()[lead], cols: b.strides()[lead + 1] };
-                product(m, n, k, a, b, c);
+                let strides = (self.a.strides(), self.b.strides());
+                let a = Matrix { data: x.get(self.at_a[i]..).unwrap_or(&[]), rows: strides.0[lead], cols: strides.0[lead + 1] };
+                let b = Matrix { data: y.get(self.at_b[i]..).unwrap_or(&[]), rows: strides.1[lead], cols: strides.1[lead + 1] };
+                multiply(a, b, c);
             });
-        }))
-    })
+        })
+    }
+}
+
+/// Product of integers, which wraps around as NumPy's and torch's do.
+fn whole_numbers(n: usize, k: usize, a: Matrix<'_, i64>, b: Matrix<'_, i64>, c: &mut [i64]) {
+    for (i, row) in c.chunks_exact_mut(n).enumerate() {
+        row.fill(0);
+        for l in 0..k {
+            let v = a.data[i * a.rows as usize + l * a.cols as usize];
+            for (j, o) in row.iter_mut().enumerate() {
+                *o = o.wrapping_add(v.wrapping_mul(b.data[l * b.rows as usize + j * b.cols as usize]));
+            }
+        }
+    }
 }
 
 struct Matmul;
@@ -86,8 +122,7 @@ impl Op for Matmul {
         let (a, b) = (x.array(0)?, x.array(1)?);
         let dtype = a.dtype().promote(b.dtype());
         if !dtype.is_float() {
-            let product = matmul(&a.cast(DType::F64), &b.cast(DType::F64))?;
-            return Ok(product.cast(DType::I64).into());
+            return Ok(matmul(&a.cast(DType::I64), &b.cast(DType::I64))?.into());
         }
         Ok(matmul(&a.cast(dtype), &b.cast(dtype))?.into())
     }

@@ -1,6 +1,7 @@
 //! One block of 64 weights.
 
 use crate::disk;
+use crate::error::{RbeError, Result};
 
 /// Weights in a block.
 pub const BITS: usize = 64;
@@ -53,10 +54,16 @@ impl Packed128 {
     }
 
     /// Block whose point lies at distance `d` (in the metric) and angle `theta` (radians), held within `|z| <= 1 - 1e-3`.
-    pub fn from_polar(hi: u64, d: f32, theta: f32) -> Packed128 {
+    ///
+    /// # Errors
+    /// `NonFinite` for a distance or angle that is not finite.
+    pub fn from_polar(hi: u64, d: f32, theta: f32) -> Result<Packed128> {
+        if !(d.is_finite() && theta.is_finite()) {
+            return Err(RbeError::non_finite("from_polar", "a finite distance and angle", format!("{d} and {theta}")));
+        }
         let (sin, cos) = f64::from(theta).sin_cos();
         let d = f64::from(d);
-        Packed128::new(hi, disk::project(disk::exp_at_origin([d * cos, d * sin])).map(|v| v as f32))
+        Ok(Packed128::new(hi, disk::project(disk::exp_at_origin([d * cos, d * sin])).map(|v| v as f32)))
     }
 }
 
@@ -71,8 +78,11 @@ mod tests {
         assert_eq!(block.lo as u32, 0.3f32.to_bits());
         assert!((block.radius() - 0.5).abs() < 1e-7 && (block.theta() - (-0.4f32).atan2(0.3)).abs() < 1e-7);
         assert!((block.distance() - 2.0 * 0.5f32.atanh()).abs() < 1e-6);
-        let again = Packed128::from_polar(7, block.distance(), block.theta()).point();
+        let again = Packed128::from_polar(7, block.distance(), block.theta()).unwrap().point();
         assert!((again[0] - 0.3).abs() < 1e-6 && (again[1] + 0.4).abs() < 1e-6);
-        assert!(Packed128::from_polar(0, 50.0, 1.0).radius() <= MAX_RADIUS * (1.0 + f32::EPSILON));
+        for (d, theta) in [(f32::NAN, 0.0), (1.0, f32::INFINITY)] {
+            assert!(matches!(Packed128::from_polar(0, d, theta), Err(RbeError::NonFinite(_))));
+        }
+        assert!(Packed128::from_polar(0, 50.0, 1.0).unwrap().radius() <= MAX_RADIUS * (1.0 + f32::EPSILON));
     }
 }

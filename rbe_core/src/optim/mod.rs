@@ -3,7 +3,9 @@
 mod clip;
 mod dense;
 mod hybrid;
+mod rates;
 
 pub use clip::{clip_grad_norm, clip_grad_value};
 pub use dense::{DenseOptimizer, DenseRates, DenseRule, DenseState};
-pub use hybrid::{HybridOptimizer, NonFinite, Rates};
+pub use hybrid::HybridOptimizer;
+pub use rates::{NonFinite, Rates};

@@ -1,0 +1,109 @@
+"""Rates scaled by squared gradients."""
+
+from .base import Params
+from .dense import Dense
+
+
+class RMSprop(Dense):
+    """RMSprop (Hinton 2012).
+
+    Parameters
+    ----------
+    params : iterable of tensors, or of dicts with "params" and constants of their own
+    lr : float
+    alpha : float
+        Decay of the second moment.
+    eps : float
+        Added to the root of the second moment.
+    weight_decay, momentum : float
+    centered : bool
+        Subtract the squared mean from the second moment.
+    maximize : bool
+        Ascend instead of descending.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> p = rbe.nn.Parameter(rbe.tensor([1.0]))
+    >>> optimizer = rbe.optim.RMSprop([p], lr=0.01)
+    >>> p.sum().backward()
+    >>> optimizer.step()
+    >>> round(p.item(), 4)
+    0.9
+    """
+
+    kind = "rmsprop"
+
+    def __init__(
+        self,
+        params: Params,
+        lr: float = 1e-2,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        momentum: float = 0.0,
+        centered: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        defaults = {
+            "lr": lr,
+            "alpha": alpha,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "momentum": momentum,
+            "centered": centered,
+            "maximize": maximize,
+        }
+        super().__init__(params, defaults)
+
+
+class Adagrad(Dense):
+    """Adagrad (Duchi, Hazan, Singer 2011).
+
+    Parameters
+    ----------
+    params : iterable of tensors, or of dicts with "params" and constants of their own
+    lr, lr_decay : float
+        The rate of step t is `lr / (1 + (t - 1) lr_decay)`.
+    weight_decay : float
+    initial_accumulator_value : float
+        First value of the sum of squares.
+    eps : float
+        Added to the root of the sum of squares.
+    maximize : bool
+        Ascend instead of descending.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> p = rbe.nn.Parameter(rbe.tensor([1.0]))
+    >>> optimizer = rbe.optim.Adagrad([p], lr=0.1)
+    >>> p.sum().backward()
+    >>> optimizer.step()
+    >>> round(p.item(), 4)
+    0.9
+    """
+
+    kind = "adagrad"
+
+    def __init__(
+        self,
+        params: Params,
+        lr: float = 1e-2,
+        lr_decay: float = 0.0,
+        weight_decay: float = 0.0,
+        initial_accumulator_value: float = 0.0,
+        eps: float = 1e-10,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        defaults = {
+            "lr": lr,
+            "lr_decay": lr_decay,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "initial_accumulator_value": initial_accumulator_value,
+            "maximize": maximize,
+        }
+        super().__init__(params, defaults)

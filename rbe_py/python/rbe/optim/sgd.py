@@ -1,0 +1,63 @@
+"""Stochastic gradient descent."""
+
+from ..errors import TensorError
+from .base import Group, Params
+from .dense import Dense
+
+
+class SGD(Dense):
+    """Stochastic gradient descent with momentum.
+
+    `v ← μ v + (1 - dampening) (g + λ p)`; `p ← p - lr v`, or with `nesterov` `p ← p - lr (g + λ p + μ v)`.
+
+    Parameters
+    ----------
+    params : iterable of tensors, or of dicts with "params" and constants of their own
+    lr : float
+    momentum, dampening : float
+        μ, and the share of the gradient that does not enter v.
+    weight_decay : float
+        λ.
+    nesterov : bool
+    maximize : bool
+        Ascend instead of descending.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> p = rbe.nn.Parameter(rbe.tensor([1.0]))
+    >>> optimizer = rbe.optim.SGD([p], lr=0.1)
+    >>> (p * p).sum().backward()
+    >>> optimizer.step()
+    >>> p.tolist()
+    [0.800000011920929]
+    """
+
+    kind = "sgd"
+
+    def __init__(
+        self,
+        params: Params,
+        lr: float = 1e-3,
+        momentum: float = 0.0,
+        dampening: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        defaults = {
+            "lr": lr,
+            "momentum": momentum,
+            "dampening": dampening,
+            "weight_decay": weight_decay,
+            "nesterov": nesterov,
+            "maximize": maximize,
+        }
+        super().__init__(params, defaults)
+
+    def _check(self, group: Group) -> None:
+        super()._check(group)
+        if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
+            got = f"{group['momentum']} and {group['dampening']}"
+            raise TensorError("SGD", "momentum > 0 and no dampening for nesterov", got)

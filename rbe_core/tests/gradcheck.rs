@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rbe_core::array::{Array, SliceSpec};
 use rbe_core::gradcheck::{Tolerance, gradcheck};
-use rbe_core::op::{CrossEntropyOptions, Picks, Reduction, Running, Windows, mse_loss, table::RULES};
+use rbe_core::op::{AttentionOptions, Cell, CrossEntropyOptions, Picks, Reduction, Running, Windows, mse_loss, table::RULES};
 use rbe_core::packed::{Cycle, Family};
 use rbe_core::{DType, RBETensor, RbeError, Result};
 
@@ -61,6 +61,8 @@ fn cases() -> Cases {
     places(&mut c);
     networks(&mut c);
     windows(&mut c);
+    attention(&mut c);
+    recurrent(&mut c);
     c
 }
 
@@ -316,9 +318,61 @@ fn windows(c: &mut Cases) {
     }
 }
 
+fn attention(c: &mut Cases) {
+    const RULE: &str = "scaled_dot_product_attention";
+    let causal = AttentionOptions { causal: true, ..Default::default() };
+    // 70 queries or keys are two tiles; broadcast batches; fewer keys than queries and the reverse.
+    for (l, s) in [(3, 5), (70, 4), (4, 70), (66, 66)] {
+        for options in [AttentionOptions::default(), causal, AttentionOptions { scale: Some(1.5), ..causal }] {
+            let few = if l * s > 1000 { 1 } else { 2 };
+            c.add(RULE, vec![t(1, &[few, 1, l, 2]), t(2, &[few, s, 2]), t(3, &[1, few, s, 3])], move |x| {
+                x[0].attention(&x[1], &x[2], None, options)
+            });
+        }
+    }
+    let seen = |n: usize| RBETensor::new(&(0..n).map(|i| u8::from(i % 3 != 1)).collect::<Vec<_>>(), &[n]).unwrap();
+    c.add(RULE, vec![t(1, &[2, 3, 4]), t(2, &[2, 5, 4]), t(3, &[2, 5, 4])], move |x| x[0].attention(&x[1], &x[2], Some(&seen(5)), causal));
+    c.add(RULE, vec![t(1, &[2, 3, 4]), t(2, &[2, 5, 4]), t(3, &[2, 5, 4]), t(4, &[2, 3, 1])], |x| {
+        x[0].attention(&x[1], &x[2], Some(&x[3]), AttentionOptions::default())
+    });
+    c.add(RULE, vec![t(1, &[3, 4]), t(2, &[5, 4]), t(3, &[5, 4]), t(4, &[3, 5])], move |x| {
+        rbe_core::random::manual_seed(3); // the same elements are dropped in every call
+        x[0].attention(&x[1], &x[2], Some(&x[3]), AttentionOptions { dropout: 0.4, ..causal })
+    });
+    c.add("self_attention", vec![t(1, &[2, 4, 18])], move |x| x[0].self_attention(2, None, causal));
+    c.add("self_attention", vec![t(1, &[67, 12])], |x| x[0].self_attention(2, None, AttentionOptions::default()));
+    c.add("self_attention", vec![t(1, &[2, 3, 12]), t(2, &[2, 1, 3, 3])], |x| {
+        x[0].self_attention(2, Some(&x[1]), AttentionOptions::default())
+    });
+}
+
+fn recurrent(c: &mut Cases) {
+    let (steps, n, h) = (3, 2, 4);
+    for cell in [Cell::Tanh, Cell::Relu, Cell::Lstm, Cell::Gru] {
+        let rows = cell.gates() * h;
+        for reverse in [false, true] {
+            let inputs = || vec![t(1, &[steps, n, rows]), t(2, &[rows, h]), t(3, &[n, h]), t(4, &[rows]), t(5, &[n, h])];
+            let run = move |x: &[RBETensor], bias: bool, weight: &RBETensor| {
+                let cells = (cell == Cell::Lstm).then_some(&x[4]);
+                let y = x[0].recurrent(cell, weight, bias.then_some(&x[3]), (&x[2], cells), reverse)?;
+                // Every input stays on the tape, so that each is checked.
+                y.add(&x[4].mul(&x[3].sum(None, false)?)?)?.add(&x[1].sum(None, false)?)
+            };
+            c.add("recurrent", inputs(), move |x| run(x, true, &x[1]));
+            c.add("recurrent", inputs(), move |x| run(x, false, &x[1]));
+            let bits: Vec<u64> = (0..rows as u64).map(|i| (i * 7) & 15).collect();
+            let lo: Vec<f32> = numbers(8, rows * 2).into_iter().map(|v| v as f32 * 0.6).collect();
+            let w = RBETensor::from_packed(rbe_core::packed::PackedTensor::new(&[rows, h], &bits, &lo, None).unwrap(), false);
+            c.add("recurrent", inputs(), move |x| run(x, true, &w));
+        }
+    }
+}
+
 /// Rules whose inputs exist in float32 only; the named test stands in for a float64 check.
-const CHECKED_ELSEWHERE: [(&str, &str); 1] =
-    [("packed_activation", "rbe_core/tests/packed.rs: the packed activation follows its float64 twin")];
+const CHECKED_ELSEWHERE: [(&str, &str); 2] = [
+    ("packed_activation", "rbe_core/tests/packed.rs: the packed activation follows its float64 twin"),
+    ("packed_embedding", "rbe_core/tests/packed.rs: rows of a packed table are products with unit vectors"),
+];
 
 #[test]
 fn every_rule_has_a_gradcheck_that_passes() {

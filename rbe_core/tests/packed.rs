@@ -310,3 +310,36 @@ fn bad_blocks_are_refused() {
     assert!(bad(&[1, 5], &[1], &[0.1, 0.1], Some(0.0)).contains("scale"));
     assert!(bad(&[5], &[1], &[0.1, 0.1], None).contains("two or more axes"));
 }
+
+#[test]
+fn rows_of_a_packed_table_are_products_with_unit_vectors() {
+    let (rows, cols) = (37, 70);
+    // Few rows of the table, and more than it is wide, with repetitions.
+    for index in [vec![3i64, 0, 3, 36], (0..148).map(|i| i * 5 % 37).collect()] {
+        let table = RBETensor::from_packed(PackedTensor::random(&[rows, cols], Some(1.0), rbe_core::random::stream()).unwrap(), true);
+        let n = index.len();
+        let up = RBETensor::new(&(0..n * cols).map(|i| (i as f32 * 0.7).sin()).collect::<Vec<_>>(), &[n, cols]).unwrap();
+        let gradient = |y: &RBETensor| {
+            table.set_grad(None).unwrap();
+            y.mul(&up).unwrap().sum(None, false).unwrap().backward().unwrap();
+            match table.grad() {
+                Some(Gradient::Packed(cache)) => {
+                    let read = cache.read().unwrap();
+                    [read.hi, read.lo, read.interaction].map(|a| a.to_vec::<f32>().unwrap())
+                }
+                _ => panic!("no packed gradient"),
+            }
+        };
+        let indices = RBETensor::new(&index, &[n]).unwrap();
+        let found = table.embedding(&indices, None).unwrap();
+        // Row i of the table is column i of `unit Wᵀ` transposed, with the unit matrix as x.
+        let unit: Vec<f32> = (0..cols * cols).map(|i| f32::from(i % (cols + 1) == 0)).collect();
+        let dense = RBETensor::new(&unit, &[cols, cols]).unwrap().packed_matmul(&table).unwrap().transpose(0, 1).unwrap();
+        let wanted = dense.embedding(&indices, None).unwrap();
+        assert_eq!(found.array("test").unwrap().to_vec::<f32>().unwrap(), wanted.array("test").unwrap().to_vec::<f32>().unwrap());
+        for (a, b) in gradient(&found).iter().zip(gradient(&wanted)) {
+            let largest = b.iter().fold(0.0f32, |m, v| m.max(v.abs()));
+            assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() <= 1e-5 * largest), "{n} rows asked for");
+        }
+    }
+}

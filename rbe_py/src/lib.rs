@@ -12,6 +12,7 @@ mod operators;
 mod ops;
 mod optim;
 mod runtime;
+mod sequence;
 mod tensor;
 mod window;
 
@@ -42,6 +43,8 @@ mod _rbe {
     use crate::optim::{Dense, Hybrid, clip_grad_norm, clip_grad_value};
     #[pymodule_export]
     use crate::runtime::{get_num_threads, isa, pool_clear, pool_reset, pool_stats, raise_error, set_isa, set_num_threads};
+    #[pymodule_export]
+    use crate::sequence::{attention, recurrent, self_attention};
     #[pymodule_export]
     use crate::tensor::RBETensor;
     #[pymodule_export]

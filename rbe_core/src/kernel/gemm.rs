@@ -24,6 +24,11 @@ impl<'a, T> Matrix<'a, T> {
         Matrix { data: self.data, rows: self.cols, cols: self.rows }
     }
 
+    /// Without the first `rows` rows.
+    pub fn below(self, rows: usize) -> Matrix<'a, T> {
+        Matrix { data: &self.data[(rows * self.rows as usize).min(self.data.len())..], ..self }
+    }
+
     fn fits(&self, rows: usize, cols: usize) -> bool {
         rows == 0
             || cols == 0

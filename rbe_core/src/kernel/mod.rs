@@ -2,16 +2,19 @@
 //! packed tensors; `scalar` holds the unsafe-free twin that every fast kernel is compared with.
 
 pub mod activation;
+pub mod attention;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod dense;
 mod dy_tiles;
+pub mod elementary;
 pub mod gemm;
 mod isa;
 mod levels;
 pub mod packed;
+pub mod recurrent;
 pub mod scalar;
 pub mod step;
 mod strip;

@@ -6,7 +6,8 @@ use crate::array::{Array, Dims};
 use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
-use crate::graph::apply;
+use crate::graph::{Factor, Gradient, GradientCache, apply};
+use crate::packed::{BITS, TILE_ROWS, levels};
 use crate::parallel;
 use crate::tensor::RBETensor;
 
@@ -72,6 +73,85 @@ impl Op for Embedding {
     }
 }
 
+/// Rows of a packed table. Inputs: table (rows, width) packed, index (int64, any shape).
+struct PackedEmbedding {
+    padding: Option<usize>, // row that receives no gradient
+}
+
+impl Op for PackedEmbedding {
+    fn rule(&self) -> &Rule {
+        &table::PACKED_EMBEDDING
+    }
+
+    fn forward(&self, x: Inputs<'_>) -> Result<Output> {
+        let (w, index) = (x.packed(0)?, x.array(1)?);
+        let (width, blocks) = (w.cols(), w.blocks());
+        let at = checked(index, w.rows())?;
+        let shape: Dims = index.shape().iter().copied().chain([width]).collect();
+        let tiles = w.tiles();
+        Ok(Array::build(&shape, |out: &mut [f32]| {
+            parallel::for_each_piece(out, 256 * width, |p, piece| {
+                for (row, n) in piece.chunks_mut(width).zip(&at[p * 256..]) {
+                    let (tile, r) = (*n as usize / TILE_ROWS * blocks, *n as usize % TILE_ROWS);
+                    for (tile, block) in tiles[tile..tile + blocks].iter().zip(row.chunks_mut(BITS)) {
+                        let v = levels([tile.z0[r], tile.z1[r]], w.scale());
+                        let hi = tile.hi(r);
+                        block.iter_mut().enumerate().for_each(|(k, o)| *o = v[(hi >> k & 1) as usize]);
+                    }
+                }
+            });
+        })
+        .into())
+    }
+
+    fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
+        let mut grads = Grads::new();
+        grads.push(if cx.needs(0) { Some(self.factor(cx)?) } else { None });
+        grads.push(None);
+        Ok(grads)
+    }
+}
+
+impl PackedEmbedding {
+    /// `G = dyᵀ x` with the gradients of the rows that were asked for, summed by row, as x, and dy telling which rows those are;
+    /// where they are more than the width, with the unit matrix as x and the transpose of G as dy, which is smaller then.
+    fn factor(&self, cx: &Cx<'_>) -> Result<Gradient> {
+        let w = cx.packed(0)?;
+        let (rows, width) = (w.rows(), w.cols());
+        let at = checked(cx.input(1)?, rows)?;
+        let dy = cx.dy().contiguous();
+        let dy = dy.read::<f32>();
+        let mut used: Vec<usize> = at.iter().map(|i| *i as usize).filter(|i| self.padding != Some(*i)).collect();
+        used.sort_unstable();
+        used.dedup();
+        let mut place = vec![usize::MAX; rows]; // of a row's sum
+        used.iter().enumerate().for_each(|(k, row)| place[*row] = k);
+        let mut sums = vec![0.0f32; used.len() * width];
+        for (i, d) in at.iter().zip(dy.chunks_exact(width)) {
+            if place[*i as usize] != usize::MAX {
+                sums[place[*i as usize] * width..][..width].iter_mut().zip(d).for_each(|(s, d)| *s += d);
+            }
+        }
+        let few = used.len() <= width;
+        let depth = if few { used.len() } else { width };
+        let x = Array::zeros(DType::F32, &[depth, width]);
+        let which = Array::zeros(DType::F32, &[depth, rows]);
+        {
+            let (mut x, mut which) = (x.write::<f32>(), which.write::<f32>());
+            if few {
+                x.copy_from_slice(&sums);
+                used.iter().enumerate().for_each(|(k, row)| which[k * rows + row] = 1.0);
+            } else {
+                (0..width).for_each(|k| x[k * width + k] = 1.0);
+                for (row, sum) in used.iter().zip(sums.chunks_exact(width)) {
+                    sum.iter().enumerate().for_each(|(k, s)| which[k * rows + row] = *s);
+                }
+            }
+        }
+        Ok(Gradient::Packed(GradientCache::new(w, Factor::Product { x, dy: which }, None)))
+    }
+}
+
 /// Elements set to 0 with probability p, the others scaled by 1 / (1 - p). Inputs: x.
 struct Dropout {
     p: f64,
@@ -101,11 +181,15 @@ impl Dropout {
 }
 
 impl RBETensor {
-    /// Rows `index` (int64, any shape) of this table (rows, width): (…, width). `padding` names a row without gradient.
+    /// Rows `index` (int64, any shape) of this dense or packed table (rows, width): (…, width); of a packed one only those
+    /// rows are decoded. `padding` names a row without gradient.
     ///
     /// # Errors
     /// `Index` for an index outside the table; `DType` for an index that is not int64.
     pub fn embedding(&self, index: &RBETensor, padding: Option<usize>) -> Result<RBETensor> {
+        if self.is_packed() {
+            return apply(PackedEmbedding { padding }, &[self, index]);
+        }
         apply(Embedding { padding }, &[self, index])
     }
 

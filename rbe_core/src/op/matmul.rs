@@ -22,17 +22,41 @@ fn piece_rows(m: usize, n: usize, k: usize) -> usize {
     by_work.max(m.div_ceil(MAX_PIECES)).next_multiple_of(48)
 }
 
-fn product<T: Float>(m: usize, n: usize, k: usize, a: Matrix<'_, T>, b: Matrix<'_, T>, c: &mut [T]) {
+pub(super) fn product<T: Float>(m: usize, n: usize, k: usize, a: Matrix<'_, T>, b: Matrix<'_, T>, c: &mut [T]) {
     let rows = piece_rows(m, n, k);
     parallel::for_each_piece(c, rows * n, |p, piece| {
-        let a = Matrix { data: &a.data[(p * rows * a.rows as usize).min(a.data.len())..], ..a };
-        gemm(piece.len() / n, n, k, a, b, piece, n, false);
+        gemm(piece.len() / n, n, k, a.below(p * rows), b, piece, n, false);
     });
 }
 
 /// The last two axes as a matrix with strides the kernel takes, copying only where a stride is negative.
 fn plain(a: &Array) -> Array {
     if a.strides().iter().all(|s| *s >= 0) { a.clone() } else { a.copy() }
+}
+
+/// Matrices of one array's memory, one for every place of a batch.
+pub(super) struct Batch {
+    /// Whose storage holds the elements.
+    pub array: Array,
+    starts: Vec<usize>, // of each matrix
+}
+
+impl Batch {
+    /// The last two axes of `a` as matrices, the others broadcast to `batch`.
+    pub fn new(a: &Array, batch: &[usize]) -> Result<Batch> {
+        let shape: Dims = batch.iter().chain(&a.shape()[a.ndim() - 2..]).copied().collect();
+        let array = plain(a).broadcast_to(&shape)?;
+        let lead = batch.len();
+        let starts = crate::array::positions(&array.without_axis(lead).without_axis(lead));
+        Ok(Batch { array, starts })
+    }
+
+    /// Matrix `i` in `data`, the elements of the array's storage.
+    pub fn matrix<'a, T>(&self, data: &'a [T], i: usize) -> Matrix<'a, T> {
+        let [.., rows, cols] = *self.array.strides() else { unreachable!("a batch has two axes more than its shape") };
+        // Offsets of empty operands may lie beyond the storage; their products read nothing.
+        Matrix { data: data.get(self.starts[i]..).unwrap_or(&[]), rows, cols }
+    }
 }
 
 /// Batched product of arrays of two or more axes of one type, float or int64: (…, m, k) by (…, k, n).
@@ -44,58 +68,28 @@ pub(crate) fn matmul(a: &Array, b: &Array) -> Result<Array> {
         return Err(RbeError::shape(OP, format!("(…, {k}, n) for the second operand of {:?}", a.shape()), format!("{:?}", b.shape())));
     }
     let batch = broadcast_shapes(OP, &a.shape()[..p], &b.shape()[..q])?;
-    let widen = |x: &Array, lead: usize| -> Result<Array> {
-        let shape: Dims = batch.iter().chain(&x.shape()[lead..]).copied().collect();
-        plain(x).broadcast_to(&shape)
-    };
-    let (a, b) = (widen(a, p)?, widen(b, q)?);
+    let (a, b) = (Batch::new(a, &batch)?, Batch::new(b, &batch)?);
     let shape: Dims = batch.iter().copied().chain([m, n]).collect();
-    let lead = batch.len();
-    let starts = |x: &Array| -> Vec<usize> {
-        let mut view = x.clone();
-        for _ in 0..2 {
-            view = view.without_axis(lead);
+    if a.array.dtype() == DType::I64 {
+        return Ok(each(&a, &b, &shape, |a, b, c| whole_numbers(n, k, a, b, c)));
+    }
+    dispatch_float!(OP, a.array.dtype(), T => Ok(each(&a, &b, &shape, |a, b, c: &mut [T]| product(m, n, k, a, b, c))))
+}
+
+/// The results (…, m, n) of `multiply(a, b, c)` for every pair of matrices.
+fn each<T: Element>(
+    a: &Batch,
+    b: &Batch,
+    shape: &[usize],
+    multiply: impl Fn(Matrix<'_, T>, Matrix<'_, T>, &mut [T]) + Sync + Send,
+) -> Array {
+    let (x, y) = (a.array.read_storage::<T>(), b.array.read_storage::<T>());
+    let size: usize = shape[shape.len() - 2..].iter().product();
+    Array::build(shape, |out: &mut [T]| {
+        if size > 0 {
+            parallel::for_each_piece(out, size, |i, c| multiply(a.matrix(&x, i), b.matrix(&y, i), c));
         }
-        crate::array::positions(&view)
-    };
-    let (at_a, at_b) = (starts(&a), starts(&b));
-    let batched = Batched { a: &a, b: &b, at_a: &at_a, at_b: &at_b, shape: &shape, lead, m, n };
-    if a.dtype() == DType::I64 {
-        return Ok(batched.each(|a, b, c| whole_numbers(n, k, a, b, c)));
-    }
-    dispatch_float!(OP, a.dtype(), T => Ok(batched.each(|a, b, c: &mut [T]| product(m, n, k, a, b, c))))
-}
-
-/// Operands of a batched product, and where the matrices of each start.
-struct Batched<'a> {
-    a: &'a Array,
-    b: &'a Array,
-    at_a: &'a [usize],
-    at_b: &'a [usize],
-    shape: &'a [usize],
-    lead: usize,
-    m: usize,
-    n: usize,
-}
-
-impl Batched<'_> {
-    /// The results of `multiply(a, b, c)` for every pair of matrices.
-    fn each<T: Element>(&self, multiply: impl Fn(Matrix<'_, T>, Matrix<'_, T>, &mut [T]) + Sync + Send) -> Array {
-        let (x, y) = (self.a.read_storage::<T>(), self.b.read_storage::<T>());
-        let lead = self.lead;
-        Array::build(self.shape, |out: &mut [T]| {
-            if self.m * self.n == 0 {
-                return;
-            }
-            parallel::for_each_piece(out, self.m * self.n, |i, c| {
-                // Offsets of empty operands may lie beyond the storage; their products read nothing.
-                let strides = (self.a.strides(), self.b.strides());
-                let a = Matrix { data: x.get(self.at_a[i]..).unwrap_or(&[]), rows: strides.0[lead], cols: strides.0[lead + 1] };
-                let b = Matrix { data: y.get(self.at_b[i]..).unwrap_or(&[]), rows: strides.1[lead], cols: strides.1[lead + 1] };
-                multiply(a, b, c);
-            });
-        })
-    }
+    })
 }
 
 /// Product of integers, which wraps around as NumPy's and torch's do.

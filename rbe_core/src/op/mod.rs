@@ -3,6 +3,7 @@
 mod activation;
 mod arithmetic;
 mod arrange;
+mod attention;
 mod batch_norm;
 mod conv;
 mod embedding;
@@ -13,6 +14,7 @@ mod norm;
 mod order;
 mod packed;
 mod pool;
+mod recurrent;
 mod reduce;
 mod rule;
 mod scan;
@@ -24,9 +26,11 @@ mod views;
 mod window;
 
 pub(crate) use activation::packed_units;
+pub use attention::AttentionOptions;
 pub use batch_norm::Running;
 pub use index::Picks;
 pub use loss::{CrossEntropyOptions, Reduction, mse_loss};
+pub use recurrent::Cell;
 pub use rule::{Cx, Grads, Inputs, Op, Output, Rule, Saves, dense};
 pub use select::{Comparison, Logic};
 pub use window::Windows;

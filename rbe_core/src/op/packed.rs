@@ -41,6 +41,15 @@ fn decoded<T: Float>(w: &PackedTensor) -> (Vec<u64>, Vec<T>) {
     (w.hi(), v)
 }
 
+/// A packed tensor in float64, (rows, cols).
+pub(super) fn dense_weight(w: &PackedTensor) -> Array {
+    let (hi, v) = decoded::<f64>(w);
+    let two = TwoLevel { hi: &hi, v: &v, rows: w.rows(), cols: w.cols() };
+    Array::build(&[w.rows(), w.cols()], |out: &mut [f64]| {
+        out.iter_mut().enumerate().for_each(|(i, o)| *o = two.weight(i / w.cols(), i % w.cols()));
+    })
+}
+
 impl Op for PackedLinear {
     fn rule(&self) -> &Rule {
         &table::PACKED_LINEAR

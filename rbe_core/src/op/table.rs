@@ -78,6 +78,7 @@ rules! {
     GATHER: "gather", (2, 2), Saves::input(1);
     SCATTER_ADD: "scatter_add", (3, 3), Saves::input(1);
     EMBEDDING: "embedding", (2, 2), Saves::input(1);
+    PACKED_EMBEDDING: "packed_embedding", (2, 2), INPUTS;
     // products
     MATMUL: "matmul", (2, 2), INPUTS;
     LINEAR: "linear", (2, 3), X.and(Saves::input(1));
@@ -92,6 +93,9 @@ rules! {
     // networks
     RBE_ACTIVATION: "rbe_activation", (2, 2), INPUTS;
     PACKED_ACTIVATION: "packed_activation", (2, 2), INPUTS;
+    ATTENTION: "scaled_dot_product_attention", (3, 4), INPUTS.and(OUTPUT);
+    SELF_ATTENTION: "self_attention", (1, 2), INPUTS.and(OUTPUT);
+    RECURRENT: "recurrent", (3, 5), Saves::input(1).and(Saves::input(2)).and(OUTPUT);
     LAYER_NORM: "layer_norm", (1, 3), X.and(Saves::input(1));
     BATCH_NORM: "batch_norm", (1, 3), X.and(Saves::input(1));
     MSE: "mse_loss", (2, 2), INPUTS;

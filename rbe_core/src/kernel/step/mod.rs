@@ -13,6 +13,7 @@ mod vector;
 pub use activation::step_activation;
 pub use evidence::Evidence;
 pub(super) use evidence::accumulate_row;
+pub(super) use noise::hash;
 pub use state::State;
 
 use self::noise::stream;

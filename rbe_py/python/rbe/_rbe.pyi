@@ -36,6 +36,7 @@ __all__ = [
     "_set_grad_enabled",
     "adaptive_avg_pool",
     "arange",
+    "attention",
     "avg_pool",
     "batch_norm",
     "clip_grad_norm",
@@ -61,6 +62,8 @@ __all__ = [
     "randn",
     "randperm",
     "rbe_activation",
+    "recurrent",
+    "self_attention",
     "set_isa",
     "set_num_threads",
     "set_rng_state",
@@ -536,6 +539,32 @@ def avg_pool(
 def adaptive_avg_pool(x: RBETensor, parts: Sequence[int | None]) -> RBETensor: ...
 def two_level_linear(x: RBETensor, hi: RBETensor, z: RBETensor, scale: float, bias: RBETensor | None = None) -> RBETensor: ...
 def rbe_activation(x: RBETensor, hi: RBETensor, z: RBETensor) -> RBETensor: ...
+def attention(
+    query: RBETensor,
+    key: RBETensor,
+    value: RBETensor,
+    mask: RBETensor | None = None,
+    causal: _bool = False,
+    scale: _float | None = None,
+    dropout: _float = 0.0,
+) -> RBETensor: ...
+def self_attention(
+    x: RBETensor,
+    heads: int,
+    mask: RBETensor | None = None,
+    causal: _bool = False,
+    scale: _float | None = None,
+    dropout: _float = 0.0,
+) -> RBETensor: ...
+def recurrent(
+    x: RBETensor,
+    cell: str,
+    weight: RBETensor,
+    bias: RBETensor | None,
+    h: RBETensor,
+    c: RBETensor | None = None,
+    reverse: _bool = False,
+) -> RBETensor: ...
 def clip_grad_norm(params: Sequence[RBETensor], max_norm: float, error_if_nonfinite: bool) -> float: ...
 def clip_grad_value(params: Sequence[RBETensor], bound: float) -> None: ...
 def set_isa(name: str | None = None) -> None: ...

@@ -2,9 +2,11 @@
 
 from . import functional, init, utils
 from .activation import ELU, GELU, LeakyReLU, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
+from .attention import KeyValueCache, MultiheadAttention, RBEMultiheadAttention
 from .containers import ModuleDict, ModuleList, ParameterList, Sequential
 from .conv import Conv1d, Conv2d, LazyConv1d, LazyConv2d, RBEConv1d, RBEConv2d
 from .dropout import Dropout
+from .embedding import RBEEmbedding
 from .linear import Embedding, LazyLinear, Linear
 from .loss import (
     BCELoss,
@@ -23,11 +25,19 @@ from .norm import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm, RMSNorm
 from .packed import RBEActivation, RBELinear
 from .parameter import Parameter
 from .pooling import AdaptiveAvgPool1d, AdaptiveAvgPool2d, AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d
+from .recurrent import GRU, LSTM, RBEGRU, RBELSTM, RBERNN, RNN, GRUCell, LSTMCell, RNNCell
 from .shape import Flatten, Identity
+from .transformer import RBETransformerEncoderLayer, TransformerEncoderLayer
 
 __all__ = [
     "ELU",
     "GELU",
+    "GRU",
+    "LSTM",
+    "RBEGRU",
+    "RBELSTM",
+    "RBERNN",
+    "RNN",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
     "AvgPool1d",
@@ -43,11 +53,14 @@ __all__ = [
     "Dropout",
     "Embedding",
     "Flatten",
+    "GRUCell",
     "GroupNorm",
     "HuberLoss",
     "Identity",
     "KLDivLoss",
+    "KeyValueCache",
     "L1Loss",
+    "LSTMCell",
     "LayerNorm",
     "LazyConv1d",
     "LazyConv2d",
@@ -61,14 +74,19 @@ __all__ = [
     "Module",
     "ModuleDict",
     "ModuleList",
+    "MultiheadAttention",
     "NLLLoss",
     "Parameter",
     "ParameterList",
     "RBEActivation",
     "RBEConv1d",
     "RBEConv2d",
+    "RBEEmbedding",
     "RBELinear",
+    "RBEMultiheadAttention",
+    "RBETransformerEncoderLayer",
     "RMSNorm",
+    "RNNCell",
     "ReLU",
     "Sequential",
     "SiLU",
@@ -77,6 +95,7 @@ __all__ = [
     "Softmax",
     "Softplus",
     "Tanh",
+    "TransformerEncoderLayer",
     "functional",
     "init",
     "utils",

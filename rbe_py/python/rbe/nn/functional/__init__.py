@@ -14,6 +14,7 @@ from .activation import (
     softplus,
     tanh,
 )
+from .attention import scaled_dot_product_attention
 from .conv import conv1d, conv2d, unfold
 from .linear import embedding, linear, one_hot, packed_linear
 from .loss import (
@@ -67,6 +68,7 @@ __all__ = [
     "rbe_activation",
     "relu",
     "rms_norm",
+    "scaled_dot_product_attention",
     "sigmoid",
     "silu",
     "smooth_l1_loss",

@@ -1,0 +1,369 @@
+"""Recurrent layers, dense and packed, with torch's names, signatures and initial values."""
+
+import math
+from typing import Any
+
+from .. import _rbe, creation
+from .._rbe import RBETensor
+from ..dtypes import DTypeLike
+from ..errors import ShapeError, TensorError
+from . import init
+from .functional.linear import linear
+from .module import Module
+from .parameter import Parameter
+
+State = RBETensor | tuple[RBETensor, RBETensor]
+GATES = {"tanh": 1, "relu": 1, "lstm": 4, "gru": 3}
+
+
+def _nonlinearity(op: str, name: str) -> str:
+    if name not in ("tanh", "relu"):
+        raise TensorError(op, "nonlinearity 'tanh' or 'relu'", repr(name))
+    return name
+
+
+class _Recurrent(Module):
+    """What layers and cells share: parameters named by a suffix, and all time steps of one direction."""
+
+    def __init__(self, cell: str, input_size: int, hidden_size: int, bias: bool, device: object) -> None:
+        super().__init__()
+        name = type(self).__name__
+        creation.check_device(name, device)
+        if input_size < 1 or hidden_size < 1:
+            raise ShapeError(name, "sizes of at least 1", f"{input_size} and {hidden_size}")
+        self.input_size, self.hidden_size, self.bias, self._cell = input_size, hidden_size, bias, cell
+
+    def _weight(self, rows: int, cols: int, dtype: DTypeLike) -> Parameter:
+        return self._uniform((rows, cols), dtype)
+
+    def _uniform(self, shape: tuple[int, ...], dtype: DTypeLike) -> Parameter:
+        bound = 1 / math.sqrt(self.hidden_size)
+        fresh = Parameter(creation.empty(*shape, dtype=dtype))
+        init.uniform_(fresh, -bound, bound)
+        return fresh
+
+    def _add_direction(self, suffix: str, inputs: int, dtype: DTypeLike) -> None:
+        rows = GATES[self._cell] * self.hidden_size
+        self.register_parameter(f"weight_ih{suffix}", self._weight(rows, inputs, dtype))
+        self.register_parameter(f"weight_hh{suffix}", self._weight(rows, self.hidden_size, dtype))
+        for name in ("bias_ih", "bias_hh"):
+            self.register_parameter(name + suffix, self._uniform((rows,), dtype) if self.bias else None)
+
+    def _run(self, suffix: str, x: RBETensor, h: RBETensor, c: RBETensor | None, reverse: bool) -> RBETensor:
+        """Return states (T, N, H), for an LSTM with the last cells behind them, from x (T, N, inputs)."""
+        own: dict[str, Any] = self._parameters
+        products = linear(x, own[f"weight_ih{suffix}"], own[f"bias_ih{suffix}"])
+        return _rbe.recurrent(products, self._cell, own[f"weight_hh{suffix}"], own[f"bias_hh{suffix}"], h, c, reverse)
+
+    def _first(self, hx: State | None, shape: tuple[int, ...], dtype: Any) -> tuple[RBETensor, RBETensor | None]:
+        """Return the first state and (for an LSTM) cells, zeros if none are given."""
+        lstm = self._cell == "lstm"
+        if hx is None:
+            hx = (creation.zeros(*shape, dtype=dtype),) * 2 if lstm else creation.zeros(*shape, dtype=dtype)
+        h, c = hx if isinstance(hx, tuple) else (hx, None)
+        if (c is not None) != lstm or any(tuple(t.shape) != shape for t in (h, c) if t is not None):
+            wanted = f"a pair of states {shape}" if lstm else f"a state {shape}"
+            got = [tuple(t.shape) for t in hx] if isinstance(hx, tuple) else tuple(hx.shape)
+            raise ShapeError(type(self).__name__, wanted, str(got))
+        return h, c
+
+
+class _Layers(_Recurrent):
+    """Layers of both directions over whole sequences."""
+
+    def __init__(
+        self,
+        cell: str,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device: object = None,
+        dtype: DTypeLike = None,
+    ) -> None:
+        super().__init__(cell, input_size, hidden_size, bias, device)
+        if num_layers < 1:
+            raise ShapeError(type(self).__name__, "at least one layer", str(num_layers))
+        if not 0 <= dropout <= 1:
+            raise TensorError(type(self).__name__, "a dropout in [0, 1]", str(dropout))
+        self.num_layers, self.batch_first, self.dropout, self.bidirectional = num_layers, batch_first, dropout, bidirectional
+        self._directions = ("", "_reverse") if bidirectional else ("",)
+        for layer in range(num_layers):
+            inputs = hidden_size * len(self._directions) if layer else input_size
+            for direction in self._directions:
+                self._add_direction(f"_l{layer}{direction}", inputs, dtype)
+
+    def forward(self, input: RBETensor, hx: State | None = None) -> tuple[RBETensor, State]:
+        """Run over sequences.
+
+        Parameters
+        ----------
+        input : tensor (T, N, input_size), (N, T, input_size) with `batch_first`, or (T, input_size)
+        hx : tensor (num_layers · directions, N, hidden_size), or without N; for an LSTM a pair of them, states and cells
+            Zeros by default.
+
+        Returns
+        -------
+        output : tensor (T, N, directions · hidden_size), in the order of the input
+            States of the last layer.
+        last : like hx
+
+        Raises
+        ------
+        ShapeError
+            If the shapes do not fit.
+        """
+        if input.ndim not in (2, 3) or input.shape[-1] != self.input_size:
+            wanted = f"(T, N, {self.input_size}), (N, T, {self.input_size}) with batch_first, or (T, {self.input_size})"
+            raise ShapeError(type(self).__name__, wanted, str(tuple(input.shape)))
+        single = input.ndim == 2
+        x = input.unsqueeze(1) if single else input.transpose(0, 1) if self.batch_first else input
+        steps, n = x.shape[:2]
+        if steps == 0:
+            raise ShapeError(type(self).__name__, "at least one time step", str(tuple(input.shape)))
+        count = self.num_layers * len(self._directions)
+        shape = (count, self.hidden_size) if single else (count, n, self.hidden_size)
+        h, c = self._first(hx, shape, x.dtype)
+        if single:
+            h, c = h.unsqueeze(1), None if c is None else c.unsqueeze(1)
+        last: list[RBETensor] = []
+        cells: list[RBETensor] = []
+        for layer in range(self.num_layers):
+            if layer:
+                x = x.dropout(self.dropout, self.training)
+            outputs = []
+            for direction in self._directions:
+                at, back = len(last), direction == "_reverse"
+                y = self._run(f"_l{layer}{direction}", x, h[at], None if c is None else c[at], back)
+                if c is not None:
+                    cells.append(y[steps])
+                    y = y.narrow(0, 0, steps)
+                last.append(y[0 if back else steps - 1])
+                outputs.append(y)
+            x = outputs[0] if len(outputs) == 1 else _rbe.concat(outputs, -1)
+        axis = 1 if single else 0
+        out = x.squeeze(1) if single else x.transpose(0, 1) if self.batch_first else x
+        ends = [_rbe.stack(t, 0).squeeze(1) if axis else _rbe.stack(t, 0) for t in (last, cells) if t]
+        return out, ends[0] if c is None else (ends[0], ends[1])
+
+    def extra_repr(self) -> str:
+        """Return sizes and options."""
+        options = f"num_layers={self.num_layers}, batch_first={self.batch_first}, bidirectional={self.bidirectional}"
+        return f"{self.input_size}, {self.hidden_size}, {options}, dropout={self.dropout}"
+
+
+class RNN(_Layers):
+    """`h' = tanh(W_ih x + b_ih + W_hh h + b_hh)` over sequences, in layers (Elman 1990).
+
+    Parameters
+    ----------
+    input_size, hidden_size, num_layers : int
+    nonlinearity : {"tanh", "relu"}
+    bias : bool
+    batch_first : bool
+        Whether sequences are (N, T, …) rather than (T, N, …).
+    dropout : float
+        Of the states between layers, in training.
+    bidirectional : bool
+        Whether a second direction runs from the end to the beginning.
+
+    Attributes
+    ----------
+    weight_ih_l0, … : Parameter (hidden_size, inputs), named `_reverse` at the end for the second direction
+    weight_hh_l0, … : Parameter (hidden_size, hidden_size)
+    bias_ih_l0, bias_hh_l0, … : Parameter (hidden_size) or None
+
+    Raises
+    ------
+    ShapeError
+        For a size below 1.
+    TensorError
+        For an unknown nonlinearity or a dropout outside [0, 1].
+
+    Examples
+    --------
+    >>> import rbe
+    >>> out, h = rbe.nn.RNN(8, 16, num_layers=2)(rbe.randn(5, 3, 8))
+    >>> out.shape, h.shape
+    ((5, 3, 16), (2, 3, 16))
+    """
+
+    def __init__(
+        self, input_size: int, hidden_size: int, num_layers: int = 1, nonlinearity: str = "tanh", *args: Any, **kwargs: Any
+    ) -> None:
+        cell = _nonlinearity(type(self).__name__, nonlinearity)
+        super().__init__(cell, input_size, hidden_size, num_layers, *args, **kwargs)
+        self.nonlinearity = nonlinearity
+
+
+class LSTM(_Layers):
+    """Long short-term memory over sequences, in layers: `c' = σ(f) c + σ(i) tanh(g)`, `h' = σ(o) tanh(c')` with
+    `(i, f, g, o) = W_ih x + b_ih + W_hh h + b_hh` (Hochreiter, Schmidhuber 1997; Gers et al. 2000).
+
+    Parameters, attributes and errors are those of `RNN` without nonlinearity; weights have 4 · hidden_size rows, and first and
+    last states are pairs (h, c).
+
+    Examples
+    --------
+    >>> import rbe
+    >>> out, (h, c) = rbe.nn.LSTM(8, 16, bidirectional=True, batch_first=True)(rbe.randn(3, 5, 8))
+    >>> out.shape, h.shape, c.shape
+    ((3, 5, 32), (2, 3, 16), (2, 3, 16))
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, *args: Any, **kwargs: Any) -> None:
+        super().__init__("lstm", input_size, hidden_size, *args, **kwargs)
+
+
+class GRU(_Layers):
+    """Gated recurrent units over sequences, in layers: `h' = (1 - σ(z)) n + σ(z) h`, `n = tanh(x_n + σ(r) a_n)` with
+    `(x_r, x_z, x_n) = W_ih x + b_ih`, `a = W_hh h + b_hh`, `r = x_r + a_r`, `z = x_z + a_z` (Cho et al. 2014).
+
+    Parameters, attributes and errors are those of `RNN` without nonlinearity; weights have 3 · hidden_size rows.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> out, h = rbe.nn.GRU(8, 16)(rbe.randn(5, 3, 8))
+    >>> out.shape, h.shape
+    ((5, 3, 16), (1, 3, 16))
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, *args: Any, **kwargs: Any) -> None:
+        super().__init__("gru", input_size, hidden_size, *args, **kwargs)
+
+
+class _Packed(_Recurrent):
+    """Packed weights of inputs and states; biases are dense."""
+
+    def _weight(self, rows: int, cols: int, dtype: DTypeLike) -> Parameter:
+        return Parameter(_rbe._random_packed([rows, cols]))
+
+
+class RBERNN(_Packed, RNN):
+    """`RNN` with packed weights: 2 bits each, trained in that form.
+
+    Parameters, attributes and errors are those of `RNN`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> layer = rbe.nn.RBERNN(64, 128)
+    >>> layer(rbe.randn(5, 3, 64))[0].shape, layer.weight_hh_l0.nbytes
+    ((5, 3, 128), 4096)
+    """
+
+
+class RBELSTM(_Packed, LSTM):
+    """`LSTM` with packed weights: 2 bits each, trained in that form.
+
+    Parameters, attributes and errors are those of `LSTM`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> layer = rbe.nn.RBELSTM(64, 128)
+    >>> layer(rbe.randn(5, 3, 64))[0].shape, layer.weight_hh_l0.nbytes
+    ((5, 3, 128), 16384)
+    """
+
+
+class RBEGRU(_Packed, GRU):
+    """`GRU` with packed weights: 2 bits each, trained in that form.
+
+    Parameters, attributes and errors are those of `GRU`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> layer = rbe.nn.RBEGRU(64, 128)
+    >>> layer(rbe.randn(5, 3, 64))[0].shape, layer.weight_hh_l0.nbytes
+    ((5, 3, 128), 12288)
+    """
+
+
+class _Cell(_Recurrent):
+    """One time step."""
+
+    def __init__(
+        self, cell: str, input_size: int, hidden_size: int, bias: bool = True, device: object = None, dtype: DTypeLike = None
+    ) -> None:
+        super().__init__(cell, input_size, hidden_size, bias, device)
+        self._add_direction("", input_size, dtype)
+
+    def forward(self, input: RBETensor, hx: State | None = None) -> State:
+        """Return the next state (N, hidden_size), for an LSTM a pair of state and cells, from input (N, input_size); without N
+        for one sample. `hx` is the state so far, zeros by default.
+
+        Raises
+        ------
+        ShapeError
+            If the shapes do not fit.
+        """
+        if input.ndim not in (1, 2) or input.shape[-1] != self.input_size:
+            wanted = f"(N, {self.input_size}) or ({self.input_size})"
+            raise ShapeError(type(self).__name__, wanted, str(tuple(input.shape)))
+        shape = (*input.shape[:-1], self.hidden_size)
+        h, c = self._first(hx, shape, input.dtype)
+        lifted = [None if t is None else t.reshape(-1, self.hidden_size) for t in (h, c)]
+        y = self._run("", input.reshape(1, -1, self.input_size), lifted[0], lifted[1], False)  # type: ignore[arg-type]
+        return y[0].reshape(*shape) if c is None else (y[0].reshape(*shape), y[1].reshape(*shape))
+
+    def extra_repr(self) -> str:
+        """Return the sizes."""
+        return f"{self.input_size}, {self.hidden_size}, bias={self.bias}"
+
+
+class RNNCell(_Cell):
+    """One time step of an `RNN`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.RNNCell(8, 16)(rbe.randn(3, 8)).shape
+    (3, 16)
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        nonlinearity: str = "tanh",
+        device: object = None,
+        dtype: DTypeLike = None,
+    ) -> None:
+        super().__init__(_nonlinearity("RNNCell", nonlinearity), input_size, hidden_size, bias, device, dtype)
+        self.nonlinearity = nonlinearity
+
+
+class LSTMCell(_Cell):
+    """One time step of an `LSTM`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> h, c = rbe.nn.LSTMCell(8, 16)(rbe.randn(3, 8))
+    >>> h.shape, c.shape
+    ((3, 16), (3, 16))
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, *args: Any, **kwargs: Any) -> None:
+        super().__init__("lstm", input_size, hidden_size, *args, **kwargs)
+
+
+class GRUCell(_Cell):
+    """One time step of a `GRU`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.GRUCell(8, 16)(rbe.randn(3, 8)).shape
+    (3, 16)
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, *args: Any, **kwargs: Any) -> None:
+        super().__init__("gru", input_size, hidden_size, *args, **kwargs)

@@ -71,7 +71,7 @@ lint: $(VENV)/.lint $(VENV)/.built ## Formatting, clippy, rustdoc, ruff, mypy, s
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy rbe_py/python/rbe
-	cd rbe_py/examples && ../../$(BIN)/mypy --strict train_digits.py train_convnet.py train_chars.py
+	cd rbe_py/examples && ../../$(BIN)/mypy --strict train_digits.py train_convnet.py train_chars.py train_gpt.py train_lstm.py
 	$(BIN)/python -m mypy.stubtest rbe._rbe --concise
 
 clean: ## Remove what was built

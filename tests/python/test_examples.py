@@ -56,17 +56,31 @@ def test_characters(tmp_path, data_dir):
     assert "ROMEO:" in result.stdout
 
 
-@pytest.mark.parametrize(
-    ("name", "args"), [(name, ["--data", "nowhere"]) for name in ("train_digits.py", "train_convnet.py", "train_chars.py")]
-)
-def test_missing_data_is_said(name, args, tmp_path):
-    result = run(name, *args, cwd=tmp_path)
+@pytest.mark.parametrize(("name", "width"), [("train_gpt.py", 64), ("train_lstm.py", 64)])
+def test_language_models(name, width, tmp_path, data_dir):
+    text = data_dir / "tinyshakespeare" / "input.txt"
+    options = ["--steps", 150, "--width", width, "--layers", 1, "--seeds", 2, "--threads", 1, "--dense", "--out", tmp_path]
+    result = run(name, "--data", text, *options, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    rows = [line.split() for line in result.stdout.splitlines() if line.strip().startswith(("packed ", "dense "))]
+    assert [row[0] for row in rows] == ["packed", "dense"]
+    assert all(float(row[1]) < 3.0 for row in rows)  # 4.17 for equal probabilities, 3.3 for the characters' frequencies
+    assert int(rows[0][2].replace(",", "")) < 0.7 * int(rows[1][2].replace(",", ""))
+    assert "ROMEO:" in result.stdout
+    stem = name.removeprefix("train_").removesuffix(".py")
+    assert (tmp_path / f"{stem}.png").stat().st_size > 10_000
+    assert any(t.is_packed for t in rbe.load(tmp_path / f"{stem}.safetensors").values())
+
+
+@pytest.mark.parametrize("name", ["train_digits.py", "train_convnet.py", "train_chars.py", "train_gpt.py", "train_lstm.py"])
+def test_missing_data_is_said(name, tmp_path):
+    result = run(name, "--data", "nowhere", cwd=tmp_path)
     assert result.returncode == 2
     assert "nowhere" in result.stderr
     assert "Traceback" not in result.stderr
 
 
-@pytest.mark.parametrize("name", ["train_digits.py", "train_convnet.py", "train_chars.py"])
+@pytest.mark.parametrize("name", ["train_digits.py", "train_convnet.py", "train_chars.py", "train_gpt.py", "train_lstm.py"])
 def test_help(name, tmp_path):
     assert "--seed" in run(name, "--help", cwd=tmp_path).stdout
 

@@ -1,0 +1,129 @@
+"""What the language models of characters share: windows of a text, training and comparison, the command line."""
+
+import argparse
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import rbe
+from _report import STOPPED, Run, fit, picture, positive, side_by_side, table
+from rbe.optim import lr_scheduler
+
+Codes = np.ndarray[Any, Any]
+Choose = Callable[[rbe.RBETensor], int]  # a character's code from logits (1, characters)
+
+
+class Writer(Protocol):
+    """What a model can do beyond computing logits (N · T, characters) from codes (N, T)."""
+
+    def write(self, codes: list[int], length: int, choose: Choose) -> list[int]:
+        """Return `codes` continued by `length` characters."""
+
+
+def windows(codes: Codes, at: Codes, context: int) -> tuple[rbe.RBETensor, rbe.RBETensor]:
+    """Return the windows (N, context) from the positions `at`, and the character after each place of them (N · context)."""
+    places = at[:, None] + np.arange(context)
+    return rbe.tensor(codes[places]), rbe.tensor(codes[places + 1].reshape(-1))
+
+
+def batches(codes: Codes, size: int, context: int, seed: int) -> Iterator[tuple[rbe.RBETensor, rbe.RBETensor]]:
+    """Yield random windows without end."""
+    rng = np.random.default_rng(seed)
+    while True:
+        yield windows(codes, rng.integers(0, len(codes) - context, size), context)
+
+
+def validation_loss(model: rbe.nn.Module, codes: Codes, context: int, count: int = 1000) -> float:
+    """Return the mean loss (nats) over all positions of evenly spaced windows of held-out text."""
+    model.eval()
+    at = np.linspace(0, len(codes) - context - 1, min(count, len(codes) - context)).astype(np.int64)
+    total = 0.0
+    with rbe.no_grad():
+        for i in range(0, len(at), 100):
+            x, y = windows(codes, at[i : i + 100], context)
+            total += rbe.nn.functional.cross_entropy(model(x), y, reduction="sum").item()
+    model.train()
+    return total / (len(at) * context)
+
+
+def chooser(seed: int) -> Choose:
+    """Return a function that draws a character's code by the probabilities of logits."""
+    rng = np.random.default_rng(seed)
+
+    def choose(logits: rbe.RBETensor) -> int:
+        p = logits.double().softmax().numpy()[0]
+        return int(rng.choice(len(p), p=p / p.sum()))
+
+    return choose
+
+
+def parse(description: str | None, width: int, layers: int) -> tuple[argparse.Namespace, rbe.data.Text]:
+    """Return the arguments and the text they name."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--data", required=True, help="a text file")
+    parser.add_argument("--dense", action="store_true", help="train the dense model too, side by side")
+    parser.add_argument("--only-dense", action="store_true", help="train the dense model alone")
+    parser.add_argument("--width", type=positive, default=width)
+    parser.add_argument("--layers", type=positive, default=layers)
+    parser.add_argument("--context", type=positive, default=64, help="characters of a window")
+    parser.add_argument("--batch", type=positive, default=32)
+    parser.add_argument("--steps", type=positive, default=2000)
+    parser.add_argument("--lr", type=float, default=2e-3, help="rate of dense parameters")
+    parser.add_argument("--lr-hi", type=float, default=0.05, help="rate of the packed weights' bits")
+    parser.add_argument("--lr-lo", type=float, default=0.03, help="rate of the packed weights' points")
+    parser.add_argument("--threads", type=positive, help="threads (default: all cores, or RBE_NUM_THREADS)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", type=positive, default=1, help="number of seeds; the table gives the means")
+    parser.add_argument("--start", default="ROMEO:", help="what the sample begins with")
+    parser.add_argument("--out", type=Path, default=Path("out"), help="folder of the model and the picture")
+    args = parser.parse_args()
+    try:
+        text = rbe.data.Text(args.data)
+    except rbe.FormatError as e:
+        parser.error(str(e))
+    if len(text.codes) < 20 * args.context:
+        parser.error(f"{args.data} has {len(text.codes)} characters; at least {20 * args.context} are needed")
+    if args.threads:
+        rbe.set_num_threads(args.threads)
+    args.out.mkdir(parents=True, exist_ok=True)
+    return args, text
+
+
+def compare(args: argparse.Namespace, text: rbe.data.Text, name: str, build: Callable[[bool], Any], warm_up: int) -> None:
+    """Train what `build(packed)` makes for every seed, evaluate, sample and save."""
+    split = len(text.codes) * 9 // 10
+    train_codes, held_out = text.codes[:split], text.codes[split:]
+
+    def train(packed: bool, seed: int) -> Run:
+        rbe.manual_seed(seed)
+        run = Run("packed" if packed else "dense", build(packed))
+        p = run.model.parameters()
+        optimizer: Any = (
+            rbe.optim.HybridOptimizer(p, lr=args.lr, lr_hi=args.lr_hi, lr_lo=args.lr_lo, seed=seed)
+            if packed
+            else rbe.optim.AdamW(p, lr=args.lr)
+        )
+        warm = min(warm_up, args.steps // 10)
+        schedule: Any = lr_scheduler.CosineAnnealingLR(optimizer, max(args.steps - warm, 1))
+        if warm:
+            rise = lr_scheduler.LinearLR(optimizer, 1 / warm, total_iters=warm)
+            schedule = lr_scheduler.SequentialLR(optimizer, [rise, schedule], [warm])
+        fit(run, batches(train_codes, args.batch, args.context, seed), args.steps, optimizer, schedule)
+        run.score = validation_loss(run.model, held_out, args.context)
+        return run
+
+    kinds = (False,) if args.only_dense else (True, False) if args.dense else (True,)
+    runs = side_by_side(train, range(args.seed, args.seed + args.seeds), "validation loss", ".3f", kinds)
+    first: Any = runs[0].model.eval()
+    path, figure = args.out / f"{name}.safetensors", args.out / f"{name}.png"
+    rbe.save(path, first.state_dict(), {"characters": text.characters, "width": str(args.width), "layers": str(args.layers)})
+    picture(figure, runs, name)
+    print("\n" + table(runs, "validation nats", ".3f"))
+    known = [c for c in (text.characters.find(c) for c in args.start) if c >= 0] or [0]
+    with rbe.no_grad():
+        written = text.decode(first.write(known, 400, chooser(args.seed)))
+    print(f"\nthe {runs[0].name} model writes:\n{written}\n")
+    print(f"saved {path} ({path.stat().st_size:,} bytes); picture: {figure}")
+    if runs[-1].stopped:
+        raise SystemExit(STOPPED)

@@ -1,0 +1,72 @@
+"""Train a decoder-only transformer on the characters of a text file, packed and dense side by side, and sample from it."""
+
+import rbe
+from _text import Choose, compare, parse
+from rbe import nn
+
+HEADS = 4
+WARM_UP = 100  # steps
+
+
+class Block(nn.Module):
+    """Attention to earlier positions and two linear maps, each after layer norm and added to its input."""
+
+    def __init__(self, width: int, packed: bool) -> None:
+        super().__init__()
+        linear = nn.RBELinear if packed else nn.Linear
+        attention = nn.RBEMultiheadAttention if packed else nn.MultiheadAttention
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.attention = attention(width, HEADS, batch_first=True)
+        self.up, self.down = linear(width, 4 * width), linear(4 * width, width)
+
+    def forward(self, x: rbe.RBETensor, cache: nn.KeyValueCache | None) -> rbe.RBETensor:
+        """Map (N, T, width) to the same shape."""
+        y = self.norm1(x)
+        x = x + self.attention(y, y, y, need_weights=False, is_causal=True, cache=cache)[0]
+        return x + self.down(self.up(self.norm2(x)).relu().square())  # type: ignore[no-any-return]
+
+
+class GPT(nn.Module):
+    """Embeddings of characters and positions, blocks, layer norm and a linear map to logits."""
+
+    def __init__(self, characters: int, width: int, layers: int, context: int, packed: bool) -> None:
+        super().__init__()
+        self.context = context
+        self.character, self.position = nn.Embedding(characters, width), nn.Embedding(context, width)
+        for table in (self.character, self.position):
+            nn.init.normal_(table.weight, std=0.02)
+        self.blocks = nn.ModuleList(Block(width, packed) for _ in range(layers))
+        self.norm, self.out = nn.LayerNorm(width), nn.Linear(width, characters)
+
+    def forward(self, codes: rbe.RBETensor, caches: list[nn.KeyValueCache] | None = None) -> rbe.RBETensor:
+        """Map codes (N, T) to logits (N · T, characters); with caches they follow the positions held there."""
+        start = caches[0].length if caches else 0
+        x = self.character(codes) + self.position(rbe.arange(start, start + codes.shape[1]))
+        for i, block in enumerate(self.blocks):
+            x = block(x, caches[i] if caches else None)
+        return self.out(self.norm(x)).reshape(-1, self.out.out_features)  # type: ignore[no-any-return]
+
+    def write(self, codes: list[int], length: int, choose: Choose) -> list[int]:
+        """Return `codes` continued by `length` characters; the caches spare all but the newest position."""
+        codes, wanted, fresh = list(codes), len(codes) + length, codes[-self.context :]
+        caches = [nn.KeyValueCache() for _ in self.blocks]
+        while len(codes) < wanted:
+            if caches[0].length + len(fresh) > self.context:  # begin anew with the last half of the window
+                caches, fresh = [nn.KeyValueCache() for _ in self.blocks], codes[-(self.context // 2 or 1) :]
+            logits = self(rbe.tensor([fresh]), caches)
+            fresh = [choose(logits[-1:])]
+            codes += fresh
+        return codes
+
+
+def main() -> None:
+    """Train, compare, sample, save."""
+    args, text = parse(__doc__, 128, 2)
+    if args.width % HEADS:
+        raise SystemExit(f"--width {args.width} is not divisible by {HEADS} heads")
+    characters = len(text.characters)
+    compare(args, text, "gpt", lambda packed: GPT(characters, args.width, args.layers, args.context, packed), WARM_UP)
+
+
+if __name__ == "__main__":
+    main()

@@ -25,7 +25,8 @@ from .norm import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm, RMSNorm
 from .packed import RBEActivation, RBELinear
 from .parameter import Parameter
 from .pooling import AdaptiveAvgPool1d, AdaptiveAvgPool2d, AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d
-from .recurrent import GRU, LSTM, RBEGRU, RBELSTM, RBERNN, RNN, GRUCell, LSTMCell, RNNCell
+from .recurrent import GRU, LSTM, RBEGRU, RBELSTM, RBERNN, RNN
+from .recurrent_cell import GRUCell, LSTMCell, RNNCell
 from .shape import Flatten, Identity
 from .transformer import RBETransformerEncoderLayer, TransformerEncoderLayer
 

@@ -2,7 +2,8 @@
 
 from .. import _rbe
 from .._rbe import RBETensor
-from ..errors import OutOfRangeError, ShapeError
+from ..errors import ShapeError
+from .functional.linear import padding_row
 from .module import Module
 from .parameter import Parameter
 
@@ -42,12 +43,8 @@ class RBEEmbedding(Module):
         super().__init__()
         if num_embeddings < 1 or embedding_dim < 1:
             raise ShapeError("RBEEmbedding", "sizes of at least 1", f"{num_embeddings} and {embedding_dim}")
-        if padding_idx is not None:
-            if not -num_embeddings <= padding_idx < num_embeddings:
-                wanted = f"padding_idx from {-num_embeddings} to {num_embeddings - 1}"
-                raise OutOfRangeError("RBEEmbedding", wanted, str(padding_idx))
-            padding_idx %= num_embeddings
-        self.num_embeddings, self.embedding_dim, self.padding_idx = num_embeddings, embedding_dim, padding_idx
+        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
+        self.padding_idx = padding_row("RBEEmbedding", padding_idx, num_embeddings)
         self.weight = Parameter(_rbe._random_packed([num_embeddings, embedding_dim], 1.0))
 
     def forward(self, input: RBETensor) -> RBETensor:

@@ -5,8 +5,9 @@ import math
 from .. import creation
 from .._rbe import RBETensor
 from ..dtypes import DTypeLike
-from ..errors import OutOfRangeError, ShapeError
+from ..errors import ShapeError
 from . import init
+from .functional.linear import padding_row
 from .lazy import defer
 from .module import Module
 from .parameter import Parameter
@@ -156,11 +157,7 @@ class Embedding(Module):
         creation.check_device("Embedding", device)
         if num_embeddings < 1 or embedding_dim < 1:
             raise ShapeError("Embedding", "sizes of at least 1", f"{num_embeddings} and {embedding_dim}")
-        if padding_idx is not None:
-            if not -num_embeddings <= padding_idx < num_embeddings:
-                wanted = f"padding_idx from {-num_embeddings} to {num_embeddings - 1}"
-                raise OutOfRangeError("Embedding", wanted, str(padding_idx))
-            padding_idx %= num_embeddings
+        padding_idx = padding_row("Embedding", padding_idx, num_embeddings)
         self.num_embeddings, self.embedding_dim, self.padding_idx = num_embeddings, embedding_dim, padding_idx
         self.weight = Parameter(creation.empty(num_embeddings, embedding_dim, dtype=dtype))
         init.normal_(self.weight)

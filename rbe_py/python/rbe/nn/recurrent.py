@@ -16,13 +16,14 @@ State = RBETensor | tuple[RBETensor, RBETensor]
 GATES = {"tanh": 1, "relu": 1, "lstm": 4, "gru": 3}
 
 
-def _nonlinearity(op: str, name: str) -> str:
+def nonlinearity_of(op: str, name: str) -> str:
+    """Return the name of a plain layer's nonlinearity, which is that of its cell."""
     if name not in ("tanh", "relu"):
         raise TensorError(op, "nonlinearity 'tanh' or 'relu'", repr(name))
     return name
 
 
-class _Recurrent(Module):
+class Recurrent(Module):
     """What layers and cells share: parameters named by a suffix, and all time steps of one direction."""
 
     def __init__(self, cell: str, input_size: int, hidden_size: int, bias: bool, device: object) -> None:
@@ -68,7 +69,7 @@ class _Recurrent(Module):
         return h, c
 
 
-class _Layers(_Recurrent):
+class _Layers(Recurrent):
     """Layers of both directions over whole sequences."""
 
     def __init__(
@@ -194,7 +195,7 @@ class RNN(_Layers):
     def __init__(
         self, input_size: int, hidden_size: int, num_layers: int = 1, nonlinearity: str = "tanh", *args: Any, **kwargs: Any
     ) -> None:
-        cell = _nonlinearity(type(self).__name__, nonlinearity)
+        cell = nonlinearity_of(type(self).__name__, nonlinearity)
         super().__init__(cell, input_size, hidden_size, num_layers, *args, **kwargs)
         self.nonlinearity = nonlinearity
 
@@ -236,7 +237,7 @@ class GRU(_Layers):
         super().__init__("gru", input_size, hidden_size, *args, **kwargs)
 
 
-class _Packed(_Recurrent):
+class _Packed(Recurrent):
     """Packed weights of inputs and states; biases are dense."""
 
     def _weight(self, rows: int, cols: int, dtype: DTypeLike) -> Parameter:
@@ -283,87 +284,3 @@ class RBEGRU(_Packed, GRU):
     >>> layer(rbe.randn(5, 3, 64))[0].shape, layer.weight_hh_l0.nbytes
     ((5, 3, 128), 12288)
     """
-
-
-class _Cell(_Recurrent):
-    """One time step."""
-
-    def __init__(
-        self, cell: str, input_size: int, hidden_size: int, bias: bool = True, device: object = None, dtype: DTypeLike = None
-    ) -> None:
-        super().__init__(cell, input_size, hidden_size, bias, device)
-        self._add_direction("", input_size, dtype)
-
-    def forward(self, input: RBETensor, hx: State | None = None) -> State:
-        """Return the next state (N, hidden_size), for an LSTM a pair of state and cells, from input (N, input_size); without N
-        for one sample. `hx` is the state so far, zeros by default.
-
-        Raises
-        ------
-        ShapeError
-            If the shapes do not fit.
-        """
-        if input.ndim not in (1, 2) or input.shape[-1] != self.input_size:
-            wanted = f"(N, {self.input_size}) or ({self.input_size})"
-            raise ShapeError(type(self).__name__, wanted, str(tuple(input.shape)))
-        shape = (*input.shape[:-1], self.hidden_size)
-        h, c = self._first(hx, shape, input.dtype)
-        lifted = [None if t is None else t.reshape(-1, self.hidden_size) for t in (h, c)]
-        y = self._run("", input.reshape(1, -1, self.input_size), lifted[0], lifted[1], False)  # type: ignore[arg-type]
-        return y[0].reshape(*shape) if c is None else (y[0].reshape(*shape), y[1].reshape(*shape))
-
-    def extra_repr(self) -> str:
-        """Return the sizes."""
-        return f"{self.input_size}, {self.hidden_size}, bias={self.bias}"
-
-
-class RNNCell(_Cell):
-    """One time step of an `RNN`.
-
-    Examples
-    --------
-    >>> import rbe
-    >>> rbe.nn.RNNCell(8, 16)(rbe.randn(3, 8)).shape
-    (3, 16)
-    """
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        bias: bool = True,
-        nonlinearity: str = "tanh",
-        device: object = None,
-        dtype: DTypeLike = None,
-    ) -> None:
-        super().__init__(_nonlinearity("RNNCell", nonlinearity), input_size, hidden_size, bias, device, dtype)
-        self.nonlinearity = nonlinearity
-
-
-class LSTMCell(_Cell):
-    """One time step of an `LSTM`.
-
-    Examples
-    --------
-    >>> import rbe
-    >>> h, c = rbe.nn.LSTMCell(8, 16)(rbe.randn(3, 8))
-    >>> h.shape, c.shape
-    ((3, 16), (3, 16))
-    """
-
-    def __init__(self, input_size: int, hidden_size: int, *args: Any, **kwargs: Any) -> None:
-        super().__init__("lstm", input_size, hidden_size, *args, **kwargs)
-
-
-class GRUCell(_Cell):
-    """One time step of a `GRU`.
-
-    Examples
-    --------
-    >>> import rbe
-    >>> rbe.nn.GRUCell(8, 16)(rbe.randn(3, 8)).shape
-    (3, 16)
-    """
-
-    def __init__(self, input_size: int, hidden_size: int, *args: Any, **kwargs: Any) -> None:
-        super().__init__("gru", input_size, hidden_size, *args, **kwargs)

@@ -62,6 +62,15 @@ def packed_linear(x: RBETensor, hi: Any, z: RBETensor, scale: float, bias: RBETe
     return _rbe.two_level_linear(x, words("packed_linear", hi), z, scale, bias)
 
 
+def padding_row(op: str, padding_idx: int | None, rows: int) -> int | None:
+    """Return the row of a table that receives no gradient, a negative one counted from the end."""
+    if padding_idx is None:
+        return None
+    if not -rows <= padding_idx < rows:
+        raise OutOfRangeError(op, f"padding_idx from {-rows} to {rows - 1}", str(padding_idx))
+    return padding_idx % rows
+
+
 def embedding(input: RBETensor, weight: RBETensor, padding_idx: int | None = None) -> RBETensor:
     """Return the rows `input` (int64, any shape) of `weight` (rows, width): (…, width).
 
@@ -74,12 +83,7 @@ def embedding(input: RBETensor, weight: RBETensor, padding_idx: int | None = Non
     tensor([[3., 4.],
             [1., 2.]])
     """
-    if padding_idx is not None:
-        rows = weight.shape[0]
-        if not -rows <= padding_idx < rows:
-            raise OutOfRangeError("embedding", f"padding_idx from {-rows} to {rows - 1}", str(padding_idx))
-        padding_idx %= rows
-    return weight.embedding(input, padding_idx)
+    return weight.embedding(input, padding_row("embedding", padding_idx, weight.shape[0]))
 
 
 def one_hot(input: RBETensor, num_classes: int = -1) -> RBETensor:

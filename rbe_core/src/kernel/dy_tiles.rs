@@ -1,58 +1,118 @@
-//! The upstream gradient in the order that the backward kernels read it.
+//! The upstream gradient in the orders that the backward kernels read it.
 
+use std::ops::Range;
+
+use super::family::{Family, SAMPLES};
 use super::view::{Shared, View};
 use crate::packed::TILE_ROWS;
-use crate::parallel;
 
-/// `dy` as (chunk of samples, row tile, sample of the chunk) of sixteen rows each, zero beyond the last row.
+/// `dy` cut into chunks of samples, and those into row tiles, zero beyond the last row: every tile as (sample, row), and where
+/// samples are to be in lanes as (row, sample) too, zero beyond the last sample.
 #[derive(Clone, Copy)]
 pub(super) struct DyTiles<'a> {
-    data: &'a [[f32; TILE_ROWS]],
+    rows: &'a [f32],
+    lanes: &'a [f32],
+    /// Samples.
     pub batch: usize,
     row_tiles: usize,
+    /// Family of the last chunk if it is not whole.
+    rest: Family,
 }
 
 impl<'a> DyTiles<'a> {
-    /// Samples of a chunk.
-    pub(super) const SAMPLES: usize = 32;
-
-    /// Orders `dy (batch, rows)` into `data (row tiles * batch * 16)`.
-    pub(super) fn order(dy: &[f32], w: &View<'_>, data: &'a mut [f32], shared: bool) -> DyTiles<'a> {
+    /// Orders `dy (batch, rows)` in `data` of [`DyTiles::len`] numbers. `lanes(family, dy, out)` writes a chunk as (row tile, row,
+    /// sample); `each(n, task)` calls `task(i)` for every `i` below `n`.
+    pub(super) fn order(
+        dy: &[f32],
+        w: &View<'_>,
+        rest: Family,
+        data: &'a mut [f32],
+        each: impl Fn(usize, &(dyn Fn(usize) + Sync)),
+        lanes: impl Fn(Family, &[f32], &mut [f32]) + Sync,
+    ) -> DyTiles<'a> {
         let (batch, row_tiles) = (dy.len() / w.rows, w.row_tiles());
-        let len = data.len();
-        let out = Shared::new(data, len);
-        let chunk = |c: usize| {
-            let first = c * Self::SAMPLES;
-            let here = (batch - first).min(Self::SAMPLES);
-            // SAFETY: every chunk has samples of its own.
-            let out = unsafe { out.part(0, first * row_tiles * TILE_ROWS, here * row_tiles * TILE_ROWS) };
-            for b in 0..here {
-                let row = &dy[(first + b) * w.rows..][..w.rows];
-                for (r, sixteen) in row.chunks(TILE_ROWS).enumerate() {
-                    let out = &mut out[(r * here + b) * TILE_ROWS..][..TILE_ROWS];
-                    match sixteen.first_chunk::<TILE_ROWS>() {
-                        Some(whole) => out.copy_from_slice(whole),
-                        None => {
-                            out[..sixteen.len()].copy_from_slice(sixteen);
-                            out[sixteen.len()..].fill(0.0);
-                        }
-                    }
+        assert!(data.len() == Self::len(batch, w, rest), "ordered gradient: lengths");
+        let (out_rows, out_lanes) = data.split_at_mut(batch * row_tiles * TILE_ROWS);
+        {
+            let (out_rows, out_lanes) = (Shared::whole(out_rows), Shared::whole(out_lanes));
+            let chunk = |c: usize| {
+                let (first, last) = (c * SAMPLES, ((c + 1) * SAMPLES).min(batch));
+                let dy = &dy[first * w.rows..last * w.rows];
+                let size = row_tiles * TILE_ROWS;
+                // SAFETY: every chunk has a part of its own.
+                rows_in_lanes(dy, w, unsafe { out_rows.part(0, first * size, (last - first) * size) });
+                let family = if last - first == SAMPLES { Family::Sixteen } else { rest };
+                if let Some(n) = family.lanes() {
+                    // SAFETY: as above.
+                    lanes(family, dy, unsafe { out_lanes.part(0, first * size, n * size) });
                 }
-            }
-        };
-        let chunks = batch.div_ceil(Self::SAMPLES);
-        if shared {
-            parallel::for_each(chunks, chunk)
-        } else {
-            (0..chunks).for_each(chunk)
+            };
+            each(batch.div_ceil(SAMPLES), &chunk);
         }
-        DyTiles { data: data.as_chunks().0, batch, row_tiles }
+        DyTiles { rows: out_rows, lanes: out_lanes, batch, row_tiles, rest }
     }
 
-    /// The samples of chunk `c` for row tile `r`.
+    /// Numbers that the ordered gradient takes.
+    pub(super) fn len(batch: usize, w: &View<'_>, rest: Family) -> usize {
+        let last = if batch.is_multiple_of(SAMPLES) { 0 } else { rest.lanes().unwrap_or(0) };
+        (batch + batch / SAMPLES * SAMPLES + last) * w.row_tiles() * TILE_ROWS
+    }
+
+    /// Number of chunks.
+    pub(super) fn chunks(&self) -> usize {
+        self.batch.div_ceil(SAMPLES)
+    }
+
+    /// Samples of chunk `c`.
     #[inline(always)]
-    pub(super) fn samples(&self, c: usize, r: usize) -> &'a [[f32; TILE_ROWS]] {
-        let here = (self.batch - c * Self::SAMPLES).min(Self::SAMPLES);
-        &self.data[c * Self::SAMPLES * self.row_tiles + r * here..][..here]
+    pub(super) fn samples(&self, c: usize) -> usize {
+        (self.batch - c * SAMPLES).min(SAMPLES)
+    }
+
+    /// Family of chunk `c`.
+    pub(super) fn family(&self, c: usize) -> Family {
+        if self.samples(c) == SAMPLES { Family::Sixteen } else { self.rest }
+    }
+
+    /// The chunks with sixteen samples in lanes.
+    pub(super) fn sixteens(&self) -> Range<usize> {
+        0..self.chunks() - usize::from(self.rest().is_some())
+    }
+
+    /// The last chunk if it is of another family.
+    pub(super) fn rest(&self) -> Option<(usize, Family)> {
+        let last = self.chunks().checked_sub(1)?;
+        let family = self.family(last);
+        (family != Family::Sixteen).then_some((last, family))
+    }
+
+    /// The sixteen rows of tile `r` of a chunk with `N` samples in lanes.
+    #[inline(always)]
+    pub(super) fn lanes<const N: usize>(&self, c: usize, r: usize) -> &'a [[f32; N]] {
+        &self.lanes.as_chunks().0[c * SAMPLES / N * self.row_tiles * TILE_ROWS + r * TILE_ROWS..][..TILE_ROWS]
+    }
+
+    /// The samples of tile `r` of chunk `c`.
+    #[inline(always)]
+    pub(super) fn rows(&self, c: usize, r: usize) -> &'a [[f32; TILE_ROWS]] {
+        let here = self.samples(c);
+        &self.rows.as_chunks().0[c * SAMPLES * self.row_tiles + r * here..][..here]
+    }
+}
+
+/// Writes `dy (samples, rows)` in the order (row tile, sample, row).
+fn rows_in_lanes(dy: &[f32], w: &View<'_>, out: &mut [f32]) {
+    let samples = dy.len() / w.rows;
+    for (b, row) in dy.chunks_exact(w.rows).enumerate() {
+        for (r, sixteen) in row.chunks(TILE_ROWS).enumerate() {
+            let out = &mut out[(r * samples + b) * TILE_ROWS..][..TILE_ROWS];
+            match sixteen.first_chunk::<TILE_ROWS>() {
+                Some(whole) => out.copy_from_slice(whole),
+                None => {
+                    out[..sixteen.len()].copy_from_slice(sixteen);
+                    out[sixteen.len()..].fill(0.0);
+                }
+            }
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Inner loops. `isa` says which instruction set is live; `packed` and `step` drive the products and the update of
-//! packed tensors; `scalar` holds the unsafe-free twin that every fast kernel is compared with.
+//! packed tensors, the products by `samples` and `rows`, named after what their lanes hold; `scalar` holds the
+//! unsafe-free twin that every fast kernel is compared with.
 
 pub mod activation;
 pub mod attention;
@@ -10,11 +11,20 @@ mod avx512;
 mod dense;
 mod dy_tiles;
 pub mod elementary;
+mod family;
 pub mod gemm;
 mod isa;
+#[cfg(target_arch = "x86_64")]
+mod lanes;
 mod levels;
 pub mod packed;
 pub mod recurrent;
+#[cfg(target_arch = "x86_64")]
+mod rows;
+#[cfg(target_arch = "x86_64")]
+mod samples;
+#[cfg(target_arch = "x86_64")]
+mod samples_dx;
 pub mod scalar;
 pub mod step;
 mod strip;

@@ -4,10 +4,11 @@
 
 use super::dense;
 use super::dy_tiles::DyTiles;
+use super::family::{Family, SAMPLES};
 use super::isa::{Isa, isa};
 use super::strip::{STRIP_ROWS, scratch};
 use super::view::{Shared, View};
-use crate::packed::{BITS, PackedTensor, TILE_ROWS};
+use crate::packed::{BITS, PackedTensor};
 use crate::parallel;
 
 /// One use of a packed tensor: `x (batch, cols)` went in, `dy (batch, rows)` came back.
@@ -37,6 +38,8 @@ macro_rules! by_isa {
     ($isa:expr, $kernel:ident($($argument:expr),*)) => {
         match $isa {
             #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => super::avx2::$kernel($($argument),*),
+            #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => super::avx512::$kernel($($argument),*),
             _ => unreachable!("only sets with kernels of their own come here"),
         }
@@ -45,6 +48,8 @@ macro_rules! by_isa {
 
 /// Multiplications and additions below which handing over to another thread costs more than it saves.
 const WORTH_SHARING: usize = 1 << 22;
+/// Samples of a piece of the forward product: more decode the levels less often, fewer keep their sums nearer.
+const PIECE_SAMPLES: usize = 2 * SAMPLES;
 /// Most pieces of one product.
 const PIECES: usize = 16;
 /// Fewest row tiles of a piece: fewer, and building the tables dominates.
@@ -61,35 +66,40 @@ pub fn forward(x: &[f32], batch: usize, w: &PackedTensor, bias: Option<&[f32]>, 
 fn forward_on(isa: Isa, x: &[f32], batch: usize, w: &PackedTensor, bias: Option<&[f32]>, y: &mut [f32]) {
     let (rows, cols) = (w.rows(), w.cols());
     assert!(x.len() == batch * cols && y.len() == batch * rows && bias.is_none_or(|b| b.len() == rows), "packed forward: lengths");
-    match isa {
-        Isa::Scalar | Isa::Avx2 => dense::forward(x, batch, w, bias, y),
-        Isa::Avx512 => {
-            let tiles = w.tiles();
-            let view = View::new(w, &tiles);
-            let y = Shared::new(y, rows);
-            let (samples, per) = pieces(batch, &view);
-            let (across, down) = (view.row_tiles().div_ceil(per), batch.div_ceil(samples));
-            parallel::for_each(across * down, |p| {
-                let (b, r) = (p / across * samples, p % across * per);
-                let x = &x[b * cols..(b + samples).min(batch) * cols];
-                let r = r..(r + per).min(view.row_tiles());
-                // SAFETY: `isa` is one of this machine's; every piece has rows and samples of its own.
-                unsafe { by_isa!(isa, forward(x, b, view, r, bias, y)) }
-            });
-        }
+    if isa == Isa::Scalar {
+        return dense::forward(x, batch, w, bias, y);
     }
+    let tiles = w.tiles();
+    let view = View::new(w, &tiles);
+    let y = Shared::new(y, rows);
+    let (samples, per) = pieces(batch, &view);
+    let (across, down) = (view.row_tiles().div_ceil(per), batch.div_ceil(samples));
+    parallel::for_each(across * down, |p| {
+        let (first, r) = (p / across * samples, p % across * per);
+        let r = r..(r + per).min(view.row_tiles());
+        let last = (first + samples).min(batch);
+        // Whole chunks, and what is left of the batch.
+        let family = Family::of_rest(isa, last % SAMPLES);
+        let rest = if family == Family::Sixteen { last } else { last - last % SAMPLES };
+        for (family, samples) in [(Family::Sixteen, first..rest), (family, rest..last)] {
+            if !samples.is_empty() {
+                let x = &x[samples.start * cols..samples.end * cols];
+                // SAFETY: `isa` is one of this machine's; every piece has rows and samples of its own.
+                unsafe { by_isa!(isa, forward(family, x, samples.start, view, r.clone(), bias, y)) }
+            }
+        }
+    });
 }
 
 /// Samples and row tiles of one piece of the forward product.
 fn pieces(batch: usize, w: &View<'_>) -> (usize, usize) {
-    const SAMPLES: usize = 32;
     let tiles = w.row_tiles();
     if batch * w.rows * w.cols < WORTH_SHARING {
-        return (batch.max(1), tiles);
+        return (batch.max(1).next_multiple_of(SAMPLES), tiles);
     }
-    let chunks = batch.div_ceil(SAMPLES);
+    let chunks = batch.div_ceil(PIECE_SAMPLES);
     let across = (PIECES / chunks.min(PIECES)).min(tiles.div_ceil(ROW_TILES)).max(1);
-    (SAMPLES * chunks.div_ceil(PIECES), tiles.div_ceil(across))
+    (PIECE_SAMPLES * chunks.div_ceil(PIECES), tiles.div_ceil(across))
 }
 
 /// `dx (batch, cols) = dy (batch, rows) W`.
@@ -97,7 +107,7 @@ fn pieces(batch: usize, w: &View<'_>) -> (usize, usize) {
 /// # Panics
 /// If a slice has another length.
 pub fn dx(dy: &[f32], batch: usize, w: &PackedTensor, dx: &mut [f32]) {
-    backward_on(isa(), None, dy, batch, w, Grads { dx: Some(dx), ..Grads::default() });
+    backward_on(isa(), None, dy, batch, w, Grads { dx: Some(dx), ..Grads::default() }, true);
 }
 
 fn check(factors: &[Factor<'_>], w: &PackedTensor) {
@@ -120,12 +130,18 @@ pub fn weight_gradient(factors: &[Factor<'_>], w: &PackedTensor, g: &mut [f32]) 
 /// # Panics
 /// If a slice has another length.
 pub fn level_gradient(factors: &[Factor<'_>], w: &PackedTensor, gv: &mut [f32]) {
+    level_gradient_on(isa(), factors, w, gv);
+}
+
+fn level_gradient_on(isa: Isa, factors: &[Factor<'_>], w: &PackedTensor, gv: &mut [f32]) {
     check(factors, w);
     assert!(gv.len() == w.rows() * w.blocks() * 2, "packed gradient: lengths");
-    if let ([f], true) = (factors, isa() == Isa::Avx512) {
-        return backward(*f, w, Grads { levels: Some(gv), ..Grads::default() });
+    if isa == Isa::Scalar || factors.is_empty() {
+        return dense::level_gradient(factors, w, gv);
     }
-    dense::level_gradient(factors, w, gv);
+    for (i, f) in factors.iter().enumerate() {
+        backward_on(isa, Some(f.x), f.dy, f.batch, w, Grads { levels: Some(gv), ..Grads::default() }, i == 0);
+    }
 }
 
 /// All gradients of one use that `wanted` names, in one entry into the pool.
@@ -133,10 +149,11 @@ pub fn level_gradient(factors: &[Factor<'_>], w: &PackedTensor, gv: &mut [f32]) 
 /// # Panics
 /// If a slice has another length.
 pub fn backward(f: Factor<'_>, w: &PackedTensor, wanted: Grads<'_>) {
-    backward_on(isa(), Some(f.x), f.dy, f.batch, w, wanted);
+    backward_on(isa(), Some(f.x), f.dy, f.batch, w, wanted, true);
 }
 
-fn backward_on(isa: Isa, x: Option<&[f32]>, dy: &[f32], batch: usize, w: &PackedTensor, wanted: Grads<'_>) {
+/// With `fresh` the gradient of the levels is written, else added.
+fn backward_on(isa: Isa, x: Option<&[f32]>, dy: &[f32], batch: usize, w: &PackedTensor, wanted: Grads<'_>, fresh: bool) {
     let (rows, cols, blocks) = (w.rows(), w.cols(), w.blocks());
     let fits = |have: Option<&[f32]>, want: usize| have.is_none_or(|have| have.len() == want);
     assert!(
@@ -153,7 +170,7 @@ fn backward_on(isa: Isa, x: Option<&[f32]>, dy: &[f32], batch: usize, w: &Packed
             out.iter_mut().zip(row).for_each(|(o, d)| *o += d);
         }
     }
-    if isa != Isa::Avx512 {
+    if isa == Isa::Scalar {
         return parallel::enter(|| {
             if let Some(out) = wanted.dx {
                 dense::dx(dy, batch, w, out);
@@ -165,25 +182,28 @@ fn backward_on(isa: Isa, x: Option<&[f32]>, dy: &[f32], batch: usize, w: &Packed
     }
     let tiles = w.tiles();
     let view = View::new(w, &tiles);
-    let mut ordered = scratch(view.row_tiles() * batch * TILE_ROWS);
+    let rest = Family::of_rest(isa, batch % SAMPLES);
+    let mut ordered = scratch(DyTiles::len(batch, &view, rest));
     let shared = batch * rows * cols >= WORTH_SHARING;
+    let each = |n: usize, task: &(dyn Fn(usize) + Sync)| if shared { parallel::for_each(n, task) } else { (0..n).for_each(task) };
     let run = || {
-        let dy = DyTiles::order(dy, &view, ordered.slice_mut(), shared);
+        // SAFETY: `isa` is one of this machine's.
+        let lanes = |family: Family, dy: &[f32], out: &mut [f32]| unsafe { by_isa!(isa, order(family, dy, &view, out)) };
+        let dy = DyTiles::order(dy, &view, rest, ordered.slice_mut(), each, lanes);
         // One list of pieces for both gradients: nobody waits in between.
         let dx = wanted.dx.map(|out| Shared::new(out, cols));
         let levels = wanted.levels.zip(x).map(|(out, x)| (Shared::new(out, blocks * 2), x));
-        let piece = |p: usize| {
+        each(2 * blocks, &|p| {
             let j = p % blocks;
             // SAFETY: `isa` is one of this machine's; every piece has a block column of its own of one of the outputs.
             unsafe {
                 match (p < blocks, dx, levels) {
                     (true, Some(dx), _) => by_isa!(isa, dx(dy, view, j, dx)),
-                    (false, _, Some((gv, x))) => by_isa!(isa, level_gradient(x, dy, view, j, gv)),
+                    (false, _, Some((gv, x))) => by_isa!(isa, level_gradient(x, dy, view, j, gv, fresh)),
                     _ => {}
                 }
             }
-        };
-        if shared { parallel::for_each(2 * blocks, piece) } else { (0..2 * blocks).for_each(piece) }
+        });
     };
     if shared { parallel::enter(run) } else { run() }
 }
@@ -257,16 +277,23 @@ mod tests {
             close(&format!("{} forward", isa.name()), &got, &y, cols);
             let (mut a, mut b) = (vec![f32::NAN; batch * cols], vec![f32::NAN; rows * blocks * 2]);
             let grads = Grads { dx: Some(&mut a), levels: Some(&mut b), bias: None };
-            backward_on(isa, Some(&x), &dy, batch, &w, grads);
+            backward_on(isa, Some(&x), &dy, batch, &w, grads, true);
             close(&format!("{} dx", isa.name()), &a, &dx, rows);
             close(&format!("{} levels", isa.name()), &b, &gv, batch * BITS);
+            // The same batch as two micro-batches.
+            let (front, back) = (batch / 3, batch - batch / 3);
+            let (x, dy) = (x.split_at(front * cols), dy.split_at(front * rows));
+            let factors = [Factor { x: x.0, dy: dy.0, batch: front }, Factor { x: x.1, dy: dy.1, batch: back }];
+            let mut c = vec![f32::NAN; rows * blocks * 2];
+            level_gradient_on(isa, &factors, &w, &mut c);
+            close(&format!("{} levels of two factors", isa.name()), &c, &gv, batch * BITS);
         }
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(10_000))]
         #[test]
-        fn every_kernel_agrees_with_its_twin(rows in 1usize..40, cols in 1usize..140, batch in 0usize..12, seed in 0u64..1000) {
+        fn every_kernel_agrees_with_its_twin(rows in 1usize..40, cols in 1usize..140, batch in 0usize..36, seed in 0u64..1000) {
             compare(rows, cols, batch, seed);
         }
     }
@@ -292,7 +319,7 @@ mod tests {
                 parallel::set_num_threads(threads).unwrap();
                 let (mut y, mut dx, mut gv) = (vec![0.0; batch * rows], vec![0.0; batch * cols], vec![0.0; rows * w.blocks() * 2]);
                 forward_on(isa, &x, batch, &w, None, &mut y);
-                backward_on(isa, Some(&x), &dy, batch, &w, Grads { dx: Some(&mut dx), levels: Some(&mut gv), bias: None });
+                backward_on(isa, Some(&x), &dy, batch, &w, Grads { dx: Some(&mut dx), levels: Some(&mut gv), bias: None }, true);
                 let bits: Vec<u32> = [y, dx, gv].concat().into_iter().map(f32::to_bits).collect();
                 assert!(*first.get_or_insert_with(|| bits.clone()) == bits, "{} with {threads} threads", isa.name());
             }

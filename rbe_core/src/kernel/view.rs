@@ -63,6 +63,12 @@ impl<'a, T> Shared<'a, T> {
         Shared { data: data.as_mut_ptr(), len: data.len(), width, life: PhantomData }
     }
 
+    /// All of it as one row.
+    pub(super) fn whole(data: &'a mut [T]) -> Shared<'a, T> {
+        let width = data.len();
+        Shared::new(data, width)
+    }
+
     /// Elements `start..start + len` of row `row`.
     ///
     /// # Panics

@@ -1,5 +1,11 @@
 //! Kernels for AVX2 with FMA.
 
+mod dx;
+mod lanes;
+mod products;
+mod rows;
 mod step;
 
+pub(super) use lanes::{across_halves, transpose};
+pub(super) use products::{dx, forward, level_gradient, order};
 pub(super) use step::{accumulate_row, charge_row, points};

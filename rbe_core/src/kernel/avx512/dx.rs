@@ -3,37 +3,12 @@
 
 use std::arch::x86_64::*;
 
-use super::subset::{load, load_words};
+use super::lanes::{load, load_words, store};
 use crate::kernel::dy_tiles::DyTiles;
-use crate::kernel::levels::tile_levels;
+use crate::kernel::family::SAMPLES;
+use crate::kernel::samples_dx::Columns;
 use crate::kernel::view::{Shared, View};
-use crate::packed::{BITS, TILE_ROWS, Tile};
-
-/// One tile made ready: levels of the rows, and for every column the bits of the sixteen rows.
-#[derive(Clone, Copy)]
-#[repr(C, align(64))]
-struct Columns {
-    bits: [[u16; TILE_ROWS]; 4],
-    v0: [f32; TILE_ROWS],
-    gap: [f32; TILE_ROWS],
-}
-
-#[inline]
-#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,fma")]
-fn columns(tile: &Tile, scale: f32) -> Columns {
-    let mut out = Columns { bits: [[0; 16]; 4], v0: [0.0; 16], gap: [0.0; 16] };
-    tile_levels(tile, scale, &mut out.v0, &mut out.gap);
-    for r in 0..TILE_ROWS {
-        out.gap[r] -= out.v0[r];
-    }
-    for (half, words) in [&tile.low, &tile.high].into_iter().enumerate() {
-        let words = load_words(words);
-        for k in 0..32 {
-            out.bits[2 * half + k / 16][k % 16] = _mm512_test_epi32_mask(words, _mm512_set1_epi32((1u32 << k) as i32));
-        }
-    }
-    out
-}
+use crate::packed::BITS;
 
 #[inline]
 #[target_feature(enable = "avx512f")]
@@ -41,27 +16,22 @@ fn lanes(index: impl Fn(u32) -> u32) -> __m512i {
     load_words(&std::array::from_fn(|l| index(l as u32)))
 }
 
-/// Columns of block `j` of `dx (batch, cols)`.
+/// Columns of block `j` of `dx (batch, cols)` for the samples of chunk `c`.
 ///
 /// # Safety
 /// The machine must have AVX-512 F, DQ, BW and VL; nobody else may touch these columns of `dx`.
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,fma")]
-pub(in crate::kernel) unsafe fn dx(dy: DyTiles<'_>, w: View<'_>, j: usize, dx: Shared<'_, f32>) {
-    let tiles: Vec<Columns> = (0..w.row_tiles()).map(|r| columns(w.tile(r, j), w.scale)).collect();
-    for c in 0..dy.batch.div_ceil(DyTiles::SAMPLES) {
-        let here = (dy.batch - c * DyTiles::SAMPLES).min(DyTiles::SAMPLES);
-        let mut b = 0;
-        while b < here {
-            let first = (c, b);
-            // SAFETY: the caller owns these columns.
-            b += unsafe {
-                match here - b {
-                    4.. => samples::<4>(&tiles, dy, first, &w, j, dx),
-                    2.. => samples::<2>(&tiles, dy, first, &w, j, dx),
-                    _ => samples::<1>(&tiles, dy, first, &w, j, dx),
-                }
-            };
-        }
+pub(super) unsafe fn rows(tiles: &[Columns], dy: DyTiles<'_>, c: usize, w: &View<'_>, j: usize, dx: Shared<'_, f32>) {
+    let mut b = 0;
+    while b < dy.samples(c) {
+        // SAFETY: the caller owns these columns.
+        b += unsafe {
+            match dy.samples(c) - b {
+                4.. => samples::<4>(tiles, dy, (c, b), w, j, dx),
+                2.. => samples::<2>(tiles, dy, (c, b), w, j, dx),
+                _ => samples::<1>(tiles, dy, (c, b), w, j, dx),
+            }
+        };
     }
 }
 
@@ -85,11 +55,11 @@ unsafe fn samples<const B: usize>(
     let mut sums = [[_mm512_setzero_ps(); 4]; B];
     let mut base = [_mm512_setzero_ps(); B];
     for (r, tile) in tiles.iter().enumerate() {
-        let upstream: &[[f32; 16]; B] = match dy.samples(c, r)[b..].first_chunk() {
+        let upstream: &[[f32; 16]; B] = match dy.rows(c, r)[b..].first_chunk() {
             Some(upstream) => upstream,
             None => return B,
         };
-        let (v0, gap) = (load(&tile.v0), load(&tile.gap));
+        let (v0, gap) = (load(&tile.levels.v0), load(&tile.levels.gap));
         let mut tables = [[_mm512_setzero_ps(); 4]; B];
         for i in 0..B {
             let d = load(&upstream[i]);
@@ -106,7 +76,7 @@ unsafe fn samples<const B: usize>(
         }
         for q in 0..4 {
             // SAFETY: sixteen 16-bit words are readable.
-            let i0 = _mm512_cvtepu16_epi32(unsafe { _mm256_loadu_si256(tile.bits[q].as_ptr().cast()) });
+            let i0 = _mm512_cvtepu16_epi32(unsafe { _mm256_loadu_si256(tile.bits[16 * q..][..16].as_ptr().cast()) });
             let (i1, i2, i3) = (_mm512_srli_epi32::<4>(i0), _mm512_srli_epi32::<8>(i0), _mm512_srli_epi32::<12>(i0));
             for i in 0..B {
                 let t = &tables[i];
@@ -121,10 +91,10 @@ unsafe fn samples<const B: usize>(
         let base = _mm512_set1_ps(_mm512_reduce_add_ps(base[i]));
         let mut out = [0.0f32; BITS];
         for (q, out) in out.as_chunks_mut::<16>().0.iter_mut().enumerate() {
-            super::subset::store(out, _mm512_add_ps(base, sums[i][q]));
+            store(out, _mm512_add_ps(base, sums[i][q]));
         }
         // SAFETY: the caller owns these columns.
-        unsafe { dx.part(c * DyTiles::SAMPLES + b + i, j * BITS, used) }.copy_from_slice(&out[..used]);
+        unsafe { dx.part(c * SAMPLES + b + i, j * BITS, used) }.copy_from_slice(&out[..used]);
     }
     B
 }

@@ -1,0 +1,89 @@
+//! The products, for AVX-512.
+
+use std::ops::Range;
+
+use super::lanes::Avx512;
+use crate::kernel::dy_tiles::DyTiles;
+use crate::kernel::family::Family;
+use crate::kernel::view::{Shared, View};
+use crate::kernel::{rows, samples, samples_dx};
+
+/// Rows `tiles` of `y (batch, rows)` for `x (samples, cols)`, the samples from `first` on.
+///
+/// # Safety
+/// The machine must have AVX-512 F, DQ, BW and VL with FMA and BMI2; nobody else may touch these elements of `y`.
+#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
+pub(in crate::kernel) unsafe fn forward(
+    family: Family,
+    x: &[f32],
+    first: usize,
+    w: View<'_>,
+    tiles: Range<usize>,
+    bias: Option<&[f32]>,
+    y: Shared<'_, f32>,
+) {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        let s = Avx512::new();
+        match family {
+            Family::Rows => rows::forward(s, x, first, w, tiles, bias, y),
+            Family::Eight => no_kernel(family),
+            Family::Sixteen => samples::forward::<_, 16>(s, x, first, w, tiles, bias, y),
+        }
+    }
+}
+
+/// Columns of block `j` of `dx (batch, cols)`.
+///
+/// # Safety
+/// The machine must have AVX-512 F, DQ, BW and VL with FMA and BMI2; nobody else may touch these columns of `dx`.
+#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
+pub(in crate::kernel) unsafe fn dx(dy: DyTiles<'_>, w: View<'_>, j: usize, dx: Shared<'_, f32>) {
+    let mut columns = samples_dx::column_scratch(&w);
+    // SAFETY: as the caller vouches.
+    unsafe {
+        let s = Avx512::new();
+        samples_dx::columns::<_, 16>(s, &w, j, columns.slice_mut());
+        for c in 0..dy.chunks() {
+            match dy.family(c) {
+                Family::Rows => super::dx::rows(columns.slice(), dy, c, &w, j, dx),
+                Family::Eight => no_kernel(Family::Eight),
+                Family::Sixteen => samples_dx::dx::<_, 16>(s, columns.slice(), dy, c, &w, j, dx),
+            }
+        }
+    }
+}
+
+/// Block column `j` of `gv (rows, blocks * 2)`: the gradient of the levels for `x (batch, cols)` is added, or with `fresh`
+/// written.
+///
+/// # Safety
+/// The machine must have AVX-512 F, DQ, BW and VL with FMA and BMI2; nobody else may touch this block column of `gv`.
+#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
+pub(in crate::kernel) unsafe fn level_gradient(x: &[f32], dy: DyTiles<'_>, w: View<'_>, j: usize, gv: Shared<'_, f32>, fresh: bool) {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        let s = Avx512::new();
+        // At any batch: the sums of the lanes, which samples in lanes need at the end of every row, cost more than they save.
+        rows::level_gradient(s, x, dy, 0..dy.chunks(), w, j, gv, fresh);
+    }
+}
+
+/// Writes `dy (samples, rows)` of one chunk as (row tile, row, sample).
+///
+/// # Safety
+/// The machine must have AVX-512 F, DQ, BW and VL with FMA and BMI2.
+#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
+pub(in crate::kernel) unsafe fn order(family: Family, dy: &[f32], w: &View<'_>, out: &mut [f32]) {
+    // SAFETY: as the caller vouches.
+    let s = unsafe { Avx512::new() };
+    match family {
+        Family::Rows => {}
+        Family::Eight => no_kernel(family),
+        Family::Sixteen => samples::order::<_, 16>(s, dy, w, out),
+    }
+}
+
+fn no_kernel(family: Family) {
+    unreachable!("AVX-512 has no kernels for {family:?}");
+}

@@ -3,7 +3,7 @@
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense};
 use super::table;
 use super::unfold::{Columns, samples, scratch};
-use super::window::Windows;
+use super::window::{Windows, check_size};
 use crate::array::{Array, Dims};
 use crate::dispatch_float;
 use crate::dtype::{DType, Float};
@@ -54,6 +54,7 @@ impl Conv {
             return Err(RbeError::shape(OP, expected, format!("{w:?}")));
         }
         let columns = Columns::new(OP, &self.windows, channels / groups, size)?;
+        check_size(OP, &[n, w[0], columns.rows()])?;
         let chunk = (ROWS / (columns.rows() * columns.cols()).max(1)).clamp(1, n.max(1));
         Ok(Plan { columns, samples: n, groups, outputs: w[0] / groups, chunk })
     }

@@ -40,15 +40,54 @@ struct MaxPool {
     ceil: bool,
 }
 
-/// Takes over, into `best` and its places `at`, every `S`-th element of `source` that is larger, or NaN; `place` is that of
-/// the first.
-fn take_larger<const S: usize, T: Float>(source: &[T], stride: usize, place: usize, best: &mut [T], at: &mut [i64]) {
-    let stride = if S > 0 { S } else { stride };
-    for (i, ((v, best), at)) in source.chunks(stride).zip(best).zip(at).enumerate() {
-        let v = v[0];
-        let larger = (v > *best) | v.is_nan();
-        *best = if larger { v } else { *best };
-        *at = if larger { (place + i * stride) as i64 } else { *at };
+/// First and one past the last position along an axis.
+type Range = (usize, usize);
+
+/// Largest element of a window of a plane of `w` columns and its place, the first of equals; NaN is above everything.
+fn largest<T: Float>(plane: &[T], w: usize, rows: Range, cols: Range, steps: [usize; 2]) -> (T, i64) {
+    let (mut best, mut at) = (T::of(f64::NEG_INFINITY), rows.0 * w + cols.0);
+    for y in (rows.0..rows.1).step_by(steps[0]) {
+        for x in (cols.0..cols.1).step_by(steps[1]) {
+            let v = plane[y * w + x];
+            if v > best || v.is_nan() {
+                (best, at) = (v, y * w + x);
+            }
+        }
+    }
+    (best, at as i64)
+}
+
+/// As [`largest`] for the `K` by `K` window that begins at `start`: unrolled, and with selections for branches, which the
+/// processor would guess wrong half the time.
+fn largest_square<const K: usize, T: Float>(plane: &[T], w: usize, start: usize) -> (T, i64) {
+    let (mut best, mut at) = (T::of(f64::NEG_INFINITY), start);
+    for row in 0..K {
+        let from = start + row * w;
+        for (k, v) in plane[from..from + K].iter().enumerate() {
+            let larger = (*v > best) | v.is_nan();
+            best = if larger { *v } else { best };
+            at = if larger { from + k } else { at };
+        }
+    }
+    (best, at as i64)
+}
+
+/// [`largest`] of the windows of one row of them, quick for whole windows of `K` by `K`.
+fn largest_of_row<const K: usize, T: Float>(
+    plane: &[T],
+    w: usize,
+    rows: Range,
+    cols: &[Range],
+    steps: [usize; 2],
+    out: (&mut [T], &mut [i64]),
+) {
+    let whole = K > 0 && rows.1 - rows.0 == K;
+    for ((best, at), cols) in out.0.iter_mut().zip(out.1).zip(cols) {
+        (*best, *at) = if whole && cols.1 - cols.0 == K {
+            largest_square::<K, T>(plane, w, rows.0 * w + cols.0)
+        } else {
+            largest(plane, w, rows, *cols, steps)
+        };
     }
 }
 
@@ -56,38 +95,30 @@ impl MaxPool {
     const NAME: &str = "max_pool";
 
     /// Largest element of every window, and its position in its plane (int64), the first of equals.
-    ///
-    /// The windows of a row are compared together, one of their elements after the other.
     fn largest(&self, x: &Array) -> Result<(Array, Array)> {
         let (_, size) = planes(Self::NAME, x)?;
         check_padding(Self::NAME, &self.windows)?;
         let counts = self.windows.counts(Self::NAME, size, self.ceil)?;
         let ([h, w], [down, across], x) = (size, self.windows.slides, x.contiguous());
         let (shape, len, each) = (with_size(x.shape(), counts), counts[0] * counts[1], PIECE.div_ceil((h * w).max(1)));
+        let square = (down.kernel == across.kernel && down.dilation == 1 && across.dilation == 1).then_some(down.kernel);
+        let cols: Vec<_> = (0..counts[1]).map(|i| across.range(i, w)).collect();
         dispatch_float!(Self::NAME, x.dtype(), T => {
-            let compare = match across.stride {
-                1 => take_larger::<1, T>,
-                2 => take_larger::<2, T>,
-                _ => take_larger::<0, T>,
+            let row = match square {
+                Some(2) => largest_of_row::<2, T>,
+                Some(3) => largest_of_row::<3, T>,
+                _ => largest_of_row::<0, T>,
             };
             let (source, places) = (x.read::<T>(), Array::zeros(DType::I64, &shape));
             let values = Array::build(&shape, |values: &mut [T]| {
                 let mut places = places.write::<i64>();
                 let mut pieces: Vec<_> = values.chunks_mut(each * len).zip(places.chunks_mut(each * len)).collect();
                 parallel::map_mut(&mut pieces, |p, (values, places)| {
-                    let rows = values.chunks_exact_mut(counts[1]).zip(places.chunks_exact_mut(counts[1]));
-                    for (i, (best, at)) in rows.enumerate() {
+                    let out = values.chunks_exact_mut(counts[1]).zip(places.chunks_exact_mut(counts[1]));
+                    for (i, (best, at)) in out.enumerate() {
                         let plane = &source[(p * each + i / counts[0]) * h * w..][..h * w];
-                        let (first, end) = down.range(i % counts[0], h);
-                        best.fill(T::of(f64::NEG_INFINITY));
-                        at.iter_mut().enumerate().for_each(|(i, at)| *at = (first * w + across.range(i, w).0) as i64);
-                        for row in (first..end).step_by(down.dilation) {
-                            for k in 0..across.kernel {
-                                let (windows, start) = across.visits(k, counts[1], w);
-                                let place = row * w + start;
-                                compare(&plane[place..(row + 1) * w], across.stride, place, &mut best[windows.clone()], &mut at[windows]);
-                            }
-                        }
+                        let rows = down.range(i % counts[0], h);
+                        row(plane, w, rows, &cols, [down.dilation, across.dilation], (best, at));
                     }
                 });
             });

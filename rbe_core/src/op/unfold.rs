@@ -2,7 +2,7 @@
 
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule};
 use super::table;
-use super::window::Windows;
+use super::window::{Windows, check_size};
 use crate::array::Array;
 use crate::dispatch_float;
 use crate::dtype::Float;
@@ -26,6 +26,8 @@ impl Columns {
         let counts = windows.counts(op, size, false)?;
         let slides = &windows.slides;
         let padded = [0, 1].map(|a| size[a] + slides[a].padding.0 + slides[a].padding.1);
+        check_size(op, &[channels, padded[0], padded[1]])?;
+        check_size(op, &[counts[0], counts[1], channels, slides[0].kernel, slides[1].kernel])?;
         let runs = (0..channels * slides[0].kernel)
             .map(|i| (i / slides[0].kernel * padded[0] + i % slides[0].kernel * slides[0].dilation) * padded[1])
             .collect();
@@ -147,6 +149,7 @@ impl Op for Unfold {
         let x = x.array(0)?.contiguous();
         let (n, columns) = self.columns(x.shape())?;
         let (rows, cols, sample) = (columns.rows(), columns.cols(), columns.sample());
+        check_size(Self::NAME, &[n, rows, cols])?;
         dispatch_float!(Self::NAME, x.dtype(), T => {
             let source = x.read::<T>();
             Ok(Array::build(&[n, rows, cols], |out: &mut [T]| parallel::for_each_piece(out, rows * cols, |i, piece| {

@@ -39,14 +39,6 @@ impl Slide {
         let first = if start >= pad { start - pad } else { (pad - start).div_ceil(self.dilation) * self.dilation + start - pad };
         (first, (start + self.reach()).saturating_sub(pad).min(size))
     }
-
-    /// Which of `count` windows have their `k`-th element inside an axis of `size`, and where the first of them has it.
-    pub fn visits(&self, k: usize, count: usize, size: usize) -> (std::ops::Range<usize>, usize) {
-        let (at, pad) = (k * self.dilation, self.padding.0);
-        let first = pad.saturating_sub(at).div_ceil(self.stride);
-        let end = (size + pad).saturating_sub(at).div_ceil(self.stride).min(count);
-        if first < end { (first..end, first * self.stride + at - pad) } else { (0..0, 0) }
-    }
 }
 
 /// Windows over one or two spatial axes, the last of a tensor.
@@ -101,6 +93,15 @@ impl Windows {
 /// Calls `f` with `x`, whose last `axes` (one or two) are spatial, as a tensor of two spatial axes.
 pub(super) fn on_planes(axes: usize, x: &RBETensor, f: impl FnOnce(&RBETensor) -> Result<RBETensor>) -> Result<RBETensor> {
     if axes == 2 || x.shape().is_empty() { f(x) } else { f(&x.unsqueeze(-2)?)?.squeeze(Some(-2)) }
+}
+
+/// Fails where a tensor of these axes could not be counted in bytes.
+pub(super) fn check_size(op: &'static str, axes: &[usize]) -> Result<()> {
+    let bytes = axes.iter().try_fold(size_of::<f64>(), |p, n| p.checked_mul(*n));
+    match bytes.filter(|b| *b <= isize::MAX as usize) {
+        Some(_) => Ok(()),
+        None => Err(RbeError::value(op, "windows that fit into memory", format!("{axes:?} elements"))),
+    }
 }
 
 /// Number of planes of `x` (…, height, width) and their size.

@@ -62,10 +62,10 @@ def test_the_page_works_as_it_is_written(tmp_path):
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
         lines.insert(lines.index(line + "\n") + 1, code)
         path.write_text("".join(lines), encoding="utf-8")
-    # Dependencies are those of the tree itself: only its own crates are compiled.
+    # Dependencies are those of the tree itself (of the whole workspace, as `make test` has it): only its crates are compiled.
     env = {**os.environ, "CARGO_TARGET_DIR": str(ROOT / "target"), "PYO3_PYTHON": sys.executable}
-    assert "test result: ok" in run("cargo", "test", "-p", "rbe_core", "--test", "gradcheck", cwd=tree, env=env)
-    run("cargo", "build", "-p", "rbe_py", cwd=tree, env=env)
+    assert "test result: ok" in run("cargo", "test", "--workspace", "--test", "gradcheck", cwd=tree, env=env)
+    run("cargo", "build", "--workspace", cwd=tree, env=env)
     suffix = sysconfig.get_config_var("SHLIB_SUFFIX") or ".so"
     built = next(p for p in (ROOT / "target" / "debug").iterdir() if p.name in ("lib_rbe.so", "lib_rbe.dylib", "_rbe.dll"))
     shutil.copyfile(built, tree / "rbe_py" / "python" / "rbe" / f"_rbe.abi3{suffix}")

@@ -98,6 +98,7 @@ def test_convolutions_count():
     conv = nn.Conv2d(4, 6, 3, padding=1, groups=2)
     found = summary(conv, (2, 4, 8, 8))
     assert found.macs == 2 * 8 * 8 * 6 * 2 * 9
+    assert summary(conv, (4, 8, 8)).macs == 8 * 8 * 6 * 2 * 9
 
 
 def test_the_graph_is_a_picture_of_what_ran(tmp_path):

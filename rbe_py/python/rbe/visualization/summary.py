@@ -94,7 +94,7 @@ def _macs(module: Module, output: RBETensor) -> int:
     total = 0
     for p in module._parameters.values():
         if p is not None and p.ndim >= 2:
-            channels = output.shape[1 if p.ndim > 2 else -1]
+            channels = output.shape[-(p.ndim - 1)]  # before as many spatial axes as the weight has
             total += output.numel() // max(channels, 1) * math.prod(p.shape)
     return total
 

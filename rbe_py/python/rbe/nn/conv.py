@@ -146,14 +146,30 @@ class Conv2d(_Conv):
 
 
 class LazyConv1d(Conv1d):
-    """`Conv1d` without in_channels, which the first input decides."""
+    """`Conv1d` without in_channels, which the first input decides.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> layer = rbe.nn.LazyConv1d(8, 3)
+    >>> layer(rbe.ones(2, 4, 9)).shape, layer.in_channels
+    ((2, 8, 7), 4)
+    """
 
     def __init__(self, out_channels: int, kernel_size: Sizes, *args: Any, **kwargs: Any) -> None:
         super().__init__(None, out_channels, kernel_size, *args, **kwargs)
 
 
 class LazyConv2d(Conv2d):
-    """`Conv2d` without in_channels, which the first input decides."""
+    """`Conv2d` without in_channels, which the first input decides.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> layer = rbe.nn.LazyConv2d(8, 3)
+    >>> layer(rbe.ones(2, 4, 9, 9)).shape, layer.in_channels
+    ((2, 8, 7, 7), 4)
+    """
 
     def __init__(self, out_channels: int, kernel_size: Sizes, *args: Any, **kwargs: Any) -> None:
         super().__init__(None, out_channels, kernel_size, *args, **kwargs)

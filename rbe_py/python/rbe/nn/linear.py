@@ -110,7 +110,15 @@ class Linear(Affine):
 
 
 class LazyLinear(Linear):
-    """`Linear` without in_features, which the first input decides."""
+    """`Linear` without in_features, which the first input decides.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> layer = rbe.nn.LazyLinear(3)
+    >>> layer(rbe.ones(2, 5)).shape, layer.in_features
+    ((2, 3), 5)
+    """
 
     def __init__(self, out_features: int, bias: bool = True, device: object = None, dtype: DTypeLike = None) -> None:
         super().__init__(None, out_features, bias, device, dtype)

@@ -8,7 +8,7 @@ OUT ?= out
 RUST := $(shell find rbe_core rbe_py/src -name '*.rs' -o -name Cargo.toml 2>/dev/null) Cargo.toml Cargo.lock
 SOURCES := rbe_py/python rbe_py/examples tests benches
 
-.PHONY: help train test test-torch lint docs bench bench-quick bench-smoke clean
+.PHONY: help train test test-page test-isa test-torch lint docs bench bench-quick bench-smoke clean
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
@@ -48,6 +48,16 @@ $(TORCH_VENV)/.built: $(VENV)/.built
 
 test-torch: $(TORCH_VENV)/.built ## Compare with torch, which this installs
 	$(TORCH_VENV)/bin/python -m pytest -m torch
+
+test-page: $(VENV)/.built ## Follow design/add-an-op.md to the letter in a copy of the tree
+	$(BIN)/python -m pytest -m build
+
+# A set that is forced and missing fails at import: such sets are left out here, and `make test` runs the best one.
+test-isa: $(VENV)/.built ## Run the tests of the package on every instruction set of this machine
+	for isa in scalar avx2 avx512; do \
+	  if ! RBE_ISA=$$isa $(BIN)/python -c 'import rbe' 2>/dev/null; then echo "no $$isa here"; continue; fi; \
+	  echo "RBE_ISA=$$isa"; RBE_ISA=$$isa $(BIN)/python -m pytest -q || exit; \
+	done
 
 bench: $(TORCH_VENV)/.built ## Measure kernels, and packed layers against torch's dense ones
 	cargo bench -p rbe_benches

@@ -48,6 +48,7 @@ def test_every_place_is_there_once():
         assert code.strip()
 
 
+@pytest.mark.build
 @pytest.mark.skipif(shutil.which("cargo") is None, reason="builds the extension")
 def test_the_page_works_as_it_is_written(tmp_path):
     tree = tmp_path / "rbe"

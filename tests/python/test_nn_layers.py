@@ -315,10 +315,16 @@ def test_clipping_by_other_norms(norm_type):
 
 
 def test_batch_norm_keeps_its_digits_far_from_zero():
-    x = np.random.default_rng(0).normal(1e4, 1.0, (64, 5)).astype(np.float32)
-    y = nn.functional.batch_norm(rbe.from_numpy(x), None, None, training=True).numpy()
-    wide = x.astype(np.float64)
-    np.testing.assert_allclose(y, (wide - wide.mean(0)) / np.sqrt(wide.var(0) + 1e-5), atol=2e-3)
+    rng = np.random.default_rng(0)
+    x, dy = rng.normal(1e4, 1.0, (64, 5)).astype(np.float32), rng.normal(size=(64, 5)).astype(np.float32)
+    t = rbe.from_numpy(x).requires_grad_()
+    y = nn.functional.batch_norm(t, None, None, training=True)
+    y.backward(rbe.from_numpy(dy))
+    wide, up = x.astype(np.float64), dy.astype(np.float64)
+    scale = 1 / np.sqrt(wide.var(0) + 1e-5)
+    normed = (wide - wide.mean(0)) * scale
+    np.testing.assert_allclose(y.detach().numpy(), normed, atol=1e-6)
+    np.testing.assert_allclose(t.grad.numpy(), scale * (up - up.mean(0) - normed * (up * normed).mean(0)), atol=1e-6)
 
 
 def test_packed_activation_works_in_float64():

@@ -172,23 +172,24 @@ impl Op for BatchNorm {
                 follow(&r.var, &unbiased, r.momentum)?;
             }
             let scale: Vec<f64> = var.iter().map(|v| 1.0 / (v + self.eps).sqrt()).collect();
-            let stats = Array::build(&[c, 2], |out: &mut [T]| {
-                for (i, o) in out.chunks_exact_mut(2).enumerate() {
+            // The mean comes off before the scaling, in two parts: folded into the shift, or rounded, it would cancel the
+            // digits of x where it is large beside the deviation.
+            let stats = Array::build(&[c, 3], |out: &mut [T]| {
+                for (i, o) in out.chunks_exact_mut(3).enumerate() {
                     o[0] = T::of(mean[i]);
-                    o[1] = T::of(scale[i]);
+                    o[1] = T::of(mean[i] - o[0].wide());
+                    o[2] = T::of(scale[i]);
                 }
             });
             let (w, b) = (weight.as_ref().map(Array::read::<T>), bias.as_ref().map(Array::read::<T>));
-            let line: Vec<[T; 2]> = (0..c)
-                .map(|i| {
-                    let gain = T::of(scale[i]) * w.as_ref().map_or(T::of(1.0), |w| w[i]);
-                    [gain, b.as_ref().map_or(T::of(0.0), |b| b[i]) - T::of(mean[i]) * gain]
-                })
-                .collect();
+            let of_channel = stats.read::<T>();
             let value = runs.map(a.shape(), &source, &source, |i| {
-                let [gain, shift] = line[i];
-                move |x: T, _| x * gain + shift
+                let [mean, rest, scale] = [0, 1, 2].map(|k| of_channel[3 * i + k]);
+                let gain = scale * w.as_ref().map_or(T::of(1.0), |w| w[i]);
+                let shift = b.as_ref().map_or(T::of(0.0), |b| b[i]);
+                move |x: T, _| (x - mean - rest) * gain + shift
             });
+            drop(of_channel);
             Ok(Output { value, kept: [stats].into_iter().collect() })
         })
     }
@@ -202,25 +203,19 @@ impl Op for BatchNorm {
             let (dy, x, stats, w) = (dy.read::<T>(), x.read::<T>(), stats.read::<T>(), weight.as_ref().map(Array::read::<T>));
             // Sums over N and L of dy and of dy · x̂, one pair a channel.
             let mut total = runs.sums(&dy, &x, |i| {
-                let mean = stats[2 * i];
-                move |d: T, x: T| [d.wide(), (d * (x - mean)).wide()]
+                let (mean, rest) = (stats[3 * i], stats[3 * i + 1]);
+                move |d: T, x: T| [d.wide(), (d * (x - mean - rest)).wide()]
             });
-            total.iter_mut().enumerate().for_each(|(i, t)| t[1] *= stats[2 * i + 1].wide());
+            total.iter_mut().enumerate().for_each(|(i, t)| t[1] *= stats[3 * i + 2].wide());
             let count = runs.count() as f64;
             let mut grads = cx.one(|| {
-                let line: Vec<[T; 3]> = (0..runs.c)
-                    .map(|i| {
-                        let (mean, scale) = (stats[2 * i], stats[2 * i + 1]);
-                        let gain = scale * w.as_ref().map_or(T::of(1.0), |w| w[i]);
-                        // dx = gain (dy - mean(dy) - x̂ mean(dy x̂)) in training, gain dy with fixed statistics
-                        let [s, sx] = if self.training { total[i].map(|t| T::of(t / count)) } else { [T::of(0.0); 2] };
-                        let slope = gain * sx * scale;
-                        [gain, mean * slope - gain * s, slope]
-                    })
-                    .collect();
                 Ok(runs.map(cx.shape(0), &dy, &x, |i| {
-                    let [gain, shift, slope] = line[i];
-                    move |d: T, x: T| gain * d + shift - slope * x
+                    let [mean, rest, scale] = [0, 1, 2].map(|k| stats[3 * i + k]);
+                    let gain = scale * w.as_ref().map_or(T::of(1.0), |w| w[i]);
+                    // dx = gain (dy - mean(dy) - x̂ mean(dy x̂)) in training, gain dy with fixed statistics
+                    let [s, sx] = if self.training { total[i].map(|t| T::of(t / count)) } else { [T::of(0.0); 2] };
+                    let slope = sx * scale;
+                    move |d: T, x: T| gain * (d - s - slope * (x - mean - rest))
                 }))
             })?;
             for i in 1..cx.arity() {

@@ -146,6 +146,7 @@ impl RBETensor {
     /// # Errors
     /// `Shape` unless there is exactly one; `DType` for a packed tensor.
     pub fn item(&self) -> Result<f64> {
+        crate::graph::note_read(self, "item");
         self.array("item")?.item()
     }
 

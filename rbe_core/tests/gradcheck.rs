@@ -105,6 +105,14 @@ fn elementwise(c: &mut Cases) {
     let exact: Vec<f64> = (0..6).map(|i| f64::from(i) / 8.0 - 0.3125).collect();
     let exact = RBETensor::new(&exact, &[2, 3]).unwrap().requiring_grad().unwrap();
     let coarse = Tolerance { eps: 1.0 / 1024.0, ..Tolerance::default() };
+    let chain = |x: &[RBETensor]| {
+        let y = x[0].mul(&x[1])?.tanh()?.add(&x[2])?;
+        y.square()?.mul(&y)?.sigmoid()?.sub(&x[0])
+    };
+    let inputs = vec![t(1, &[3, 4]), t(2, &[3, 4]), t(3, &[1])];
+    let (_, captured) = rbe_core::graph::capture(&inputs, || Ok(vec![chain(&inputs)?])).expect("a chain of recorded operations");
+    assert!(captured.names().iter().any(|name| name.starts_with("fused(")));
+    c.add("fused", inputs, move |x| Ok(captured.run(x)?.remove(0)));
     c.0.entry("cast")
         .or_default()
         .push(Box::new(move || gradcheck(|x| x[0].cast(DType::F32)?.square()?.cast(DType::F64), std::slice::from_ref(&exact), coarse)));

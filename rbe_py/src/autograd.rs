@@ -274,6 +274,10 @@ impl Op for Custom {
         &self.rule
     }
 
+    fn replays(&self) -> bool {
+        false // the result was computed before
+    }
+
     fn forward(&self, _inputs: Inputs<'_>) -> rbe_core::Result<Output> {
         Ok(self.result.clone().into())
     }

@@ -67,7 +67,9 @@ fn parse(shape: &[usize], index: &Bound<'_, PyAny>) -> PyResult<Parsed> {
             arrays.push(None);
             continue;
         }
-        let array = operand(item, None)?.array("index").or_raise()?.clone();
+        let index = operand(item, None)?;
+        rbe_core::graph::note_read(&index, "an index");
+        let array = index.array("index").or_raise()?.clone();
         // An empty list is an empty integer index.
         let array = if array.numel() == 0 && array.dtype() == DType::F32 { array.cast(DType::I64) } else { array };
         match array.dtype() {

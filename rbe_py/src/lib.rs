@@ -2,6 +2,7 @@
 
 mod arrange;
 mod autograd;
+mod capture;
 mod create;
 mod error;
 mod index;
@@ -28,6 +29,8 @@ mod _rbe {
     use crate::autograd::{
         Hook, Node, PackedGradient, backward, checkpoint, custom_op, execute, grad, gradcheck, is_grad_enabled, set_grad_enabled,
     };
+    #[pymodule_export]
+    use crate::capture::{Captured, capture};
     #[pymodule_export]
     use crate::create::{
         arange, encode, full, get_rng_state, manual_seed, packed, rand, randint, randn, random_packed, randperm, set_rng_state,

@@ -100,7 +100,10 @@ pub fn batch_norm(
 ) -> PyResult<RBETensor> {
     let running = match (running_mean, running_var) {
         (Some(mean), Some(var)) => {
-            let array = |t: &RBETensor| -> PyResult<Array> { Ok(t.inner.array("batch_norm").or_raise()?.clone()) };
+            let array = |t: &RBETensor| -> PyResult<Array> {
+                rbe_core::graph::note_read(&t.inner, "running statistics");
+                Ok(t.inner.array("batch_norm").or_raise()?.clone())
+            };
             Some(Running { mean: array(mean)?, var: array(var)?, momentum })
         }
         _ => None,
@@ -134,6 +137,7 @@ pub fn rbe_activation(py: Python<'_>, x: &RBETensor, hi: &RBETensor, z: &RBETens
 
 /// The words of an int64 tensor.
 pub fn words(hi: &RBETensor) -> PyResult<Vec<u64>> {
+    rbe_core::graph::note_read(&hi.inner, "state bits");
     let array = hi.inner.array("hi").or_raise()?;
     Ok(array.to_vec::<i64>().or_raise()?.into_iter().map(i64::cast_unsigned).collect())
 }

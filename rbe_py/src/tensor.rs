@@ -81,7 +81,12 @@ pub fn operand(object: &Bound<'_, PyAny>, like: Option<DType>) -> PyResult<rbe_c
     if let Ok(tensor) = object.cast::<RBETensor>() {
         return Ok(tensor.get().inner.clone());
     }
-    let scalar = |dtype: DType, v: f64| rbe_core::RBETensor::from_array(Array::full(dtype, &[], v));
+    let constant = |array: Array| {
+        let t = rbe_core::RBETensor::from_array(array);
+        rbe_core::graph::note_constant(&t);
+        t
+    };
+    let scalar = |dtype: DType, v: f64| constant(Array::full(dtype, &[], v));
     if object.is_instance_of::<PyBool>() {
         return Ok(scalar(DType::Bool, if object.extract::<bool>()? { 1.0 } else { 0.0 }));
     }
@@ -89,7 +94,7 @@ pub fn operand(object: &Bound<'_, PyAny>, like: Option<DType>) -> PyResult<rbe_c
         let v: i64 = object.extract()?;
         return Ok(match like {
             Some(d) if d.is_float() => scalar(d, v as f64),
-            _ => rbe_core::RBETensor::from_array(Array::scalar(v)),
+            _ => constant(Array::scalar(v)),
         });
     }
     if object.is_instance_of::<PyFloat>() {
@@ -145,6 +150,7 @@ impl RBETensor {
     }
 
     fn item(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        rbe_core::graph::note_read(&self.inner, "item");
         let array = self.inner.array("item").or_raise()?;
         let v = array.item().or_raise()?;
         Ok(match array.dtype() {
@@ -241,6 +247,7 @@ impl RBETensor {
 
     /// Holder of the memory, for NumPy.
     fn _memory(&self) -> PyResult<ArrayHolder> {
+        rbe_core::graph::note_read(&self.inner, "numpy");
         Ok(ArrayHolder::new(self.inner.array("numpy").or_raise()?.clone()))
     }
 

@@ -20,7 +20,7 @@ def test_examples_of(name):
 PUBLIC = ["rbe"] + [
     f"rbe.{name}"
     for name in (
-        "autograd", "config", "cuda", "data", "errors", "io", "memory", "nn", "nn.functional", "nn.init", "nn.utils", "ops", "optim",
+        "autograd", "config", "cuda", "data", "errors", "io", "jit", "memory", "nn", "nn.functional", "nn.init", "nn.utils", "ops", "optim",
         "optim.lr_scheduler", "profiler", "testing", "trainer", "visualization",
     )
 ]  # fmt: skip

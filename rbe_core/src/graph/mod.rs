@@ -2,6 +2,7 @@
 
 mod anomaly;
 mod cache;
+mod capture;
 mod checkpoint;
 mod custom;
 mod engine;
@@ -13,6 +14,8 @@ mod scheduler;
 
 pub use anomaly::{Origin, is_debug_mode, set_debug_mode};
 pub use cache::{Factor, Gradient, GradientCache, RBEGradient};
+pub(crate) use capture::note_change;
+pub use capture::{Captured, capture, note_constant, note_read};
 pub use checkpoint::{Segment, checkpoint};
 pub use custom::{Backward, Forward, Operation};
 pub(crate) use engine::add;

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use super::anomaly::{self, Trace};
 use super::cache::Gradient;
+use super::capture;
 use super::mode::is_grad_enabled;
 use super::profile::{Phase, measured};
 use crate::array::{Array, Dims};
@@ -241,7 +242,14 @@ pub fn apply(op: impl Op, inputs: &[&RBETensor]) -> Result<RBETensor> {
     apply_shared(op, inputs)
 }
 
-fn apply_shared(op: Arc<dyn Op>, inputs: &[&RBETensor]) -> Result<RBETensor> {
+/// As [`apply`], of an operation that is kept.
+pub(crate) fn apply_shared(op: Arc<dyn Op>, inputs: &[&RBETensor]) -> Result<RBETensor> {
+    let output = run(op.clone(), inputs)?;
+    capture::note(&op, inputs, &output);
+    Ok(output)
+}
+
+fn run(op: Arc<dyn Op>, inputs: &[&RBETensor]) -> Result<RBETensor> {
     let rule = op.rule();
     if inputs.len() < rule.arity.0 || inputs.len() > rule.arity.1 {
         return Err(RbeError::graph(rule.name.clone(), format!("{} to {} inputs", rule.arity.0, rule.arity.1), inputs.len()));

@@ -1,5 +1,8 @@
 //! Arithmetic of two tensors under broadcasting.
 
+use std::sync::Arc;
+
+use super::fused::{Elementwise, ElementwiseOf};
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule};
 use super::table;
 use crate::array::{Array, zip, zip3};
@@ -55,9 +58,27 @@ fn name<F: BinaryFn>() -> &'static str {
     }
 }
 
+impl<F: BinaryFn, T: Float> ElementwiseOf<T> for Binary<F> {
+    fn value(&self, x: &[&[T]], out: &mut [T]) {
+        for ((o, a), b) in out.iter_mut().zip(x[0]).zip(x[1]) {
+            *o = F::f(*a, *b);
+        }
+    }
+
+    fn slope(&self, k: usize, dy: &[T], x: &[&[T]], _y: &[T], into: &mut [T]) {
+        for (((o, d), a), b) in into.iter_mut().zip(dy).zip(x[0]).zip(x[1]) {
+            *o += *d * if k == 0 { F::da(*a, *b) } else { F::db(*a, *b) };
+        }
+    }
+}
+
 impl<F: BinaryFn> Op for Binary<F> {
     fn rule(&self) -> &Rule {
         F::RULE
+    }
+
+    fn elementwise(self: Arc<Self>) -> Option<Arc<dyn Elementwise>> {
+        Some(self)
     }
 
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {

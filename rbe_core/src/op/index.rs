@@ -282,6 +282,7 @@ impl RBETensor {
     /// `Index` for a position outside the axis.
     pub fn index_select(&self, axis: isize, index: &RBETensor) -> Result<RBETensor> {
         let axis = normalize_axis("index_select", axis, self.shape().len())?;
+        crate::graph::note_read(index, "an index");
         self.index(&Picks::new(self.shape(), &[(axis, index.array("index_select")?.clone())], false)?)
     }
 
@@ -329,6 +330,7 @@ impl RBETensor {
     /// `Graph` where the change would have to be recorded: a tensor that requires grad while recording is on. `Value` for a
     /// broadcast view, several of whose elements are one.
     pub fn writable(&self, op: &'static str) -> Result<&Array> {
+        crate::graph::note_change();
         if self.requires_grad() && is_grad_enabled() {
             return Err(RbeError::graph(
                 op,

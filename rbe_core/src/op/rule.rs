@@ -1,9 +1,11 @@
 //! What an operation is to the tape.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::fused::Elementwise;
 use crate::array::Array;
 use crate::error::{RbeError, Result};
 use crate::graph::Gradient;
@@ -249,6 +251,21 @@ impl<'a> Cx<'a> {
 pub trait Op: Send + Sync + 'static {
     /// Row of the rule table.
     fn rule(&self) -> &Rule;
+
+    /// What it is, for those who read the operations of a captured function.
+    fn describe(&self) -> String {
+        self.rule().name.to_string()
+    }
+
+    /// Whether forward depends on the inputs alone, so that it may run again on others.
+    fn replays(&self) -> bool {
+        true
+    }
+
+    /// The function of single elements, if it is one: what [`super::Fused`] joins.
+    fn elementwise(self: Arc<Self>) -> Option<Arc<dyn Elementwise>> {
+        None
+    }
 
     /// The result of the operation on `inputs`.
     ///

@@ -56,6 +56,7 @@ rules! {
     CLAMP: "clamp", (1, 1), X;
     CAST: "cast", (1, 1), NOTHING;
     DROPOUT: "dropout", (1, 1), NOTHING;
+    FUSED: "fused", ANY, INPUTS;
     // over axes
     SUM: "sum", (1, 1), NOTHING;
     MEAN: "mean", (1, 1), NOTHING;

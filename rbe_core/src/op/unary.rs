@@ -1,5 +1,8 @@
 //! Element-wise functions of one tensor: pure pairs of value and derivative.
 
+use std::sync::Arc;
+
+use super::fused::{Elementwise, ElementwiseOf};
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule};
 use super::table;
 use crate::array::{Array, map, zip};
@@ -29,9 +32,28 @@ fn name(rule: &'static Rule) -> &'static str {
     }
 }
 
+impl<F: UnaryFn, T: Float> ElementwiseOf<T> for Unary<F> {
+    fn value(&self, x: &[&[T]], out: &mut [T]) {
+        for (o, x) in out.iter_mut().zip(x[0]) {
+            *o = self.0.f(*x);
+        }
+    }
+
+    fn slope(&self, _k: usize, dy: &[T], x: &[&[T]], y: &[T], into: &mut [T]) {
+        let saved = if F::RULE.saves.has_output() { y } else { x[0] };
+        for ((o, d), s) in into.iter_mut().zip(dy).zip(saved) {
+            *o += *d * self.0.df(*s);
+        }
+    }
+}
+
 impl<F: UnaryFn> Op for Unary<F> {
     fn rule(&self) -> &Rule {
         F::RULE
+    }
+
+    fn elementwise(self: Arc<Self>) -> Option<Arc<dyn Elementwise>> {
+        Some(self)
     }
 
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {

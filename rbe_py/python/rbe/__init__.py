@@ -4,7 +4,24 @@ Weights live in 128-bit blocks from the first step to the shipped file; there is
 """
 
 from . import _methods as _methods
-from . import autograd, config, cuda, data, errors, io, memory, nn, ops, optim, profiler, testing, trainer, utils, visualization
+from . import (
+    autograd,
+    config,
+    cuda,
+    data,
+    errors,
+    io,
+    jit,
+    memory,
+    nn,
+    ops,
+    optim,
+    profiler,
+    testing,
+    trainer,
+    utils,
+    visualization,
+)
 from ._rbe import (
     RBEGradient,
     RBETensor,
@@ -176,7 +193,7 @@ __all__ = [
     "floor_divide", "from_dlpack", "from_numpy", "from_torch", "full", "full_like", "gather", "ge", "get_default_dtype",
     "get_num_threads", "get_rng_state", "gt", "index_select", "int64", "io", "is_debug_mode", "is_grad_enabled", "is_tensor",
     "isa",
-    "isfinite", "isinf", "isnan", "le", "linspace", "load",
+    "isfinite", "isinf", "isnan", "jit", "le", "linspace", "load",
     "load_torch_state_dict", "log", "log1p", "log_softmax", "logical_and", "logical_not",
     "logical_or", "logical_xor", "logsumexp", "lt", "manual_seed", "masked_fill", "matmul", "max", "maximum", "mean",
     "memory", "min", "minimum", "mul", "narrow", "ne", "neg", "nn", "no_grad", "nonzero", "norm",

@@ -16,10 +16,12 @@ __all__ = [
     "RBEGradient",
     "RBETensor",
     "_ArrayHolder",
+    "_Captured",
     "_Dense",
     "_Hybrid",
     "__version__",
     "_backward",
+    "_capture",
     "_checkpoint",
     "_custom_op",
     "_encode",
@@ -578,3 +580,10 @@ def _raise_error(name: str) -> None: ...
 def _profile_start() -> _bool: ...
 def _profile_stop() -> list[tuple[str, str, int, _float, _float, int]]: ...
 def _set_debug_mode(origin: Callable[[], str] | None) -> None: ...
+
+@final
+class _Captured:
+    def run(self, inputs: Sequence[RBETensor]) -> list[RBETensor]: ...
+    def names(self) -> list[str]: ...
+
+def _capture(function: Callable[[], list[RBETensor]], inputs: Sequence[RBETensor]) -> tuple[list[RBETensor], _Captured]: ...

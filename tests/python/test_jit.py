@@ -130,6 +130,7 @@ custom = rbe.register_operation("custom", lambda x: x * 2.0, lambda dy, y, x: dy
         (lambda x: x * x.detach().numpy().sum(), "numpy"),
         (lambda x: x + rbe.tensor([1.0, 2.0]), "other means"),
         (custom, "custom"),
+        (lambda x: rbe.autograd.checkpoint(lambda x: x.exp(), x), "checkpoint"),
         (lambda x: x.detach().clone().add_(1.0), "values"),
         (lambda x: x[rbe.tensor([1, 0])], "index"),
         (lambda x: x.index_select(0, x.argsort()), "index"),

@@ -46,6 +46,10 @@ impl Op for Checkpoint {
         &self.rule
     }
 
+    fn replays(&self) -> bool {
+        false // the value was computed before
+    }
+
     fn forward(&self, _: Inputs<'_>) -> Result<Output> {
         let value = self.value.lock().take();
         value.map(Output::from).ok_or_else(|| RbeError::graph("checkpoint", "to be recorded once", "a second time"))

@@ -169,14 +169,15 @@ impl Fused {
             let (before, rest) = slopes.split_at_mut(j);
             let args: SmallVec<[&[T]; 2]> = step.arguments.iter().map(|a| self.argument(*a, x, values, n)).collect();
             for (k, a) in step.arguments.iter().enumerate() {
-                let target: Option<&mut [T]> = if *a >= self.inputs {
-                    Some(&mut before[*a - self.inputs][..n])
+                let at = wanted.iter().position(|w| w == a);
+                let target: &mut [T] = if *a >= self.inputs {
+                    &mut before[*a - self.inputs][..n]
+                } else if let Some(at) = at {
+                    &mut *into[at]
                 } else {
-                    wanted.iter().position(|w| w == a).map(|at| &mut *into[at])
+                    continue;
                 };
-                if let Some(target) = target {
-                    ElementwiseOf::<T>::slope(&*step.function, k, &rest[0][..n], &args, &values[j][..n], target);
-                }
+                ElementwiseOf::<T>::slope(&*step.function, k, &rest[0][..n], &args, &values[j][..n], target);
             }
         }
     }

@@ -161,9 +161,25 @@ pub struct Sum {
     subtract: bool,
 }
 
+impl<T: Float> ElementwiseOf<T> for Sum {
+    fn value(&self, x: &[&[T]], out: &mut [T]) {
+        let pairs = out.iter_mut().zip(x[0]).zip(x[1]);
+        if self.subtract { pairs.for_each(|((o, a), b)| *o = *a - *b) } else { pairs.for_each(|((o, a), b)| *o = *a + *b) }
+    }
+
+    fn slope(&self, k: usize, dy: &[T], _x: &[&[T]], _y: &[T], into: &mut [T]) {
+        let pairs = into.iter_mut().zip(dy);
+        if self.subtract && k == 1 { pairs.for_each(|(o, d)| *o = *o - *d) } else { pairs.for_each(|(o, d)| *o += *d) }
+    }
+}
+
 impl Op for Sum {
     fn rule(&self) -> &Rule {
         if self.subtract { &table::SUB } else { &table::ADD }
+    }
+
+    fn elementwise(self: Arc<Self>) -> Option<Arc<dyn Elementwise>> {
+        Some(self)
     }
 
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {

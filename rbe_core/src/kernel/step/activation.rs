@@ -7,6 +7,10 @@ use super::{BETA_G, FULL_CHARGE, State, StepParams, StepStats, corrections, foll
 use crate::kernel::activation::MIN_RADIUS;
 use crate::packed::{BITS, CYCLE_BITS, Cycle, PackedTensor, TILE_ROWS};
 
+/// Rate of an activation's charges over that of weights. A flip there changes a whole feature by much more than Δ_j, a first
+/// order term, foresees: at the rate of weights some networks diverge (`benches/python/activations.py`).
+const SHARE: f32 = 0.01;
+
 /// As [`super::step`] for the blocks of an activation: `delta (rows, 11)` is the change of the loss for each flip (+inf where
 /// there is none), `g (rows, 2)` the Euclidean gradient of the points. Two flips that are valid alone may not be together;
 /// then only the one that lowers the loss more is made.
@@ -31,7 +35,7 @@ pub fn step_activation(w: &PackedTensor, state: &mut State, delta: &[f64], g: &[
         let hi = tile.hi(lane);
         let mut flipped = 0u64;
         for k in 0..CYCLE_BITS {
-            let change = p.lr_hi * FULL_CHARGE * evidence[n * CYCLE_BITS + k] as f32 * row_scale[n] * col_scale[k];
+            let change = SHARE * p.lr_hi * FULL_CHARGE * evidence[n * CYCLE_BITS + k] as f32 * row_scale[n] * col_scale[k];
             let (next, flip) = discharge(charges[n * BITS + k], change, uniform(n, k, stream));
             charges[n * BITS + k] = next;
             flipped |= u64::from(flip && delta[n * CYCLE_BITS + k].is_finite()) << k;

@@ -18,7 +18,7 @@ class HybridOptimizer(Optimizer):
     ----------
     params : iterable of tensors, or of dicts with "params" and rates of their own
     lr_hi : float
-        Rate of the charges.
+        Rate of the charges; those of activations move at a hundredth of it.
     lr_lo : float
         Rate of the points: length of a step in the disk.
     lr : float

@@ -19,8 +19,9 @@ pub struct Buffer {
 enum Owner {
     Pool(Block),
     /// Kept only for its destructor.
-    #[allow(dead_code)]
-    Foreign(Box<dyn Any + Send + Sync>),
+    Foreign {
+        _owner: Box<dyn Any + Send + Sync>,
+    },
     Empty,
 }
 
@@ -52,7 +53,7 @@ impl Buffer {
     /// # Safety
     /// `ptr` must be valid for reads and writes of `len` bytes for as long as `owner` lives, and initialised.
     pub unsafe fn foreign(ptr: NonNull<u8>, len: usize, owner: Box<dyn Any + Send + Sync>) -> Buffer {
-        Buffer { ptr, len, owner: Owner::Foreign(owner) }
+        Buffer { ptr, len, owner: Owner::Foreign { _owner: owner } }
     }
 
     /// Bytes in use.
@@ -67,7 +68,7 @@ impl Buffer {
 
     /// Whether the memory belongs to another owner (a NumPy array, a DLPack capsule).
     pub fn is_foreign(&self) -> bool {
-        matches!(self.owner, Owner::Foreign(_))
+        matches!(self.owner, Owner::Foreign { .. })
     }
 
     /// Address of the first byte.

@@ -11,7 +11,18 @@ const NEAR: f32 = 0.6;
 /// `v0` and `v1` of every row: `scale · log_0(z)`, relative error below 1e-6 for `|z|` up to `1 - 1e-3`.
 #[inline(always)]
 pub(super) fn tile_levels(tile: &Tile, scale: f32, v0: &mut [f32; TILE_ROWS], v1: &mut [f32; TILE_ROWS]) {
-    let mut t = [0.0f32; TILE_ROWS];
+    let ratio = log_ratios(tile);
+    for r in 0..TILE_ROWS {
+        let factor = scale * ratio[r];
+        v0[r] = tile.z0[r] * factor;
+        v1[r] = tile.z1[r] * factor;
+    }
+}
+
+/// `2 artanh|z| / |z|` of every row.
+#[inline(always)]
+pub(super) fn log_ratios(tile: &Tile) -> [f32; TILE_ROWS] {
+    let (mut t, mut out) = ([0.0f32; TILE_ROWS], [0.0f32; TILE_ROWS]);
     let mut far = false;
     for r in 0..TILE_ROWS {
         t[r] = tile.z0[r] * tile.z0[r] + tile.z1[r] * tile.z1[r];
@@ -21,9 +32,7 @@ pub(super) fn tile_levels(tile: &Tile, scale: f32, v0: &mut [f32; TILE_ROWS], v1
     }
     if far {
         for r in 0..TILE_ROWS {
-            let factor = scale * far_factor(tile.z0[r], tile.z1[r]);
-            v0[r] = tile.z0[r] * factor;
-            v1[r] = tile.z1[r] * factor;
+            out[r] = far_factor(tile.z0[r], tile.z1[r]);
         }
     } else {
         for r in 0..TILE_ROWS {
@@ -31,11 +40,10 @@ pub(super) fn tile_levels(tile: &Tile, scale: f32, v0: &mut [f32; TILE_ROWS], v1
             for c in NEAR_SERIES[..9].iter().rev() {
                 sum = sum.mul_add(t[r], *c);
             }
-            let factor = scale * sum;
-            v0[r] = tile.z0[r] * factor;
-            v1[r] = tile.z1[r] * factor;
+            out[r] = sum;
         }
     }
+    out
 }
 
 /// `2 artanh|z| / |z|` anywhere in the disk: with `q = (1+r)/(1-r)` and any `e` near `log2 q`,

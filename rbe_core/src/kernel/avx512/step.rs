@@ -3,16 +3,18 @@
 use std::arch::x86_64::*;
 
 use super::super::packed::Factor;
-use super::super::step::{FULL_CHARGE, HYSTERESIS, accumulate_row as accumulate, charge, points as of_points};
+use super::super::step::{accumulate_row as accumulate, charge, points as of_points};
 use crate::packed::BITS;
 
-/// Twin of [`charge::row`], to the bit: the same roundings in the same order.
+/// Twin of [`charge::row`], to the bit in charges and flips: 64 charges in a register.
+///
+/// A charge above its random byte is a number of 16 bits that counts parts, to which evidence is added with saturation: an
+/// addition and a shift for 32 weights.
 ///
 /// # Safety
 /// AVX-512 must be available.
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
 pub(in super::super) unsafe fn charge_row(row: charge::Row<'_>) -> u32 {
-    const FLOOR: i32 = _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC;
     let charge::Row { g, hi, rate, col_scale, charges, squares, square, block, stream } = row;
     let width = hi.len() * BITS;
     assert!(
@@ -20,54 +22,55 @@ pub(in super::super) unsafe fn charge_row(row: charge::Row<'_>) -> u32 {
         "charges: lengths"
     );
     let lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    let (minus, full, hysteresis) = (_mm512_set1_ps(-0.0), _mm512_set1_ps(FULL_CHARGE), _mm512_set1_ps(HYSTERESIS));
-    let (byte, half, step) = (_mm512_set1_epi32(255), _mm512_set1_ps(0.5), _mm512_set1_ps(1.0 / 256.0));
-    let (mut total, mut flips) = (_mm512_setzero_ps(), 0);
+    // Packing 64 numbers to bytes leaves them in the order of these fours, which is an order and its own inverse.
+    let fours = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    let (minus, most) = (_mm512_set1_ps(-0.0), _mm512_set1_ps(charge::MOST));
+    let hysteresis = _mm512_set1_epi8(charge::HYSTERESIS as i8);
+    let (mut total, mut flips) = ([_mm512_setzero_ps(); 4], 0);
     for (j, hi) in hi.iter_mut().enumerate() {
         let counter = (((block + j) * 16) as u32).wrapping_add(stream);
         let random = hash(_mm512_add_epi32(_mm512_set1_epi32(counter.cast_signed()), lanes));
         let rate = _mm512_set1_ps(rate[j]);
-        let mut flipped = 0u64;
+        let mut parts = [_mm512_setzero_si512(); 4];
         for q in 0..4 {
             let at = j * BITS + q * 16;
-            // SAFETY: `at + 16 <= width`, the length of all four slices.
-            let (g, scale, charge, squares_now) = unsafe {
-                (
-                    _mm512_loadu_ps(g.as_ptr().add(at)),
-                    _mm512_loadu_ps(col_scale.as_ptr().add(at)),
-                    _mm_loadu_si128(charges.as_ptr().add(at).cast()),
-                    _mm512_loadu_ps(squares.as_ptr().add(at)),
-                )
+            // SAFETY: `at + 16 <= width`, the length of all three slices.
+            let (g, scale, sums) = unsafe {
+                let sums = squares.as_mut_ptr().add(at);
+                (_mm512_loadu_ps(g.as_ptr().add(at)), _mm512_loadu_ps(col_scale.as_ptr().add(at)), sums)
             };
             let evidence = _mm512_mul_ps(_mm512_mul_ps(rate, g), scale);
             // A set bit turns the evidence around.
             let evidence = _mm512_mask_xor_ps(evidence, (*hi >> (16 * q)) as u16, evidence, minus);
-            let of_group = _mm512_and_si512(_mm512_srl_epi32(random, _mm_cvtsi32_si128(8 * q as i32)), byte);
-            let u = _mm512_mul_ps(_mm512_add_ps(_mm512_cvtepi32_ps(of_group), half), step);
-            let charge = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(charge));
-            let moved = _mm512_roundscale_ps::<FLOOR>(_mm512_add_ps(_mm512_add_ps(charge, evidence), u));
-            let flip = _mm512_cmp_ps_mask::<_CMP_LT_OQ>(moved, _mm512_setzero_ps());
-            let next = _mm512_min_ps(_mm512_mask_sub_ps(moved, flip, hysteresis, moved), full);
-            let gg = _mm512_mul_ps(g, g);
-            total = _mm512_add_ps(total, gg);
-            flipped |= u64::from(flip) << (16 * q);
+            // Numbers too low for 32 bits become the lowest.
+            parts[q] = _mm512_cvtps_epi32(_mm512_min_ps(evidence, most));
+            total[q] = _mm512_fmadd_ps(g, g, total[q]);
             // SAFETY: as above.
-            unsafe {
-                _mm_storeu_si128(charges.as_mut_ptr().add(at).cast(), _mm512_cvtepi32_epi8(_mm512_cvttps_epi32(next)));
-                _mm512_storeu_ps(squares.as_mut_ptr().add(at), _mm512_add_ps(squares_now, gg));
-            }
+            unsafe { _mm512_storeu_ps(sums, _mm512_fmadd_ps(g, g, _mm512_loadu_ps(sums))) };
         }
+        // SAFETY: `j * BITS + BITS <= width`, the length of the charges.
+        let at = unsafe { charges.as_mut_ptr().add(j * BITS) };
+        // SAFETY: as above.
+        let now = _mm512_permutexvar_epi32(fours, unsafe { _mm512_loadu_si512(at.cast()) });
+        let random = _mm512_permutexvar_epi32(fours, random);
+        let moved = |above: __m512i, a: __m512i, b: __m512i| _mm512_srai_epi16::<8>(_mm512_adds_epi16(above, _mm512_packs_epi32(a, b)));
+        let moved = _mm512_packs_epi16(
+            moved(_mm512_unpacklo_epi8(random, now), parts[0], parts[1]),
+            moved(_mm512_unpackhi_epi8(random, now), parts[2], parts[3]),
+        );
+        let moved = _mm512_permutexvar_epi32(fours, moved);
+        let flipped = _mm512_movepi8_mask(moved);
+        // SAFETY: as above.
+        unsafe { _mm512_storeu_si512(at.cast(), _mm512_mask_subs_epi8(moved, flipped, hysteresis, moved)) };
         flips += flipped.count_ones();
         *hi ^= flipped;
     }
-    let mut lanes = [0.0f32; 16];
-    // SAFETY: sixteen numbers.
-    unsafe { _mm512_storeu_ps(lanes.as_mut_ptr(), total) };
-    *square = lanes.iter().sum();
+    let total = _mm512_add_ps(_mm512_add_ps(total[0], total[1]), _mm512_add_ps(total[2], total[3]));
+    *square = _mm512_reduce_add_ps(total);
     flips
 }
 
-/// Twin of [`noise::hash`](super::super::step), whose seed has been added.
+/// Sixteen of the hashes of a step's random numbers (`noise::hash`), whose seed has been added.
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
 fn hash(x: __m512i) -> __m512i {
     let x = _mm512_xor_si512(x, _mm512_srli_epi32::<16>(x));

@@ -1,8 +1,9 @@
 //! One optimiser step of the blocks of an activation.
 
+use super::charge::{PARTS, discharge};
 use super::moments::inverse_roots;
-use super::noise::{stream, uniform};
-use super::plain::{discharge, point};
+use super::noise::{byte, stream};
+use super::plain::point;
 use super::{BETA_G, FULL_CHARGE, State, StepParams, StepStats, corrections, follow};
 use crate::kernel::activation::MIN_RADIUS;
 use crate::packed::{BITS, CYCLE_BITS, Cycle, PackedTensor, TILE_ROWS};
@@ -35,8 +36,8 @@ pub fn step_activation(w: &PackedTensor, state: &mut State, delta: &[f64], g: &[
         let hi = tile.hi(lane);
         let mut flipped = 0u64;
         for k in 0..CYCLE_BITS {
-            let change = SHARE * p.lr_hi * FULL_CHARGE * evidence[n * CYCLE_BITS + k] as f32 * row_scale[n] * col_scale[k];
-            let (next, flip) = discharge(charges[n * BITS + k], change, uniform(n, k, stream));
+            let change = SHARE * p.lr_hi * FULL_CHARGE * PARTS * evidence[n * CYCLE_BITS + k] as f32 * row_scale[n] * col_scale[k];
+            let (next, flip) = discharge(charges[n * BITS + k], change, byte(n, k, stream));
             charges[n * BITS + k] = next;
             flipped |= u64::from(flip && delta[n * CYCLE_BITS + k].is_finite()) << k;
         }

@@ -1,8 +1,29 @@
-//! Charges of one row's bits, without branches, so that a compiler can keep sixteen weights in a vector.
+//! Charges of bits: what evidence does to one, and to a row of them without branches, so that a compiler can keep many in a
+//! vector.
 
-use super::noise::hash;
-use super::{FULL_CHARGE, HYSTERESIS};
+use super::noise::words;
 use crate::packed::BITS;
+
+/// Parts of a unit of charge in which evidence is counted: a random byte decides what becomes of them.
+pub(in super::super) const PARTS: f32 = 256.0;
+/// Evidence that empties or fills any charge, in parts.
+pub(in super::super) const MOST: f32 = 32767.0;
+/// Charge added to a fresh flip: it must be contradicted, not merely doubted.
+pub(in super::super) const HYSTERESIS: i32 = 38; // 0.3 of a full charge
+
+/// The charge moved by `evidence` parts, rounded stochastically by a random byte, and whether its bit flips.
+///
+/// `floor((n + byte) / 256)` of a whole number n of parts has the mean n / 256.
+#[inline(always)]
+pub(in super::super) fn discharge(charge: u8, evidence: f32, byte: u8) -> (u8, bool) {
+    // A minimum that takes MOST for NaN, as vector instructions do.
+    let parts = if evidence < MOST { evidence } else { MOST };
+    // The cast saturates; -32768 parts empty any charge.
+    let parts = (parts.round_ties_even() as i32).max(-32768);
+    let moved = ((i32::from(charge) << 8 | i32::from(byte)) + parts).min(32767) >> 8;
+    let next = if moved < 0 { (HYSTERESIS - moved).min(127) } else { moved };
+    (next as u8, moved < 0)
+}
 
 /// One row of weights with what its charges need.
 pub(in super::super) struct Row<'a> {
@@ -10,7 +31,7 @@ pub(in super::super) struct Row<'a> {
     pub g: &'a [f32],
     /// State bits (blocks); flipped in place.
     pub hi: &'a mut [u64],
-    /// `127 lr_hi sign(v1 - v0) / sqrt(row moment)` of each block.
+    /// `127 · 256 lr_hi sign(v1 - v0) / sqrt(row moment)` of each block.
     pub rate: &'a [f32],
     /// `1 / sqrt(column moment)` (blocks * 64), 0 at unused bits.
     pub col_scale: &'a [f32],
@@ -35,11 +56,7 @@ pub(in super::super) fn row(row: Row<'_>) -> u32 {
         let range = j * BITS..(j + 1) * BITS;
         let (g, scale) = (&row.g[range.clone()], &row.col_scale[range.clone()]);
         let (charges, squares) = (&mut row.charges[range.clone()], &mut row.squares[range]);
-        let counter = ((row.block + j) * 16) as u32;
-        let mut random = [0u32; 16];
-        for (i, r) in random.iter_mut().enumerate() {
-            *r = hash(counter.wrapping_add(i as u32), row.stream);
-        }
+        let random: [u8; BITS] = bytemuck::cast(words(row.block + j, row.stream).map(u32::to_le));
         let mut flipped = 0u64;
         for q in 0..4 {
             let mut marks = [0u32; 16];
@@ -48,12 +65,8 @@ pub(in super::super) fn row(row: Row<'_>) -> u32 {
                 // Bit k of hi moves to the sign bit: a set bit turns the evidence around.
                 let sign = ((*hi >> (q * 16)) as u32 >> i & 1) << 31;
                 let evidence = f32::from_bits((row.rate[j] * g[k] * scale[k]).to_bits() ^ sign);
-                let u = ((random[i] >> (8 * q) & 255) as f32 + 0.5) * (1.0 / 256.0);
-                let moved = (f32::from(charges[k]) + evidence + u).floor();
-                let flip = moved < 0.0;
-                let charge = if flip { HYSTERESIS - moved } else { moved };
-                let charge = if charge < FULL_CHARGE { charge } else { FULL_CHARGE };
-                charges[k] = charge as i32 as u8; // a whole number from 0 to 127
+                let (next, flip) = discharge(charges[k], evidence, random[k]);
+                charges[k] = next;
                 marks[i] = u32::from(flip) << i;
                 let gg = g[k] * g[k];
                 square[i] += gg;
@@ -66,4 +79,28 @@ pub(in super::super) fn row(row: Row<'_>) -> u32 {
     }
     *row.square = square.iter().sum();
     flips
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mean_over_the_bytes_is_the_evidence() {
+        for (charge, parts) in [(64u8, 3.0f32), (64, -700.0), (10, 1000.0), (100, -25_000.0)] {
+            let sum: i32 = (0..=255u8).map(|byte| i32::from(discharge(charge, parts, byte).0)).sum();
+            assert_eq!(sum - 256 * i32::from(charge), parts as i32, "{charge} {parts}");
+        }
+    }
+
+    #[test]
+    fn charges_stay_inside_and_flips_start_charged() {
+        assert_eq!(discharge(100, 40.0 * PARTS, 0), (127, false));
+        assert_eq!(discharge(100, f32::INFINITY, 255), (127, false));
+        assert_eq!(discharge(100, f32::NAN, 0), (127, false));
+        assert_eq!(discharge(10, -12.0 * PARTS, 0), (40, true)); // 2 below, on the other side
+        assert_eq!(discharge(127, f32::NEG_INFINITY, 255), (39, true));
+        assert_eq!(discharge(0, f32::NEG_INFINITY, 0), (127, true));
+        assert_eq!(discharge(0, 0.0, 255), (0, false));
+    }
 }

@@ -24,8 +24,6 @@ use crate::parallel;
 
 /// Charge that stands for 1.0.
 pub const FULL_CHARGE: f32 = 127.0;
-/// Charge added to a fresh flip: it must be contradicted, not merely doubted.
-pub const HYSTERESIS: f32 = 38.0; // 0.3 of a full charge
 /// Decay of the second moments of G.
 const BETA_G: f64 = 0.999;
 /// Second moments below this are no evidence at all.

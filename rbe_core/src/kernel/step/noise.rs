@@ -16,8 +16,12 @@ pub(super) fn stream(seed: u64, step: u64) -> u32 {
     ((z ^ (z >> 31)) >> 32) as u32
 }
 
-/// Uniform number in (0, 1) for weight `k` of block `block`: byte `k / 16` of the hash of `(block, k % 16)`.
-pub(super) fn uniform(block: usize, k: usize, stream: u32) -> f32 {
-    let h = hash((block * 16 + k % 16) as u32, stream);
-    (((h >> (8 * (k / 16))) & 255) as f32 + 0.5) * (1.0 / 256.0)
+/// The 16 words of random bits of block `block`: byte `k` of them, in little-endian order, is that of weight `k`.
+pub(super) fn words(block: usize, stream: u32) -> [u32; 16] {
+    std::array::from_fn(|i| hash((block * 16 + i) as u32, stream))
+}
+
+/// Random byte of weight `k` of block `block`.
+pub(super) fn byte(block: usize, k: usize, stream: u32) -> u8 {
+    hash((block * 16 + k / 4) as u32, stream).to_le_bytes()[k % 4]
 }

@@ -1,8 +1,9 @@
 //! One strip in plain loops: the twin of the vector kernels, and what the interaction option runs on.
 
-use super::noise::uniform;
+use super::charge::{PARTS, discharge};
+use super::noise::byte;
 use super::points::EPS;
-use super::{Context, FULL_CHARGE, HYSTERESIS, StepParams, Strip, follow};
+use super::{Context, FULL_CHARGE, StepParams, Strip, follow};
 use crate::disk;
 use crate::packed::{BITS, TILE_ROWS, pull_back};
 
@@ -76,21 +77,15 @@ fn charge(
     } else {
         0.0
     };
-    let rate = lr * FULL_CHARGE * up * row_scale;
+    let rate = lr * FULL_CHARGE * PARTS * up * row_scale;
     let mut flipped = 0;
     for (k, (g, c)) in g.iter().zip(charges.iter_mut()).enumerate() {
         let sign = if hi >> k & 1 == 1 { -1.0 } else { 1.0 };
-        let (next, flips) = discharge(*c, rate * sign * g * col_scale[k], uniform(block, k, stream));
+        let (next, flips) = discharge(*c, rate * sign * g * col_scale[k], byte(block, k, stream));
         *c = next;
         flipped |= u64::from(flips) << k;
     }
     flipped
-}
-
-/// The charge moved by `change` with stochastic rounding by `u` in (0, 1), and whether its bit flips.
-pub(super) fn discharge(charge: u8, change: f32, u: f32) -> (u8, bool) {
-    let moved = (f32::from(charge) + change + u).floor();
-    if moved < 0.0 { ((HYSTERESIS - moved).min(FULL_CHARGE) as u8, true) } else { (moved.min(FULL_CHARGE) as u8, false) }
 }
 
 /// One step of Riemannian Adam (Bécigneul, Ganea 2019) from `z` with Euclidean gradient `g`; the new point.

@@ -1,7 +1,7 @@
 //! What the optimiser keeps for a packed tensor.
 
 use super::FULL_CHARGE;
-use super::noise::{stream, uniform};
+use super::noise::{byte, stream};
 use crate::array::Array;
 use crate::dtype::DType;
 use crate::error::{RbeError, Result};
@@ -31,7 +31,7 @@ impl State {
         let stream = stream(seed, u64::MAX);
         let charges = Array::build(&[rows, blocks * BITS], |out: &mut [u8]| {
             for (i, c) in out.iter_mut().enumerate() {
-                *c = (uniform(i / BITS, i % BITS, stream) * 128.0) as u8;
+                *c = byte(i / BITS, i % BITS, stream) / 2;
             }
         });
         State {

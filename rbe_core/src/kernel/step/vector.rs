@@ -48,7 +48,7 @@ pub(super) fn strip(isa: Isa, cx: &Context<'_>, strip: &mut Strip<'_>, evidence:
             let (tile, lane) = (&strip.tiles[r / TILE_ROWS * blocks + j], r % TILE_ROWS);
             hi[j] = tile.hi(lane);
             let up = f32::from(u8::from(tile.z1[lane] > tile.z0[lane])) - f32::from(u8::from(tile.z1[lane] < tile.z0[lane]));
-            rate[j] = cx.p.lr_hi * FULL_CHARGE * up * cx.row_scale[n];
+            rate[j] = cx.p.lr_hi * FULL_CHARGE * charge::PARTS * up * cx.row_scale[n];
         }
         if cx.levels.is_none() {
             scalar::level_gradient(g, &hi, &mut own[2 * r * blocks..2 * (r + 1) * blocks]);
@@ -103,10 +103,10 @@ fn move_points(isa: Isa, cx: &Context<'_>, strip: &mut Strip<'_>, levels: &[f32]
         v,
         m_out: &mut m_out,
         v_out: &mut v_out,
-        scale: f64::from(cx.w.scale()),
-        lr: f64::from(cx.p.lr_lo),
-        betas: [f64::from(cx.p.betas.0), f64::from(cx.p.betas.1)],
-        corrections: cx.corrections,
+        scale: cx.w.scale(),
+        lr: cx.p.lr_lo,
+        betas: [cx.p.betas.0, cx.p.betas.1],
+        corrections: cx.corrections.map(|c| c as f32),
     };
     // SAFETY: `isa` is one of this machine's.
     unsafe { by_isa!(isa, points(points)) };

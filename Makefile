@@ -54,7 +54,7 @@ test-page: $(VENV)/.built ## Follow design/add-an-op.md to the letter in a copy 
 
 # A set that is forced and missing fails at import: such sets are left out here, and `make test` runs the best one.
 test-isa: $(VENV)/.built ## Run the tests of the package on every instruction set of this machine
-	for isa in scalar avx2 avx512; do \
+	for isa in scalar avx2 avx512 amx; do \
 	  if ! RBE_ISA=$$isa $(BIN)/python -c 'import rbe' 2>/dev/null; then echo "no $$isa here"; continue; fi; \
 	  echo "RBE_ISA=$$isa"; RBE_ISA=$$isa $(BIN)/python -m pytest -q || exit; \
 	done

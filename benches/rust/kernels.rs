@@ -6,7 +6,7 @@
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use rbe_benches::{BATCHES, Case, LAYERS};
 use rbe_core::kernel::packed::{Factor, Grads, backward, dx, forward, level_gradient, weight_gradient};
-use rbe_core::kernel::step::{Evidence, State, StepParams, step};
+use rbe_core::kernel::step::{Evidence, Precision, State, StepParams, step};
 use rbe_core::kernel::{Isa, isa};
 use rbe_core::parallel;
 
@@ -46,7 +46,8 @@ fn products() -> [(&'static str, Run); 6] {
             let mut levels = vec![0.0; c.weight.rows() * c.weight.blocks() * 2];
             level_gradient(&[factor(c)], &c.weight, &mut levels);
             let mut state = State::new(&c.weight, 0);
-            let params = StepParams { lr_hi: 0.05, lr_lo: 0.03, betas: (0.9, 0.999), interaction: 0.0, seed: 0 };
+            let params =
+                StepParams { lr_hi: 0.05, lr_lo: 0.03, betas: (0.9, 0.999), interaction: 0.0, seed: 0, evidence: Precision::Exact };
             b.iter(|| step(&c.weight, &mut state, Evidence { factors: &[factor(c)], folded: None, levels: Some(&levels) }, &params));
         }),
     ]

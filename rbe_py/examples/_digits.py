@@ -60,7 +60,7 @@ def train(build: Build, packed: bool, train_set: Data, test_set: Data, args: arg
     run = Run("packed" if packed else "dense", build(train_set[0].shape[-1], packed))
     parameters = run.model.parameters()
     optimizer = (
-        rbe.optim.HybridOptimizer(parameters, lr=args.lr, seed=seed) if packed else rbe.optim.Adam(parameters, lr=args.lr)
+        rbe.optim.HybridOptimizer(parameters, lr=args.lr, evidence=args.evidence, seed=seed) if packed else rbe.optim.Adam(parameters, lr=args.lr)
     )
     per_epoch = len(train_set[1]) // args.batch
     steps = args.epochs * per_epoch
@@ -83,6 +83,7 @@ def options(description: str | None, epochs: int) -> argparse.ArgumentParser:
     )
     parser.add_argument("--batch", type=positive, default=100)
     parser.add_argument("--lr", type=float, default=2e-3, help="rate of dense parameters")
+    parser.add_argument("--evidence", choices=("exact", "int8"), default="exact", help="numbers of the evidence for the bits")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seeds", type=positive, default=1, help="number of seeds; the table gives the means")
     parser.add_argument("--threads", type=positive, default=rbe.get_num_threads(), help="threads of the kernels")

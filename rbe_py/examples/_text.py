@@ -73,6 +73,7 @@ def parse(description: str | None, width: int, layers: int) -> tuple[argparse.Na
     parser.add_argument("--lr-hi", type=float, default=0.05, help="rate of the packed weights' bits")
     parser.add_argument("--lr-lo", type=float, default=0.03, help="rate of the packed weights' points")
     parser.add_argument("--threads", type=positive, help="threads (default: all cores, or RBE_NUM_THREADS)")
+    parser.add_argument("--evidence", choices=("exact", "int8"), default="exact", help="numbers of the evidence for the bits")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seeds", type=positive, default=1, help="number of seeds; the table gives the means")
     parser.add_argument("--start", default="ROMEO:", help="what the sample begins with")
@@ -100,7 +101,9 @@ def compare(args: argparse.Namespace, text: rbe.data.Text, name: str, build: Cal
         run = Run("packed" if packed else "dense", build(packed))
         p = run.model.parameters()
         optimizer: Any = (
-            rbe.optim.HybridOptimizer(p, lr=args.lr, lr_hi=args.lr_hi, lr_lo=args.lr_lo, seed=seed)
+            rbe.optim.HybridOptimizer(
+                p, lr=args.lr, lr_hi=args.lr_hi, lr_lo=args.lr_lo, evidence=args.evidence, seed=seed
+            )
             if packed
             else rbe.optim.AdamW(p, lr=args.lr)
         )

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use pyo3::prelude::*;
 use rbe_core::array::Array;
 use rbe_core::graph::{Phase, measured};
+use rbe_core::kernel::step::Precision;
 use rbe_core::optim::{self, DenseOptimizer, DenseRates, DenseRule, HybridOptimizer, NonFinite, Rates};
 use rbe_core::{DType, RbeError};
 
@@ -71,8 +72,12 @@ mod parking {
     }
 }
 
-fn rates(r: (f64, f64, f64, (f64, f64), f64, f64)) -> Rates {
-    Rates { lr: r.0, lr_lo: r.1, lr_hi: r.2, betas: r.3, weight_decay: r.4, interaction: r.5 }
+/// lr, lr_lo, lr_hi, betas, weight_decay, interaction, evidence.
+type PyRates = (f64, f64, f64, (f64, f64), f64, f64, String);
+
+fn rates(r: PyRates) -> PyResult<Rates> {
+    let evidence = Precision::named(&r.6).or_raise()?;
+    Ok(Rates { lr: r.0, lr_lo: r.1, lr_hi: r.2, betas: r.3, weight_decay: r.4, interaction: r.5, evidence })
 }
 
 #[pymethods]
@@ -87,12 +92,14 @@ impl Hybrid {
         Ok(Hybrid { inner: parking::Mutexed::new(HybridOptimizer::with_groups(Vec::new(), on_nonfinite, in_backward, seed).or_raise()?) })
     }
 
-    fn add_group(&self, params: Vec<PyRef<'_, RBETensor>>, r: (f64, f64, f64, (f64, f64), f64, f64)) -> PyResult<()> {
-        self.inner.with(|o| o.add_group(tensors(&params), rates(r)).or_raise())
+    fn add_group(&self, params: Vec<PyRef<'_, RBETensor>>, r: PyRates) -> PyResult<()> {
+        let rates = rates(r)?;
+        self.inner.with(|o| o.add_group(tensors(&params), rates).or_raise())
     }
 
-    fn set_rates(&self, group: usize, r: (f64, f64, f64, (f64, f64), f64, f64)) -> PyResult<()> {
-        self.inner.with(|o| o.set_rates(group, rates(r)).or_raise())
+    fn set_rates(&self, group: usize, r: PyRates) -> PyResult<()> {
+        let rates = rates(r)?;
+        self.inner.with(|o| o.set_rates(group, rates).or_raise())
     }
 
     fn step(&self, py: Python<'_>) -> PyResult<()> {

@@ -47,12 +47,12 @@ pub fn get_num_threads() -> usize {
     parallel::num_threads()
 }
 
-/// The instruction set in use: "scalar", "avx2" or "avx512".
+/// The instruction set in use: "scalar", "avx2", "avx512" or "amx".
 ///
 /// Examples
 /// --------
 /// >>> import rbe
-/// >>> rbe.isa() in ("scalar", "avx2", "avx512")
+/// >>> rbe.isa() in ("scalar", "avx2", "avx512", "amx")
 /// True
 #[pyfunction]
 pub fn isa() -> &'static str {

@@ -59,7 +59,7 @@ def run(code, **env):
 @pytest.mark.parametrize(
     ("env", "text"),
     [
-        ({"RBE_ISA": "mmx"}, "scalar, avx2 or avx512"),
+        ({"RBE_ISA": "mmx"}, "scalar, avx2, avx512 or amx"),
         ({"RBE_NUM_THREADS": "none"}, "whole number"),
         ({"RBE_NUM_THREADS": "0"}, "whole number"),
         ({"RBE_LOG": "loud"}, "warning"),
@@ -84,7 +84,7 @@ def test_forced_settings_are_live():
 
 
 def test_a_forced_set_is_live_or_refused():
-    for name in ("avx2", "avx512"):
+    for name in ("avx2", "avx512", "amx"):
         result = run("import rbe; print(rbe.isa())", RBE_ISA=name)
         assert result.stdout.strip() == name or "ConfigError" in result.stderr
 

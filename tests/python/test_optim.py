@@ -227,3 +227,20 @@ def test_a_closure_computes_the_loss():
 
     assert optimizer.step(closure).item() == 4.0
     assert p.item() == 1.0
+
+
+def test_evidence_is_exact_or_int8():
+    def bits(evidence):
+        rbe.manual_seed(0)
+        layer = rbe.RBELinear(64, 32)
+        optimizer = rbe.optim.HybridOptimizer(layer.parameters(), lr_hi=0.5, evidence=evidence)
+        for _ in range(5):
+            optimizer.step_with_autodiff((layer(rbe.randn(16, 64)) ** 2).mean())
+        return layer.weight.hi
+
+    exact, rounded = bits("exact"), bits("int8")
+    assert (exact != rounded).any()
+    differing = np.unpackbits((exact ^ rounded).view(np.uint8)).mean()
+    assert differing < 0.05  # the same evidence but for rounding
+    with pytest.raises(rbe.TensorError, match=r"evidence .exact. or .int8."):
+        bits("int4")

@@ -116,7 +116,7 @@ macro_rules! by_isa {
                 fn avx512($($argument: $type),*) $(-> $result)? $body
                 match isa() {
                     // SAFETY: `isa` is one of this machine's.
-                    Isa::Avx512 => return unsafe { avx512($($argument),*) },
+                    Isa::Avx512 | Isa::Amx => return unsafe { avx512($($argument),*) },
                     // SAFETY: as above.
                     Isa::Avx2 => return unsafe { avx2($($argument),*) },
                     Isa::Scalar => {}

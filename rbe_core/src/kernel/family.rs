@@ -33,7 +33,7 @@ impl Family {
     /// 71, sixteen samples 120 to 160 and 90. So they meet at 3 of eight and at 12 to 13 of sixteen.
     pub(super) fn of_rest(isa: Isa, samples: usize) -> Family {
         match (isa, samples) {
-            (Isa::Avx512, ..=12) | (Isa::Avx2, ..=3) => Family::Rows,
+            (Isa::Avx512 | Isa::Amx, ..=12) | (Isa::Avx2, ..=3) => Family::Rows,
             (Isa::Avx2, ..=8) => Family::Eight,
             _ => Family::Sixteen,
         }

@@ -13,11 +13,13 @@ pub enum Isa {
     Avx2,
     /// AVX-512 F, DQ, BW, VL with FMA.
     Avx512,
+    /// AVX-512 and AMX with int8 and bfloat16.
+    Amx,
 }
 
 impl Isa {
     /// Every instruction set, slowest first.
-    pub const ALL: [Isa; 3] = [Isa::Scalar, Isa::Avx2, Isa::Avx512];
+    pub const ALL: [Isa; 4] = [Isa::Scalar, Isa::Avx2, Isa::Avx512, Isa::Amx];
 
     /// Name as in `RBE_ISA`.
     pub const fn name(self) -> &'static str {
@@ -25,6 +27,7 @@ impl Isa {
             Isa::Scalar => "scalar",
             Isa::Avx2 => "avx2",
             Isa::Avx512 => "avx512",
+            Isa::Amx => "amx",
         }
     }
 
@@ -42,6 +45,8 @@ impl Isa {
                     && is_x86_feature_detected!("avx512bw")
                     && is_x86_feature_detected!("avx512vl")
             }
+            #[cfg(target_arch = "x86_64")]
+            Isa::Amx => Isa::Avx512.is_available() && super::amx::is_available(),
             #[cfg(not(target_arch = "x86_64"))]
             _ => false,
         }
@@ -60,7 +65,7 @@ impl Isa {
         let isa = Isa::ALL
             .into_iter()
             .find(|isa| isa.name() == name)
-            .ok_or_else(|| RbeError::config("RBE_ISA", "scalar, avx2 or avx512", format!("{name:?}")))?;
+            .ok_or_else(|| RbeError::config("RBE_ISA", "scalar, avx2, avx512 or amx", format!("{name:?}")))?;
         if isa.is_available() {
             Ok(isa)
         } else {

@@ -3,6 +3,8 @@
 //! unsafe-free twin that every fast kernel is compared with.
 
 pub mod activation;
+#[cfg(target_arch = "x86_64")]
+mod amx;
 pub mod attention;
 #[cfg(target_arch = "x86_64")]
 mod avx2;

@@ -41,6 +41,8 @@ macro_rules! by_isa {
             Isa::Avx2 => super::avx2::$kernel($($argument),*),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => super::avx512::$kernel($($argument),*),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Amx => super::amx::$kernel($($argument),*),
             _ => unreachable!("only sets with kernels of their own come here"),
         }
     };

@@ -338,6 +338,7 @@ impl Inner {
             betas: (rates.betas.0 as f32, rates.betas.1 as f32),
             interaction: rates.interaction as f32,
             seed,
+            evidence: rates.evidence,
         };
         match (&mut p.state, gradient) {
             (ParamState::Dense(state), Gradient::Dense(g)) => {

@@ -1,6 +1,7 @@
 //! What a user sets of the hybrid optimiser.
 
 use crate::error::{RbeError, Result};
+use crate::kernel::step::Precision;
 
 /// Rates of a group of parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -17,11 +18,21 @@ pub struct Rates {
     pub weight_decay: f64,
     /// Weight of the post-flip correction of the points' gradient.
     pub interaction: f64,
+    /// Numbers in which the evidence for the charges is computed.
+    pub evidence: Precision,
 }
 
 impl Default for Rates {
     fn default() -> Self {
-        Rates { lr: 2e-3, lr_lo: 0.03, lr_hi: 0.05, betas: (0.9, 0.999), weight_decay: 0.0, interaction: 0.0 }
+        Rates {
+            lr: 2e-3,
+            lr_lo: 0.03,
+            lr_hi: 0.05,
+            betas: (0.9, 0.999),
+            weight_decay: 0.0,
+            interaction: 0.0,
+            evidence: Precision::default(),
+        }
     }
 }
 

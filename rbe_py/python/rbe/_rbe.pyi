@@ -81,7 +81,7 @@ _bool = bool
 _float = float
 _Pad = tuple[int, int]
 _Axis = int | Sequence[int] | None
-_Rates = tuple[float, float, float, tuple[float, float], float, float]
+_Rates = tuple[float, float, float, tuple[float, float], float, float, str]
 
 class _Pair(NamedTuple):
     values: RBETensor

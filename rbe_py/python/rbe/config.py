@@ -3,7 +3,7 @@
 Environment variables are read when the package is imported:
 
 - `RBE_NUM_THREADS`: threads of the kernels; default one a core. Results do not depend on it.
-- `RBE_ISA`: "scalar", "avx2" or "avx512"; default the best that the machine has.
+- `RBE_ISA`: "scalar", "avx2", "avx512" or "amx"; default the best that the machine has.
 - `RBE_LOG`: "debug", "info", "warning" or "error": messages to stderr from that level.
 """
 
@@ -52,7 +52,7 @@ def set(*, default_dtype: Any = None, num_threads: int | None = None, isa: str |
     default_dtype : dtype, optional
         float32 or float64.
     num_threads : int, optional
-    isa : {"scalar", "avx2", "avx512"}, optional
+    isa : {"scalar", "avx2", "avx512", "amx"}, optional
     simd : bool, optional
         False stands for isa="scalar", True for the best that the machine has.
 

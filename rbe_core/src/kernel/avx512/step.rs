@@ -6,7 +6,8 @@ use super::super::packed::Factor;
 use super::super::step::{accumulate_row as accumulate, charge, points as of_points};
 use crate::packed::BITS;
 
-/// Twin of [`charge::row`], to the bit in charges and flips: 64 charges in a register.
+/// Moves every charge of the row by its evidence and flips the bits whose charge is used up; the number of flips. Twin of
+/// [`charge::discharge`], to the bit: 64 charges in a register.
 ///
 /// A charge above its random byte is a number of 16 bits that counts parts, to which evidence is added with saturation: an
 /// addition and a shift for 32 weights.

@@ -1,8 +1,4 @@
-//! Charges of bits: what evidence does to one, and to a row of them without branches, so that a compiler can keep many in a
-//! vector.
-
-use super::noise::words;
-use crate::packed::BITS;
+//! Charges of bits: what evidence does to one, and what a kernel needs for a row of them.
 
 /// Parts of a unit of charge in which evidence is counted: a random byte decides what becomes of them.
 pub(in super::super) const PARTS: f32 = 256.0;
@@ -11,6 +7,13 @@ pub(in super::super) const MOST: f32 = 32767.0;
 /// Charge added to a fresh flip: it must be contradicted, not merely doubted.
 pub(in super::super) const HYSTERESIS: i32 = 38; // 0.3 of a full charge
 
+/// The whole number nearest to `v`, ties to even, for `|v| < 2^22`: adding 1.5 · 2^23 rounds to whole numbers, which are then
+/// the low bits. Unlike a cast it needs no checks, so loops with it become vectors.
+#[inline(always)]
+pub(super) fn nearest(v: f32) -> i32 {
+    (v + 12_582_912.0).to_bits().cast_signed() - 0x4b40_0000
+}
+
 /// The charge moved by `evidence` parts, rounded stochastically by a random byte, and whether its bit flips.
 ///
 /// `floor((n + byte) / 256)` of a whole number n of parts has the mean n / 256.
@@ -18,8 +21,7 @@ pub(in super::super) const HYSTERESIS: i32 = 38; // 0.3 of a full charge
 pub(in super::super) fn discharge(charge: u8, evidence: f32, byte: u8) -> (u8, bool) {
     // A minimum that takes MOST for NaN, as vector instructions do.
     let parts = if evidence < MOST { evidence } else { MOST };
-    // The cast saturates; -32768 parts empty any charge.
-    let parts = (parts.round_ties_even() as i32).max(-32768);
+    let parts = nearest(if parts > -MOST - 1.0 { parts } else { -MOST - 1.0 });
     let moved = ((i32::from(charge) << 8 | i32::from(byte)) + parts).min(32767) >> 8;
     let next = if moved < 0 { (HYSTERESIS - moved).min(127) } else { moved };
     (next as u8, moved < 0)
@@ -45,40 +47,6 @@ pub(in super::super) struct Row<'a> {
     pub block: usize,
     /// Seed of this step's random numbers.
     pub stream: u32,
-}
-
-/// Moves every charge of the row by its evidence and flips the bits whose charge is used up; the number of flips.
-#[inline(always)]
-pub(in super::super) fn row(row: Row<'_>) -> u32 {
-    let mut flips = 0;
-    let mut square = [0.0f32; 16];
-    for (j, hi) in row.hi.iter_mut().enumerate() {
-        let range = j * BITS..(j + 1) * BITS;
-        let (g, scale) = (&row.g[range.clone()], &row.col_scale[range.clone()]);
-        let (charges, squares) = (&mut row.charges[range.clone()], &mut row.squares[range]);
-        let random: [u8; BITS] = bytemuck::cast(words(row.block + j, row.stream).map(u32::to_le));
-        let mut flipped = 0u64;
-        for q in 0..4 {
-            let mut marks = [0u32; 16];
-            for i in 0..16 {
-                let k = q * 16 + i;
-                // Bit k of hi moves to the sign bit: a set bit turns the evidence around.
-                let sign = ((*hi >> (q * 16)) as u32 >> i & 1) << 31;
-                let evidence = f32::from_bits((row.rate[j] * g[k] * scale[k]).to_bits() ^ sign);
-                let (next, flip) = discharge(charges[k], evidence, random[k]);
-                charges[k] = next;
-                marks[i] = u32::from(flip) << i;
-                let gg = g[k] * g[k];
-                square[i] += gg;
-                squares[k] += gg;
-            }
-            flipped |= u64::from(marks.iter().fold(0, |a, b| a | b)) << (q * 16);
-        }
-        flips += flipped.count_ones();
-        *hi ^= flipped;
-    }
-    *row.square = square.iter().sum();
-    flips
 }
 
 #[cfg(test)]

@@ -7,15 +7,17 @@ mod moments;
 mod noise;
 mod plain;
 pub(super) mod points;
+pub(super) mod rounded;
 mod state;
 mod vector;
 
 pub use activation::step_activation;
-pub use evidence::Evidence;
 pub(super) use evidence::accumulate_row;
-pub(super) use noise::hash;
+pub use evidence::{Evidence, Precision};
+pub(super) use noise::{hash, words};
 pub use state::State;
 
+use self::evidence::Source;
 use self::noise::stream;
 use super::isa::{Isa, isa};
 use super::strip::{STRIP_ROWS, scratch, strips};
@@ -42,6 +44,8 @@ pub struct StepParams {
     pub interaction: f32,
     /// Seed of the stochastic rounding.
     pub seed: u64,
+    /// Numbers in which the evidence is computed.
+    pub evidence: Precision,
 }
 
 /// What a step did.
@@ -65,9 +69,9 @@ struct Strip<'a> {
 struct Context<'a> {
     w: &'a PackedTensor,
     p: &'a StepParams,
-    levels: Option<&'a [f32]>, // (rows, blocks, 2)
-    row_scale: &'a [f32],      // (rows)
-    col_scale: &'a [f32],      // (blocks * 64), 0 at unused bits
+    source: &'a Source<'a>,
+    row_scale: &'a [f32], // (rows)
+    col_scale: &'a [f32], // (blocks * 64), 0 at unused bits
     corrections: [f64; 2],
     stream: u32,
 }
@@ -97,16 +101,18 @@ fn step_on(isa: Isa, w: &PackedTensor, state: &mut State, g: Evidence<'_>, p: &S
     let (rows, cols, blocks) = (w.rows(), w.cols(), w.blocks());
     let width = blocks * BITS;
     g.check(w);
-    let (row_scale, mut col_scale) = if state.step == 0 { moments::first(w, g) } else { moments::running(state) };
+    let stream = stream(p.seed, state.step);
+    let source = Source::new(isa, g, w, p.evidence, stream);
+    let (row_scale, mut col_scale) = if state.step == 0 { moments::first(w, &source) } else { moments::running(state) };
     col_scale.resize(width, 0.0);
     let cx = Context {
         w,
         p,
-        levels: g.levels,
+        source: &source,
         row_scale: &row_scale,
         col_scale: &col_scale,
         corrections: corrections(p, (state.step + 1) as i32),
-        stream: stream(p.seed, state.step),
+        stream,
     };
     let mut tiles = w.tiles_mut();
     let (mut charges, mut m, mut v) = (state.charges.write::<u8>(), state.m.write::<f32>(), state.v.write::<f32>());
@@ -125,10 +131,10 @@ fn step_on(isa: Isa, w: &PackedTensor, state: &mut State, g: Evidence<'_>, p: &S
     }
     let partial: Vec<(u64, Vec<f64>)> = parallel::map_mut(&mut work, |s, strip| {
         if isa != Isa::Scalar && p.interaction == 0.0 {
-            return vector::strip(isa, &cx, strip, g);
+            return vector::strip(isa, &cx, strip);
         }
         let mut of_strip = scratch(strip.row_moment.len() * width);
-        g.strip(w, s, of_strip.slice_mut());
+        source.strip(w, s, of_strip.slice_mut());
         plain::strip(&cx, strip, of_strip.slice())
     });
     drop(work);
@@ -163,7 +169,7 @@ mod tests {
     }
 
     fn params() -> StepParams {
-        StepParams { lr_hi: 0.6, lr_lo: 0.03, betas: (0.9, 0.999), interaction: 0.0, seed: 5 }
+        StepParams { lr_hi: 0.6, lr_lo: 0.03, betas: (0.9, 0.999), interaction: 0.0, seed: 5, evidence: Precision::Exact }
     }
 
     /// Charges, bits, points, moments and flips after one step.
@@ -217,9 +223,13 @@ mod tests {
                 close("row", &row, &g[n * row.len()..(n + 1) * row.len()], 1e-4);
             }
             let twice = Evidence { factors: &factors, folded: Some(&g), levels: None };
-            let mut sum = vec![0.0; 37 * w.blocks() * BITS];
-            twice.strip(&w, 0, &mut sum);
-            close("folded", &sum, &g.iter().map(|g| 2.0 * g).collect::<Vec<_>>(), 1e-5);
+            for (precision, bound) in [(Precision::Exact, 1e-5), (Precision::Int8, 0.3)] {
+                let mut sum = vec![0.0; 37 * w.blocks() * BITS];
+                Source::new(isa(), twice, &w, precision, 3).strip(&w, 0, &mut sum);
+                let error: f32 = sum.iter().zip(&g).map(|(s, g)| (s - 2.0 * g).powi(2)).sum();
+                let size: f32 = g.iter().map(|g| 4.0 * g * g).sum();
+                assert!((error / size).sqrt() <= bound * 0.1, "{precision:?} {batch}: {}", (error / size).sqrt());
+            }
         }
     }
 

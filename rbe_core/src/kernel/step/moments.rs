@@ -1,6 +1,7 @@
 //! Second moments of the weight cotangent, factored over rows and columns.
 
-use super::{BETA_G, Evidence, State, TINY};
+use super::evidence::Source;
+use super::{BETA_G, State, TINY};
 use crate::kernel::strip::{rows_of, scratch, strips};
 use crate::packed::{BITS, PackedTensor};
 use crate::parallel;
@@ -12,12 +13,12 @@ pub(super) fn running(state: &State) -> (Vec<f32>, Vec<f32>) {
 }
 
 /// As [`running`], from G of this very step.
-pub(super) fn first(w: &PackedTensor, evidence: Evidence<'_>) -> (Vec<f32>, Vec<f32>) {
+pub(super) fn first(w: &PackedTensor, source: &Source<'_>) -> (Vec<f32>, Vec<f32>) {
     let (rows, cols, width) = (w.rows(), w.cols(), w.blocks() * BITS);
     let partial = parallel::map(strips(w), |s| {
         let here = rows_of(w, s);
         let mut g = scratch(here * width);
-        evidence.strip(w, s, g.slice_mut());
+        source.strip(w, s, g.slice_mut());
         let mut columns = vec![0.0f64; cols];
         let rows: Vec<f64> = g
             .slice::<f32>()

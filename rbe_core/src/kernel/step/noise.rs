@@ -17,7 +17,7 @@ pub(super) fn stream(seed: u64, step: u64) -> u32 {
 }
 
 /// The 16 words of random bits of block `block`: byte `k` of them, in little-endian order, is that of weight `k`.
-pub(super) fn words(block: usize, stream: u32) -> [u32; 16] {
+pub(in super::super) fn words(block: usize, stream: u32) -> [u32; 16] {
     std::array::from_fn(|i| hash((block * 16 + i) as u32, stream))
 }
 

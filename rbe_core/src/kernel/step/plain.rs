@@ -35,7 +35,7 @@ pub(super) fn strip(cx: &Context<'_>, strip: &mut Strip<'_>, g: &[f32]) -> (u64,
             tile.set_hi(lane, hi ^ flipped);
 
             let mut gv = [0.0f32; 2];
-            match cx.levels {
+            match cx.source.levels() {
                 Some(levels) => gv.copy_from_slice(&levels[2 * block..2 * block + 2]),
                 None => g.iter().enumerate().for_each(|(k, g)| gv[(hi >> k & 1) as usize] += g),
             }

@@ -1,15 +1,17 @@
 //! One strip with sixteen weights or rows in a vector. The twin is [`super::plain`].
 
-use super::{Context, Evidence, FULL_CHARGE, Strip, charge, follow, points};
+use super::{Context, FULL_CHARGE, Strip, charge, follow, points};
 use crate::kernel::isa::Isa;
 use crate::kernel::scalar;
-use crate::kernel::strip::{STRIP_ROWS, scratch};
-use crate::packed::{BITS, TILE_ROWS};
+use crate::kernel::strip::scratch;
+use crate::packed::{BITS, TILE_ROWS, Tile};
 
 /// Calls the kernel of the instruction set.
 macro_rules! by_isa {
     ($isa:expr, $kernel:ident($($argument:expr),*)) => {
         match $isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Amx => crate::kernel::amx::$kernel($($argument),*),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => crate::kernel::avx512::$kernel($($argument),*),
             #[cfg(target_arch = "x86_64")]
@@ -20,44 +22,48 @@ macro_rules! by_isa {
 }
 
 /// Updates a strip; bits flipped and column sums of G².
-pub(super) fn strip(isa: Isa, cx: &Context<'_>, strip: &mut Strip<'_>, evidence: Evidence<'_>) -> (u64, Vec<f64>) {
-    let (w, blocks) = (cx.w, cx.w.blocks());
-    let (width, rows) = (blocks * BITS, strip.row_moment.len());
-    let by_rows = evidence.by_rows();
-    let mut buffer = scratch(if by_rows { width } else { rows * width });
-    if by_rows {
+pub(super) fn strip(isa: Isa, cx: &Context<'_>, strip: &mut Strip<'_>) -> (u64, Vec<f64>) {
+    let (w, blocks, source) = (cx.w, cx.w.blocks(), cx.source);
+    let (width, rows, chunk) = (blocks * BITS, strip.row_moment.len(), source.chunk());
+    let mut buffer = scratch(chunk * width);
+    if chunk == 1 {
         buffer.slice_mut().fill(0.0f32);
-    } else {
-        evidence.strip(w, strip.first / STRIP_ROWS, buffer.slice_mut());
     }
-    // Gradient of the levels, where backward has not computed it.
-    let mut own = if cx.levels.is_none() { vec![0.0f32; rows * blocks * 2] } else { Vec::new() };
+    let levels = source.levels();
+    // Gradient of the levels, where it is not known.
+    let mut own = if levels.is_none() { vec![0.0f32; rows * blocks * 2] } else { Vec::new() };
     let (mut squares, mut flips) = (vec![0.0f32; width], 0);
-    let (mut hi, mut rate) = (vec![0u64; blocks], vec![0.0f32; blocks]);
+    // Bits and rates of the rows of a tile, (row, block).
+    let (mut hi_of_tile, mut rate) = (vec![0u64; TILE_ROWS * blocks], vec![0.0f32; TILE_ROWS * blocks]);
     for r in 0..rows {
         let n = strip.first + r;
-        let g = if by_rows {
-            let g: &mut [f32] = buffer.slice_mut();
+        if chunk == 1 {
             // SAFETY: `isa` is one of this machine's.
-            unsafe { by_isa!(isa, accumulate_row(evidence.factors, w.rows(), w.cols(), n, g)) };
-            &*g
-        } else {
-            &buffer.slice()[r * width..(r + 1) * width]
-        };
-        for j in 0..blocks {
-            let (tile, lane) = (&strip.tiles[r / TILE_ROWS * blocks + j], r % TILE_ROWS);
-            hi[j] = tile.hi(lane);
-            let up = f32::from(u8::from(tile.z1[lane] > tile.z0[lane])) - f32::from(u8::from(tile.z1[lane] < tile.z0[lane]));
-            rate[j] = cx.p.lr_hi * FULL_CHARGE * charge::PARTS * up * cx.row_scale[n];
+            unsafe { by_isa!(isa, accumulate_row(source.evidence.factors, w.rows(), w.cols(), n, buffer.slice_mut())) };
+        } else if r % chunk == 0 {
+            source.rows(w, n / chunk, buffer.slice_mut());
         }
-        if cx.levels.is_none() {
-            scalar::level_gradient(g, &hi, &mut own[2 * r * blocks..2 * (r + 1) * blocks]);
+        let g = &buffer.slice()[r % chunk * width..][..width];
+        let lane = r % TILE_ROWS;
+        if lane == 0 {
+            let scale = &cx.row_scale[n..(n + TILE_ROWS).min(w.rows())];
+            unpack(
+                &strip.tiles[r / TILE_ROWS * blocks..][..blocks],
+                cx.p.lr_hi * FULL_CHARGE * charge::PARTS,
+                scale,
+                &mut hi_of_tile,
+                &mut rate,
+            );
+        }
+        let hi = &mut hi_of_tile[lane * blocks..(lane + 1) * blocks];
+        if levels.is_none() {
+            scalar::level_gradient(g, hi, &mut own[2 * r * blocks..2 * (r + 1) * blocks]);
         }
         let mut square = 0.0f32;
         let row = charge::Row {
             g,
-            hi: &mut hi,
-            rate: &rate,
+            hi,
+            rate: &rate[lane * blocks..(lane + 1) * blocks],
             col_scale: cx.col_scale,
             charges: &mut strip.charges[r * width..(r + 1) * width],
             squares: &mut squares,
@@ -67,18 +73,31 @@ pub(super) fn strip(isa: Isa, cx: &Context<'_>, strip: &mut Strip<'_>, evidence:
         };
         // SAFETY: as above.
         flips += u64::from(unsafe { by_isa!(isa, charge_row(row)) });
-        for j in 0..blocks {
-            strip.tiles[r / TILE_ROWS * blocks + j].set_hi(r % TILE_ROWS, hi[j]);
-        }
         strip.row_moment[r] = follow(strip.row_moment[r], f64::from(square) / w.cols() as f64);
+        if lane == TILE_ROWS - 1 || r == rows - 1 {
+            for (j, tile) in strip.tiles[r / TILE_ROWS * blocks..][..blocks].iter_mut().enumerate() {
+                (0..=lane).for_each(|lane| tile.set_hi(lane, hi_of_tile[lane * blocks + j]));
+            }
+        }
     }
-    let levels = cx.levels.map_or(&own[..], |l| &l[strip.first * blocks * 2..]);
+    let levels = levels.map_or(&own[..], |l| &l[strip.first * blocks * 2..]);
     for t in 0..rows.div_ceil(TILE_ROWS) {
         for j in 0..blocks {
             move_points(isa, cx, strip, levels, t, j);
         }
     }
     (flips, squares[..w.cols()].iter().map(|v| f64::from(*v)).collect())
+}
+
+/// Bits of the rows of a row tile, and their rates: `rate sign(v1 - v0)` times the scale of the row; (row, block) both.
+fn unpack(tiles: &[Tile], rate: f32, scale: &[f32], hi: &mut [u64], rates: &mut [f32]) {
+    for (j, tile) in tiles.iter().enumerate() {
+        for (lane, scale) in scale.iter().enumerate() {
+            let up = f32::from(u8::from(tile.z1[lane] > tile.z0[lane])) - f32::from(u8::from(tile.z1[lane] < tile.z0[lane]));
+            hi[lane * tiles.len() + j] = tile.hi(lane);
+            rates[lane * tiles.len() + j] = rate * up * scale;
+        }
+    }
 }
 
 /// Moves the points of one tile along `levels`, the gradient of the strip's levels.

@@ -1,0 +1,277 @@
+//! Evidence in whole numbers: `x` and `dy` rounded to 8 bits, every column of each by its own largest magnitude, and
+//! stochastically, so that the sums of their products have the mean `G`. Those sums are exact in any order: every
+//! instruction set gives the same numbers.
+
+use super::charge::nearest;
+use super::noise::hash;
+use crate::Buffer;
+use crate::kernel::isa::Isa;
+use crate::kernel::packed::Factor;
+use crate::packed::{BITS, PackedTensor, TILE_ROWS};
+use crate::parallel;
+
+/// Samples of a group, four to a word: what one instruction for tiles takes.
+pub(in super::super) const GROUP: usize = 64;
+/// Words of a group.
+pub(in super::super) const WORDS: usize = GROUP / 4;
+/// Rows that are summed at once.
+pub(in super::super) const CHUNK_ROWS: usize = 2 * TILE_ROWS;
+/// Most samples: their sums stay inside 32 bits.
+pub(super) const MOST_SAMPLES: usize = (1 << 31) / (127 * 127) / GROUP * GROUP;
+/// What is added to the rounded `x`, so that it has no sign: instructions multiply such by signed numbers.
+const OFFSET: i32 = 128;
+
+/// The rounded factors of a step.
+pub(super) struct Rounded {
+    x: Buffer,          // (words of four samples, width), numbers from 1 to 255 that stand for -127 to 127
+    dy: Buffer,         // (words of four samples, rows)
+    x_scale: Vec<f32>,  // (width)
+    dy_scale: Vec<f32>, // (rows)
+    excess: Vec<i32>,   // (rows), see Words
+    samples: usize,
+}
+
+/// What a kernel sums over: all samples of some rows.
+#[derive(Clone, Copy)]
+pub(in super::super) struct Words<'a> {
+    /// (words, width): four samples of a column, each with [`OFFSET`]
+    pub x: &'a [u32],
+    /// Columns.
+    pub width: usize,
+    /// (words, rows): four samples of a row
+    pub dy: &'a [u32],
+    /// Rows, in whole chunks.
+    pub rows: usize,
+    /// Words that hold samples; the rest of the last group is zero.
+    pub used: usize,
+    /// First row of the chunk.
+    pub first: usize,
+    /// For every row the sum of `OFFSET · dy`: the sums of `x` as it is stored have it too much.
+    pub excess: &'a [i32],
+}
+
+impl Words<'_> {
+    /// Number of words of a column.
+    pub(in super::super) fn words(&self) -> usize {
+        self.x.len() / self.width
+    }
+}
+
+/// Four samples of some columns that become words.
+pub(in super::super) struct Quad<'a> {
+    /// The samples, as many numbers each as there are words; missing ones are zeros.
+    pub samples: [&'a [f32]; 4],
+    /// What each column is multiplied by.
+    pub inverse: &'a [f32],
+    /// Added to every rounded number.
+    pub offset: i32,
+    /// Counter of the first random number: two for a word.
+    pub counter: u32,
+    /// Their seed.
+    pub stream: u32,
+    /// Receives the words.
+    pub words: &'a mut [u32],
+}
+
+/// `floor(v / scale + u)`, u uniform in `[0, 1)`: the mean is `v / scale`.
+#[inline(always)]
+pub(in super::super) fn quad(quad: Quad<'_>) {
+    let n = quad.words.len();
+    let samples = quad.samples.map(|s| &s[..n]);
+    let inverse = &quad.inverse[..n];
+    for (k, word) in quad.words.iter_mut().enumerate() {
+        let counter = quad.counter.wrapping_add(2 * k as u32);
+        let random = [hash(counter, quad.stream), hash(counter.wrapping_add(1), quad.stream)];
+        *word = 0;
+        for (i, sample) in samples.iter().enumerate() {
+            let u = (random[i / 2] >> (16 * (i % 2)) & 0xffff) as f32 * (1.0 / 65536.0);
+            let rounded = (sample[k] * inverse[k] + u).floor();
+            let rounded = if rounded > -127.0 { rounded } else { -127.0 };
+            let rounded = nearest(if rounded < 127.0 { rounded } else { 127.0 }) + quad.offset;
+            *word |= (rounded as u32 & 0xff) << (8 * i);
+        }
+    }
+}
+
+/// Largest magnitudes of every column so far.
+#[inline(always)]
+pub(in super::super) fn maxima(sample: &[f32], most: &mut [f32]) {
+    for (m, v) in most.iter_mut().zip(sample) {
+        let v = v.abs();
+        *m = if v > *m { v } else { *m };
+    }
+}
+
+/// Adds `OFFSET` times the four samples of every row.
+#[inline(always)]
+pub(in super::super) fn add_excess(dy: &[u32], excess: &mut [i32]) {
+    for (excess, word) in excess.iter_mut().zip(dy) {
+        let word = word.cast_signed();
+        let sum = (word >> 24) + (word << 8 >> 24) + (word << 16 >> 24) + (word << 24 >> 24);
+        *excess = excess.wrapping_add(OFFSET * sum);
+    }
+}
+
+/// Sums of the chunk's rows, (rows of the chunk, width), with their excess, as the plain twin of the kernels computes them.
+pub(super) fn sums(w: &Words<'_>, out: &mut [i32]) {
+    for (r, out) in out.chunks_exact_mut(w.width).enumerate() {
+        out.fill(0);
+        for (x, dy) in w.x.chunks_exact(w.width).zip(w.dy.chunks_exact(w.rows)) {
+            let dy = dy[w.first + r].to_le_bytes().map(|d| i32::from(d.cast_signed()));
+            for (out, x) in out.iter_mut().zip(x) {
+                for (x, dy) in x.to_le_bytes().iter().zip(dy) {
+                    *out = out.wrapping_add(i32::from(*x) * dy);
+                }
+            }
+        }
+    }
+}
+
+/// Calls the kernel of the instruction set.
+macro_rules! by_isa {
+    ($isa:expr, $kernel:ident($($argument:expr),*)) => {
+        match $isa {
+            // SAFETY: `isa` is one of this machine's.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Amx => unsafe { crate::kernel::amx::$kernel($($argument),*) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => unsafe { crate::kernel::avx512::$kernel($($argument),*) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => unsafe { crate::kernel::avx2::$kernel($($argument),*) },
+            _ => $kernel($($argument),*),
+        }
+    };
+}
+
+impl Rounded {
+    /// Rounds the samples of `factors`, which are finite.
+    pub(super) fn new(isa: Isa, factors: &[Factor<'_>], w: &PackedTensor, stream: u32) -> Rounded {
+        let width = w.blocks() * BITS;
+        let rows = w.rows().next_multiple_of(CHUNK_ROWS);
+        let x: Vec<&[f32]> = factors.iter().flat_map(|f| f.x.chunks_exact(w.cols())).collect();
+        let dy: Vec<&[f32]> = factors.iter().flat_map(|f| f.dy.chunks_exact(w.rows())).collect();
+        let samples = x.len();
+        // Random numbers of dy from the upper half of the counters.
+        let (x, x_scale) = round(isa, &x, w.cols(), width, OFFSET, 0, stream);
+        let (dy, dy_scale) = round(isa, &dy, w.rows(), rows, 0, 1 << 31, stream);
+        let mut excess = vec![0i32; rows];
+        for dy in dy.slice().chunks_exact(rows) {
+            by_isa!(isa, add_excess(dy, &mut excess));
+        }
+        Rounded { x, dy, x_scale, dy_scale, excess, samples }
+    }
+
+    /// Rows `first..` of `G`, as many as `g (rows, width)` holds of a whole chunk.
+    pub(super) fn rows(&self, isa: Isa, first: usize, g: &mut [f32]) {
+        let (width, rows) = (self.x_scale.len(), self.dy_scale.len());
+        assert!(g.len() == CHUNK_ROWS * width && first.is_multiple_of(CHUNK_ROWS) && first < rows, "rounded evidence: lengths");
+        let (x, dy): (&[u32], &[u32]) = (self.x.slice(), self.dy.slice());
+        let words = Words { x, width, dy, rows, used: self.samples.div_ceil(4), first, excess: &self.excess };
+        let sums_of: &mut [i32] = bytemuck::cast_slice_mut(g);
+        by_isa!(isa, sums(&words, sums_of));
+        for (g, row) in g.chunks_exact_mut(width).zip(first..) {
+            by_isa!(isa, scaled(g, self.excess[row], &self.x_scale, self.dy_scale[row]));
+        }
+    }
+}
+
+/// Whole numbers, in the memory of `g`, to what they are without the excess and with their scales.
+#[inline(always)]
+pub(in super::super) fn scaled(g: &mut [f32], excess: i32, columns: &[f32], row: f32) {
+    for (g, column) in g.iter_mut().zip(columns) {
+        *g = g.to_bits().cast_signed().wrapping_sub(excess) as f32 * column * row;
+    }
+}
+
+/// Words of `samples` of `n` columns, `width` to a line, in whole groups; and the scales of the columns.
+fn round(isa: Isa, samples: &[&[f32]], n: usize, width: usize, offset: i32, counter: u32, stream: u32) -> (Buffer, Vec<f32>) {
+    let mut most = vec![0.0f32; width];
+    for sample in samples {
+        by_isa!(isa, maxima(sample, &mut most));
+    }
+    let inverse: Vec<f32> = most.iter().map(|m| if *m > 0.0 { 127.0 / m } else { 0.0 }).collect();
+    let zeros = vec![0.0f32; n];
+    let lines = samples.len().div_ceil(GROUP) * WORDS;
+    let mut words = Buffer::dirty(lines * width * size_of::<u32>());
+    parallel::for_each_piece(words.slice_mut::<u32>(), WORDS * width, |group, piece| {
+        for (i, line) in piece.chunks_exact_mut(width).enumerate() {
+            let first = (group * WORDS + i) * 4;
+            let (used, rest) = line.split_at_mut(n);
+            rest.fill(0);
+            if first >= samples.len() {
+                used.fill(0); // times dy of zero, or with x of anything
+                continue;
+            }
+            let of = std::array::from_fn(|s| samples.get(first + s).copied().unwrap_or(&zeros));
+            let counter = counter.wrapping_add((first / 4 * n * 2) as u32);
+            by_isa!(isa, quad(Quad { samples: of, inverse: &inverse, offset, counter, stream, words: used }));
+        }
+    });
+    (words, most.into_iter().map(|m| m * (1.0 / 127.0)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Generator;
+
+    fn normal(n: usize, seed: u64) -> Vec<f32> {
+        let mut out = vec![0.0f32; n];
+        Generator::new(seed).stream().normal(&mut out);
+        out
+    }
+
+    fn all(isa: Isa, factors: &[Factor<'_>], w: &PackedTensor, stream: u32) -> Vec<f32> {
+        let rounded = Rounded::new(isa, factors, w, stream);
+        let width = w.blocks() * BITS;
+        let mut out = vec![f32::NAN; w.rows().next_multiple_of(CHUNK_ROWS) * width];
+        for (c, g) in out.chunks_exact_mut(CHUNK_ROWS * width).enumerate() {
+            rounded.rows(isa, c * CHUNK_ROWS, g);
+        }
+        out.truncate(w.rows() * width);
+        out
+    }
+
+    #[test]
+    fn every_set_has_the_same_numbers() {
+        for (rows, cols, batch) in [(1, 1, 3), (33, 191, 64), (32, 64, 65), (70, 130, 200), (100, 300, 17)] {
+            let w = PackedTensor::random(&[rows, cols], None, Generator::new(1).stream()).unwrap();
+            let (x, dy) = (normal(batch * cols, 2), normal(batch * rows, 3));
+            let factors = [Factor { x: &x, dy: &dy, batch }];
+            let plain = all(Isa::Scalar, &factors, &w, 9);
+            for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+                assert!(all(isa, &factors, &w, 9) == plain, "{} {rows} {cols} {batch}", isa.name());
+            }
+        }
+    }
+
+    #[test]
+    fn the_mean_is_the_cotangent() {
+        let (rows, cols, batch, draws) = (5, 70, 13, 4000);
+        let w = PackedTensor::random(&[rows, cols], None, Generator::new(1).stream()).unwrap();
+        let (x, dy) = (normal(batch * cols, 2), normal(batch * rows, 3));
+        let (front, back) = (4, batch - 4);
+        let factors = [
+            Factor { x: &x[..front * cols], dy: &dy[..front * rows], batch: front },
+            Factor { x: &x[front * cols..], dy: &dy[front * rows..], batch: back },
+        ];
+        let width = w.blocks() * BITS;
+        let mut want = vec![0.0f32; rows * width];
+        super::super::super::packed::weight_gradient(&factors, &w, &mut want);
+        let (mut mean, mut square) = (vec![0.0f64; want.len()], vec![0.0f64; want.len()]);
+        for stream in 0..draws {
+            for (i, g) in all(crate::kernel::isa(), &factors, &w, stream * 7919).iter().enumerate() {
+                mean[i] += f64::from(*g) / f64::from(draws);
+                square[i] += f64::from(*g) * f64::from(*g) / f64::from(draws);
+            }
+        }
+        for i in 0..want.len() {
+            let deviation = ((square[i] - mean[i] * mean[i]).max(0.0) / f64::from(draws)).sqrt();
+            let off = (mean[i] - f64::from(want[i])).abs();
+            assert!(off <= 5.5 * deviation + 1e-5, "{i}: {} {} ({deviation})", mean[i], want[i]);
+            assert!(want[i] == 0.0 || deviation > 0.0);
+        }
+    }
+}

@@ -60,7 +60,9 @@ def train(build: Build, packed: bool, train_set: Data, test_set: Data, args: arg
     run = Run("packed" if packed else "dense", build(train_set[0].shape[-1], packed))
     parameters = run.model.parameters()
     optimizer = (
-        rbe.optim.HybridOptimizer(parameters, lr=args.lr, evidence=args.evidence, seed=seed) if packed else rbe.optim.Adam(parameters, lr=args.lr)
+        rbe.optim.HybridOptimizer(parameters, lr=args.lr, evidence=args.evidence, seed=seed)
+        if packed
+        else rbe.optim.Adam(parameters, lr=args.lr)
     )
     per_epoch = len(train_set[1]) // args.batch
     steps = args.epochs * per_epoch

@@ -101,9 +101,7 @@ def compare(args: argparse.Namespace, text: rbe.data.Text, name: str, build: Cal
         run = Run("packed" if packed else "dense", build(packed))
         p = run.model.parameters()
         optimizer: Any = (
-            rbe.optim.HybridOptimizer(
-                p, lr=args.lr, lr_hi=args.lr_hi, lr_lo=args.lr_lo, evidence=args.evidence, seed=seed
-            )
+            rbe.optim.HybridOptimizer(p, lr=args.lr, lr_hi=args.lr_hi, lr_lo=args.lr_lo, evidence=args.evidence, seed=seed)
             if packed
             else rbe.optim.AdamW(p, lr=args.lr)
         )

@@ -90,7 +90,11 @@ def main() -> None:
         rbe.manual_seed(seed)
         run = Run("packed" if packed else "dense", build(len(text.characters), args.width, packed))
         p = run.model.parameters()
-        optimizer = rbe.optim.HybridOptimizer(p, lr=args.lr, evidence=args.evidence, seed=seed) if packed else rbe.optim.Adam(p, lr=args.lr)
+        optimizer = (
+            rbe.optim.HybridOptimizer(p, lr=args.lr, evidence=args.evidence, seed=seed)
+            if packed
+            else rbe.optim.Adam(p, lr=args.lr)
+        )
         schedule = rbe.optim.lr_scheduler.CosineAnnealingLR(optimizer, args.steps)
         fit(run, batches(train_codes, args.batch, seed), args.steps, optimizer, schedule)
         run.score = validation_loss(run.model, held_out)

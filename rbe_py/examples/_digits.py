@@ -85,7 +85,7 @@ def options(description: str | None, epochs: int) -> argparse.ArgumentParser:
     )
     parser.add_argument("--batch", type=positive, default=100)
     parser.add_argument("--lr", type=float, default=2e-3, help="rate of dense parameters")
-    parser.add_argument("--evidence", choices=("exact", "int8"), default="exact", help="numbers of the evidence for the bits")
+    parser.add_argument("--evidence", choices=("int8", "exact"), default="int8", help="numbers of the evidence for the bits")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seeds", type=positive, default=1, help="number of seeds; the table gives the means")
     parser.add_argument("--threads", type=positive, default=rbe.get_num_threads(), help="threads of the kernels")

@@ -73,7 +73,7 @@ def parse(description: str | None, width: int, layers: int) -> tuple[argparse.Na
     parser.add_argument("--lr-hi", type=float, default=0.05, help="rate of the packed weights' bits")
     parser.add_argument("--lr-lo", type=float, default=0.03, help="rate of the packed weights' points")
     parser.add_argument("--threads", type=positive, help="threads (default: all cores, or RBE_NUM_THREADS)")
-    parser.add_argument("--evidence", choices=("exact", "int8"), default="exact", help="numbers of the evidence for the bits")
+    parser.add_argument("--evidence", choices=("int8", "exact"), default="int8", help="numbers of the evidence for the bits")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seeds", type=positive, default=1, help="number of seeds; the table gives the means")
     parser.add_argument("--start", default="ROMEO:", help="what the sample begins with")

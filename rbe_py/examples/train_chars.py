@@ -70,7 +70,7 @@ def main() -> None:
     parser.add_argument("--batch", type=positive, default=256)
     parser.add_argument("--width", type=positive, default=512)
     parser.add_argument("--lr", type=float, default=2e-3, help="rate of dense parameters")
-    parser.add_argument("--evidence", choices=("exact", "int8"), default="exact", help="numbers of the evidence for the bits")
+    parser.add_argument("--evidence", choices=("int8", "exact"), default="int8", help="numbers of the evidence for the bits")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seeds", type=positive, default=1, help="number of seeds; the table gives the means")
     parser.add_argument("--start", default="ROMEO:", help="what the sample begins with")

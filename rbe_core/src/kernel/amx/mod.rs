@@ -1,8 +1,14 @@
-//! Kernels for AMX, the tile registers beside AVX-512: products of 16 x 64 by 64 x 16 bytes in one instruction.
+//! Kernels for AMX, the tile registers beside AVX-512: products of 16 x 64 by 64 x 16 bytes, or of half as many bfloat16
+//! numbers, in one instruction.
 
+mod dx;
+mod products;
 mod rounded;
+mod set_sums;
 mod tiles;
 
-pub(super) use super::avx512::{accumulate_row, charge_row, dx, forward, level_gradient, order, points};
+pub(super) use super::avx512::{accumulate_row, charge_row, order, points};
+pub(super) use dx::dx;
+pub(super) use products::{forward, level_gradient};
 pub(super) use rounded::{add_excess, maxima, quad, scaled, sums};
 pub(super) use tiles::is_available;

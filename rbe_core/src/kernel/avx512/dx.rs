@@ -21,7 +21,7 @@ fn lanes(index: impl Fn(u32) -> u32) -> __m512i {
 /// # Safety
 /// The machine must have AVX-512 F, DQ, BW and VL; nobody else may touch these columns of `dx`.
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,fma")]
-pub(super) unsafe fn rows(tiles: &[Columns], dy: DyTiles<'_>, c: usize, w: &View<'_>, j: usize, dx: Shared<'_, f32>) {
+pub(in crate::kernel) unsafe fn rows(tiles: &[Columns], dy: DyTiles<'_>, c: usize, w: &View<'_>, j: usize, dx: Shared<'_, f32>) {
     let mut b = 0;
     while b < dy.samples(c) {
         // SAFETY: the caller owns these columns.

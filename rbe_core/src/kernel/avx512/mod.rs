@@ -10,6 +10,8 @@ mod rounded;
 mod rows;
 mod step;
 
+pub(super) use dx::rows as dx_rows;
+pub(super) use lanes::Avx512;
 pub(super) use products::{dx, forward, level_gradient, order};
 pub(super) use rounded::{add_excess, maxima, quad, scaled, sums};
 pub(super) use step::{accumulate_row, charge_row, points};

@@ -29,9 +29,9 @@ class HybridOptimizer(Optimizer):
         Decoupled weight decay of dense tensors.
     interaction : float
         Weight of the post-flip correction of the points' gradient.
-    evidence : {"exact", "int8"}
-        Numbers in which the evidence for the bits is computed: float32, or int8, stochastically rounded without bias
-        and much faster from some dozens of samples on. Activations always use float32.
+    evidence : {"int8", "exact"}
+        Numbers in which the evidence for the bits is computed: int8, stochastically rounded without bias, or float32,
+        which trains no better and is slower. One or two samples, and activations, always use float32.
     on_nonfinite : {"error", "skip"}
         What happens with a gradient that is not finite: NonFiniteError and no change, or the whole step is left out.
     in_backward : bool
@@ -61,7 +61,7 @@ class HybridOptimizer(Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         weight_decay: float = 0.0,
         interaction: float = 0.0,
-        evidence: str = "exact",
+        evidence: str = "int8",
         on_nonfinite: str = "error",
         in_backward: bool = False,
         seed: int = 0,

@@ -1,0 +1,317 @@
+//! Forward product and gradient of the levels with tiles: as with rows in lanes, but the sums over set bits are products.
+
+use std::ops::Range;
+
+use super::set_sums::{Bits, Inputs, ONE, Sums, one_by_four, two_by_two};
+use super::tiles::Tiles;
+use crate::Buffer;
+use crate::kernel::avx512;
+use crate::kernel::avx512::Avx512;
+use crate::kernel::dy_tiles::DyTiles;
+use crate::kernel::family::{Family, SAMPLES};
+use crate::kernel::lanes::Lanes;
+use crate::kernel::rows::{self, gv_rows};
+use crate::kernel::samples::Levels;
+use crate::kernel::view::{Shared, View};
+use crate::packed::{BITS, TILE_ROWS};
+
+/// Row tiles and groups of samples whose sums are computed at once.
+const AT_ONCE: usize = 4;
+
+/// Rows `tiles` of `y (batch, rows)` for `x (samples, cols)`, the samples from `first` on.
+///
+/// # Safety
+/// The machine must have AMX with bfloat16 beside AVX-512; nobody else may touch these elements of `y`.
+#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
+pub(in crate::kernel) unsafe fn forward(
+    family: Family,
+    x: &[f32],
+    first: usize,
+    w: View<'_>,
+    tiles: Range<usize>,
+    bias: Option<&[f32]>,
+    y: Shared<'_, f32>,
+) {
+    if family != Family::Sixteen {
+        // SAFETY: as the caller vouches.
+        return unsafe { avx512::forward(family, x, first, w, tiles, bias, y) };
+    }
+    // SAFETY: as the caller vouches.
+    let (s, registers) = unsafe { (Avx512::new(), Tiles::new()) };
+    let samples = x.len() / w.cols;
+    let groups = samples.div_ceil(SAMPLES);
+    let mut sums = Buffer::dirty(groups * tiles.len() * size_of::<Sums>());
+    let sums: &mut [Sums] = sums.slice_mut(); // (group, row tile)
+    for (i, sums) in sums.iter_mut().enumerate() {
+        let r = tiles.start + i % tiles.len();
+        let mut start = [0.0; TILE_ROWS];
+        if let Some(bias) = bias {
+            start[..w.rows_in(r)].copy_from_slice(&bias[r * TILE_ROWS..][..w.rows_in(r)]);
+        }
+        let start = s.load(&start);
+        sums.0.iter_mut().for_each(|sums| s.store(sums, start));
+    }
+    let mut block = Block::new(groups);
+    for j in 0..w.blocks {
+        block.set_inputs(x, &w, j);
+        // SAFETY: AMX is there, as the caller vouches.
+        unsafe {
+            block.each(&registers, &w, j, tiles.clone(), |r, levels, group, totals, set| {
+                let sums = &mut sums[group * tiles.len() + r - tiles.start].0;
+                let (v0, gap) = (s.load(&levels.v0), s.load(&levels.gap));
+                for b in 0..SAMPLES {
+                    let sum = s.mul_add(v0, s.splat(totals[b]), s.load(&sums[b]));
+                    s.store(&mut sums[b], s.mul_add(gap, s.load(&set.0[b]), sum));
+                }
+            });
+        }
+    }
+    for (group, sums) in sums.chunks_exact(tiles.len()).enumerate() {
+        for (sums, r) in sums.iter().zip(tiles.clone()) {
+            let here = w.rows_in(r);
+            for (b, sums) in sums.0.iter().enumerate().take(samples - group * SAMPLES) {
+                // SAFETY: the caller owns these rows of these samples.
+                let out = unsafe { y.part(first + group * SAMPLES + b, r * TILE_ROWS, here) };
+                match out.first_chunk_mut() {
+                    Some(whole) => s.store(whole, s.load(sums)),
+                    None => out.copy_from_slice(&sums[..here]),
+                }
+            }
+        }
+    }
+}
+
+/// One block column of some groups of samples.
+struct Block {
+    inputs: Buffer,              // (group) of Inputs
+    totals: Vec<[f32; SAMPLES]>, // sums over the block
+    ready: Buffer,               // three of Ready
+    sums: Buffer,                // two of AT_ONCE of Sums
+}
+
+/// Row tiles made ready.
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C, align(64))]
+struct Ready {
+    bits: [Bits; AT_ONCE],
+    levels: [Levels; AT_ONCE], // gaps over ONE
+}
+
+/// Sums on their way from tile registers to memory.
+#[derive(Clone, Copy)]
+struct Pending {
+    step: usize,
+    tiles: usize,
+    group: usize,
+}
+
+impl Block {
+    fn new(groups: usize) -> Block {
+        Block {
+            inputs: Buffer::zeroed(groups * size_of::<Inputs>()), // missing samples stay zero
+            totals: vec![[0.0; SAMPLES]; groups],
+            ready: Buffer::dirty(3 * size_of::<Ready>()),
+            sums: Buffer::dirty(2 * AT_ONCE * size_of::<Sums>()),
+        }
+    }
+
+    /// Block `j` of `x (samples, cols)`.
+    #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
+    fn set_inputs(&mut self, x: &[f32], w: &View<'_>, j: usize) {
+        let used = w.cols_in(j);
+        let inputs: &mut [Inputs] = self.inputs.slice_mut();
+        for (b, x) in x.chunks_exact(w.cols).enumerate() {
+            let from = &x[j * BITS..j * BITS + used];
+            let mut padded = [0.0f32; BITS];
+            let from = match from.first_chunk() {
+                Some(whole) => whole,
+                None => {
+                    padded[..used].copy_from_slice(from);
+                    &padded
+                }
+            };
+            self.totals[b / SAMPLES][b % SAMPLES] = inputs[b / SAMPLES].set(b % SAMPLES, from);
+        }
+    }
+
+    /// Calls `each(row tile, its levels, group, sums over the block, sums over the set bits)` for every row tile and group.
+    ///
+    /// # Safety
+    /// AMX with bfloat16 must be available.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
+    unsafe fn each(
+        &mut self,
+        registers: &Tiles,
+        w: &View<'_>,
+        j: usize,
+        tiles: Range<usize>,
+        mut each: impl FnMut(usize, &Levels, usize, &[f32; SAMPLES], &Sums),
+    ) {
+        let groups = self.totals.len();
+        // SAFETY: AMX is there, as the caller vouches.
+        unsafe {
+            if groups > 1 {
+                self.pass::<2>(registers, w, j, tiles.clone(), 0..groups / 2 * 2, &mut each);
+            }
+            if groups % 2 == 1 {
+                self.pass::<1>(registers, w, j, tiles, groups - 1..groups, &mut each);
+            }
+        }
+    }
+
+    /// As [`Block::each`] for some of the groups, `WIDE` and `AT_ONCE / WIDE` row tiles at once.
+    ///
+    /// What is stored from registers of one kind cannot be loaded into those of the other before it has reached the cache. So in
+    /// every step the bits of the next row tiles are made ready, the products of this step are started, and the sums of the step
+    /// before are used: the three overlap.
+    ///
+    /// # Safety
+    /// AMX with bfloat16 must be available.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
+    unsafe fn pass<const WIDE: usize>(
+        &mut self,
+        registers: &Tiles,
+        w: &View<'_>,
+        j: usize,
+        tiles: Range<usize>,
+        groups: Range<usize>,
+        each: &mut impl FnMut(usize, &Levels, usize, &[f32; SAMPLES], &Sums),
+    ) {
+        let tall = AT_ONCE / WIDE;
+        let ready: &mut [Ready; 3] = first_mut(self.ready.slice_mut());
+        let sums: &mut [[Sums; AT_ONCE]; 2] = first_mut(self.sums.slice_mut());
+        let (inputs, totals): (&[Inputs], _) = (self.inputs.slice(), &self.totals);
+        let steps = tiles.len().div_ceil(tall);
+        prepare(&mut ready[0], w, j, tiles.clone(), tall);
+        let mut pending: Option<Pending> = None;
+        let mut step = 0;
+        for t in 0..steps {
+            if t + 1 < steps {
+                prepare(&mut ready[(t + 1) % 3], w, j, tiles.start + (t + 1) * tall..tiles.end, tall);
+            }
+            for group in groups.clone().step_by(WIDE) {
+                let (bits, to) = (&ready[t % 3].bits, &mut sums[step % 2]);
+                // SAFETY: AMX is there, as the caller vouches.
+                unsafe {
+                    if WIDE == 2 {
+                        two_by_two(registers, first(&inputs[group..]), first(bits), to);
+                    } else {
+                        one_by_four(registers, &inputs[group], bits, to);
+                    }
+                }
+                if let Some(p) = pending.replace(Pending { step, tiles: t, group }) {
+                    finish::<WIDE>(p, &ready[p.tiles % 3].levels, &sums[p.step % 2], tiles.clone(), totals, each);
+                }
+                step += 1;
+            }
+        }
+        if let Some(p) = pending {
+            finish::<WIDE>(p, &ready[p.tiles % 3].levels, &sums[p.step % 2], tiles, totals, each);
+        }
+    }
+}
+
+/// Makes up to `tall` of the row tiles ready. Beyond the last lie bits of earlier ones, whose sums are nobody's.
+#[inline]
+#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
+fn prepare(ready: &mut Ready, w: &View<'_>, j: usize, tiles: Range<usize>, tall: usize) {
+    for (i, r) in tiles.enumerate().take(tall) {
+        let tile = w.tile(r, j);
+        ready.bits[i].set(tile);
+        ready.levels[i] = Levels::of(tile, w.scale);
+        ready.levels[i].gap.iter_mut().for_each(|gap| *gap *= 1.0 / ONE);
+    }
+}
+
+/// Hands the sums of a step on.
+#[inline]
+#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
+fn finish<const WIDE: usize>(
+    p: Pending,
+    levels: &[Levels; AT_ONCE],
+    sums: &[Sums; AT_ONCE],
+    tiles: Range<usize>,
+    totals: &[[f32; SAMPLES]],
+    each: &mut impl FnMut(usize, &Levels, usize, &[f32; SAMPLES], &Sums),
+) {
+    for (i, sums) in sums.iter().enumerate() {
+        let (t, group) = (i % (AT_ONCE / WIDE), p.group + i / (AT_ONCE / WIDE));
+        let r = tiles.start + p.tiles * (AT_ONCE / WIDE) + t;
+        if r < tiles.end {
+            each(r, &levels[t], group, &totals[group], sums);
+        }
+    }
+}
+
+/// The first elements of a slice that is long enough.
+#[inline(always)]
+fn first<T, const N: usize>(all: &[T]) -> &[T; N] {
+    match all.first_chunk() {
+        Some(first) => first,
+        None => unreachable!("scratch memory of the size asked for"),
+    }
+}
+
+/// As [`first`].
+#[inline(always)]
+fn first_mut<T, const N: usize>(all: &mut [T]) -> &mut [T; N] {
+    match all.first_chunk_mut() {
+        Some(first) => first,
+        None => unreachable!("scratch memory of the size asked for"),
+    }
+}
+
+/// Block column `j` of `gv (rows, blocks * 2)`: the gradient of the levels for `x (batch, cols)` is added, or with `fresh`
+/// written.
+///
+/// # Safety
+/// The machine must have AMX with bfloat16 beside AVX-512; nobody else may touch this block column of `gv`.
+#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
+pub(in crate::kernel) unsafe fn level_gradient(x: &[f32], dy: DyTiles<'_>, w: View<'_>, j: usize, gv: Shared<'_, f32>, fresh: bool) {
+    /// Groups whose inputs stay in the first-level cache.
+    const GROUPS: usize = 4;
+    // SAFETY: as the caller vouches.
+    let s = unsafe { Avx512::new() };
+    let sixteens = dy.sixteens();
+    if !sixteens.is_empty() {
+        let mut sums = Buffer::zeroed(w.row_tiles() * 2 * TILE_ROWS * size_of::<f32>());
+        let sums: &mut [[[f32; TILE_ROWS]; 2]] = sums.slice_mut();
+        // SAFETY: as the caller vouches.
+        let registers = unsafe { Tiles::new() };
+        for first in sixteens.clone().step_by(GROUPS) {
+            let groups = GROUPS.min(sixteens.end - first);
+            let samples = &x[first * SAMPLES * w.cols..dy.batch.min((first + groups) * SAMPLES) * w.cols];
+            let mut block = Block::new(groups);
+            block.set_inputs(samples, &w, j);
+            // SAFETY: AMX is there, as the caller vouches.
+            unsafe {
+                block.each(&registers, &w, j, 0..w.row_tiles(), |r, _, group, totals, set| {
+                    let (mut all, mut sum) = (s.load(&sums[r][0]), [s.splat(0.0); 2]);
+                    for (b, dy) in dy.rows(first + group, r).iter().enumerate() {
+                        let dy = s.load(dy);
+                        sum[b % 2] = s.mul_add(dy, s.load(&set.0[b]), sum[b % 2]);
+                        all = s.mul_add(dy, s.splat(totals[b]), all);
+                    }
+                    let sum = s.mul_add(s.add(sum[0], sum[1]), s.splat(1.0 / ONE), s.load(&sums[r][1]));
+                    s.store(&mut sums[r][0], all);
+                    s.store(&mut sums[r][1], sum);
+                });
+            }
+        }
+        for (r, sums) in sums.iter().enumerate() {
+            // SAFETY: the caller owns this block column.
+            unsafe { gv_rows(&w, r, j, sums, gv, fresh) };
+        }
+    }
+    if sixteens.end < dy.chunks() {
+        // SAFETY: as the caller vouches.
+        unsafe { rows::level_gradient(s, x, dy, sixteens.end..dy.chunks(), w, j, gv, fresh && sixteens.is_empty()) };
+    } else if sixteens.is_empty() && fresh {
+        for r in 0..w.row_tiles() {
+            // SAFETY: the caller owns this block column.
+            unsafe { gv_rows(&w, r, j, &[[0.0; TILE_ROWS]; 2], gv, true) };
+        }
+    }
+}

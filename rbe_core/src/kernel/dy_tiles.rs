@@ -19,19 +19,28 @@ pub(super) struct DyTiles<'a> {
     rest: Family,
 }
 
+/// Which orders the kernels read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Orders {
+    /// (sample, row) only.
+    Rows,
+    /// (row, sample) too where samples are to be in lanes.
+    Both,
+}
+
 impl<'a> DyTiles<'a> {
     /// Orders `dy (batch, rows)` in `data` of [`DyTiles::len`] numbers. `lanes(family, dy, out)` writes a chunk as (row tile, row,
     /// sample); `each(n, task)` calls `task(i)` for every `i` below `n`.
     pub(super) fn order(
         dy: &[f32],
         w: &View<'_>,
-        rest: Family,
+        (rest, orders): (Family, Orders),
         data: &'a mut [f32],
         each: impl Fn(usize, &(dyn Fn(usize) + Sync)),
         lanes: impl Fn(Family, &[f32], &mut [f32]) + Sync,
     ) -> DyTiles<'a> {
         let (batch, row_tiles) = (dy.len() / w.rows, w.row_tiles());
-        assert!(data.len() == Self::len(batch, w, rest), "ordered gradient: lengths");
+        assert!(data.len() == Self::len(batch, w, rest, orders), "ordered gradient: lengths");
         let (out_rows, out_lanes) = data.split_at_mut(batch * row_tiles * TILE_ROWS);
         {
             let (out_rows, out_lanes) = (Shared::whole(out_rows), Shared::whole(out_lanes));
@@ -42,7 +51,7 @@ impl<'a> DyTiles<'a> {
                 // SAFETY: every chunk has a part of its own.
                 rows_in_lanes(dy, w, unsafe { out_rows.part(0, first * size, (last - first) * size) });
                 let family = if last - first == SAMPLES { Family::Sixteen } else { rest };
-                if let Some(n) = family.lanes() {
+                if let Some(n) = family.lanes().filter(|_| orders == Orders::Both) {
                     // SAFETY: as above.
                     lanes(family, dy, unsafe { out_lanes.part(0, first * size, n * size) });
                 }
@@ -53,9 +62,10 @@ impl<'a> DyTiles<'a> {
     }
 
     /// Numbers that the ordered gradient takes.
-    pub(super) fn len(batch: usize, w: &View<'_>, rest: Family) -> usize {
+    pub(super) fn len(batch: usize, w: &View<'_>, rest: Family, orders: Orders) -> usize {
         let last = if batch.is_multiple_of(SAMPLES) { 0 } else { rest.lanes().unwrap_or(0) };
-        (batch + batch / SAMPLES * SAMPLES + last) * w.row_tiles() * TILE_ROWS
+        let in_lanes = if orders == Orders::Both { batch / SAMPLES * SAMPLES + last } else { 0 };
+        (batch + in_lanes) * w.row_tiles() * TILE_ROWS
     }
 
     /// Number of chunks.

@@ -3,7 +3,7 @@
 //! Every sum runs in an order that the shapes alone decide, so results do not depend on the number of threads.
 
 use super::dense;
-use super::dy_tiles::DyTiles;
+use super::dy_tiles::{DyTiles, Orders};
 use super::family::{Family, SAMPLES};
 use super::isa::{Isa, isa};
 use super::strip::{STRIP_ROWS, scratch};
@@ -185,13 +185,14 @@ fn backward_on(isa: Isa, x: Option<&[f32]>, dy: &[f32], batch: usize, w: &Packed
     let tiles = w.tiles();
     let view = View::new(w, &tiles);
     let rest = Family::of_rest(isa, batch % SAMPLES);
-    let mut ordered = scratch(DyTiles::len(batch, &view, rest));
+    let orders = if isa == Isa::Amx { Orders::Rows } else { Orders::Both };
+    let mut ordered = scratch(DyTiles::len(batch, &view, rest, orders));
     let shared = batch * rows * cols >= WORTH_SHARING;
     let each = |n: usize, task: &(dyn Fn(usize) + Sync)| if shared { parallel::for_each(n, task) } else { (0..n).for_each(task) };
     let run = || {
         // SAFETY: `isa` is one of this machine's.
         let lanes = |family: Family, dy: &[f32], out: &mut [f32]| unsafe { by_isa!(isa, order(family, dy, &view, out)) };
-        let dy = DyTiles::order(dy, &view, rest, ordered.slice_mut(), each, lanes);
+        let dy = DyTiles::order(dy, &view, (rest, orders), ordered.slice_mut(), each, lanes);
         // One list of pieces for both gradients: nobody waits in between.
         let dx = wanted.dx.map(|out| Shared::new(out, cols));
         let levels = wanted.levels.zip(x).map(|(out, x)| (Shared::new(out, blocks * 2), x));

@@ -94,7 +94,7 @@ unsafe fn chunk(s: Avx512, _: &Tiles, rows: &[Rows], dy: DyTiles<'_>, c: usize, 
     #[repr(C, align(64))]
     struct Aligned<T>(T);
     let mut u = Aligned([[[[0u32; 16]; SAMPLES]; PARTS]; 2]); // (turn, part, sample, pair of rows)
-    let mut base = [_mm512_setzero_ps(); 4];
+    let mut base = [[0.0f32; TILE_ROWS]; SAMPLES]; // sums of dy v0, still in lanes
     let samples = dy.samples(c);
     // SAFETY: tiles are configured, as the argument shows.
     unsafe {
@@ -112,11 +112,11 @@ unsafe fn chunk(s: Avx512, _: &Tiles, rows: &[Rows], dy: DyTiles<'_>, c: usize, 
             product!("tdpbf16ps", $sums, "6", "7");
         };
     }
-    upstream(s, &mut u.0[0], &rows[0], dy, c, 0, w);
+    upstream(s, &mut u.0[0], &mut base, &rows[0], dy, c, 0, w);
     for (p, this) in rows.iter().enumerate() {
         // The next u before the products of this one: a tile is loaded only when what was stored has reached the cache.
         if let Some(next) = rows.get(p + 1) {
-            upstream(s, &mut u.0[(p + 1) % 2], next, dy, c, p + 1, w);
+            upstream(s, &mut u.0[(p + 1) % 2], &mut base, next, dy, c, p + 1, w);
         }
         // SAFETY: as above; every tile is sixteen lines of 64 bytes.
         unsafe {
@@ -129,16 +129,8 @@ unsafe fn chunk(s: Avx512, _: &Tiles, rows: &[Rows], dy: DyTiles<'_>, c: usize, 
             columns!("2", this.bits[2].as_ptr());
             columns!("3", this.bits[3].as_ptr());
         }
-        for (t, levels) in this.levels.iter().enumerate().take(w.row_tiles() - 2 * p) {
-            let lanes = dy.lanes::<SAMPLES>(c, 2 * p + t);
-            for i in 0..TILE_ROWS {
-                base[i % 4] = s.mul_add(s.load(&lanes[i]), s.splat(levels.v0[i]), base[i % 4]);
-            }
-        }
     }
     let mut sums = Aligned([[0.0f32; BITS]; SAMPLES]);
-    let mut bases = [0.0f32; SAMPLES];
-    s.store(&mut bases, s.add(s.add(base[0], base[1]), s.add(base[2], base[3])));
     // SAFETY: as above; a line of the sums is four lines of a tile.
     unsafe {
         let to = sums.0.as_mut_ptr().cast::<f32>();
@@ -148,22 +140,38 @@ unsafe fn chunk(s: Avx512, _: &Tiles, rows: &[Rows], dy: DyTiles<'_>, c: usize, 
         store!("3", to.add(3 * WIDTH), 4 * LINE);
     }
     let used = w.cols_in(j);
-    for (b, (sums, base)) in sums.0.iter().zip(bases).enumerate().take(samples) {
+    for (b, (sums, base)) in sums.0.iter().zip(base).enumerate().take(samples) {
+        let base = _mm512_reduce_add_ps(s.load(&base));
         // SAFETY: the caller owns these columns.
         let out = unsafe { dx.part(c * SAMPLES + b, j * BITS, used) };
         out.iter_mut().zip(sums).for_each(|(out, sum)| *out = sum + base);
     }
 }
 
-/// The parts of `u` for pair `p` of row tiles.
+/// The parts of `u` for pair `p` of row tiles, whose `dy v0` is added to `base`.
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
-fn upstream(s: Avx512, u: &mut [[[u32; 16]; SAMPLES]; PARTS], rows: &Rows, dy: DyTiles<'_>, c: usize, p: usize, w: &View<'_>) {
+#[allow(clippy::too_many_arguments)] // the operands and their parts
+fn upstream(
+    s: Avx512,
+    u: &mut [[[u32; 16]; SAMPLES]; PARTS],
+    base: &mut [[f32; TILE_ROWS]; SAMPLES],
+    rows: &Rows,
+    dy: DyTiles<'_>,
+    c: usize,
+    p: usize,
+    w: &View<'_>,
+) {
     let both = 2 * p + 1 < w.row_tiles();
     let (a, b) = (dy.rows(c, 2 * p), dy.rows(c, 2 * p + usize::from(both)));
-    let gap = [s.load(&rows.levels[0].gap), if both { s.load(&rows.levels[1].gap) } else { _mm512_setzero_ps() }];
-    for (i, (a, b)) in a.iter().zip(b).enumerate() {
-        for (part, words) in u.iter_mut().zip(split(s.mul(s.load(a), gap[0]), s.mul(s.load(b), gap[1]))) {
+    let levels = |t: usize| (s.load(&rows.levels[t].v0), s.load(&rows.levels[t].gap));
+    // Without a second tile the first stands in for it, times nothing.
+    let none = (_mm512_setzero_ps(), _mm512_setzero_ps());
+    let ((v0, gap), (second_v0, second_gap)) = (levels(0), if both { levels(1) } else { none });
+    for (i, ((a, b), base)) in a.iter().zip(b).zip(base).enumerate() {
+        let (a, b) = (s.load(a), s.load(b));
+        s.store(base, s.mul_add(a, v0, s.mul_add(b, second_v0, s.load(base))));
+        for (part, words) in u.iter_mut().zip(split(s.mul(a, gap), s.mul(b, second_gap))) {
             // SAFETY: sixteen words.
             unsafe { _mm512_storeu_si512(part[i].as_mut_ptr().cast(), words) };
         }

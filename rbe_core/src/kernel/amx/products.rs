@@ -108,18 +108,23 @@ struct Pending {
 impl Block {
     fn new(groups: usize) -> Block {
         Block {
-            inputs: Buffer::zeroed(groups * size_of::<Inputs>()), // missing samples stay zero
+            inputs: Buffer::dirty(groups * size_of::<Inputs>()),
             totals: vec![[0.0; SAMPLES]; groups],
             ready: Buffer::dirty(3 * size_of::<Ready>()),
             sums: Buffer::dirty(2 * AT_ONCE * size_of::<Sums>()),
         }
     }
 
-    /// Block `j` of `x (samples, cols)`.
+    /// Block `j` of `x (samples, cols)`, in as many groups as that needs; missing samples are zero.
     #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
     fn set_inputs(&mut self, x: &[f32], w: &View<'_>, j: usize) {
         let used = w.cols_in(j);
         let inputs: &mut [Inputs] = self.inputs.slice_mut();
+        let samples = x.len() / w.cols;
+        self.totals.truncate(samples.div_ceil(SAMPLES));
+        if !samples.is_multiple_of(SAMPLES) {
+            inputs[samples / SAMPLES] = bytemuck::Zeroable::zeroed();
+        }
         for (b, x) in x.chunks_exact(w.cols).enumerate() {
             let from = &x[j * BITS..j * BITS + used];
             let mut padded = [0.0f32; BITS];
@@ -280,11 +285,10 @@ pub(in crate::kernel) unsafe fn level_gradient(x: &[f32], dy: DyTiles<'_>, w: Vi
         let sums: &mut [[[f32; TILE_ROWS]; 2]] = sums.slice_mut();
         // SAFETY: as the caller vouches.
         let registers = unsafe { Tiles::new() };
+        let mut block = Block::new(GROUPS);
         for first in sixteens.clone().step_by(GROUPS) {
-            let groups = GROUPS.min(sixteens.end - first);
-            let samples = &x[first * SAMPLES * w.cols..dy.batch.min((first + groups) * SAMPLES) * w.cols];
-            let mut block = Block::new(groups);
-            block.set_inputs(samples, &w, j);
+            let last = (first + GROUPS).min(sixteens.end);
+            block.set_inputs(&x[first * SAMPLES * w.cols..dy.batch.min(last * SAMPLES) * w.cols], &w, j);
             // SAFETY: AMX is there, as the caller vouches.
             unsafe {
                 block.each(&registers, &w, j, 0..w.row_tiles(), |r, _, group, totals, set| {

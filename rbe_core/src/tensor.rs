@@ -1,12 +1,12 @@
 //! The tensor: a value and its place on the tape.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use crate::array::Array;
 use crate::dtype::{DType, Element};
 use crate::error::{RbeError, Result};
-use crate::graph::{self, BackwardOptions, GradSlot, Gradient, Node, Parent};
+use crate::graph::{self, BackwardOptions, GradSlot, Gradient, LazySlot, Node, Parent};
 use crate::packed::PackedTensor;
 
 /// What a tensor holds.
@@ -55,7 +55,7 @@ struct Inner {
 }
 
 enum Tape {
-    Leaf { requires_grad: AtomicBool, slot: OnceLock<Box<GradSlot>> }, // most leaves are constants and never need the slot
+    Leaf { requires_grad: AtomicBool, slot: LazySlot },
     Recorded(Arc<Node>),
 }
 
@@ -63,7 +63,7 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
 impl RBETensor {
     fn leaf(value: Value, requires_grad: bool) -> RBETensor {
-        let tape = Tape::Leaf { requires_grad: AtomicBool::new(requires_grad), slot: OnceLock::new() };
+        let tape = Tape::Leaf { requires_grad: AtomicBool::new(requires_grad), slot: LazySlot::default() };
         RBETensor(Arc::new(Inner { id: NEXT_ID.fetch_add(1, Ordering::Relaxed), value, tape }))
     }
 
@@ -201,8 +201,16 @@ impl RBETensor {
     /// Where gradient and hooks live.
     pub fn slot(&self) -> &GradSlot {
         match &self.0.tape {
-            Tape::Leaf { slot, .. } => slot.get_or_init(Box::default),
-            Tape::Recorded(node) => &node.slot,
+            Tape::Leaf { slot, .. } => slot.get(),
+            Tape::Recorded(node) => node.slot.get(),
+        }
+    }
+
+    /// The slot, if somebody asked for it.
+    pub(crate) fn made_slot(&self) -> Option<&GradSlot> {
+        match &self.0.tape {
+            Tape::Leaf { slot, .. } => slot.made(),
+            Tape::Recorded(node) => node.slot.made(),
         }
     }
 
@@ -216,7 +224,7 @@ impl RBETensor {
 
     /// The gradient, if backward has left one here.
     pub fn grad(&self) -> Option<Gradient> {
-        self.slot().grad.lock().clone()
+        self.made_slot()?.grad.lock().clone()
     }
 
     /// Sets or removes the gradient.
@@ -239,7 +247,11 @@ impl RBETensor {
             }
             _ => {}
         }
-        *self.slot().grad.lock() = gradient;
+        let before = match gradient {
+            Some(gradient) => self.slot().grad.lock().replace(gradient),
+            None => self.made_slot().and_then(|slot| slot.grad.lock().take()),
+        };
+        drop(before); // outside the lock
         Ok(())
     }
 
@@ -249,12 +261,7 @@ impl RBETensor {
             Gradient::Dense(array) if !array.is_unique() || !array.is_contiguous() => Gradient::Dense(array.copy()),
             other => other,
         };
-        let mut slot = self.slot().grad.lock();
-        *slot = Some(match slot.take() {
-            Some(old) => graph::add(old, gradient)?,
-            None => gradient,
-        });
-        Ok(())
+        graph::collect(&mut self.slot().grad.lock(), gradient)
     }
 
     /// Keeps the gradient of a tensor that is not a leaf.

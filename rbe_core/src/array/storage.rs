@@ -54,13 +54,20 @@ pub type Read<'a, T> = MappedRwLockReadGuard<'a, [T]>;
 pub type Write<'a, T> = MappedRwLockWriteGuard<'a, [T]>;
 
 /// A dense strided array. Cloning and viewing share the storage.
-#[derive(Clone)]
 pub struct Array {
     pub(super) storage: Arc<Storage>,
     pub(super) dtype: DType,
     pub(super) shape: Dims,
     pub(super) strides: Strides,
     pub(super) offset: usize, // elements before the first
+}
+
+impl Clone for Array {
+    fn clone(&self) -> Array {
+        // A SmallVec is cloned element by element; a slice of plain numbers is copied at once.
+        let (shape, strides) = (Dims::from_slice(&self.shape), Strides::from_slice(&self.strides));
+        Array { storage: self.storage.clone(), dtype: self.dtype, shape, strides, offset: self.offset }
+    }
 }
 
 impl Array {

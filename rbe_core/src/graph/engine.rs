@@ -2,6 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
+use smallvec::SmallVec;
+
 use super::cache::Gradient;
 use super::mode::GradMode;
 use super::node::{Node, Parent};
@@ -64,7 +66,6 @@ struct Pass<'a> {
     captured: Vec<Option<Gradient>>,
     of_node: Vec<Option<Gradient>>, // by position in the schedule
     of_leaf: Vec<Option<Gradient>>,
-    awaited: Vec<usize>, // gradients still to come, by leaf
     ready: Vec<(RBETensor, Gradient)>,
     options: BackwardOptions,
     leaf_hooks: bool,
@@ -104,7 +105,6 @@ impl<'a> Pass<'a> {
             captured: vec![None; targets.len()],
             of_node: vec![None; schedule.nodes.len()],
             of_leaf: vec![None; schedule.leaves.len()],
-            awaited: schedule.leaves.iter().map(|(_, uses)| *uses).collect(),
             ready: Vec::new(),
             schedule,
             options,
@@ -138,7 +138,7 @@ impl<'a> Pass<'a> {
 
     /// Runs the nodes `start..end` of one depth, whose gradients are complete.
     fn level(&mut self, start: usize, end: usize) -> Result<()> {
-        let mut work: Vec<(usize, Array)> = Vec::with_capacity(end - start);
+        let mut work: SmallVec<[(usize, Array); 1]> = SmallVec::new();
         for i in start..end {
             let node = self.schedule.nodes[i].clone();
             let Some(gradient) = self.of_node[i].take() else {
@@ -146,14 +146,13 @@ impl<'a> Pass<'a> {
                 node.parents.iter().try_for_each(|parent| self.deliver(parent, None))?;
                 continue;
             };
-            let gradient = node.slot.run_hooks(gradient)?;
+            let gradient = match node.slot.made() {
+                Some(slot) => slot.run_hooks(gradient)?,
+                None => gradient,
+            };
             self.captured_by_node(i, &gradient);
-            if node.slot.retain.load(Ordering::Relaxed) && self.targets.is_empty() {
-                let mut slot = node.slot.grad.lock();
-                *slot = Some(match slot.take() {
-                    Some(old) => add(old, gradient.clone())?,
-                    None => gradient.clone(),
-                });
+            if let Some(slot) = node.slot.made().filter(|s| s.retain.load(Ordering::Relaxed) && self.targets.is_empty()) {
+                collect(&mut slot.grad.lock(), gradient.clone())?;
             }
             let Gradient::Dense(dy) = gradient else {
                 return Err(RbeError::graph(node.name().to_owned(), "a dense gradient", "a packed one from a hook"));
@@ -170,12 +169,12 @@ impl<'a> Pass<'a> {
             node.backward(dy, &node.needs, retain)
         };
         let elements: usize = work.iter().map(|(_, dy)| dy.numel()).sum();
-        let results: Vec<Result<Grads>> = if work.len() > 1 && elements >= PARALLEL_LEVEL {
-            parallel::map(work.len(), |k| run(&work[k]))
+        let results: SmallVec<[Result<Grads>; 1]> = if work.len() > 1 && elements >= PARALLEL_LEVEL {
+            parallel::map(work.len(), |k| run(&work[k])).into()
         } else {
             work.iter().map(run).collect()
         };
-        let positions: Vec<usize> = work.iter().map(|(i, _)| *i).collect();
+        let positions: SmallVec<[usize; 4]> = work.iter().map(|(i, _)| *i).collect();
         drop(work); // upstream gradients go back to the pool before the next level
         for (i, grads) in positions.into_iter().zip(results) {
             let node = self.schedule.nodes[i].clone();
@@ -200,27 +199,18 @@ impl<'a> Pass<'a> {
     fn deliver(&mut self, parent: &Parent, gradient: Option<Gradient>) -> Result<()> {
         match parent {
             Parent::Constant => Ok(()),
-            Parent::Node(node) => {
-                if let (Some(gradient), Some(at)) = (gradient, self.schedule.position.get(&node.id)) {
-                    let slot = &mut self.of_node[*at];
-                    *slot = Some(match slot.take() {
-                        Some(old) => add(old, gradient)?,
-                        None => gradient,
-                    });
-                }
-                Ok(())
-            }
+            Parent::Node(node) => match (gradient, self.schedule.position(node)) {
+                (Some(gradient), Some(at)) => collect(&mut self.of_node[at], gradient),
+                _ => Ok(()),
+            },
             Parent::Leaf(leaf) => {
-                let Some(at) = self.schedule.leaf_position.get(&leaf.id()).copied() else { return Ok(()) };
+                let Some(at) = self.schedule.leaf_position(leaf) else { return Ok(()) };
                 if let Some(gradient) = gradient {
-                    let slot = &mut self.of_leaf[at];
-                    *slot = Some(match slot.take() {
-                        Some(old) => add(old, gradient)?,
-                        None => gradient,
-                    });
+                    collect(&mut self.of_leaf[at], gradient)?;
                 }
-                self.awaited[at] -= 1;
-                if self.awaited[at] == 0 { self.finish(at) } else { Ok(()) }
+                let awaited = &mut self.schedule.leaves[at].1;
+                *awaited -= 1;
+                if *awaited == 0 { self.finish(at) } else { Ok(()) }
             }
         }
     }
@@ -228,7 +218,11 @@ impl<'a> Pass<'a> {
     fn finish(&mut self, at: usize) -> Result<()> {
         let Some(gradient) = self.of_leaf[at].take() else { return Ok(()) };
         let leaf = self.schedule.leaves[at].0.clone();
-        let gradient = if self.leaf_hooks { leaf.slot().run_hooks(gradient)? } else { gradient };
+        let slot = leaf.made_slot();
+        let gradient = match slot.filter(|_| self.leaf_hooks) {
+            Some(slot) => slot.run_hooks(gradient)?,
+            None => gradient,
+        };
         if !self.targets.is_empty() {
             for (target, slot) in self.targets.iter().zip(&mut self.captured) {
                 if target.id() == leaf.id() {
@@ -237,7 +231,7 @@ impl<'a> Pass<'a> {
             }
             return Ok(());
         }
-        let receiver = leaf.slot().on_ready.lock().clone();
+        let receiver = slot.and_then(|slot| slot.on_ready.lock().clone());
         match receiver {
             Some(receive) => receive(&leaf, gradient),
             None => {
@@ -248,8 +242,17 @@ impl<'a> Pass<'a> {
     }
 }
 
+/// Adds `new` to what `slot` holds.
+pub(crate) fn collect(slot: &mut Option<Gradient>, new: Gradient) -> Result<()> {
+    *slot = Some(match slot.take() {
+        Some(old) => add(old, new)?,
+        None => new,
+    });
+    Ok(())
+}
+
 /// Sum of two gradients of one tensor, in the memory of the first where nobody else sees it.
-pub(crate) fn add(old: Gradient, new: Gradient) -> Result<Gradient> {
+fn add(old: Gradient, new: Gradient) -> Result<Gradient> {
     match (old, new) {
         (Gradient::Dense(a), Gradient::Dense(b)) => Ok(Gradient::Dense(if a.is_unique() && a.is_contiguous() && a.dtype() == b.dtype() {
             dispatch_float!("backward", a.dtype(), T => map_into(&a, &b, |x: T, y: T| x + y))?;

@@ -1,7 +1,7 @@
 //! Nodes of the tape and how an operation comes to be recorded.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use smallvec::SmallVec;
@@ -72,7 +72,10 @@ impl GradSlot {
 
     /// Applies the hooks in the order of registration.
     pub(crate) fn run_hooks(&self, gradient: Gradient) -> Result<Gradient> {
-        let hooks = self.hooks.lock().clone();
+        let hooks = match &*self.hooks.lock() {
+            none if none.is_empty() => return Ok(gradient),
+            some => some.clone(), // a hook may remove itself
+        };
         let mut gradient = gradient;
         for (_, hook) in hooks {
             if let Some(other) = hook(&gradient)? {
@@ -80,6 +83,21 @@ impl GradSlot {
             }
         }
         Ok(gradient)
+    }
+}
+
+/// A slot that is made when first asked for: most tensors are constants or intermediate results and never need one.
+#[derive(Default)]
+pub(crate) struct LazySlot(OnceLock<Box<GradSlot>>);
+
+impl LazySlot {
+    pub(crate) fn get(&self) -> &GradSlot {
+        self.0.get_or_init(Box::default)
+    }
+
+    /// The slot if somebody asked for it.
+    pub(crate) fn made(&self) -> Option<&GradSlot> {
+        self.0.get().map(|slot| &**slot)
     }
 }
 
@@ -105,7 +123,7 @@ pub struct Node {
     pub(crate) input_dtypes: SmallVec<[DType; 3]>,
     pub(crate) shape: Dims,
     pub(crate) dtype: DType,
-    pub(crate) slot: GradSlot,
+    pub(crate) slot: LazySlot,
     trace: Option<Box<Trace>>,   // in debug mode
     saved: Mutex<Option<Saved>>, // none once freed
 }
@@ -254,8 +272,7 @@ fn run(op: Arc<dyn Op>, inputs: &[&RBETensor]) -> Result<RBETensor> {
     if inputs.len() < rule.arity.0 || inputs.len() > rule.arity.1 {
         return Err(RbeError::graph(rule.name.clone(), format!("{} to {} inputs", rule.arity.0, rule.arity.1), inputs.len()));
     }
-    let values: SmallVec<[Value; 3]> = inputs.iter().map(|t| t.value().clone()).collect();
-    let forward = || op.forward(Inputs::new(&values, &rule.name));
+    let forward = || op.forward(Inputs::new(inputs, &rule.name));
     let Output { value, kept } = measured(&rule.name, Phase::Forward, forward, |out| out.as_ref().map_or(0, |o| o.value.nbytes()))?;
     if !is_grad_enabled() || !value.dtype().is_float() {
         return Ok(RBETensor::from_array(value));
@@ -267,12 +284,9 @@ fn run(op: Arc<dyn Op>, inputs: &[&RBETensor]) -> Result<RBETensor> {
     let parents: SmallVec<[Parent; 3]> = inputs.iter().map(|t| t.as_parent()).collect();
     let depth = parents.iter().map(|p| if let Parent::Node(n) = p { n.depth + 1 } else { 1 }).max().unwrap_or(1);
     let saves = rule.saves;
-    let input_shapes = values.iter().map(|v| Dims::from_slice(v.shape())).collect();
-    let input_dtypes = values.iter().map(Value::dtype).collect();
-    let versions = values.iter().map(Value::version).collect();
     let saved = Saved {
-        inputs: values.into_iter().enumerate().map(|(i, v)| saves.has_input(i).then_some(v)).collect(),
-        versions,
+        inputs: inputs.iter().enumerate().map(|(i, t)| saves.has_input(i).then(|| t.value().clone())).collect(),
+        versions: inputs.iter().map(|t| t.value().version()).collect(),
         output: saves.has_output().then(|| (value.clone(), value.version())),
         kept,
     };
@@ -283,11 +297,11 @@ fn run(op: Arc<dyn Op>, inputs: &[&RBETensor]) -> Result<RBETensor> {
         op,
         parents,
         needs,
-        input_shapes,
-        input_dtypes,
+        input_shapes: inputs.iter().map(|t| Dims::from_slice(t.shape())).collect(),
+        input_dtypes: inputs.iter().map(|t| t.dtype()).collect(),
         shape: Dims::from_slice(value.shape()),
         dtype: value.dtype(),
-        slot: GradSlot::default(),
+        slot: LazySlot::default(),
         trace,
         saved: Mutex::new(Some(saved)),
     };

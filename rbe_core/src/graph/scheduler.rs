@@ -1,7 +1,10 @@
 //! The order of a backward pass: which nodes are reachable, level by level from the deepest.
 
-use std::collections::HashMap;
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
 use std::sync::Arc;
+
+use smallvec::SmallVec;
 
 use super::node::{Node, Parent};
 use crate::error::Result;
@@ -9,10 +12,37 @@ use crate::tensor::RBETensor;
 
 /// Reachable nodes by depth, and how many gradients each leaf will receive.
 pub struct BackwardScheduler {
-    pub(super) nodes: Vec<Arc<Node>>,           // deepest first, then oldest first
-    pub(super) position: HashMap<u64, usize>,   // node id -> index in `nodes`
-    pub(super) leaves: Vec<(RBETensor, usize)>, // in order of discovery, with the number of uses
-    pub(super) leaf_position: HashMap<u64, usize>,
+    pub(super) nodes: SmallVec<[Arc<Node>; 4]>,           // deepest first, then oldest first
+    pub(super) leaves: SmallVec<[(RBETensor, usize); 4]>, // by number, with how many uses
+}
+
+/// A node that waits its turn.
+struct Waiting(Arc<Node>);
+
+impl Waiting {
+    fn key(&self) -> (u32, Reverse<u64>) {
+        (self.0.depth, Reverse(self.0.id))
+    }
+}
+
+impl PartialEq for Waiting {
+    fn eq(&self, other: &Waiting) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Waiting {}
+
+impl PartialOrd for Waiting {
+    fn partial_cmp(&self, other: &Waiting) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Waiting {
+    fn cmp(&self, other: &Waiting) -> Ordering {
+        self.key().cmp(&other.key())
+    }
 }
 
 impl BackwardScheduler {
@@ -21,34 +51,41 @@ impl BackwardScheduler {
     /// # Errors
     /// `Graph` if a node was freed by an earlier pass, or something it saved was changed in place.
     pub fn new(roots: &[&RBETensor]) -> Result<BackwardScheduler> {
-        let mut schedule =
-            BackwardScheduler { nodes: Vec::new(), position: HashMap::new(), leaves: Vec::new(), leaf_position: HashMap::new() };
-        let mut stack: Vec<Parent> = roots.iter().map(|t| t.as_parent()).collect();
-        while let Some(parent) = stack.pop() {
-            match parent {
-                Parent::Constant => {}
-                Parent::Leaf(leaf) => {
-                    let next = schedule.leaves.len();
-                    let at = *schedule.leaf_position.entry(leaf.id()).or_insert(next);
-                    if at == next {
-                        schedule.leaves.push((leaf, 0));
-                    }
-                    schedule.leaves[at].1 += 1;
-                }
-                Parent::Node(node) => {
-                    if schedule.position.insert(node.id, 0).is_none() {
-                        node.check_saved()?;
-                        stack.extend(node.parents.iter().rev().cloned());
-                        schedule.nodes.push(node);
-                    }
-                }
+        let mut schedule = BackwardScheduler { nodes: SmallVec::new(), leaves: SmallVec::new() };
+        // Inputs are less deep than what is made of them: a node leaves the heap when all that lead to it have left it,
+        // in its place in the schedule, and right after itself if it came by several ways.
+        let mut waiting = BinaryHeap::new();
+        let mut reach = |parent: &Parent, waiting: &mut BinaryHeap<Waiting>| match parent {
+            Parent::Constant => {}
+            Parent::Leaf(leaf) => schedule.leaves.push((leaf.clone(), 1)),
+            Parent::Node(node) => waiting.push(Waiting(node.clone())),
+        };
+        roots.iter().for_each(|root| reach(&root.as_parent(), &mut waiting));
+        while let Some(Waiting(node)) = waiting.pop() {
+            if schedule.nodes.last().is_some_and(|last| last.id == node.id) {
+                continue;
             }
+            node.check_saved()?;
+            node.parents.iter().for_each(|parent| reach(parent, &mut waiting));
+            schedule.nodes.push(node);
         }
-        schedule.nodes.sort_unstable_by_key(|n| (std::cmp::Reverse(n.depth), n.id));
-        for (i, node) in schedule.nodes.iter().enumerate() {
-            schedule.position.insert(node.id, i);
-        }
+        schedule.leaves.sort_unstable_by_key(|(leaf, _)| leaf.id());
+        schedule.leaves.dedup_by(|next, first| {
+            let same = next.0.id() == first.0.id();
+            first.1 += usize::from(same);
+            same
+        });
         Ok(schedule)
+    }
+
+    /// Place of a node among `nodes`, if it is reachable.
+    pub(super) fn position(&self, node: &Node) -> Option<usize> {
+        self.nodes.binary_search_by_key(&(Reverse(node.depth), node.id), |n| (Reverse(n.depth), n.id)).ok()
+    }
+
+    /// Place of a leaf among `leaves`, if it is reachable.
+    pub(super) fn leaf_position(&self, leaf: &RBETensor) -> Option<usize> {
+        self.leaves.binary_search_by_key(&leaf.id(), |(leaf, _)| leaf.id()).ok()
     }
 
     /// Number of levels: the length of the longest chain of operations.

@@ -1,5 +1,7 @@
 //! Products with two-level weights.
 
+use std::borrow::Cow;
+
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense};
 use super::table;
 use crate::array::{Array, Dims};
@@ -17,7 +19,11 @@ fn batch_of(a: &Array) -> usize {
 }
 
 fn with_last(shape: &[usize], last: usize) -> Dims {
-    shape[..shape.len() - 1].iter().copied().chain([last]).collect()
+    let mut dims = Dims::from_slice(shape);
+    if let Some(end) = dims.last_mut() {
+        *end = last;
+    }
+    dims
 }
 
 fn check_lengths(op: &'static str, x: &Array, rows: usize, cols: usize, bias: Option<&Array>) -> Result<()> {
@@ -28,6 +34,16 @@ fn check_lengths(op: &'static str, x: &Array, rows: usize, cols: usize, bias: Op
         Some(bias) if bias.shape() != [rows] => Err(RbeError::shape(op, format!("bias ({rows})"), format!("{:?}", bias.shape()))),
         _ => Ok(()),
     }
+}
+
+/// `a` as contiguous elements of a type; borrowed where it is that already.
+fn plain(a: &Array, dtype: DType) -> Cow<'_, Array> {
+    if a.dtype() == dtype { a.as_contiguous() } else { Cow::Owned(a.cast(dtype).contiguous()) }
+}
+
+/// `a` as (batch, width).
+fn matrix(a: Cow<'_, Array>, batch: usize, width: usize) -> Result<Array> {
+    if a.shape() == [batch, width] { Ok(a.into_owned()) } else { a.reshape_to(&[batch, width]) }
 }
 
 /// `x Wᵀ + b` with a packed tensor. Inputs: x (…, in), w packed (out, in), optional bias (out).
@@ -59,26 +75,25 @@ impl Op for PackedLinear {
         const OP: &str = "packed_linear";
         let (a, w, bias) = (x.array(0)?, x.packed(1)?, x.optional(2)?);
         check_lengths(OP, a, w.rows(), w.cols(), bias)?;
-        let a = if a.dtype().is_float() { a.contiguous() } else { a.cast(DType::F32).contiguous() };
-        let bias = bias.map(|b| b.cast(a.dtype()).contiguous());
+        let a = plain(a, if a.dtype().is_float() { a.dtype() } else { DType::F32 });
+        let bias = bias.map(|b| plain(b, a.dtype()));
         let (batch, shape) = (batch_of(&a), with_last(a.shape(), w.rows()));
         if a.dtype() == DType::F32 {
-            let (x, bias) = (a.read::<f32>(), bias.as_ref().map(Array::read::<f32>));
+            let (x, bias) = (a.read::<f32>(), bias.as_ref().map(|b| b.read::<f32>()));
             return Ok(Array::build(&shape, |y| kernel::forward(&x, batch, w, bias.as_deref(), y)).into());
         }
         let (hi, v) = decoded::<f64>(w);
-        let (x, bias) = (a.read::<f64>(), bias.as_ref().map(Array::read::<f64>));
+        let (x, bias) = (a.read::<f64>(), bias.as_ref().map(|b| b.read::<f64>()));
         let two = TwoLevel { hi: &hi, v: &v, rows: w.rows(), cols: w.cols() };
         Ok(Array::build(&shape, |y| scalar::forward(&x, batch, two, bias.as_deref(), y)).into())
     }
 
     fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
-        let (x, w, dy) = (cx.input(0)?.contiguous(), cx.packed(1)?, cx.dy().contiguous());
+        let (x, w, dy) = (plain(cx.input(0)?, DType::F32), cx.packed(1)?, cx.dy().as_contiguous());
         let (rows, cols, batch) = (w.rows(), w.cols(), batch_of(&dy));
         if dy.dtype() == DType::F64 {
-            return self.backward_wide(cx, &x, w, &dy);
+            return self.backward_wide(cx, x, w, &dy);
         }
-        let x = x.cast(DType::F32);
         let make = |wanted: bool, shape: &[usize]| wanted.then(|| Array::build(shape, |_: &mut [f32]| {}));
         let dx = make(cx.needs(0), cx.shape(0));
         let gv = make(cx.needs(1), &[rows, w.blocks(), 2]);
@@ -95,7 +110,7 @@ impl Op for PackedLinear {
         grads.push(match gv {
             Some(gv) => Some(Gradient::Packed(GradientCache::new(
                 w,
-                Factor::Product { x: x.reshape_to(&[batch, cols])?, dy: dy.reshape_to(&[batch, rows])? },
+                Factor::Product { x: matrix(x, batch, cols)?, dy: matrix(dy, batch, rows)? },
                 Some(gv),
             ))),
             None => None,
@@ -108,7 +123,7 @@ impl Op for PackedLinear {
 }
 
 impl PackedLinear {
-    fn backward_wide(&self, cx: &Cx<'_>, x: &Array, w: &PackedTensor, dy: &Array) -> Result<Grads> {
+    fn backward_wide(&self, cx: &Cx<'_>, x: Cow<'_, Array>, w: &PackedTensor, dy: &Array) -> Result<Grads> {
         let (rows, cols, batch) = (w.rows(), w.cols(), batch_of(dy));
         let mut grads = Grads::new();
         grads.push(if cx.needs(0) {
@@ -119,7 +134,7 @@ impl PackedLinear {
             None
         });
         grads.push(if cx.needs(1) {
-            let (x, dy) = (x.cast(DType::F32).reshape_to(&[batch, cols])?, dy.cast(DType::F32).reshape_to(&[batch, rows])?);
+            let (x, dy) = (matrix(x, batch, cols)?, matrix(plain(dy, DType::F32), batch, rows)?);
             Some(Gradient::Packed(GradientCache::new(w, Factor::Product { x, dy }, None)))
         } else {
             None

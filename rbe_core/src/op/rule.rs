@@ -10,7 +10,7 @@ use crate::array::Array;
 use crate::error::{RbeError, Result};
 use crate::graph::Gradient;
 use crate::packed::PackedTensor;
-use crate::tensor::Value;
+use crate::tensor::{RBETensor, Value};
 
 /// What a backward rule reads again: the tape keeps nothing else alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,28 +57,28 @@ pub struct Rule {
 /// Inputs of a forward call.
 #[derive(Clone, Copy)]
 pub struct Inputs<'a> {
-    values: &'a [Value],
+    tensors: &'a [&'a RBETensor],
     name: &'a str,
 }
 
 impl<'a> Inputs<'a> {
-    pub(crate) fn new(values: &'a [Value], name: &'a str) -> Inputs<'a> {
-        Inputs { values, name }
+    pub(crate) fn new(tensors: &'a [&'a RBETensor], name: &'a str) -> Inputs<'a> {
+        Inputs { tensors, name }
     }
 
     /// Number of inputs.
     pub fn len(&self) -> usize {
-        self.values.len()
+        self.tensors.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.values.is_empty()
+        self.tensors.is_empty()
     }
 
     /// Input `i`, dense or packed.
     pub fn value(&self, i: usize) -> &'a Value {
-        &self.values[i]
+        self.tensors[i].value()
     }
 
     /// Input `i`, which must be dense.
@@ -86,7 +86,7 @@ impl<'a> Inputs<'a> {
     /// # Errors
     /// `DType` for a packed tensor.
     pub fn array(&self, i: usize) -> Result<&'a Array> {
-        match &self.values[i] {
+        match self.value(i) {
             Value::Dense(array) => Ok(array),
             Value::Packed(_) => Err(RbeError::dtype(
                 self.name.to_owned(),
@@ -101,7 +101,7 @@ impl<'a> Inputs<'a> {
     /// # Errors
     /// `DType` for a dense tensor.
     pub fn packed(&self, i: usize) -> Result<&'a PackedTensor> {
-        match &self.values[i] {
+        match self.value(i) {
             Value::Packed(packed) => Ok(packed),
             Value::Dense(_) => Err(RbeError::dtype(self.name.to_owned(), format!("a packed tensor as input {i}"), "a dense one")),
         }
@@ -112,7 +112,7 @@ impl<'a> Inputs<'a> {
     /// # Errors
     /// `DType` for a packed tensor.
     pub fn optional(&self, i: usize) -> Result<Option<&'a Array>> {
-        if i < self.values.len() { self.array(i).map(Some) } else { Ok(None) }
+        if i < self.len() { self.array(i).map(Some) } else { Ok(None) }
     }
 
     /// All inputs, which must be dense.

@@ -1,4 +1,4 @@
-//! Aligned memory: the only place, beside the kernels, where `unsafe` is allowed.
+//! Aligned memory: with the kernels and the team of threads, the only place where `unsafe` is allowed.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::any::Any;

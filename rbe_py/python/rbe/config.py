@@ -3,6 +3,7 @@
 Environment variables are read when the package is imported:
 
 - `RBE_NUM_THREADS`: threads of the kernels; default one a core. Results do not depend on it.
+- `RBE_SPIN_US`: microseconds that an idle thread looks for work before it sleeps; default 100, 0 to sleep at once.
 - `RBE_ISA`: "scalar", "avx2", "avx512" or "amx"; default the best that the machine has.
 - `RBE_LOG`: "debug", "info", "warning" or "error": messages to stderr from that level.
 """
@@ -18,7 +19,7 @@ from .errors import ConfigError
 
 __all__ = ["ENVIRONMENT", "environment", "get", "set", "using"]
 
-ENVIRONMENT = ("RBE_NUM_THREADS", "RBE_ISA", "RBE_LOG")
+ENVIRONMENT = ("RBE_NUM_THREADS", "RBE_SPIN_US", "RBE_ISA", "RBE_LOG")
 
 
 def get() -> dict[str, Any]:
@@ -119,6 +120,6 @@ def environment() -> dict[str, str | None]:
     --------
     >>> import rbe
     >>> sorted(rbe.config.environment())
-    ['RBE_ISA', 'RBE_LOG', 'RBE_NUM_THREADS']
+    ['RBE_ISA', 'RBE_LOG', 'RBE_NUM_THREADS', 'RBE_SPIN_US']
     """
     return {name: os.environ.get(name) for name in ENVIRONMENT}

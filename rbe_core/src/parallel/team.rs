@@ -1,0 +1,291 @@
+//! A team of threads that share the tasks of whoever calls.
+//!
+//! The caller is one of the team: it puts its job on the board, starts with the first task at once, and the helpers that are
+//! awake join it. A helper without work looks at the board for a bounded time before it sleeps, so that calls which follow
+//! closely find it awake; a caller never waits for one to wake up. Tasks may share out jobs of their own.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+/// Rounds of looking without giving way to other threads of the system: a few microseconds.
+const EAGER: u32 = 64;
+
+/// Threads that take tasks from a board until the team is dropped.
+pub(super) struct Team {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    open: AtomicUsize, // jobs on the board: what those who look for work read
+    board: Mutex<Board>,
+    wake: Condvar,
+    patience: Duration, // how long one looks for work before sleeping
+}
+
+struct Board {
+    jobs: Vec<Arc<Job>>, // oldest first
+    asleep: usize,
+    closed: bool,
+}
+
+/// Tasks of one call.
+struct Job {
+    task: NonNull<dyn Fn(usize) + Sync>,
+    tasks: usize,
+    next: AtomicUsize,       // first task that nobody has taken
+    unfinished: AtomicUsize, // tasks
+    caller: Thread,
+    within: Option<Arc<Job>>, // the job of which a task made this one
+    panic: Mutex<Option<Box<dyn Any + Send>>>,
+}
+
+// SAFETY: `task` points to a function that may be called from any thread, while `Team::share` keeps it alive.
+unsafe impl Send for Job {}
+// SAFETY: as above; the other fields are shared safely by themselves.
+unsafe impl Sync for Job {}
+
+thread_local! {
+    /// The job of which this thread runs a task.
+    static CURRENT: RefCell<Option<Arc<Job>>> = const { RefCell::new(None) };
+}
+
+impl Job {
+    fn has_tasks(&self) -> bool {
+        self.next.load(Ordering::Relaxed) < self.tasks
+    }
+
+    fn is_within(&self, outer: &Arc<Job>) -> bool {
+        let mut at = self.within.as_ref();
+        while let Some(job) = at {
+            if Arc::ptr_eq(job, outer) {
+                return true;
+            }
+            at = job.within.as_ref();
+        }
+        false
+    }
+
+    /// Runs tasks until all are taken.
+    fn work(self: &Arc<Job>) {
+        let before = CURRENT.replace(Some(self.clone()));
+        let mut finished = 0;
+        loop {
+            let i = self.next.fetch_add(1, Ordering::Relaxed);
+            if i >= self.tasks {
+                break;
+            }
+            // SAFETY: this task is not counted as finished yet, so the caller is still in `share` and `task` alive.
+            let task = unsafe { self.task.as_ref() };
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| task(i))) {
+                self.panic.lock().get_or_insert(panic);
+            }
+            finished += 1;
+        }
+        CURRENT.set(before);
+        if finished > 0 && self.unfinished.fetch_sub(finished, Ordering::AcqRel) == finished {
+            self.caller.unpark();
+        }
+    }
+}
+
+impl Shared {
+    /// A job with tasks to take, of those that tasks of `outer` made if it is given.
+    fn find(&self, outer: Option<&Arc<Job>>) -> Option<Arc<Job>> {
+        if self.open.load(Ordering::Acquire) == 0 {
+            return None;
+        }
+        self.board.lock().jobs.iter().find(|job| job.has_tasks() && outer.is_none_or(|outer| job.is_within(outer))).cloned()
+    }
+
+    fn publish(&self, job: &Arc<Job>) {
+        let mut board = self.board.lock();
+        board.jobs.push(job.clone());
+        self.open.store(board.jobs.len(), Ordering::Release);
+        let wanted = board.asleep.min(job.tasks - 1);
+        drop(board);
+        for _ in 0..wanted {
+            self.wake.notify_one();
+        }
+        let mut outer = job.within.as_ref();
+        while let Some(waiting) = outer {
+            waiting.caller.unpark(); // it may help
+            outer = waiting.within.as_ref();
+        }
+    }
+
+    /// Runs what is left of a job and takes it off the board.
+    fn run(&self, job: &Arc<Job>) {
+        job.work();
+        let mut board = self.board.lock();
+        board.jobs.retain(|other| !Arc::ptr_eq(other, job));
+        self.open.store(board.jobs.len(), Ordering::Release);
+    }
+
+    /// Runs what `look` finds until it finds nothing for a while, or says that it is over.
+    fn look_while(&self, mut look: impl FnMut() -> Look) {
+        let (mut rounds, mut began) = (0u32, Instant::now());
+        loop {
+            match look() {
+                Look::Over => return,
+                Look::Found(job) => {
+                    self.run(&job);
+                    (rounds, began) = (0, Instant::now());
+                }
+                Look::Nothing if began.elapsed() >= self.patience => return,
+                Look::Nothing if rounds < EAGER => {
+                    rounds += 1;
+                    (0..16).for_each(|_| std::hint::spin_loop());
+                }
+                Look::Nothing => std::thread::yield_now(),
+            }
+        }
+    }
+
+    /// The life of a helper.
+    fn help(&self) {
+        loop {
+            self.look_while(|| self.find(None).map_or(Look::Nothing, Look::Found));
+            let mut board = self.board.lock();
+            while board.jobs.iter().all(|job| !job.has_tasks()) {
+                if board.closed {
+                    return;
+                }
+                board.asleep += 1;
+                self.wake.wait(&mut board);
+                board.asleep -= 1;
+            }
+        }
+    }
+}
+
+enum Look {
+    Found(Arc<Job>),
+    Nothing,
+    Over,
+}
+
+impl Team {
+    /// A team of `helpers` threads beside the callers, which look for work for `patience` before they sleep.
+    ///
+    /// # Errors
+    /// That of the system if it cannot start them.
+    pub(super) fn new(helpers: usize, patience: Duration) -> std::io::Result<Team> {
+        let board = Mutex::new(Board { jobs: Vec::new(), asleep: 0, closed: false });
+        let team = Team { shared: Arc::new(Shared { open: AtomicUsize::new(0), board, wake: Condvar::new(), patience }) };
+        for i in 1..=helpers {
+            let shared = team.shared.clone();
+            std::thread::Builder::new().name(format!("rbe-{i}")).spawn(move || shared.help())?;
+        }
+        Ok(team)
+    }
+
+    /// Calls `task(i)` for every `i` below `tasks`. A panic of a task goes on here, after all are finished.
+    pub(super) fn share(&self, tasks: usize, task: &(dyn Fn(usize) + Sync)) {
+        // SAFETY: only the lifetime changes. `task` is called for tasks that are not finished, and this function returns
+        // when all are.
+        let task = unsafe { std::mem::transmute::<NonNull<dyn Fn(usize) + Sync + '_>, NonNull<dyn Fn(usize) + Sync>>(NonNull::from(task)) };
+        let job = Arc::new(Job {
+            task,
+            tasks,
+            next: AtomicUsize::new(0),
+            unfinished: AtomicUsize::new(tasks),
+            caller: std::thread::current(),
+            within: CURRENT.with_borrow(Clone::clone),
+            panic: Mutex::new(None),
+        });
+        self.shared.publish(&job);
+        self.shared.run(&job);
+        // Locks that the caller holds may be wanted by other jobs: it helps only with those that its own tasks made.
+        let over = || job.unfinished.load(Ordering::Acquire) == 0;
+        while !over() {
+            self.shared.look_while(|| if over() { Look::Over } else { self.shared.find(Some(&job)).map_or(Look::Nothing, Look::Found) });
+            if !over() {
+                std::thread::park();
+            }
+        }
+        if let Some(panic) = job.panic.lock().take() {
+            resume_unwind(panic);
+        }
+    }
+}
+
+impl Drop for Team {
+    fn drop(&mut self) {
+        self.shared.board.lock().closed = true;
+        self.shared.wake.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn teams() -> [Team; 2] {
+        [Duration::ZERO, Duration::from_micros(100)].map(|patience| Team::new(3, patience).unwrap())
+    }
+
+    #[test]
+    fn every_task_runs_once_from_any_number_of_callers() {
+        for team in teams() {
+            std::thread::scope(|s| {
+                for _ in 0..3 {
+                    s.spawn(|| {
+                        for round in 0..300 {
+                            let counts: Vec<Mutex<u32>> = (0..round % 17 + 1).map(|_| Mutex::new(0)).collect();
+                            team.share(counts.len(), &|i| *counts[i].lock() += 1);
+                            assert!(counts.iter().all(|n| *n.lock() == 1));
+                        }
+                    });
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn tasks_share_out_jobs_of_their_own() {
+        for team in teams() {
+            let total = Mutex::new(0);
+            for _ in 0..50 {
+                team.share(5, &|_| team.share(4, &|_| team.share(3, &|_| *total.lock() += 1)));
+            }
+            assert_eq!(total.into_inner(), 50 * 5 * 4 * 3);
+        }
+    }
+
+    #[test]
+    fn a_panic_reaches_the_caller_when_all_tasks_are_finished_and_the_team_goes_on() {
+        for team in teams() {
+            let finished = AtomicUsize::new(0);
+            let task = |i: usize| {
+                assert!(i != 2, "task two");
+                finished.fetch_add(1, Ordering::Relaxed);
+            };
+            let panic = catch_unwind(AssertUnwindSafe(|| team.share(6, &task))).unwrap_err();
+            assert_eq!(panic.downcast_ref::<&str>(), Some(&"task two"));
+            assert_eq!(finished.load(Ordering::Relaxed), 5);
+            team.share(2, &|i| task(i));
+            assert_eq!(finished.into_inner(), 7);
+        }
+    }
+
+    #[test]
+    fn the_threads_of_a_dropped_team_end() {
+        let team = Team::new(2, Duration::from_micros(10)).unwrap();
+        team.share(3, &|_| {});
+        let shared = Arc::downgrade(&team.shared);
+        drop(team);
+        let began = Instant::now();
+        while shared.strong_count() > 0 {
+            assert!(began.elapsed() < Duration::from_secs(20), "a helper is still there");
+            std::thread::yield_now();
+        }
+    }
+}

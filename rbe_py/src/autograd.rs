@@ -11,6 +11,7 @@ use rbe_core::op::{Cx, Grads, Inputs, Op, Output, Rule, Saves, dense};
 use rbe_core::{RbeError, Value};
 
 use crate::error::{OrRaise, carry, raise};
+use crate::fork::detach;
 use crate::tensor::{RBETensor, gradient_object, gradient_of, operand};
 
 type Tensor = rbe_core::RBETensor;
@@ -75,15 +76,15 @@ pub struct PackedGradient {
 #[pymethods]
 impl PackedGradient {
     fn _hi(&self, py: Python<'_>) -> PyResult<RBETensor> {
-        py.detach(|| self.cache.hi()).or_raise().map(RBETensor::from)
+        detach(py, || self.cache.hi()).or_raise().map(RBETensor::from)
     }
 
     fn _lo(&self, py: Python<'_>) -> PyResult<RBETensor> {
-        py.detach(|| self.cache.lo()).or_raise().map(RBETensor::from)
+        detach(py, || self.cache.lo()).or_raise().map(RBETensor::from)
     }
 
     fn _interaction(&self, py: Python<'_>) -> PyResult<RBETensor> {
-        py.detach(|| self.cache.interaction()).or_raise().map(RBETensor::from)
+        detach(py, || self.cache.interaction()).or_raise().map(RBETensor::from)
     }
 
     /// Bytes held.
@@ -189,7 +190,7 @@ pub fn backward(
     retain_graph: bool,
 ) -> PyResult<()> {
     let (roots, gradients) = (tensors(roots), upstream(gradients)?);
-    py.detach(|| graph::backward(&roots.iter().collect::<Vec<_>>(), &gradients, BackwardOptions { retain_graph })).or_raise()
+    detach(py, || graph::backward(&roots.iter().collect::<Vec<_>>(), &gradients, BackwardOptions { retain_graph })).or_raise()
 }
 
 /// Gradients with respect to targets.
@@ -202,16 +203,10 @@ pub fn grad(
     retain_graph: bool,
 ) -> PyResult<Vec<Option<Py<PyAny>>>> {
     let (roots, targets, gradients) = (tensors(roots), tensors(targets), upstream(gradients)?);
-    let found = py
-        .detach(|| {
-            graph::grad(
-                &roots.iter().collect::<Vec<_>>(),
-                &targets.iter().collect::<Vec<_>>(),
-                &gradients,
-                BackwardOptions { retain_graph },
-            )
-        })
-        .or_raise()?;
+    let found = detach(py, || {
+        graph::grad(&roots.iter().collect::<Vec<_>>(), &targets.iter().collect::<Vec<_>>(), &gradients, BackwardOptions { retain_graph })
+    })
+    .or_raise()?;
     found.into_iter().map(|g| g.map(|g| gradient_object(py, g)).transpose()).collect()
 }
 
@@ -229,7 +224,7 @@ fn call(f: &Py<PyAny>, inputs: &[Tensor]) -> rbe_core::Result<Tensor> {
 #[pyfunction(name = "_checkpoint")]
 pub fn checkpoint(py: Python<'_>, f: Py<PyAny>, inputs: Vec<PyRef<'_, RBETensor>>) -> PyResult<RBETensor> {
     let inputs = tensors(inputs);
-    py.detach(|| graph::checkpoint(move |x| call(&f, x), &inputs.iter().collect::<Vec<_>>())).or_raise().map(RBETensor::from)
+    detach(py, || graph::checkpoint(move |x| call(&f, x), &inputs.iter().collect::<Vec<_>>())).or_raise().map(RBETensor::from)
 }
 
 /// Runs functions of a tensor one after another under a checkpoint strategy.
@@ -249,14 +244,14 @@ pub fn execute(
     let step = |f: Py<PyAny>| -> Step { Arc::new(move |x| call(&f, std::slice::from_ref(x))) };
     let graph = steps.into_iter().fold(ComputationGraph::new(), |graph, f| graph.register(step(f)));
     let x = x.inner.clone();
-    py.detach(|| graph.enable_checkpointing(strategy).execute(&x)).or_raise().map(RBETensor::from)
+    detach(py, || graph.enable_checkpointing(strategy).execute(&x)).or_raise().map(RBETensor::from)
 }
 
 /// Gradient check of a Python function of a list of tensors.
 #[pyfunction(name = "_gradcheck")]
 pub fn gradcheck(py: Python<'_>, f: Py<PyAny>, inputs: Vec<PyRef<'_, RBETensor>>, eps: f64, atol: f64, rtol: f64) -> PyResult<()> {
     let inputs = tensors(inputs);
-    py.detach(|| {
+    detach(py, || {
         rbe_core::gradcheck::gradcheck(|inputs: &[Tensor]| call(&f, inputs), &inputs, rbe_core::gradcheck::Tolerance { eps, atol, rtol })
     })
     .or_raise()

@@ -5,6 +5,7 @@ use pyo3::types::PyList;
 use rbe_core::graph;
 
 use crate::error::{OrRaise, carry};
+use crate::fork::detach;
 use crate::tensor::RBETensor;
 
 type Tensor = rbe_core::RBETensor;
@@ -24,7 +25,7 @@ impl Captured {
     /// Runs the operations on other inputs.
     fn run(&self, py: Python<'_>, inputs: Vec<PyRef<'_, RBETensor>>) -> PyResult<Vec<RBETensor>> {
         let inputs = inner(&inputs);
-        let outputs = py.detach(|| self.inner.run(&inputs)).or_raise()?;
+        let outputs = detach(py, || self.inner.run(&inputs)).or_raise()?;
         Ok(outputs.into_iter().map(RBETensor::from).collect())
     }
 

@@ -5,6 +5,7 @@ mod autograd;
 mod capture;
 mod create;
 mod error;
+mod fork;
 mod index;
 mod memory;
 mod methods;
@@ -56,6 +57,7 @@ mod _rbe {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        crate::fork::watch(module.py())?;
         crate::runtime::start()
     }
 }

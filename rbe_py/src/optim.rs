@@ -10,6 +10,7 @@ use rbe_core::optim::{self, DenseOptimizer, DenseRates, DenseRule, HybridOptimiz
 use rbe_core::{DType, RbeError};
 
 use crate::error::{OrRaise, raise};
+use crate::fork::detach;
 use crate::tensor::RBETensor;
 
 type Tensor = rbe_core::RBETensor;
@@ -103,7 +104,7 @@ impl Hybrid {
     }
 
     fn step(&self, py: Python<'_>) -> PyResult<()> {
-        self.inner.with(|o| py.detach(|| measured("HybridOptimizer", Phase::Step, || o.step(), |_| 0)).or_raise())
+        self.inner.with(|o| detach(py, || measured("HybridOptimizer", Phase::Step, || o.step(), |_| 0)).or_raise())
     }
 
     fn zero_grad(&self) -> PyResult<()> {
@@ -187,7 +188,7 @@ impl Dense {
     }
 
     fn step(&self, py: Python<'_>) -> PyResult<()> {
-        self.inner.with(|o| py.detach(|| measured("DenseOptimizer", Phase::Step, || o.step(), |_| 0)).or_raise())
+        self.inner.with(|o| detach(py, || measured("DenseOptimizer", Phase::Step, || o.step(), |_| 0)).or_raise())
     }
 
     fn zero_grad(&self) -> PyResult<()> {
@@ -241,12 +242,12 @@ impl Dense {
 #[pyfunction]
 pub fn clip_grad_norm(py: Python<'_>, params: Vec<PyRef<'_, RBETensor>>, max_norm: f64, error_if_nonfinite: bool) -> PyResult<f64> {
     let params = tensors(&params);
-    py.detach(|| optim::clip_grad_norm(&params, max_norm, error_if_nonfinite)).or_raise()
+    detach(py, || optim::clip_grad_norm(&params, max_norm, error_if_nonfinite)).or_raise()
 }
 
 /// Holds gradients within bounds.
 #[pyfunction]
 pub fn clip_grad_value(py: Python<'_>, params: Vec<PyRef<'_, RBETensor>>, bound: f64) -> PyResult<()> {
     let params = tensors(&params);
-    py.detach(|| optim::clip_grad_value(&params, bound)).or_raise()
+    detach(py, || optim::clip_grad_value(&params, bound)).or_raise()
 }

@@ -7,13 +7,14 @@ use rbe_core::pool::GradientPool;
 use rbe_core::{RbeError, kernel, parallel};
 
 use crate::error::OrRaise;
+use crate::fork::detach;
 
 /// Elements from which a call gives up the GIL: less work than that costs less than handing it over.
 const LONG: usize = 1 << 12;
 
 /// Runs `work` on tensors of `elements` elements, without the GIL where that is worth while, and converts its error.
 pub fn enter<T: Send>(py: Python<'_>, elements: usize, work: impl FnOnce() -> rbe_core::Result<T> + Send) -> PyResult<T> {
-    if elements < LONG { work() } else { py.detach(work) }.or_raise()
+    if elements < LONG { work() } else { detach(py, work) }.or_raise()
 }
 
 /// Reads `RBE_NUM_THREADS` and `RBE_ISA`.

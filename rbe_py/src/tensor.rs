@@ -9,6 +9,7 @@ use rbe_core::{DType, RbeError, Value};
 
 use crate::autograd::{Hook, Node, PackedGradient};
 use crate::error::{OrRaise, raise};
+use crate::fork::detach;
 use crate::memory::ArrayHolder;
 
 /// A dense or packed tensor.
@@ -217,7 +218,7 @@ impl RBETensor {
         let gradient = gradient.map(|g| g.array("backward").cloned()).transpose().or_raise()?;
         let options = rbe_core::graph::BackwardOptions { retain_graph };
         // Hooks and user-defined operations may call Python from any thread of the pool: the GIL must be free.
-        py.detach(|| rbe_core::graph::backward(&[&self.inner], &[gradient], options)).or_raise()
+        detach(py, || rbe_core::graph::backward(&[&self.inner], &[gradient], options)).or_raise()
     }
 
     fn register_hook(&self, py: Python<'_>, hook: Py<PyAny>) -> PyResult<Hook> {

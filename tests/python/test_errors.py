@@ -50,9 +50,14 @@ def test_thread_counts():
     assert rbe.get_num_threads() == 3
 
 
-def run(code, **env):
+def run(code, *arguments, **env):
     return subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, **env}, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", code, *arguments],
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 
@@ -91,10 +96,18 @@ def test_a_forced_set_is_live_or_refused():
 
 
 FORK = """
-import os, signal, rbe
+import os, signal, sys, threading, rbe
 x = rbe.randn(512, 512)
 expected = (x @ x).sum().item()
 layer = rbe.RBELinear(256, 256)
+
+def work():
+    while busy:
+        layer(rbe.randn(64, 256)).sum().backward()
+
+busy = sys.argv[1] == "busy"
+threads = [threading.Thread(target=work) for _ in range(2 * busy)]
+[t.start() for t in threads]
 for _ in range(20):
     pid = os.fork()
     if pid == 0:
@@ -103,11 +116,13 @@ for _ in range(20):
         os._exit(0 if (x @ x).sum().item() == expected else 1)
     layer(rbe.randn(64, 256)).sum().backward()
     print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+busy = False
 """
 
 
-def test_a_forked_process_computes_with_threads_of_its_own():
-    result = run(FORK, RBE_NUM_THREADS="2")
+@pytest.mark.parametrize("parent", ["idle", "busy"])
+def test_a_forked_process_computes_with_threads_of_its_own(parent):
+    result = run(FORK, parent, RBE_NUM_THREADS="2")
     assert result.stdout.split() == ["0"] * 20, result.stderr
 
 

@@ -1,0 +1,92 @@
+//! Forking: the process is copied while no other thread is inside the engine.
+//!
+//! A copy has only the thread that forked. A lock that another one held, of the pool or of a tensor, would be held there for
+//! ever. Threads that keep the GIL are not inside while somebody else forks; those that gave it up are counted here.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+static INSIDE: AtomicUsize = AtomicUsize::new(0);
+static FORKING: AtomicBool = AtomicBool::new(false);
+
+/// Longest wait for the other threads: one of them may wait for the one that forks.
+const PATIENCE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_micros(50);
+
+thread_local! {
+    static OWN: Cell<usize> = const { Cell::new(0) }; // how often this thread is inside: hooks may call again
+}
+
+/// Being inside the engine without the GIL.
+struct Inside;
+
+impl Inside {
+    fn enter() -> Inside {
+        loop {
+            INSIDE.fetch_add(1, Ordering::SeqCst);
+            if OWN.get() > 0 || !FORKING.load(Ordering::SeqCst) {
+                OWN.set(OWN.get() + 1);
+                return Inside;
+            }
+            INSIDE.fetch_sub(1, Ordering::SeqCst);
+            while FORKING.load(Ordering::SeqCst) {
+                std::thread::sleep(PAUSE);
+            }
+        }
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        OWN.set(OWN.get() - 1);
+        INSIDE.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Runs `work` without the GIL.
+pub fn detach<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send) -> T {
+    py.detach(|| {
+        let _inside = Inside::enter();
+        work()
+    })
+}
+
+/// Waits until no other thread is inside, and keeps them out.
+#[pyfunction]
+fn before_fork(py: Python<'_>) {
+    FORKING.store(true, Ordering::SeqCst);
+    let (own, began) = (OWN.get(), Instant::now());
+    py.detach(|| {
+        while INSIDE.load(Ordering::SeqCst) > own && began.elapsed() < PATIENCE {
+            std::thread::sleep(PAUSE);
+        }
+    });
+}
+
+#[pyfunction]
+fn after_in_parent() {
+    FORKING.store(false, Ordering::SeqCst);
+}
+
+#[pyfunction]
+fn after_in_child() {
+    INSIDE.store(OWN.get(), Ordering::SeqCst);
+    FORKING.store(false, Ordering::SeqCst);
+}
+
+/// Asks Python to tell of every fork; there are none on some systems.
+pub fn watch(py: Python<'_>) -> PyResult<()> {
+    let os = py.import("os")?;
+    if os.hasattr("register_at_fork")? {
+        let calls = PyDict::new(py);
+        calls.set_item("before", wrap_pyfunction!(before_fork, py)?)?;
+        calls.set_item("after_in_parent", wrap_pyfunction!(after_in_parent, py)?)?;
+        calls.set_item("after_in_child", wrap_pyfunction!(after_in_child, py)?)?;
+        os.call_method("register_at_fork", (), Some(&calls))?;
+    }
+    Ok(())
+}

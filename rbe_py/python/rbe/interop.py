@@ -8,7 +8,8 @@ import numpy as np
 from . import creation, dtypes
 from ._rbe import RBETensor
 from .errors import DTypeError, TensorError
-from .nn.module import IncompatibleKeys, Module
+from .nn.module import Module
+from .nn.state import IncompatibleKeys
 from .optional import require
 
 __all__ = ["from_torch", "load_torch_state_dict", "to_torch"]

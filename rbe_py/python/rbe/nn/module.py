@@ -3,23 +3,18 @@
 import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from .._rbe import RBETensor
-from ..dtypes import DTypeLike, as_dtype
-from ..errors import DTypeError, GraphError, OutOfRangeError, ShapeError, TensorError
+from ..dtypes import DTypeLike
+from ..errors import DTypeError, GraphError, OutOfRangeError, TensorError
+from . import state
+from .conversion import convert
 from .hooks import Handle, call_with_hooks
-from .lazy import Unbuilt, built_by, refuse
+from .lazy import Unbuilt, refuse
 from .parameter import Parameter
 
 Self = TypeVar("Self", bound="Module")
-
-
-class IncompatibleKeys(NamedTuple):
-    """Names that a state dict lacked, and names of it that the module has not."""
-
-    missing_keys: list[str]
-    unexpected_keys: list[str]
 
 
 class Module:
@@ -269,16 +264,6 @@ class Module:
         """Yield buffers, each once."""
         return (b for _, b in self.named_buffers(recurse=recurse))
 
-    def _entries(self, prefix: str) -> "OrderedDict[str, RBETensor]":
-        out: OrderedDict[str, RBETensor] = OrderedDict()
-        for path, module in self.named_modules(remove_duplicate=False):
-            refuse(module, path)
-            lead = prefix + (f"{path}." if path else "")
-            out.update((lead + name, p) for name, p in module._parameters.items() if p is not None)
-            kept = ((name, b) for name, b in module._buffers.items() if name not in module._transient)
-            out.update((lead + name, b) for name, b in kept if b is not None)
-        return out
-
     def state_dict(self, *, prefix: str = "", keep_vars: bool = False) -> "OrderedDict[str, RBETensor]":
         """Return parameters and persistent buffers by name; memory is shared.
 
@@ -289,10 +274,10 @@ class Module:
         keep_vars : bool
             Return the parameters themselves instead of detached tensors.
         """
-        entries = self._entries(prefix)
+        entries = state.entries(self, prefix)
         return entries if keep_vars else OrderedDict((name, t.detach()) for name, t in entries.items())
 
-    def load_state_dict(self, state_dict: Mapping[str, RBETensor], strict: bool = True) -> IncompatibleKeys:
+    def load_state_dict(self, state_dict: Mapping[str, RBETensor], strict: bool = True) -> state.IncompatibleKeys:
         """Copy values into parameters and buffers.
 
         Parameters
@@ -315,23 +300,7 @@ class Module:
 
         Nothing has changed after an error.
         """
-        with built_by(self, state_dict):
-            own = self._entries("")
-            result = IncompatibleKeys([n for n in own if n not in state_dict], [n for n in state_dict if n not in own])
-            if strict and (result.missing_keys or result.unexpected_keys):
-                parts = [
-                    f"{kind} {', '.join(names)}" for kind, names in zip(("missing", "unexpected"), result, strict=True) if names
-                ]
-                raise TensorError("load_state_dict", f"the {len(own)} names of {type(self).__name__}", "; ".join(parts))
-            common = [name for name in own if name in state_dict]
-            for error, describe in ((ShapeError, _shape), (TensorError, _scale)):
-                wrong = [n for n in common if describe(own[n]) != describe(state_dict[n])]
-                if wrong:
-                    wanted = ", ".join(f"{n} {describe(own[n])}" for n in wrong)
-                    raise error("load_state_dict", wanted, ", ".join(describe(state_dict[n]) for n in wrong))
-            for name in common:
-                own[name].detach().copy_(state_dict[name].detach())
-        return result
+        return state.load(self, state_dict, strict)
 
     def train(self: Self, mode: bool = True) -> Self:
         """Set training mode (or evaluation) here and below."""
@@ -379,28 +348,7 @@ class Module:
         DeviceError
             For another device.
         """
-        from ..creation import check_device
-
-        for arg in args:
-            try:
-                dtype = as_dtype(arg)
-            except DTypeError:
-                device = arg
-        check_device("to", device)
-        if dtype is None:
-            return self
-        chosen = as_dtype(dtype)
-        if not chosen.is_floating_point:
-            raise DTypeError("to", "float32 or float64", chosen.name)
-        replaced: dict[int, RBETensor] = {}
-        for module in self.modules():
-            for name, t in [*module._parameters.items(), *module._buffers.items()]:
-                if t is None or t.is_packed or not t.dtype.is_floating_point or t.dtype is chosen:
-                    continue
-                if id(t) not in replaced:
-                    converted = t.detach().to(chosen)
-                    replaced[id(t)] = Parameter(converted, t.requires_grad) if isinstance(t, Parameter) else converted
-                setattr(module, name, replaced[id(t)])
+        convert(self, args, dtype, device)
         return self
 
     def float(self: Self) -> Self:
@@ -422,18 +370,8 @@ class Module:
             return f"{type(self).__name__}({extra})"
         return f"{type(self).__name__}({extra}\n  " + "\n  ".join(lines) + "\n)"
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+    def __setstate__(self, pickled: dict[str, Any]) -> None:
+        self.__dict__.update(pickled)
         # A tensor stands both in a table and as an attribute: make them one again.
         for table in self._tables():
             self.__dict__.update(table)
-
-
-def _shape(t: RBETensor) -> str:
-    if not isinstance(t, RBETensor):
-        return type(t).__name__
-    return f"{'packed' if t.is_packed else 'dense'} {tuple(t.shape)}"
-
-
-def _scale(t: RBETensor) -> str:
-    return f"with scale {t.scale}" if t.is_packed else ""

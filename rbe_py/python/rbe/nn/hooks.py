@@ -1,5 +1,6 @@
 """Hooks of modules: what runs around forward, and what runs when backward has passed through a module."""
 
+import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,34 @@ class Handle:
 
     def __exit__(self, *_: object) -> None:
         self.remove()
+
+
+class Hooked:
+    """Base of what takes hooks."""
+
+    _hooks: "dict[int, tuple[str, Callable[..., Any]]]"
+    _hook_numbers = itertools.count()
+
+    def _register(self, kind: str, hook: Callable[..., Any]) -> Handle:
+        number = next(Hooked._hook_numbers)
+        self._hooks[number] = (kind, hook)
+        return Handle(self._hooks, number)
+
+    def register_forward_pre_hook(self, hook: Callable[..., Any]) -> Handle:
+        """Call `hook(module, args)` before forward; what it returns replaces the arguments."""
+        return self._register("forward_pre", hook)
+
+    def register_forward_hook(self, hook: Callable[..., Any]) -> Handle:
+        """Call `hook(module, args, result)` after forward; what it returns replaces the result."""
+        return self._register("forward", hook)
+
+    def register_full_backward_hook(self, hook: Callable[..., Any]) -> Handle:
+        """Call `hook(module, grad_input, grad_output)` when the gradients of the module's inputs are known.
+
+        Both are tuples with None where a tensor has no gradient. What the hook returns replaces the gradient of the input;
+        that is possible for a module with one input that requires grad. `forward` must return one tensor.
+        """
+        return self._register("backward", hook)
 
 
 def call_with_hooks(module: "Module", args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -1,6 +1,5 @@
 """The base of all layers."""
 
-import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
@@ -10,14 +9,14 @@ from ..dtypes import DTypeLike
 from ..errors import DTypeError, GraphError, OutOfRangeError, TensorError
 from . import state
 from .conversion import convert
-from .hooks import Handle, call_with_hooks
+from .hooks import Hooked, call_with_hooks
 from .lazy import Unbuilt, refuse
 from .parameter import Parameter
 
 Self = TypeVar("Self", bound="Module")
 
 
-class Module:
+class Module(Hooked):
     """A layer or a model: parameters, buffers, submodules and a forward method.
 
     Tensors wrapped in `Parameter` and modules register themselves when assigned to attributes.
@@ -43,8 +42,6 @@ class Module:
     _buffers: "dict[str, RBETensor | None]"
     _modules: "dict[str, Module]"
     _transient: "set[str]"
-    _hooks: "dict[int, tuple[str, Callable[..., Any]]]"
-    _hook_numbers = itertools.count()
     _unbuilt: "Unbuilt | None" = None  # set in layers whose input size is not known yet
 
     def __init__(self) -> None:
@@ -155,27 +152,6 @@ class Module:
         object.__setattr__(self, name, module)
 
     register_module = add_module
-
-    def _register(self, kind: str, hook: Callable[..., Any]) -> Handle:
-        number = next(Module._hook_numbers)
-        self._hooks[number] = (kind, hook)
-        return Handle(self._hooks, number)
-
-    def register_forward_pre_hook(self, hook: Callable[..., Any]) -> Handle:
-        """Call `hook(module, args)` before forward; what it returns replaces the arguments."""
-        return self._register("forward_pre", hook)
-
-    def register_forward_hook(self, hook: Callable[..., Any]) -> Handle:
-        """Call `hook(module, args, result)` after forward; what it returns replaces the result."""
-        return self._register("forward", hook)
-
-    def register_full_backward_hook(self, hook: Callable[..., Any]) -> Handle:
-        """Call `hook(module, grad_input, grad_output)` when the gradients of the module's inputs are known.
-
-        Both are tuples with None where a tensor has no gradient. What the hook returns replaces the gradient of the input;
-        that is possible for a module with one input that requires grad. `forward` must return one tensor.
-        """
-        return self._register("backward", hook)
 
     def named_modules(
         self, memo: "set[int] | None" = None, prefix: str = "", remove_duplicate: bool = True

@@ -6,9 +6,10 @@ TORCH_VENV ?= .venv-torch
 OUT ?= out
 
 RUST := $(shell find rbe_core rbe_py/src -name '*.rs' -o -name Cargo.toml 2>/dev/null) Cargo.toml Cargo.lock
+HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 SOURCES := rbe_py/python rbe_py/examples tests benches
 
-.PHONY: help train test test-page test-isa test-torch lint docs bench bench-quick bench-smoke clean
+.PHONY: help train test test-page test-isa test-memory test-torch lint docs bench bench-quick bench-smoke clean
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
@@ -58,6 +59,13 @@ test-isa: $(VENV)/.built ## Run the tests of the package on every instruction se
 	  if ! RBE_ISA=$$isa $(BIN)/python -c 'import rbe' 2>/dev/null; then echo "no $$isa here"; continue; fi; \
 	  echo "RBE_ISA=$$isa"; RBE_ISA=$$isa $(BIN)/python -m pytest -q || exit; \
 	done
+
+# rustc keeps sanitizers for nightly; RUSTC_BOOTSTRAP=1 lets a stable one have them. valgrind knows no AVX-512: it sees the others.
+test-memory: ## Look for accesses out of bounds in the kernels, with AddressSanitizer and with valgrind
+	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address PROPTEST_CASES=1000 \
+	  cargo test -p rbe_core --test kernels --target $(HOST) --target-dir target/asan
+	@command -v valgrind >/dev/null || { echo "no valgrind here: apt-get install valgrind"; exit 1; }
+	PROPTEST_CASES=50 cargo test -p rbe_core --test kernels --config "target.$(HOST).runner='valgrind --quiet --error-exitcode=9'"
 
 bench: $(TORCH_VENV)/.built ## Measure kernels, and packed layers against torch's dense ones
 	cargo bench -p rbe_benches

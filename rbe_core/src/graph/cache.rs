@@ -219,20 +219,14 @@ impl GradientCache {
         if self.is_activation() {
             return self.activation_flips().map(|(delta, _)| delta);
         }
-        Ok(self.hi_of(self.weight_cotangent()))
+        if self.folded.is_some() {
+            return Ok(self.hi_of(self.weight_cotangent()));
+        }
+        Ok(self.with_products(|factors| Array::build(&self.shape([BITS]), |g: &mut [f32]| kernel::flip_gradient(factors, &self.weight, g))))
     }
 
     fn hi_of(&self, g: Array) -> Array {
-        let (hi, lo, scale) = (self.weight.hi(), self.weight.lo(), self.weight.scale());
-        parallel::for_each_piece(&mut g.write::<f32>(), BITS * PIECE, |p, piece| {
-            for (i, block) in piece.chunks_exact_mut(BITS).enumerate() {
-                let at = p * PIECE + i;
-                let v = levels([lo[2 * at], lo[2 * at + 1]], scale);
-                for (k, g) in block.iter_mut().enumerate() {
-                    *g *= if hi[at] >> k & 1 == 1 { v[0] - v[1] } else { v[1] - v[0] };
-                }
-            }
-        });
+        kernel::to_flips(&self.weight, &mut g.write::<f32>());
         g
     }
 

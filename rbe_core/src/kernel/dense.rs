@@ -62,13 +62,18 @@ pub(super) fn dx(dy: &[f32], batch: usize, w: &PackedTensor, dx: &mut [f32]) {
 
 /// Rows `strip` of `G = Σ dyᵀ x`, (rows of the strip, blocks * 64); unused columns are zero.
 pub(super) fn strip_gradient(factors: &[Factor<'_>], w: &PackedTensor, strip: usize, g: &mut [f32]) {
+    rows_gradient(factors, w, strip * STRIP_ROWS, g);
+}
+
+/// As many rows of `G = Σ dyᵀ x` from `first` on as `g (rows, blocks * 64)` takes; unused columns are zero.
+pub(super) fn rows_gradient(factors: &[Factor<'_>], w: &PackedTensor, first: usize, g: &mut [f32]) {
     let (rows, cols, width) = (w.rows(), w.cols(), w.blocks() * BITS);
-    let here = rows_of(w, strip);
+    let here = g.len() / width;
     if cols < width || factors.is_empty() {
         g.fill(0.0);
     }
     for (i, f) in factors.iter().enumerate() {
-        let dyt = Matrix { data: &f.dy[(strip * STRIP_ROWS).min(f.dy.len())..], rows: 1, cols: rows as isize };
+        let dyt = Matrix { data: &f.dy[first.min(f.dy.len())..], rows: 1, cols: rows as isize };
         gemm(here, cols, f.batch, dyt, Matrix::row_major(f.x, cols), g, width, i > 0);
     }
 }

@@ -1,6 +1,7 @@
 //! Levels of a tile's sixteen rows at once: branch-free plain Rust, compiled anew for every instruction set.
 
-use crate::packed::{TILE_ROWS, Tile};
+use super::view::View;
+use crate::packed::{BITS, TILE_ROWS, Tile};
 
 /// `2 artanh(√t)/√t` on `[0, NEAR]` by Chebyshev interpolation, relative error 1.1e-7 evaluated in f32.
 const NEAR_SERIES: [f32; 10] =
@@ -16,6 +17,25 @@ pub(super) fn tile_levels(tile: &Tile, scale: f32, v0: &mut [f32; TILE_ROWS], v1
         let factor = scale * ratio[r];
         v0[r] = tile.z0[r] * factor;
         v1[r] = tile.z1[r] * factor;
+    }
+}
+
+/// The rows of tile `r` of `G (rows, blocks, 64)` times `v_{1-b} - v_b`.
+#[inline(always)]
+pub(super) fn flips(w: &View<'_>, r: usize, g: &mut [f32]) {
+    for j in 0..w.blocks {
+        let tile = w.tile(r, j);
+        let (mut v0, mut v1) = ([0.0; TILE_ROWS], [0.0; TILE_ROWS]);
+        tile_levels(tile, w.scale, &mut v0, &mut v1);
+        for (i, row) in g.chunks_exact_mut(w.blocks * BITS).enumerate() {
+            let (hi, gap) = (tile.hi(i), (v1[i] - v0[i]).to_bits());
+            for (q, sixteen) in row[j * BITS..][..BITS].as_chunks_mut::<16>().0.iter_mut().enumerate() {
+                let bits = (hi >> (16 * q)) as u32;
+                for (k, g) in sixteen.iter_mut().enumerate() {
+                    *g *= f32::from_bits(gap ^ (bits >> k & 1) << 31);
+                }
+            }
+        }
     }
 }
 

@@ -6,9 +6,10 @@ use super::dense;
 use super::dy_tiles::{DyTiles, Orders};
 use super::family::{Family, SAMPLES};
 use super::isa::{Isa, isa};
-use super::strip::{STRIP_ROWS, scratch};
+use super::levels;
+use super::strip::scratch;
 use super::view::{Shared, View};
-use crate::packed::{BITS, PackedTensor};
+use crate::packed::{BITS, PackedTensor, TILE_ROWS};
 use crate::parallel;
 
 /// One use of a packed tensor: `x (batch, cols)` went in, `dy (batch, rows)` came back.
@@ -54,6 +55,8 @@ const WORTH_SHARING: usize = 1 << 22;
 const PIECE_SAMPLES: usize = 2 * SAMPLES;
 /// Most pieces of one product.
 const PIECES: usize = 16;
+/// Rows of a piece of `G`: many, for every piece brings `x` into order anew.
+const GRADIENT_ROWS: usize = 256;
 /// Fewest row tiles of a piece: fewer, and building the tables dominates.
 const ROW_TILES: usize = 24;
 
@@ -121,10 +124,55 @@ fn check(factors: &[Factor<'_>], w: &PackedTensor) {
 /// # Panics
 /// If a slice has another length.
 pub fn weight_gradient(factors: &[Factor<'_>], w: &PackedTensor, g: &mut [f32]) {
+    gradient(factors, w, g, |_, _| {});
+}
+
+/// The change of the loss for each flip, `G_k (v_{1-b} - v_b)`: (rows, blocks, 64), zero at unused bits.
+///
+/// # Panics
+/// If a slice has another length.
+pub fn flip_gradient(factors: &[Factor<'_>], w: &PackedTensor, g: &mut [f32]) {
+    flip_gradient_on(isa(), factors, w, g);
+}
+
+fn flip_gradient_on(isa: Isa, factors: &[Factor<'_>], w: &PackedTensor, g: &mut [f32]) {
+    let tiles = w.tiles();
+    let view = View::new(w, &tiles);
+    gradient(factors, w, g, |first, piece| flips(isa, &view, first, piece));
+}
+
+/// `G (rows, blocks, 64)` to the change of the loss for each flip.
+///
+/// # Panics
+/// If `g` has another length.
+pub fn to_flips(w: &PackedTensor, g: &mut [f32]) {
+    let width = w.blocks() * BITS;
+    assert!(g.len() == w.rows() * width, "flip gradient: length");
+    let tiles = w.tiles();
+    let view = View::new(w, &tiles);
+    parallel::for_each_piece(g, GRADIENT_ROWS * width, |p, piece| flips(isa(), &view, p * GRADIENT_ROWS, piece));
+}
+
+/// Calls `then(first row, rows)` with rows of `G` while they are in the cache.
+fn gradient(factors: &[Factor<'_>], w: &PackedTensor, g: &mut [f32], then: impl Fn(usize, &mut [f32]) + Sync + Send) {
     check(factors, w);
     let width = w.blocks() * BITS;
     assert!(g.len() == w.rows() * width, "packed gradient: lengths");
-    parallel::for_each_piece(g, STRIP_ROWS * width, |s, piece| dense::strip_gradient(factors, w, s, piece));
+    parallel::for_each_piece(g, GRADIENT_ROWS * width, |p, piece| {
+        dense::rows_gradient(factors, w, p * GRADIENT_ROWS, piece);
+        then(p * GRADIENT_ROWS, piece);
+    });
+}
+
+/// Rows of `G` from row `first` of a tile on, times `v_{1-b} - v_b`.
+fn flips(isa: Isa, w: &View<'_>, first: usize, g: &mut [f32]) {
+    for (t, tile) in g.chunks_mut(TILE_ROWS * w.blocks * BITS).enumerate() {
+        match isa {
+            Isa::Scalar => levels::flips(w, first / TILE_ROWS + t, tile),
+            // SAFETY: `isa` is one of this machine's.
+            _ => unsafe { by_isa!(isa, flips(w, first / TILE_ROWS + t, tile)) },
+        }
+    }
 }
 
 /// Gradient of the levels (rows, blocks, 2): sums of `G = Σ dyᵀ x` over each block's bits that are 0 and 1.
@@ -274,7 +322,16 @@ mod tests {
         scalar::weight_gradient(&wx, &wdy, batch, rows, cols, &mut g);
         let mut gv = vec![0.0; rows * blocks * 2];
         scalar::level_gradient(&g, &hi, &mut gv);
+        let flipped: Vec<f64> = (0..g.len())
+            .map(|i| {
+                let v = &v[i / BITS * 2..][..2];
+                g[i] * if hi[i / BITS] >> (i % BITS) & 1 == 1 { v[0] - v[1] } else { v[1] - v[0] }
+            })
+            .collect();
         for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+            let mut got = vec![f32::NAN; g.len()];
+            flip_gradient_on(isa, &[Factor { x: &x, dy: &dy, batch }], &w, &mut got);
+            close(&format!("{} flips", isa.name()), &got, &flipped, batch);
             let mut got = vec![f32::NAN; batch * rows];
             forward_on(isa, &x, batch, &w, Some(&bias), &mut got);
             close(&format!("{} forward", isa.name()), &got, &y, cols);

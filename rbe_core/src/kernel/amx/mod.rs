@@ -7,7 +7,7 @@ mod rounded;
 mod set_sums;
 mod tiles;
 
-pub(super) use super::avx512::{accumulate_row, charge_row, order, points};
+pub(super) use super::avx512::{accumulate_row, charge_row, flips, order, points};
 pub(super) use dx::dx;
 pub(super) use products::{forward, level_gradient};
 pub(super) use rounded::{add_excess, maxima, quad, scaled, sums};

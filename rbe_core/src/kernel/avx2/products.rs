@@ -6,7 +6,7 @@ use super::lanes::Avx2;
 use crate::kernel::dy_tiles::DyTiles;
 use crate::kernel::family::Family;
 use crate::kernel::view::{Shared, View};
-use crate::kernel::{rows, samples, samples_dx};
+use crate::kernel::{levels, rows, samples, samples_dx};
 
 /// Rows `tiles` of `y (batch, rows)` for `x (samples, cols)`, the samples from `first` on.
 ///
@@ -75,6 +75,15 @@ pub(in crate::kernel) unsafe fn level_gradient(x: &[f32], dy: DyTiles<'_>, w: Vi
             None => {}
         }
     }
+}
+
+/// See [`levels::flips`].
+///
+/// # Safety
+/// The machine must have AVX2 with FMA.
+#[target_feature(enable = "avx2,fma,bmi2")]
+pub(in crate::kernel) unsafe fn flips(w: &View<'_>, r: usize, g: &mut [f32]) {
+    levels::flips(w, r, g);
 }
 
 /// Writes `dy (samples, rows)` of one chunk as (row tile, row, sample).

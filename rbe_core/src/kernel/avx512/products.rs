@@ -1,12 +1,15 @@
 //! The products, for AVX-512.
 
+use std::arch::x86_64::*;
 use std::ops::Range;
 
-use super::lanes::Avx512;
+use super::lanes::{Avx512, load, store};
 use crate::kernel::dy_tiles::DyTiles;
 use crate::kernel::family::Family;
+use crate::kernel::samples::Levels;
 use crate::kernel::view::{Shared, View};
 use crate::kernel::{rows, samples, samples_dx};
+use crate::packed::BITS;
 
 /// Rows `tiles` of `y (batch, rows)` for `x (samples, cols)`, the samples from `first` on.
 ///
@@ -66,6 +69,26 @@ pub(in crate::kernel) unsafe fn level_gradient(x: &[f32], dy: DyTiles<'_>, w: Vi
         let s = Avx512::new();
         // At any batch: the sums of the lanes, which samples in lanes need at the end of every row, cost more than they save.
         rows::level_gradient(s, x, dy, 0..dy.chunks(), w, j, gv, fresh);
+    }
+}
+
+/// Twin of [`levels::flips`](crate::kernel::levels::flips): a mask of sixteen bits turns the sign of the gap.
+///
+/// # Safety
+/// The machine must have AVX-512.
+#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
+pub(in crate::kernel) unsafe fn flips(w: &View<'_>, r: usize, g: &mut [f32]) {
+    let minus = _mm512_set1_ps(-0.0);
+    for j in 0..w.blocks {
+        let tile = w.tile(r, j);
+        let gaps = Levels::of(tile, w.scale).gap;
+        for (i, row) in g.chunks_exact_mut(w.blocks * BITS).enumerate() {
+            let (hi, gap) = (tile.hi(i), _mm512_set1_ps(gaps[i]));
+            for (q, sixteen) in row[j * BITS..][..BITS].as_chunks_mut::<16>().0.iter_mut().enumerate() {
+                let change = _mm512_mask_xor_ps(gap, (hi >> (16 * q)) as u16, gap, minus);
+                store(sixteen, _mm512_mul_ps(load(sixteen), change));
+            }
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use crate::error::{RbeError, Result};
 use crate::kernel::activation::{Unit, dz, flips};
 use crate::kernel::{packed as kernel, scalar};
 use crate::op::packed_units;
-use crate::packed::{BITS, CYCLE_BITS, PackedTensor, levels, pull_back};
+use crate::packed::{BITS, CYCLE_BITS, PackedTensor, pull_back};
 use crate::parallel;
 
 /// Blocks of one parallel piece.

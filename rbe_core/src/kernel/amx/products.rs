@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::set_sums::{Bits, Inputs, ONE, Sums, one_by_four, two_by_two};
+use super::set_sums::{Bits, Inputs, ONE, PRODUCTS, Sums, one_by_four, two_by_two};
 use super::tiles::Tiles;
 use crate::Buffer;
 use crate::kernel::avx512;
@@ -17,6 +17,10 @@ use crate::packed::{BITS, TILE_ROWS};
 
 /// Row tiles and groups of samples whose sums are computed at once.
 const AT_ONCE: usize = 4;
+/// Samples whose sums are used at once.
+const QUARTER: usize = SAMPLES / 4;
+/// Products between which the sums of the step before are used; the bits of the next row tiles are made between the others.
+const USES: usize = AT_ONCE * SAMPLES / QUARTER;
 
 /// Rows `tiles` of `y (batch, rows)` for `x (samples, cols)`, the samples from `first` on.
 ///
@@ -56,10 +60,10 @@ pub(in crate::kernel) unsafe fn forward(
         block.set_inputs(x, &w, j);
         // SAFETY: AMX is there, as the caller vouches.
         unsafe {
-            block.each(&registers, &w, j, tiles.clone(), |r, levels, group, totals, set| {
+            block.each(&registers, &w, j, tiles.clone(), |r, levels, group, first, totals, set| {
                 let sums = &mut sums[group * tiles.len() + r - tiles.start].0;
                 let (v0, gap) = (s.load(&levels.v0), s.load(&levels.gap));
-                for b in 0..SAMPLES {
+                for b in first..first + QUARTER {
                     let sum = s.mul_add(v0, s.splat(totals[b]), s.load(&sums[b]));
                     s.store(&mut sums[b], s.mul_add(gap, s.load(&set.0[b]), sum));
                 }
@@ -100,7 +104,6 @@ struct Ready {
 /// Sums on their way from tile registers to memory.
 #[derive(Clone, Copy)]
 struct Pending {
-    step: usize,
     tiles: usize,
     group: usize,
 }
@@ -139,7 +142,8 @@ impl Block {
         }
     }
 
-    /// Calls `each(row tile, its levels, group, sums over the block, sums over the set bits)` for every row tile and group.
+    /// Calls `each(row tile, its levels, group, sample, sums over the block, sums over the set bits)` for every row tile, group
+    /// and quarter of the samples.
     ///
     /// # Safety
     /// AMX with bfloat16 must be available.
@@ -151,7 +155,7 @@ impl Block {
         w: &View<'_>,
         j: usize,
         tiles: Range<usize>,
-        mut each: impl FnMut(usize, &Levels, usize, &[f32; SAMPLES], &Sums),
+        mut each: impl FnMut(usize, &Levels, usize, usize, &[f32; SAMPLES], &Sums),
     ) {
         let groups = self.totals.len();
         // SAFETY: AMX is there, as the caller vouches.
@@ -167,9 +171,8 @@ impl Block {
 
     /// As [`Block::each`] for some of the groups, `WIDE` and `AT_ONCE / WIDE` row tiles at once.
     ///
-    /// What is stored from registers of one kind cannot be loaded into those of the other before it has reached the cache. So in
-    /// every step the bits of the next row tiles are made ready, the products of this step are started, and the sums of the step
-    /// before are used: the three overlap.
+    /// What is stored from registers of one kind cannot be loaded into those of the other before it has reached the cache. So
+    /// between the products of a step, the sums of the step before are used and the bits of the next row tiles are made ready.
     ///
     /// # Safety
     /// AMX with bfloat16 must be available.
@@ -182,71 +185,93 @@ impl Block {
         j: usize,
         tiles: Range<usize>,
         groups: Range<usize>,
-        each: &mut impl FnMut(usize, &Levels, usize, &[f32; SAMPLES], &Sums),
+        each: &mut impl FnMut(usize, &Levels, usize, usize, &[f32; SAMPLES], &Sums),
     ) {
         let tall = AT_ONCE / WIDE;
         let ready: &mut [Ready; 3] = first_mut(self.ready.slice_mut());
         let sums: &mut [[Sums; AT_ONCE]; 2] = first_mut(self.sums.slice_mut());
         let (inputs, totals): (&[Inputs], _) = (self.inputs.slice(), &self.totals);
         let steps = tiles.len().div_ceil(tall);
-        prepare(&mut ready[0], w, j, tiles.clone(), tall);
+        for slice in 0..SLICES {
+            prepare(&mut ready[0], w, j, tiles.clone(), tall, slice);
+        }
         let mut pending: Option<Pending> = None;
         let mut step = 0;
         for t in 0..steps {
-            if t + 1 < steps {
-                prepare(&mut ready[(t + 1) % 3], w, j, tiles.start + (t + 1) * tall..tiles.end, tall);
-            }
             for group in groups.clone().step_by(WIDE) {
-                let (bits, to) = (&ready[t % 3].bits, &mut sums[step % 2]);
+                let [a, b, c] = &mut *ready;
+                let (now, next, before) = match t % 3 {
+                    0 => (a, b, c),
+                    1 => (b, c, a),
+                    _ => (c, a, b),
+                };
+                let (even, odd) = sums.split_at_mut(1);
+                let (to, from) = if step % 2 == 0 { (&mut even[0], &odd[0]) } else { (&mut odd[0], &even[0]) };
+                let used = pending.replace(Pending { tiles: t, group });
+                let levels = if used.is_some_and(|p| p.tiles == t) { &now.levels } else { &before.levels };
+                let rest = if group == groups.start && t + 1 < steps { tiles.start + (t + 1) * tall..tiles.end } else { 0..0 };
+                let bits = &now.bits;
+                let between = |i: usize| match (i < USES, used) {
+                    (true, Some(p)) => finish::<WIDE>(p, i, levels, from, tiles.clone(), totals, each),
+                    (false, _) if !rest.is_empty() => prepare(next, w, j, rest.clone(), tall, i - USES),
+                    _ => {}
+                };
                 // SAFETY: AMX is there, as the caller vouches.
                 unsafe {
                     if WIDE == 2 {
-                        two_by_two(registers, first(&inputs[group..]), first(bits), to);
+                        two_by_two(registers, first(&inputs[group..]), first(bits), to, between);
                     } else {
-                        one_by_four(registers, &inputs[group], bits, to);
+                        one_by_four(registers, &inputs[group], bits, to, between);
                     }
-                }
-                if let Some(p) = pending.replace(Pending { step, tiles: t, group }) {
-                    finish::<WIDE>(p, &ready[p.tiles % 3].levels, &sums[p.step % 2], tiles.clone(), totals, each);
                 }
                 step += 1;
             }
         }
         if let Some(p) = pending {
-            finish::<WIDE>(p, &ready[p.tiles % 3].levels, &sums[p.step % 2], tiles, totals, each);
+            for i in 0..USES {
+                finish::<WIDE>(p, i, &ready[p.tiles % 3].levels, &sums[(step + 1) % 2], tiles.clone(), totals, each);
+            }
         }
     }
 }
 
-/// Makes up to `tall` of the row tiles ready. Beyond the last lie bits of earlier ones, whose sums are nobody's.
+/// Parts in which row tiles are made ready.
+const SLICES: usize = PRODUCTS - USES;
+
+/// Makes a slice of up to `tall` of the row tiles ready. Beyond the last lie bits of earlier ones, whose sums are nobody's.
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
-fn prepare(ready: &mut Ready, w: &View<'_>, j: usize, tiles: Range<usize>, tall: usize) {
+fn prepare(ready: &mut Ready, w: &View<'_>, j: usize, tiles: Range<usize>, tall: usize, slice: usize) {
+    const PAIRS: usize = BITS / 4 / SLICES;
     for (i, r) in tiles.enumerate().take(tall) {
         let tile = w.tile(r, j);
-        ready.bits[i].set(tile);
-        ready.levels[i] = Levels::of(tile, w.scale);
-        ready.levels[i].gap.iter_mut().for_each(|gap| *gap *= 1.0 / ONE);
+        for pair in slice * PAIRS..(slice + 1) * PAIRS {
+            ready.bits[i].set(tile, pair);
+        }
+        if i == slice {
+            ready.levels[i] = Levels::of(tile, w.scale);
+            ready.levels[i].gap.iter_mut().for_each(|gap| *gap *= 1.0 / ONE);
+        }
     }
 }
 
-/// Hands the sums of a step on.
+/// Hands part `i` of the sums of a step on.
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
 fn finish<const WIDE: usize>(
     p: Pending,
+    i: usize,
     levels: &[Levels; AT_ONCE],
     sums: &[Sums; AT_ONCE],
     tiles: Range<usize>,
     totals: &[[f32; SAMPLES]],
-    each: &mut impl FnMut(usize, &Levels, usize, &[f32; SAMPLES], &Sums),
+    each: &mut impl FnMut(usize, &Levels, usize, usize, &[f32; SAMPLES], &Sums),
 ) {
-    for (i, sums) in sums.iter().enumerate() {
-        let (t, group) = (i % (AT_ONCE / WIDE), p.group + i / (AT_ONCE / WIDE));
-        let r = tiles.start + p.tiles * (AT_ONCE / WIDE) + t;
-        if r < tiles.end {
-            each(r, &levels[t], group, &totals[group], sums);
-        }
+    let (at, first) = (i / 4, i % 4 * QUARTER);
+    let (t, group) = (at % (AT_ONCE / WIDE), p.group + at / (AT_ONCE / WIDE));
+    let r = tiles.start + p.tiles * (AT_ONCE / WIDE) + t;
+    if r < tiles.end {
+        each(r, &levels[t], group, first, &totals[group], &sums[at]);
     }
 }
 
@@ -291,15 +316,16 @@ pub(in crate::kernel) unsafe fn level_gradient(x: &[f32], dy: DyTiles<'_>, w: Vi
             block.set_inputs(&x[first * SAMPLES * w.cols..dy.batch.min(last * SAMPLES) * w.cols], &w, j);
             // SAFETY: AMX is there, as the caller vouches.
             unsafe {
-                block.each(&registers, &w, j, 0..w.row_tiles(), |r, _, group, totals, set| {
-                    let (mut all, mut sum) = (s.load(&sums[r][0]), [s.splat(0.0); 2]);
-                    for (b, dy) in dy.rows(first + group, r).iter().enumerate() {
+                block.each(&registers, &w, j, 0..w.row_tiles(), |r, _, group, from, totals, set| {
+                    let mut all = s.load(&sums[r][0]);
+                    let mut sum = s.splat(0.0);
+                    for (b, dy) in dy.rows(first + group, r).iter().enumerate().skip(from).take(QUARTER) {
                         let dy = s.load(dy);
-                        sum[b % 2] = s.mul_add(dy, s.load(&set.0[b]), sum[b % 2]);
+                        sum = s.mul_add(dy, s.load(&set.0[b]), sum);
                         all = s.mul_add(dy, s.splat(totals[b]), all);
                     }
-                    let sum = s.mul_add(s.add(sum[0], sum[1]), s.splat(1.0 / ONE), s.load(&sums[r][1]));
                     s.store(&mut sums[r][0], all);
+                    let sum = s.mul_add(sum, s.splat(1.0 / ONE), s.load(&sums[r][1]));
                     s.store(&mut sums[r][1], sum);
                 });
             }

@@ -64,15 +64,16 @@ pub(super) const fn turn(i: u32) -> u32 {
 }
 
 impl Bits {
+    /// Sets pair `i` of both halves.
     #[inline]
     #[target_feature(enable = "avx512f")]
-    pub(super) fn set(&mut self, tile: &Tile) {
+    pub(super) fn set(&mut self, tile: &Tile, i: usize) {
+        let turn = _mm512_set1_epi32(turn(i as u32) as i32);
         for (half, words) in self.0.iter_mut().zip([&tile.low, &tile.high]) {
-            // SAFETY: sixteen words.
-            let words = unsafe { _mm512_loadu_si512(words.as_ptr().cast()) };
-            for (i, line) in half.iter_mut().enumerate() {
-                // SAFETY: as above.
-                unsafe { _mm512_storeu_si512(line.as_mut_ptr().cast(), pairs(words, _mm512_set1_epi32(turn(i as u32) as i32))) };
+            // SAFETY: sixteen words each.
+            unsafe {
+                let words = _mm512_loadu_si512(words.as_ptr().cast());
+                _mm512_storeu_si512(half[i].as_mut_ptr().cast(), pairs(words, turn));
             }
         }
     }
@@ -97,12 +98,16 @@ impl Inputs {
     }
 }
 
-/// Sums of two groups of samples over the bits of two row tiles: (group, row tile).
+/// Products of one step.
+pub(super) const PRODUCTS: usize = 4 * 2 * PARTS;
+
+/// Sums of two groups of samples over the bits of two row tiles: (group, row tile). `between(i)` is called after every product:
+/// one takes sixteen cycles, and work that stands between two of them is done at the same time.
 ///
 /// # Safety
 /// AMX with bfloat16 must be available.
-#[inline]
-pub(super) unsafe fn two_by_two(_: &Tiles, inputs: &[Inputs; 2], bits: &[Bits; 2], sums: &mut [Sums; 4]) {
+#[inline(always)]
+pub(super) unsafe fn two_by_two(_: &Tiles, inputs: &[Inputs; 2], bits: &[Bits; 2], sums: &mut [Sums; 4], mut between: impl FnMut(usize)) {
     // SAFETY: tiles are configured, as the argument shows; each load and store is of a whole tile of sixteen lines of 64 bytes.
     unsafe {
         zero!("0");
@@ -113,12 +118,17 @@ pub(super) unsafe fn two_by_two(_: &Tiles, inputs: &[Inputs; 2], bits: &[Bits; 2
             load!("6", bits[0].0[half].as_ptr(), LINE);
             load!("7", bits[1].0[half].as_ptr(), LINE);
             for part in 0..PARTS {
+                let step = 4 * (half * PARTS + part);
                 load!("4", inputs[0].0[half][part].as_ptr(), LINE);
                 product!("tdpbf16ps", "0", "4", "6");
+                between(step);
                 product!("tdpbf16ps", "1", "4", "7");
+                between(step + 1);
                 load!("5", inputs[1].0[half][part].as_ptr(), LINE);
                 product!("tdpbf16ps", "2", "5", "6");
+                between(step + 2);
                 product!("tdpbf16ps", "3", "5", "7");
+                between(step + 3);
             }
         }
         store!("0", sums[0].0.as_mut_ptr(), LINE);
@@ -128,12 +138,12 @@ pub(super) unsafe fn two_by_two(_: &Tiles, inputs: &[Inputs; 2], bits: &[Bits; 2
     }
 }
 
-/// Sums of one group of samples over the bits of four row tiles.
+/// Sums of one group of samples over the bits of four row tiles; `between` as above.
 ///
 /// # Safety
 /// AMX with bfloat16 must be available.
-#[inline]
-pub(super) unsafe fn one_by_four(_: &Tiles, inputs: &Inputs, bits: &[Bits; 4], sums: &mut [Sums; 4]) {
+#[inline(always)]
+pub(super) unsafe fn one_by_four(_: &Tiles, inputs: &Inputs, bits: &[Bits; 4], sums: &mut [Sums; 4], mut between: impl FnMut(usize)) {
     // SAFETY: as above.
     unsafe {
         zero!("0");
@@ -142,15 +152,20 @@ pub(super) unsafe fn one_by_four(_: &Tiles, inputs: &Inputs, bits: &[Bits; 4], s
         zero!("3");
         for half in 0..2 {
             for part in 0..PARTS {
+                let step = 4 * (half * PARTS + part);
                 load!("4", inputs.0[half][part].as_ptr(), LINE);
                 load!("5", bits[0].0[half].as_ptr(), LINE);
                 product!("tdpbf16ps", "0", "4", "5");
+                between(step);
                 load!("6", bits[1].0[half].as_ptr(), LINE);
                 product!("tdpbf16ps", "1", "4", "6");
+                between(step + 1);
                 load!("7", bits[2].0[half].as_ptr(), LINE);
                 product!("tdpbf16ps", "2", "4", "7");
+                between(step + 2);
                 load!("5", bits[3].0[half].as_ptr(), LINE);
                 product!("tdpbf16ps", "3", "4", "5");
+                between(step + 3);
             }
         }
         store!("0", sums[0].0.as_mut_ptr(), LINE);

@@ -3,6 +3,8 @@
 //! `cargo bench -p rbe_benches -- 768x3072/32` measures one shape; `RBE_ISA` and `RBE_NUM_THREADS` choose the kernels.
 #![allow(missing_docs)] // criterion's macros
 
+use std::time::Duration;
+
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use rbe_benches::{BATCHES, Case, LAYERS};
 use rbe_core::kernel::packed::{Factor, Grads, backward, dx, forward, level_gradient, weight_gradient};
@@ -68,5 +70,9 @@ fn kernels(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, kernels);
+criterion_group! {
+    name = benches;
+    config = Criterion::default().sample_size(15).warm_up_time(Duration::from_millis(100)).measurement_time(Duration::from_millis(300));
+    targets = kernels
+}
 criterion_main!(benches);

@@ -1,0 +1,194 @@
+//! What this machine can do at best, for the roofline of `benches/python/compare.py`: the operations that products are made
+//! of, on registers and first-level cache alone. Throughput is in multiply-adds, as in `kernels.rs`.
+//!
+//! - `fma`: a fused multiply-add, one multiply-add a lane: the limit of every dense float32 product.
+//! - `add+permute`: a look-up in a register and an addition, the step of kernels with rows in lanes: 4 inputs a lane on
+//!   AVX-512 (tables of 16 sums), 3 on AVX2 (tables of 8).
+//! - `add+load`: an addition of a vector in the first-level cache, the step of kernels with samples in lanes: 64 inputs of a
+//!   block in 13 look-ups.
+//! - `int8`: products of bytes added up in 32 bits (`vpdpbusd`; AVX2 has `vpmaddwd`, of 16-bit numbers).
+//!
+//! `RBE_ISA` and `RBE_NUM_THREADS` choose the instruction set and the number of threads, each with work of its own.
+#![allow(missing_docs)] // criterion's macros
+
+use std::time::{Duration, Instant};
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use rbe_core::kernel::{Isa, init, isa};
+use rbe_core::parallel;
+
+/// Does the operation `TIMES` times for each of `n` rounds.
+type Loop = unsafe fn(u64);
+
+/// Operations a round.
+const TIMES: u64 = 12;
+
+/// An operation: its name, multiply-adds of one, and its loop.
+struct Peak {
+    name: &'static str,
+    macs: f64,
+    run: Loop,
+}
+
+#[cfg(target_arch = "x86_64")]
+fn peaks(isa: Isa) -> Vec<Peak> {
+    let peak = |name, macs, run| Peak { name, macs, run };
+    match isa {
+        Isa::Scalar => Vec::new(),
+        Isa::Avx2 => vec![
+            peak("fma", 8.0, x86::fma_256 as Loop),
+            peak("add+permute", 24.0, x86::permute_256),
+            peak("add+load", 8.0 * 64.0 / 13.0, x86::load_256),
+            peak("int8", 16.0, x86::int8_256),
+        ],
+        Isa::Avx512 => {
+            let mut all = vec![
+                peak("fma", 16.0, x86::fma_512 as Loop),
+                peak("add+permute", 64.0, x86::permute_512),
+                peak("add+load", 16.0 * 64.0 / 13.0, x86::load_512),
+            ];
+            if is_x86_feature_detected!("avx512vnni") {
+                all.push(peak("int8", 64.0, x86::int8_512));
+            }
+            all
+        }
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn peaks(_: Isa) -> Vec<Peak> {
+    Vec::new()
+}
+
+/// The loops. Operands pass through an empty assembler statement, so that the compiler neither computes in advance nor lifts
+/// anything out of the loop; it costs no instruction.
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::{asm, x86_64::*};
+    use std::hint::black_box;
+
+    use super::TIMES;
+
+    const N: usize = TIMES as usize;
+
+    macro_rules! hide {
+        ($class:ident, $value:ident) => {
+            // SAFETY: no instruction; the register is an output, so that its value counts as unknown.
+            unsafe { asm!("/* {0} */", inout($class) $value, options(nomem, nostack, preserves_flags)) }
+        };
+    }
+
+    /// `TIMES` operations on as many accumulators for each round; `$operand` is made anew from `$value` every time.
+    macro_rules! registers {
+        ($name:ident, $features:literal, $class:ident, $zero:expr, $value:expr, $acc:ident, $operand:ident => $step:expr) => {
+            #[target_feature(enable = $features)]
+            pub fn $name(rounds: u64) {
+                let mut accumulators = [$zero; N];
+                let mut $operand = black_box($value);
+                for _ in 0..rounds {
+                    hide!($class, $operand);
+                    for $acc in &mut accumulators {
+                        *$acc = $step;
+                    }
+                }
+                black_box(accumulators);
+            }
+        };
+    }
+
+    registers!(fma_512, "avx512f", zmm_reg, _mm512_setzero_ps(), _mm512_set1_ps(0.5), a, x => _mm512_fmadd_ps(x, x, *a));
+    registers!(fma_256, "avx2,fma", ymm_reg, _mm256_setzero_ps(), _mm256_set1_ps(0.5), a, x => _mm256_fmadd_ps(x, x, *a));
+    registers!(int8_512, "avx512f,avx512vnni", zmm_reg, _mm512_setzero_si512(), _mm512_set1_epi8(1), a, x => {
+        _mm512_dpbusd_epi32(*a, x, x)
+    });
+
+    /// `TIMES` additions of operations on `$operand` and on one of six further registers, which have to be told apart.
+    macro_rules! looked_up {
+        ($name:ident, $features:literal, $class:ident, $zero:expr, $value:expr, $index:expr,
+         $acc:ident, $i:ident, $operand:ident => $step:expr) => {
+            #[target_feature(enable = $features)]
+            pub fn $name(rounds: u64) {
+                let mut accumulators = [$zero; 6];
+                let indices = black_box([$index; 6]);
+                let mut $operand = black_box($value);
+                for _ in 0..rounds {
+                    for _ in 0..N / 6 {
+                        hide!($class, $operand);
+                        for ($acc, $i) in accumulators.iter_mut().zip(indices) {
+                            *$acc = $step;
+                        }
+                    }
+                }
+                black_box(accumulators);
+            }
+        };
+    }
+
+    looked_up!(permute_512, "avx512f", zmm_reg, _mm512_setzero_ps(), _mm512_set1_ps(0.5), _mm512_set1_epi32(3), a, i, table => {
+        _mm512_add_ps(*a, _mm512_permutexvar_ps(i, table))
+    });
+    looked_up!(permute_256, "avx2", ymm_reg, _mm256_setzero_ps(), _mm256_set1_ps(0.5), _mm256_set1_epi32(3), a, i, table => {
+        _mm256_add_ps(*a, _mm256_permutevar8x32_ps(table, i))
+    });
+    looked_up!(int8_256, "avx2", ymm_reg, _mm256_setzero_si256(), _mm256_set1_epi16(1), _mm256_set1_epi16(2), a, i, x => {
+        _mm256_add_epi32(*a, _mm256_madd_epi16(x, i))
+    });
+
+    /// `TIMES` additions of vectors in memory for each round, two at a time from one address as an accumulator each.
+    macro_rules! loaded {
+        ($name:ident, $features:literal, $lanes:literal, $zero:expr, $load:ident, $add:ident) => {
+            #[target_feature(enable = $features)]
+            pub fn $name(rounds: u64) {
+                #[repr(align(64))]
+                struct Table([f32; $lanes * N]);
+                let table = Table([1.0; $lanes * N]);
+                let mut accumulators = [$zero; N];
+                let mut at = table.0.as_ptr();
+                for _ in 0..rounds {
+                    // SAFETY: no instruction; the address counts as unknown, and stays what it is.
+                    unsafe { asm!("/* {0} */", inout(reg) at, options(nomem, nostack, preserves_flags)) };
+                    for (i, a) in accumulators.iter_mut().enumerate() {
+                        // SAFETY: `at` is the start of the table, which holds N vectors, aligned.
+                        *a = $add(*a, unsafe { $load(at.add($lanes * i)) });
+                    }
+                }
+                black_box(accumulators);
+            }
+        };
+    }
+
+    loaded!(load_512, "avx512f", 16, _mm512_setzero_ps(), _mm512_load_ps, _mm512_add_ps);
+    loaded!(load_256, "avx2", 8, _mm256_setzero_ps(), _mm256_load_ps, _mm256_add_ps);
+}
+
+/// Time of `rounds` rounds on every thread at once.
+fn together(threads: usize, run: Loop, rounds: u64) -> Duration {
+    // SAFETY: `peaks` lists loops of the live instruction set alone, which this machine has.
+    let go = || unsafe { run(rounds) };
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 1..threads {
+            scope.spawn(go);
+        }
+        go();
+    });
+    start.elapsed()
+}
+
+fn machine(criterion: &mut Criterion) {
+    init().expect("RBE_ISA names an instruction set of this machine");
+    let threads = parallel::num_threads();
+    let mut group = criterion.benchmark_group(format!("peak {} {threads}t", isa().name()));
+    for peak in peaks(isa()) {
+        group.throughput(Throughput::Elements((1000.0 * TIMES as f64 * peak.macs * threads as f64) as u64));
+        group.bench_function(peak.name, |b| b.iter_custom(|n| together(threads, peak.run, 1000 * n)));
+    }
+    group.finish();
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().sample_size(10).warm_up_time(Duration::from_millis(100)).measurement_time(Duration::from_millis(300));
+    targets = machine
+}
+criterion_main!(benches);

@@ -9,7 +9,10 @@ RUST := $(shell find rbe_core rbe_py/src -name '*.rs' -o -name Cargo.toml 2>/dev
 HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 SOURCES := rbe_py/python rbe_py/examples tests benches
 
+<<<<<<< HEAD
 .PHONY: help train test test-page test-isa test-memory test-torch lint docs bench bench-quick bench-smoke clean
+=======
+.PHONY: help train test test-page test-isa test-torch lint docs bench bench-quick bench-epochs bench-build bench-smoke clean
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
@@ -67,16 +70,28 @@ test-memory: ## Look for accesses out of bounds in the kernels, with AddressSani
 	@command -v valgrind >/dev/null || { echo "no valgrind here: apt-get install valgrind"; exit 1; }
 	PROPTEST_CASES=50 cargo test -p rbe_core --test kernels --config "target.$(HOST).runner='valgrind --quiet --error-exitcode=9'"
 
-bench: $(TORCH_VENV)/.built ## Measure kernels, and packed layers against torch's dense ones
-	cargo bench -p rbe_benches
+$(TORCH_VENV)/.benches: $(TORCH_VENV)/.built $(wildcard benches/rust/*.rs benches/src/*.rs) benches/Cargo.toml
+	cargo bench -p rbe_benches --no-run
+	touch $@
+
+bench: $(TORCH_VENV)/.benches ## Measure kernels, and packed layers against torch's dense ones: 20 minutes
 	$(TORCH_VENV)/bin/python benches/python/compare.py
 
-bench-quick: $(TORCH_VENV)/.built ## As bench, a few shapes in under two minutes
+bench-quick: $(TORCH_VENV)/.benches ## As bench, a few shapes in under two minutes
 	$(TORCH_VENV)/bin/python benches/python/compare.py --quick
+
+bench-epochs: $(TORCH_VENV)/.built ## Time training steps of the examples' networks beside torch's
+	$(TORCH_VENV)/bin/python benches/python/epochs.py --threads 2
+
+bench-build: ## Time a clean and an incremental release build
+	$(PYTHON) benches/python/build_times.py
 
 bench-smoke: $(TORCH_VENV)/.built ## Run every benchmark once, to see that it runs
 	cargo bench -p rbe_benches --quiet -- --test
 	$(TORCH_VENV)/bin/python benches/python/compare.py --smoke
+	$(TORCH_VENV)/bin/python benches/python/epochs.py --smoke
+	$(TORCH_VENV)/bin/python -m pip install --quiet --group bench
+	$(TORCH_VENV)/bin/python -m pytest --quiet benches/python/test_layers.py --benchmark-disable
 
 docs: $(VENV)/.docs $(VENV)/.built ## Build the reference of both languages: target/doc and out/docs
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --quiet

@@ -1,98 +1,100 @@
-"""Packed layers of rbe against dense layers of torch: a table, `results/<cpu>.json` and a picture beside it."""
+"""Packed layers of rbe beside dense layers of torch, and kernels beside the machine: tables, `results/<cpu>.json`, pictures."""
 
 import argparse
 import json
-import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import kernels
+import pictures
+from machine import cores, cpu, environment, installed, live
 from tqdm import tqdm
 
 HERE = Path(__file__).resolve().parent
-LAYERS = "256x256,768x768,768x3072,3072x768"
-BATCHES = "1,8,32,128,512"
+PATHS = ("float32", "autocast", "bfloat16", "int8")  # of torch
+Rows = list[dict[str, Any]]
 
 
-def cpu() -> str:
-    """Name of the processor."""
-    info = Path("/proc/cpuinfo")
-    found = re.search(r"^model name\s*:\s*(.+)$", info.read_text(encoding="utf-8"), re.MULTILINE) if info.exists() else None
-    return found[1].strip() if found else platform.processor() or platform.machine()
+@dataclass
+class Extent:
+    """How much is measured."""
+
+    layers: tuple[str, ...] = ("256x256", "768x768", "768x3072", "3072x768")
+    batches: tuple[int, ...] = (1, 8, 32, 128, 512)
+    threads: tuple[int, ...] = (1, 2)
+    isas: tuple[str | None, ...] = (None, "avx2")  # as detected, and forced
+    seconds: float = 0.7  # for each figure of a layer
+
+    @property
+    def kernel_cases(self) -> str:
+        """The kernels' cases as criterion's filter: the large layers."""
+        large = [layer for layer in self.layers if layer != "256x256"]
+        return f"({'|'.join(large)})/({'|'.join(map(str, self.batches))})$"
 
 
-def installed(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
+QUICK = Extent(("768x3072", "3072x768"), (1, 32, 512), (1,), (None,), 0.4)
+SMOKE = Extent(("256x256",), (1, 8), (1,), (None,), 0.0)
 
 
-def child(script: str, *arguments: str, isa: str | None = None) -> subprocess.Popen[str]:
-    environment = os.environ | ({"RBE_ISA": isa} if isa else {})
+def lines(script: str, *arguments: str, isa: str | None = None) -> Iterator[Any]:
+    """Yield what a script of this folder prints, JSON line by JSON line."""
     command = [sys.executable, str(HERE / script), *arguments]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    with subprocess.Popen(command, env=environment(isa), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            yield json.loads(line)
+    if process.returncode != 0:
+        raise SystemExit(f"{command} failed")
 
 
-def lines(process: subprocess.Popen[str]) -> Any:
-    assert process.stdout is not None
-    for line in process.stdout:
-        yield json.loads(line)
-    if process.wait() != 0:
-        raise SystemExit(f"{process.args} failed")
+def measure_layers(extent: Extent, isas: list[str], threads: list[int]) -> Rows:
+    found: Rows = []
+    total = len(isas) * len(threads) * len(extent.layers) * len(extent.batches) * 6
+    with tqdm(total=total, unit="figure", desc="layers", disable=extent is SMOKE) as bar:
+        for isa in isas:
+            for n in threads:
+                shapes = ("--layers", ",".join(extent.layers), "--batches", ",".join(map(str, extent.batches)))
+                for row in lines("layers.py", *shapes, "--threads", str(n), "--seconds", str(extent.seconds), isa=isa):
+                    found.append(row)
+                    bar.update()
+    return found
 
 
-def live(isa: str | None) -> str | None:
-    """Name of the instruction set that a process forced to `isa` uses; None if the machine lacks it."""
-    environment = os.environ | ({"RBE_ISA": isa} if isa else {})
-    code = "import rbe; print(rbe.isa())"
-    found = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
-    return found.stdout.strip() if found.returncode == 0 else None
+def measure_kernels(extent: Extent, isas: list[str], threads: list[int]) -> Rows:
+    settings = [(isa, n) for isa in isas for n in threads]
+    found: Rows = []
+    for isa, n in tqdm(settings, unit="setting", desc="kernels"):
+        found += kernels.measure("peaks", isa, n) + kernels.measure("kernels", isa, n, extent.kernel_cases)
+    return found
 
 
-def table(results: list[dict[str, Any]]) -> str:
-    head = f"{'isa':>7} {'threads':>7} {'layer':>9} {'batch':>5} {'what':<26} {'rbe µs':>9} {'torch µs':>9} {'torch / rbe':>19}"
-    rows = [head]
-    for r in results:
-        row = f"{r['isa']:>7} {r['threads']:>7} {r['layer']:>9} {r['batch']:>5} {r['what']:<26} {r['rbe_us']:9.1f}"
-        if "ratio" in r:
-            row += f" {r['torch_us']:9.1f} {r['ratio']:6.2f} ({r['ratio_low']:.2f}–{r['ratio_high']:.2f})"
-        rows.append(row)
-    return "\n".join(rows)
+def measure_memory(*options: str) -> Rows:
+    kinds = ("packed", "dense") if installed("torch") else ("packed",)
+    return [next(iter(lines("memory.py", kind, *options))) for kind in kinds]
 
 
-def picture(path: Path, results: list[dict[str, Any]], title: str) -> None:
-    """Draw the ratios against the batch size: a column for every quantity, a row for every setting."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    settings = sorted({(r["isa"], r["threads"]) for r in results})
-    whats = list(dict.fromkeys(r["what"] for r in results))
-    size = (3.2 * len(whats), 2.8 * len(settings) + 0.6)
-    figure, axes = plt.subplots(len(settings), len(whats), figsize=size, squeeze=False, sharey=True)
-    for row, (isa, threads) in zip(axes, settings, strict=True):
-        for axis, what in zip(row, whats, strict=True):
-            here = [r for r in results if (r["isa"], r["threads"], r["what"]) == (isa, threads, what)]
-            for layer in dict.fromkeys(r["layer"] for r in here):
-                points = [r for r in here if r["layer"] == layer]
-                below, above = [r["ratio"] - r["ratio_low"] for r in points], [r["ratio_high"] - r["ratio"] for r in points]
-                batches, ratios = [r["batch"] for r in points], [r["ratio"] for r in points]
-                axis.errorbar(batches, ratios, [below, above], marker="o", ms=3, lw=1, label=layer)
-            axis.axhline(1.0, color="0.6", lw=0.8)
-            axis.set(xscale="log", yscale="log", xlabel="batch")
-            axis.set_title(f"{what}\n{isa}, {threads} thread{'s' if threads > 1 else ''}", fontsize=8)
-        row[0].set_ylabel("torch's time / rbe's")
-    axes[0][0].legend(fontsize=7)
-    figure.suptitle(title, fontsize=9)
-    figure.tight_layout()
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
+def table(rows: Rows) -> str:
+    """Return rbe's and torch's microseconds, and by how much each path of torch takes longer, with quartiles."""
+    paths = [path for path in PATHS if any(path in r["torch"] for r in rows)]
+    head = f"{'isa':>7} {'threads':>7} {'layer':>9} {'batch':>5} {'what':<25} {'rbe µs':>9} {'torch µs':>9} "
+    text = ["time of torch / time of rbe, middle half of the turns in brackets", head + " ".join(f"{p:>19}" for p in paths)]
+    for r in rows:
+        float32 = r["torch"].get("float32", {"us": float("nan")})["us"]
+        row = (
+            f"{r['isa']:>7} {r['threads']:>7} {r['layer']:>9} {r['batch']:>5} {r['what']:<25} {r['rbe_us']:9.1f} {float32:9.1f}"
+        )
+        for path in paths:
+            t = r["torch"].get(path)
+            row += f" {t['ratio']:6.2f} ({t['low']:.2f}–{t['high']:.2f})".ljust(20) if t else " " * 20
+        text.append(row.rstrip())
+    return "\n".join(text)
 
 
 def main() -> None:
@@ -100,47 +102,37 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--quick", action="store_true", help="fewer shapes, one thread: under two minutes")
-    mode.add_argument("--smoke", action="store_true", help="one small shape, to see that it runs")
+    mode.add_argument("--smoke", action="store_true", help="one small layer, to see that it runs")
     parser.add_argument("--out", type=Path, default=HERE.parent / "results", help="folder of the results")
     args = parser.parse_args()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    layers, batches, seconds = LAYERS, BATCHES, 1.0
-    threads, isas = sorted({1, min(2, cores)}), [None, "avx2"]
-    if args.quick:
-        layers, batches, seconds, threads, isas = "768x3072,3072x768", "1,32,512", 1.0, [1], [None]
-    if args.smoke:
-        layers, batches, seconds, threads, isas = "256x256", "1,8", 0.0, [1], [None]
+    extent = QUICK if args.quick else SMOKE if args.smoke else Extent()
+    isas = [name for name in dict.fromkeys(live(isa) for isa in extent.isas) if name]
+    threads = [n for n in extent.threads if n <= cores()]
+    print(f"{cpu()}, {cores()} cores")
 
-    results: list[dict[str, Any]] = []
-    measured = [name for name in dict.fromkeys(live(isa) for isa in isas) if name]
-    total = len(measured) * len(threads) * len(layers.split(",")) * len(batches.split(",")) * 5
-    with tqdm(total=total, unit="figure", disable=args.smoke) as bar:
-        for isa in measured:
-            for n in threads:
-                shapes = ("--layers", layers, "--batches", batches, "--threads", str(n), "--seconds", str(seconds))
-                for found in lines(child("layers.py", *shapes, isa=isa)):
-                    results.append(found)
-                    bar.update()
-    print(table(results))
-
-    dense = installed("torch") is not None
-    shape = ("--width", "256") if args.smoke else ()
-    memory = [next(iter(lines(child("memory.py", kind, *shape)))) for kind in (["packed", "dense"] if dense else ["packed"])]
+    layers = measure_layers(extent, isas, threads)
+    print(table(layers))
+    memory = measure_memory(*(("--width", "256") if args.smoke else ()))
     for m in memory:
         size = f"{m['bytes'] / 1e6:,.1f} MB"
         print(f"peak memory of training {m['weights']:,} {m['kind']} weights, less that of a tiny model: {size}")
     if args.smoke:
         return
+    found = measure_kernels(extent, isas, threads) if shutil.which("cargo") else []
+    print(kernels.table(found) if found else "no cargo here: the kernels are not measured")
+
     args.out.mkdir(parents=True, exist_ok=True)
-    name = re.sub(r"[^A-Za-z0-9]+", "-", cpu()).strip("-").lower() + ("-quick" if args.quick else "")
-    setting = {"cpu": cpu(), "cores": cores, "python": platform.python_version()}
+    stem = args.out / (re.sub(r"[^A-Za-z0-9]+", "-", cpu()).strip("-").lower() + ("-quick" if args.quick else ""))
+    setting: dict[str, Any] = {"cpu": cpu(), "cores": cores(), "python": platform.python_version()}
     setting |= {package: installed(package) for package in ("rbe", "torch")}
-    target = args.out / f"{name}.json"
-    target.write_text(json.dumps(setting | {"layers": results, "memory": memory}, indent=1) + "\n", encoding="utf-8")
+    target = stem.with_suffix(".json")
+    results = setting | {"layers": layers, "memory": memory, "kernels": found}
+    target.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     print(f"written: {target}")
-    if dense:
-        picture(args.out / f"{name}.png", results, f"{cpu()}, torch {installed('torch')}")
-        print(f"picture: {args.out / f'{name}.png'}")
+    if installed("torch"):
+        pictures.ratios(stem.with_suffix(".png"), layers, f"{cpu()}, torch {installed('torch')}")
+    if found:
+        pictures.roofline(stem.with_name(f"{stem.name}-roofline.png"), found, f"{cpu()}: kernels and what the machine can do")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,19 @@
 """Time one layer, packed in rbe and dense in torch, side by side in this process; JSON lines on standard output.
 
-`compare.py` calls this for every instruction set and number of threads. Both sides run in turns, in blocks of a few calls; the
-first call of a block, which finds cold caches and parked threads, does not count.
+`compare.py` calls this for every instruction set and number of threads. All contenders run in turns, in blocks of a few calls;
+the first call of a block, which finds cold caches and parked threads, does not count. Beside torch's float32 stand the
+compressed paths it offers on a CPU: `autocast` (computing in bfloat16, its context included), `bfloat16` (weights and inputs
+held in it) and `int8` (dynamic quantisation), the last two for the forward pass, for nothing can be trained so.
 """
 
 import argparse
 import json
-import sys
 import time
+import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
 import numpy as np
 import rbe
@@ -19,126 +23,133 @@ try:
 except ImportError:  # figures of rbe alone
     torch = None
 
-Timed = Callable[[], float]
-
 BLOCK = 4
 PAUSE = 0.01  # seconds until the other side's threads have stopped spinning
 
 
-def stopwatch(run: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
+@dataclass
+class Case:
+    """What is timed, and what has to be prepared before each call; `run` takes what `setup` returned."""
+
+    run: Callable[[Any], object]
+    setup: Callable[[], Any] = lambda: None
+
+    def seconds(self) -> float:
+        ready = self.setup()
+        start = time.perf_counter()
+        self.run(ready)
+        return time.perf_counter() - start
 
 
-def ours(inputs: int, outputs: int, batch: int) -> dict[str, Timed]:
-    rbe.manual_seed(0)
-    layer = rbe.nn.RBELinear(inputs, outputs)
-    x = rbe.randn(batch, inputs, requires_grad=True)
-    dy = rbe.randn(batch, outputs)
+def training(layer: Any, optimizer: Any, x: Any, dy: Any, call: Callable[[Any, Any], Any] | None = None) -> dict[str, Case]:
+    """Return the cases of a layer that learns; `call` computes its output."""
+    call = call or (lambda layer, x: layer(x))
 
-    def forward() -> float:
-        with rbe.no_grad():
-            return stopwatch(lambda: layer(x))
-
-    def backward(read: bool) -> float:
+    def fresh() -> None:
         layer.zero_grad()
         x.grad = None
-        y = layer(x)
 
-        def run() -> None:
-            y.backward(dy)
-            if read:
-                layer.weight.grad.hi  # noqa: B018 (reading computes)
+    def forward() -> Any:
+        fresh()
+        return call(layer, x)
 
-        return stopwatch(run)
-
-    def step(in_backward: bool) -> Timed:
-        own = rbe.nn.RBELinear(inputs, outputs)
-        optimizer = rbe.optim.HybridOptimizer(own.parameters(), in_backward=in_backward)
-
-        def run() -> None:
-            optimizer.zero_grad()
-            own(x).backward(dy)
-            optimizer.step()
-
-        def timed() -> float:
-            x.grad = None
-            return stopwatch(run)
-
-        return timed
-
-    return {
-        "forward": forward,
-        "backward": lambda: backward(False),
-        "backward, hi read": lambda: backward(True),
-        "training step": step(False),
-        "training step in backward": step(True),
-    }
-
-
-def theirs(inputs: int, outputs: int, batch: int) -> dict[str, Timed]:
-    torch.manual_seed(0)
-    layer = torch.nn.Linear(inputs, outputs)
-    x = torch.randn(batch, inputs, requires_grad=True)
-    dy = torch.randn(batch, outputs)
-    own = torch.nn.Linear(inputs, outputs)
-    optimizer = torch.optim.Adam(own.parameters(), fused=True)
-
-    def forward() -> float:
-        with torch.no_grad():
-            return stopwatch(lambda: layer(x))
-
-    def backward() -> float:
-        layer.zero_grad()
-        x.grad = None
-        y = layer(x)
-        return stopwatch(lambda: y.backward(dy))
-
-    def run() -> None:
+    def step(_: None) -> None:
         optimizer.zero_grad()
-        own(x).backward(dy)
+        call(layer, x).backward(dy)
         optimizer.step()
 
-    def step() -> float:
-        x.grad = None
-        return stopwatch(run)
-
     return {
-        "forward": forward,
-        "backward": backward,
-        "backward, hi read": backward,
-        "training step": step,
-        "training step in backward": step,
+        "backward": Case(lambda y: y.backward(dy), forward),
+        "forward + backward": Case(lambda _: call(layer, x).backward(dy), fresh),
+        "training step": Case(step, fresh),
     }
 
 
-def block(run: Timed) -> list[float]:
-    time.sleep(PAUSE)
-    return [run() for _ in range(BLOCK + 1)][1:]
+def ours(inputs: int, outputs: int, batch: int) -> dict[str, Case]:
+    """Return what is measured of rbe."""
+    rbe.manual_seed(0)
+    layer, own = rbe.nn.RBELinear(inputs, outputs), rbe.nn.RBELinear(inputs, outputs)
+    x, dy = rbe.randn(batch, inputs, requires_grad=True), rbe.randn(batch, outputs)
+    frozen, plain = rbe.nn.RBELinear(inputs, outputs).requires_grad_(False), rbe.randn(batch, inputs)
+    cases = training(layer, rbe.optim.HybridOptimizer(layer.parameters()), x, dy)
+    backward = cases["backward"]
+
+    def read(y: Any) -> None:
+        backward.run(y)
+        layer.weight.grad.hi  # noqa: B018 (reading computes)
+
+    in_backward = training(own, rbe.optim.HybridOptimizer(own.parameters(), in_backward=True), x, dy)["training step"]
+    return {
+        "forward": Case(lambda _: frozen(plain)),
+        "backward": backward,
+        "backward, hi read": Case(read, backward.setup),
+        "forward + backward": cases["forward + backward"],
+        "training step": cases["training step"],
+        "training step in backward": in_backward,
+    }
 
 
-def compare(run: Timed, other: Timed | None, seconds: float) -> dict[str, float]:
-    """Medians in microseconds, and the ratio of the blocks' medians with its quartiles."""
-    own: list[list[float]] = []
-    dense: list[list[float]] = []
-    deadline = time.perf_counter() + seconds
-    while len(own) < 3 or time.perf_counter() < deadline:
-        own.append(block(run))
-        if other is not None:
-            dense.append(block(other))
-    found = {"rbe_us": 1e6 * median(t for b in own for t in b), "blocks": len(own)}
-    if dense:
-        ratios = [median(d) / median(o) for o, d in zip(own, dense, strict=True)]
-        low, middle, high = (float(q) for q in np.quantile(ratios, [0.25, 0.5, 0.75]))
-        found |= {"torch_us": 1e6 * median(t for b in dense for t in b), "ratio": middle, "ratio_low": low, "ratio_high": high}
+def theirs(inputs: int, outputs: int, batch: int) -> dict[str, dict[str, Case]]:
+    """Return what is measured of torch in float32, and of its compressed paths, by their names."""
+    if torch is None:
+        return {}
+    torch.manual_seed(0)
+
+    def autocast(layer: Any, x: Any) -> Any:
+        with torch.autocast("cpu", torch.bfloat16):
+            return layer(x)
+
+    def learning(dtype: Any, call: Callable[[Any, Any], Any] | None = None) -> dict[str, Case]:
+        layer = torch.nn.Linear(inputs, outputs)
+        x, dy = torch.randn(batch, inputs, requires_grad=True), torch.randn(batch, outputs, dtype=dtype)
+        return training(layer, torch.optim.Adam(layer.parameters(), fused=True), x, dy, call)
+
+    frozen, x = torch.nn.Linear(inputs, outputs).requires_grad_(False), torch.randn(batch, inputs)
+    short, short_x = torch.nn.Linear(inputs, outputs).requires_grad_(False).bfloat16(), x.bfloat16()
+    found = {
+        "float32": {"forward": Case(lambda _: frozen(x))} | learning(torch.float32),
+        "autocast": {"forward": Case(lambda _: autocast(frozen, x))} | learning(torch.bfloat16, autocast),
+        "bfloat16": {"forward": Case(lambda _: short(short_x))},
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the move to another package
+        if hasattr(torch.ao, "quantization"):
+            quantized = torch.ao.quantization.quantize_dynamic(torch.nn.Sequential(frozen), {torch.nn.Linear}, torch.qint8)
+            found["int8"] = {"forward": Case(lambda _: quantized(x))}
+    for cases in found.values():
+        if "backward" in cases:
+            cases |= {"backward, hi read": cases["backward"], "training step in backward": cases["training step"]}
     return found
+
+
+def block(case: Case) -> list[float]:
+    time.sleep(PAUSE)
+    return [case.seconds() for _ in range(BLOCK + 1)][1:]
+
+
+def compare(case: Case, others: dict[str, Case], seconds: float) -> dict[str, Any]:
+    """Medians in microseconds, and the ratios of the blocks' medians to our own with their quartiles."""
+    contenders = {"rbe": case} | others
+    times: dict[str, list[list[float]]] = {name: [] for name in contenders}
+    deadline = time.perf_counter() + seconds
+    while len(times["rbe"]) < 3 or time.perf_counter() < deadline:
+        for name, contender in contenders.items():
+            times[name].append(block(contender))
+    own = times.pop("rbe")
+
+    def beside(blocks: list[list[float]]) -> dict[str, float]:
+        ratios = [median(theirs) / median(ours) for theirs, ours in zip(blocks, own, strict=True)]
+        low, middle, high = (float(q) for q in np.quantile(ratios, [0.25, 0.5, 0.75]))
+        return {"us": 1e6 * median(t for b in blocks for t in b), "ratio": middle, "low": low, "high": high}
+
+    found = {"rbe_us": 1e6 * median(t for b in own for t in b), "blocks": len(own)}
+    return found | {"torch": {name: beside(blocks) for name, blocks in times.items()}}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--layers", required=True, help="as 768x3072,3072x768")
-    parser.add_argument("--batches", required=True, help="as 1,8,32")
+    parser.add_argument("--batches", required=True, help="as 1,32")
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--seconds", type=float, required=True, help="for each figure")
     args = parser.parse_args()
@@ -148,12 +159,11 @@ def main() -> None:
     for layer in args.layers.split(","):
         inputs, outputs = map(int, layer.split("x"))
         for batch in map(int, args.batches.split(",")):
-            others = {} if torch is None else theirs(inputs, outputs, batch)
+            others = theirs(inputs, outputs, batch)
             for what, run in ours(inputs, outputs, batch).items():
-                figures = compare(run, others.get(what), args.seconds)
+                figures = compare(run, {name: cases[what] for name, cases in others.items() if what in cases}, args.seconds)
                 case = {"isa": rbe.isa(), "threads": args.threads, "layer": layer, "batch": batch, "what": what}
-                print(json.dumps(case | figures))
-                sys.stdout.flush()
+                print(json.dumps(case | figures), flush=True)
 
 
 if __name__ == "__main__":

@@ -18,21 +18,22 @@ fn factor(case: &Case) -> Factor<'_> {
     Factor { x: &case.x, dy: &case.dy, batch: case.batch }
 }
 
-fn products() -> [(&'static str, Run); 6] {
+/// Name, products of the size of the layer that it computes, and how it runs.
+fn products() -> [(&'static str, u64, Run); 6] {
     [
-        ("forward", |c, b| {
+        ("forward", 1, |c, b| {
             let mut y = vec![0.0; c.dy.len()];
             b.iter(|| forward(&c.x, c.batch, &c.weight, None, &mut y));
         }),
-        ("dx", |c, b| {
+        ("dx", 1, |c, b| {
             let mut out = vec![0.0; c.x.len()];
             b.iter(|| dx(&c.dy, c.batch, &c.weight, &mut out));
         }),
-        ("levels", |c, b| {
+        ("levels", 1, |c, b| {
             let mut out = vec![0.0; c.weight.rows() * c.weight.blocks() * 2];
             b.iter(|| level_gradient(&[factor(c)], &c.weight, &mut out));
         }),
-        ("backward", |c, b| {
+        ("backward", 2, |c, b| {
             let mut levels = vec![0.0; c.weight.rows() * c.weight.blocks() * 2];
             let (mut out, mut bias) = (vec![0.0; c.x.len()], vec![0.0; c.weight.rows()]);
             b.iter(|| {
@@ -40,11 +41,11 @@ fn products() -> [(&'static str, Run); 6] {
                 backward(factor(c), &c.weight, wanted);
             });
         }),
-        ("hi", |c, b| {
+        ("hi", 1, |c, b| {
             let mut out = vec![0.0; c.weight.rows() * c.weight.blocks() * 64];
             b.iter(|| weight_gradient(&[factor(c)], &c.weight, &mut out));
         }),
-        ("step", |c, b| {
+        ("step", 1, |c, b| {
             let mut levels = vec![0.0; c.weight.rows() * c.weight.blocks() * 2];
             level_gradient(&[factor(c)], &c.weight, &mut levels);
             let mut state = State::new(&c.weight, 0);
@@ -57,12 +58,12 @@ fn products() -> [(&'static str, Run); 6] {
 
 fn kernels(criterion: &mut Criterion) {
     let (isa, threads): (Isa, usize) = (isa(), parallel::num_threads());
-    for (name, run) in products() {
+    for (name, products, run) in products() {
         let mut group = criterion.benchmark_group(format!("{name} {} {threads}t", isa.name()));
         for (inputs, outputs) in LAYERS {
             for batch in BATCHES {
                 let case = Case::new(inputs, outputs, batch).expect("positive sizes");
-                group.throughput(Throughput::Elements(case.macs()));
+                group.throughput(Throughput::Elements(products * case.macs()));
                 group.bench_with_input(BenchmarkId::new(format!("{inputs}x{outputs}"), batch), &case, |b, c| run(c, b));
             }
         }

@@ -1,0 +1,148 @@
+"""Time the training steps of the examples' networks, packed and dense, beside the same networks in torch with fused Adam.
+
+All three run in turns, in blocks of steps, on random data of the examples' sizes and with one number of threads; the first step
+of a block, which finds cold caches and parked threads, does not count. Prints the median step and its parts, the processor's
+time of all threads (which says more where the machine has other work), and how many steps pass over the data once.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rbe
+import torch
+import twins
+from machine import cpu
+from rbe import nn
+
+sys.path.append(str(Path(__file__).resolve().parents[2] / "rbe_py" / "examples"))
+import train_convnet
+import train_digits
+import train_gpt
+import train_lstm
+
+SIDE, IMAGES, CLASSES = 28, 60_000, 10
+CHARACTERS, CONTEXT, TEXT = 65, 64, 1_003_854  # of tiny-Shakespeare's first nine tenths
+Parts = tuple[float, float, float, float]  # seconds of forward, backward and update, and of the processor for all
+
+
+@dataclass
+class Example:
+    """A network of the examples, its twin, and the data of a step."""
+
+    build: Callable[[bool], nn.Module]  # packed or dense
+    twin: Callable[[], torch.nn.Module]
+    batch: int
+    epoch: int  # steps that pass over the data once
+    images: bool
+    dense: str = "Adam"  # the optimiser of dense parameters, as in the example
+
+    def data(self) -> tuple[Any, Any]:
+        rng = np.random.default_rng(0)
+        if self.images:
+            x = rng.standard_normal((self.batch, 1, SIDE, SIDE)).astype(np.float32)
+            return x, rng.integers(0, CLASSES, self.batch)
+        return rng.integers(0, CHARACTERS, (self.batch, CONTEXT)), rng.integers(0, CHARACTERS, self.batch * CONTEXT)
+
+
+def image(build: Callable[[bool], nn.Module], twin: Callable[[], torch.nn.Module]) -> Example:
+    return Example(build, twin, 100, IMAGES // 100, True)
+
+
+def text(build: Callable[[bool], nn.Module], twin: Callable[[], torch.nn.Module]) -> Example:
+    return Example(build, twin, 32, TEXT // (32 * CONTEXT), False, "AdamW")
+
+
+EXAMPLES = {
+    "digits": image(lambda p: train_digits.build(SIDE * SIDE, 256, p), lambda: twins.digits(SIDE, 256)),
+    "convnet": image(lambda p: train_convnet.build(SIDE, 32, 128, p), lambda: twins.convnet(SIDE, 32, 128)),
+    "lstm": text(lambda p: train_lstm.CharacterLSTM(CHARACTERS, 256, 1, p), lambda: twins.LSTM(CHARACTERS, 256, 1)),
+    "gpt": text(
+        lambda p: train_gpt.GPT(CHARACTERS, 128, 2, CONTEXT, p), lambda: twins.GPT(CHARACTERS, 128, 2, CONTEXT, train_gpt.HEADS)
+    ),
+}
+
+
+def stepper(model: Any, optimizer: Any, loss_of: Callable[..., Any], x: Any, y: Any) -> Callable[[], Parts]:
+    def step() -> Parts:
+        processor = time.process_time()
+        optimizer.zero_grad()
+        start = time.perf_counter()
+        loss = loss_of(model(x), y)
+        forward = time.perf_counter()
+        loss.backward()
+        backward = time.perf_counter()
+        optimizer.step()
+        done = time.perf_counter()
+        return forward - start, backward - forward, done - backward, time.process_time() - processor
+
+    return step
+
+
+def contenders(example: Example) -> dict[str, Callable[[], Parts]]:
+    x, y = example.data()
+    found = {}
+    rbe.manual_seed(0)
+    torch.manual_seed(0)
+    for name, packed in (("packed", True), ("dense", False)):
+        model = example.build(packed)
+        dense = getattr(rbe.optim, example.dense)
+        optimizer = rbe.optim.HybridOptimizer(model.parameters()) if packed else dense(model.parameters(), lr=2e-3)
+        found[name] = stepper(model, optimizer, nn.functional.cross_entropy, rbe.tensor(x), rbe.tensor(y))
+    twin = example.twin()
+    fused = getattr(torch.optim, example.dense)(twin.parameters(), lr=2e-3, fused=True)
+    found["torch"] = stepper(twin, fused, torch.nn.functional.cross_entropy, torch.tensor(x), torch.tensor(y))
+    return found
+
+
+def measure(example: Example, blocks: int, steps: int) -> dict[str, np.ndarray]:
+    """Return the parts (blocks * steps, 4) of each contender's steps."""
+    runs = contenders(example)
+    times: dict[str, list[Parts]] = {name: [] for name in runs}
+    for _ in range(blocks):
+        for name, step in runs.items():
+            times[name] += [step() for _ in range(steps + 1)][1:]
+    return {name: np.array(parts) for name, parts in times.items()}
+
+
+def rows(times: dict[str, np.ndarray], blocks: int) -> list[str]:
+    """Return a line for each contender; ratios are of the blocks' medians, with their quartiles."""
+    steps = {name: parts[:, :3].sum(1) for name, parts in times.items()}
+    medians = {name: np.median(s.reshape(blocks, -1), 1) for name, s in steps.items()}
+    lines = []
+    for name, parts in times.items():
+        low, middle, high = np.quantile(medians["torch"] / medians[name], [0.25, 0.5, 0.75])
+        forward, backward, update, processor = 1e3 * np.median(parts, 0)
+        ratio = f"{middle:5.2f} ({low:.2f}–{high:.2f})"
+        step = 1e3 * np.median(steps[name])
+        lines.append(f"{name:>8} {step:8.1f} {forward:8.1f} {backward:9.1f} {update:7.1f} {processor:10.1f}   {ratio}")
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--models", nargs="+", choices=list(EXAMPLES), default=list(EXAMPLES))
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--blocks", type=int, default=8, help="turns of each network")
+    parser.add_argument("--steps", type=int, default=8, help="steps of a turn")
+    parser.add_argument("--smoke", action="store_true", help="one turn of one step, to see that it runs")
+    args = parser.parse_args()
+    if args.smoke:
+        args.blocks = args.steps = 1
+    rbe.set_num_threads(args.threads)
+    torch.set_num_threads(args.threads)
+    print(f"{cpu()}, {rbe.isa()}, {args.threads} threads, torch {torch.__version__}; milliseconds, medians")
+    for name in args.models:
+        example = EXAMPLES[name]
+        print(f"\n{name}: batch {example.batch}, {example.epoch} steps an epoch")
+        print(f"{'':>8} {'step':>8} {'forward':>8} {'backward':>9} {'update':>7} {'processor':>10}   torch's step / this")
+        print("\n".join(rows(measure(example, args.blocks, args.steps), args.blocks)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""What the benchmarks say of the machine they run on."""
+
+import os
+import platform
+import re
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+
+def cpu() -> str:
+    """Name of the processor."""
+    info = Path("/proc/cpuinfo")
+    found = re.search(r"^model name\s*:\s*(.+)$", info.read_text(encoding="utf-8"), re.MULTILINE) if info.exists() else None
+    return found[1].strip() if found else platform.processor() or platform.machine()
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def installed(package: str) -> str | None:
+    """Version of a package, None if it is missing."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def environment(isa: str | None = None, threads: int | None = None) -> dict[str, str]:
+    """Return the environment of a process forced to an instruction set and a number of threads."""
+    forced = {"RBE_ISA": isa, "RBE_NUM_THREADS": threads and str(threads)}
+    return os.environ | {name: value for name, value in forced.items() if value}
+
+
+def live(isa: str | None) -> str | None:
+    """Name of the instruction set that a process forced to `isa` uses; None if the machine lacks it."""
+    command = [sys.executable, "-c", "import rbe; print(rbe.isa())"]
+    found = subprocess.run(command, env=environment(isa), capture_output=True, text=True, check=False)
+    return found.stdout.strip() if found.returncode == 0 else None

@@ -1,0 +1,74 @@
+"""The pictures of `compare.py`."""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+Rows = list[dict[str, Any]]
+
+
+def name(setting: tuple[str, int]) -> str:
+    isa, threads = setting
+    return f"{isa}, {threads} thread{'s' if threads > 1 else ''}"
+
+
+def settings(rows: Rows) -> list[tuple[str, int]]:
+    return sorted({(r["isa"], r["threads"]) for r in rows})
+
+
+def ratios(path: Path, rows: Rows, title: str) -> None:
+    """Draw torch's time in float32 over rbe's by batch: a column for every quantity, a row for every setting."""
+    whats = list(dict.fromkeys(r["what"] for r in rows))
+    rows_of = settings(rows)
+    size = (3.2 * len(whats), 2.8 * len(rows_of) + 0.6)
+    figure, axes = plt.subplots(len(rows_of), len(whats), figsize=size, squeeze=False, sharey=True, layout="constrained")
+    for row, setting in zip(axes, rows_of, strict=True):
+        for axis, what in zip(row, whats, strict=True):
+            here = [r for r in rows if ((r["isa"], r["threads"]), r["what"]) == (setting, what)]
+            for layer in dict.fromkeys(r["layer"] for r in here):
+                points = [(r["batch"], r["torch"]["float32"]) for r in here if r["layer"] == layer]
+                middle = [t["ratio"] for _, t in points]
+                spread = [[t["ratio"] - t["low"] for _, t in points], [t["high"] - t["ratio"] for _, t in points]]
+                axis.errorbar([b for b, _ in points], middle, spread, marker="o", ms=3, lw=1, label=layer)
+            axis.axhline(1.0, color="0.6", lw=0.8)
+            axis.set(xscale="log", yscale="log", xlabel="batch")
+            axis.set_title(f"{what}\n{name(setting)}", fontsize=8)
+        row[0].set_ylabel("torch's time / rbe's")
+    axes[0][0].legend(fontsize=7)
+    save(figure, path, title)
+
+
+def roofline(path: Path, rows: Rows, title: str) -> None:
+    """Draw GMAC/s of every kernel by batch, and the machine's peaks: a column for every layer, a row for every setting."""
+    kernels = [r for r in rows if r["what"] != "peak"]
+    layers = list(dict.fromkeys(r["layer"] for r in kernels))
+    rows_of = settings(kernels)
+    size = (4.6 * len(layers), 3.4 * len(rows_of) + 0.6)
+    figure, axes = plt.subplots(len(rows_of), len(layers), figsize=size, squeeze=False, sharex=True, layout="constrained")
+    for row, setting in zip(axes, rows_of, strict=True):
+        here = [r for r in rows if (r["isa"], r["threads"]) == setting]
+        for axis, layer in zip(row, layers, strict=True):
+            for what in dict.fromkeys(r["what"] for r in kernels):
+                points = sorted((r["batch"], r["gmacs"]) for r in here if r["what"] == what and r["layer"] == layer)
+                axis.plot(*zip(*points, strict=True), marker="o", ms=3, lw=1, label=what)
+            for i, peak in enumerate(r for r in here if r["what"] == "peak"):
+                axis.axhline(peak["gmacs"], color="0.5", lw=0.8, ls="--")
+                place = axis.get_yaxis_transform()  # across in parts of the axis, up in GMAC/s
+                right = 0.99 - 0.2 * (i % 2)  # peaks may lie close together
+                axis.text(right, peak["gmacs"], peak["operation"], transform=place, ha="right", va="bottom", fontsize=7)
+            axis.set(xscale="log", yscale="log", xlabel="batch")
+            axis.set_title(f"{layer}, {name(setting)}", fontsize=8)
+        row[0].set_ylabel("GMAC/s")
+    axes[0][0].legend(fontsize=7)
+    save(figure, path, title)
+
+
+def save(figure: Any, path: Path, title: str) -> None:
+    figure.suptitle(title, fontsize=9)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+    print(f"picture: {path}")

@@ -39,7 +39,7 @@ class Extent:
         return f"({'|'.join(large)})/({'|'.join(map(str, self.batches))})$"
 
 
-QUICK = Extent(("768x3072", "3072x768"), (1, 32, 512), (1,), (None,), 0.4)
+QUICK = Extent(("768x3072", "3072x768"), (1, 32, 512), (1,), (None,), 0.3)
 SMOKE = Extent(("256x256",), (1, 8), (1,), (None,), 0.0)
 
 
@@ -56,7 +56,7 @@ def lines(script: str, *arguments: str, isa: str | None = None) -> Iterator[Any]
 
 def measure_layers(extent: Extent, isas: list[str], threads: list[int]) -> Rows:
     found: Rows = []
-    total = len(isas) * len(threads) * len(extent.layers) * len(extent.batches) * 6
+    total = len(isas) * len(threads) * len(extent.layers) * len(extent.batches) * 7
     with tqdm(total=total, unit="figure", desc="layers", disable=extent is SMOKE) as bar:
         for isa in isas:
             for n in threads:

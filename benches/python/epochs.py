@@ -84,7 +84,7 @@ def stepper(model: Any, optimizer: Any, loss_of: Callable[..., Any], x: Any, y: 
     return step
 
 
-def contenders(example: Example) -> dict[str, Callable[[], Parts]]:
+def contenders(example: Example, evidence: str) -> dict[str, Callable[[], Parts]]:
     x, y = example.data()
     found = {}
     rbe.manual_seed(0)
@@ -92,7 +92,8 @@ def contenders(example: Example) -> dict[str, Callable[[], Parts]]:
     for name, packed in (("packed", True), ("dense", False)):
         model = example.build(packed)
         dense = getattr(rbe.optim, example.dense)
-        optimizer = rbe.optim.HybridOptimizer(model.parameters()) if packed else dense(model.parameters(), lr=2e-3)
+        p = model.parameters()
+        optimizer = rbe.optim.HybridOptimizer(p, evidence=evidence) if packed else dense(p, lr=2e-3)
         found[name] = stepper(model, optimizer, nn.functional.cross_entropy, rbe.tensor(x), rbe.tensor(y))
     twin = example.twin()
     fused = getattr(torch.optim, example.dense)(twin.parameters(), lr=2e-3, fused=True)
@@ -100,9 +101,9 @@ def contenders(example: Example) -> dict[str, Callable[[], Parts]]:
     return found
 
 
-def measure(example: Example, blocks: int, steps: int) -> dict[str, np.ndarray]:
+def measure(example: Example, evidence: str, blocks: int, steps: int) -> dict[str, np.ndarray]:
     """Return the parts (blocks * steps, 4) of each contender's steps."""
-    runs = contenders(example)
+    runs = contenders(example, evidence)
     times: dict[str, list[Parts]] = {name: [] for name in runs}
     for _ in range(blocks):
         for name, step in runs.items():
@@ -130,18 +131,20 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--blocks", type=int, default=8, help="turns of each network")
     parser.add_argument("--steps", type=int, default=8, help="steps of a turn")
+    parser.add_argument("--evidence", choices=["exact", "int8"], default="exact", help="of packed tensors")
     parser.add_argument("--smoke", action="store_true", help="one turn of one step, to see that it runs")
     args = parser.parse_args()
     if args.smoke:
         args.blocks = args.steps = 1
     rbe.set_num_threads(args.threads)
     torch.set_num_threads(args.threads)
-    print(f"{cpu()}, {rbe.isa()}, {args.threads} threads, torch {torch.__version__}; milliseconds, medians")
+    setting = f"{rbe.isa()}, {args.threads} threads, {args.evidence} evidence, torch {torch.__version__}"
+    print(f"{cpu()}, {setting}; milliseconds, medians")
     for name in args.models:
         example = EXAMPLES[name]
         print(f"\n{name}: batch {example.batch}, {example.epoch} steps an epoch")
         print(f"{'':>8} {'step':>8} {'forward':>8} {'backward':>9} {'update':>7} {'processor':>10}   torch's step / this")
-        print("\n".join(rows(measure(example, args.blocks, args.steps), args.blocks)), flush=True)
+        print("\n".join(rows(measure(example, args.evidence, args.blocks, args.steps), args.blocks)), flush=True)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@
 //! - `add+load`: an addition of a vector in the first-level cache, the step of kernels with samples in lanes: 64 inputs of a
 //!   block in 13 look-ups.
 //! - `int8`: products of bytes added up in 32 bits (`vpdpbusd`; AVX2 has `vpmaddwd`, of 16-bit numbers).
+//! - `int8 tiles`: the same by the tile registers of AMX.
 //!
 //! `RBE_ISA` and `RBE_NUM_THREADS` choose the instruction set and the number of threads, each with work of its own.
 #![allow(missing_docs)] // criterion's macros
@@ -41,7 +42,7 @@ fn peaks(isa: Isa) -> Vec<Peak> {
             peak("add+load", 8.0 * 64.0 / 13.0, x86::load_256),
             peak("int8", 16.0, x86::int8_256),
         ],
-        Isa::Avx512 => {
+        Isa::Avx512 | Isa::Amx => {
             let mut all = vec![
                 peak("fma", 16.0, x86::fma_512 as Loop),
                 peak("add+permute", 64.0, x86::permute_512),
@@ -49,6 +50,9 @@ fn peaks(isa: Isa) -> Vec<Peak> {
             ];
             if is_x86_feature_detected!("avx512vnni") {
                 all.push(peak("int8", 64.0, x86::int8_512));
+            }
+            if isa == Isa::Amx {
+                all.push(peak("int8 tiles", 16.0 * 16.0 * 64.0, x86::int8_tiles));
             }
             all
         }
@@ -134,7 +138,7 @@ mod x86 {
         _mm256_add_epi32(*a, _mm256_madd_epi16(x, i))
     });
 
-    /// `TIMES` additions of vectors in memory for each round, two at a time from one address as an accumulator each.
+    /// `TIMES` additions of vectors in memory for each round.
     macro_rules! loaded {
         ($name:ident, $features:literal, $lanes:literal, $zero:expr, $load:ident, $add:ident) => {
             #[target_feature(enable = $features)]
@@ -155,6 +159,32 @@ mod x86 {
                 black_box(accumulators);
             }
         };
+    }
+
+    /// `TIMES` products of tiles for each round, on four accumulators.
+    pub fn int8_tiles(rounds: u64) {
+        #[repr(C, align(64))]
+        struct Config([u8; 64]);
+        let mut config = Config([0; 64]);
+        config.0[0] = 1; // palette
+        config.0[16..32].copy_from_slice(&[64, 0].repeat(8)); // bytes of a row of each tile
+        config.0[48..56].fill(16); // rows of each tile
+        // SAFETY: `peaks` lists this where tiles are available; the configuration is one of palette 1, and is released here.
+        unsafe {
+            asm!("ldtilecfg [{}]", in(reg) &raw const config, options(nostack, preserves_flags));
+            for _ in 0..rounds {
+                for _ in 0..N / 4 {
+                    asm!(
+                        "tdpbsud tmm0, tmm4, tmm6",
+                        "tdpbsud tmm1, tmm4, tmm7",
+                        "tdpbsud tmm2, tmm5, tmm6",
+                        "tdpbsud tmm3, tmm5, tmm7",
+                        options(nomem, nostack, preserves_flags)
+                    );
+                }
+            }
+            asm!("tilerelease", options(nostack, preserves_flags));
+        }
     }
 
     loaded!(load_512, "avx512f", 16, _mm512_setzero_ps(), _mm512_load_ps, _mm512_add_ps);

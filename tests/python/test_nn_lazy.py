@@ -15,6 +15,9 @@ SEEN = {
     "conv1d": (lambda: nn.LazyConv1d(4, 3, padding=1), lambda *a: nn.Conv1d(*a, 3, padding=1), (6, 4), (2, 6, 7)),
     "conv2d": (lambda: nn.LazyConv2d(4, 3, groups=2), lambda *a: nn.Conv2d(*a, 3, groups=2), (6, 4), (2, 6, 7, 8)),
     "no_samples": (lambda: nn.Conv2d(None, 4, 3), lambda *a: nn.Conv2d(*a, 3), (6, 4), (6, 7, 8)),
+    "batch_norm1d": (lambda: nn.LazyBatchNorm1d(eps=0.1), lambda *a: nn.BatchNorm1d(*a, eps=0.1), (5,), (4, 5)),
+    "batch_norm1d_along": (lambda: nn.LazyBatchNorm1d(), nn.BatchNorm1d, (5,), (4, 5, 3)),
+    "batch_norm2d": (lambda: nn.BatchNorm2d(None), nn.BatchNorm2d, (5,), (4, 5, 3, 2)),
     "packed_conv2d": (lambda: rbe.RBEConv2d(None, 4, 3), lambda *a: rbe.RBEConv2d(*a, 3), (6, 4), (2, 6, 7, 8)),
 }
 
@@ -27,6 +30,7 @@ def test_the_first_input_builds_what_the_sizes_would_have(name):
     layer, x = lazy(), rbe.zeros(*shape)
     rbe.manual_seed(5)
     layer(x)
+    want(x)
     for key, value in want.state_dict().items():
         got = layer.state_dict()[key]
         assert got.is_packed == value.is_packed
@@ -98,3 +102,22 @@ def test_bad_inputs():
     assert layer(rbe.zeros(1, 4, 6, 6)).shape == (1, 4, 4, 4)
     with pytest.raises(rbe.ShapeError, match="out_features"):
         nn.Linear(4)
+
+
+@pytest.mark.parametrize("options", [{}, {"affine": False}, {"track_running_stats": False}])
+def test_a_state_builds_batch_norm(options):
+    source, target = nn.LazyBatchNorm2d(**options), nn.LazyBatchNorm2d(**options)
+    x = rbe.randn(4, 3, 5, 5)
+    source(x)
+    target.load_state_dict(source.state_dict())
+    assert target.num_features == 3
+    np.testing.assert_array_equal(target.eval()(x).detach().numpy(), source.eval()(x).detach().numpy())
+
+
+def test_batch_norm_waits_for_an_input_that_fits():
+    layer = nn.LazyBatchNorm2d()
+    with pytest.raises(rbe.ShapeError, match="4 axes"):
+        layer(rbe.zeros(4, 3))
+    with pytest.raises(rbe.GraphError, match="num_features"):
+        list(layer.parameters())
+    assert layer(rbe.randn(4, 2, 3, 3)).shape == (4, 2, 3, 3)

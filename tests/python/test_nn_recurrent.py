@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import rbe
 from rbe import nn
+from rbe.autograd import gradcheck
 from reference import flip_gradient
 
 KINDS = [("RNN", {}), ("RNN", {"nonlinearity": "relu"}), ("LSTM", {}), ("GRU", {})]
@@ -101,6 +102,21 @@ def test_bits_do_not_depend_on_threads():
         assert all((a == b).all() for a, b in zip(found[0], other, strict=True))
 
 
+@pytest.mark.parametrize("steps", [1, 4])
+def test_gradients_of_projected_states(steps):
+    rbe.manual_seed(0)
+    layer = nn.LSTM(3, 5, bidirectional=True, proj_size=2, dtype="float64")
+    names, own = zip(*layer.named_parameters(), strict=True)
+    inputs = [rbe.randn(*shape, dtype="float64", requires_grad=True) for shape in ((steps, 2, 3), (2, 2, 2), (2, 2, 5))]
+
+    def run(x, h, c, *parameters):
+        layer._parameters.update(zip(names, parameters, strict=True))
+        out, (last, cells) = layer(x, (h, c))
+        return rbe.cat([t.reshape(-1) for t in (out, last, cells)])
+
+    assert gradcheck(run, [*inputs, *own])
+
+
 def test_dropout_is_between_layers_in_training():
     x = rbe.randn(5, 3, 8)
     one, two = nn.GRU(8, 16, dropout=0.5), nn.GRU(8, 16, num_layers=2, dropout=0.5)
@@ -118,6 +134,11 @@ def test_dropout_is_between_layers_in_training():
         (lambda: nn.GRU(4, 4, dropout=2.0), rbe.TensorError),
         (lambda: nn.GRU(4, 4, num_layers=0), rbe.ShapeError),
         (lambda: nn.LSTM(4, 8)(rbe.zeros(5, 3, 5)), rbe.ShapeError),
+        (lambda: nn.LSTM(4, 8, proj_size=8), rbe.TensorError),
+        (lambda: nn.LSTM(4, 8, proj_size=-1), rbe.TensorError),
+        (lambda: nn.GRU(4, 8, proj_size=2), rbe.TensorError),
+        (lambda: nn.RBELSTM(4, 8, proj_size=2), rbe.TensorError),
+        (lambda: nn.LSTM(4, 8, proj_size=2)(rbe.zeros(5, 3, 4), (rbe.zeros(1, 3, 8), rbe.zeros(1, 3, 8))), rbe.ShapeError),
         (lambda: nn.LSTM(4, 8)(rbe.zeros(0, 3, 4)), rbe.ShapeError),
         (lambda: nn.LSTM(4, 8)(rbe.zeros(5, 3, 4), rbe.zeros(1, 3, 8)), rbe.ShapeError),
         (lambda: nn.GRU(4, 8)(rbe.zeros(5, 3, 4), rbe.zeros(1, 2, 8)), rbe.ShapeError),

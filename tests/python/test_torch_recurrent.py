@@ -21,11 +21,15 @@ def both(x):
     return x if isinstance(x, tuple) else (x,)
 
 
+@pytest.mark.filterwarnings("ignore:LSTM with projections:UserWarning")
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("options", OPTIONS)
 @pytest.mark.parametrize("given", [False, True])
 @pytest.mark.parametrize("batched", [True, False])
-@pytest.mark.parametrize(("name", "extra"), [("RNN", {}), ("RNN", {"nonlinearity": "relu"}), ("LSTM", {}), ("GRU", {})])
+@pytest.mark.parametrize(
+    ("name", "extra"),
+    [("RNN", {}), ("RNN", {"nonlinearity": "relu"}), ("LSTM", {}), ("LSTM", {"proj_size": 3}), ("GRU", {})],
+)
 def test_layers(name, extra, options, given, batched, dtype):
     rng = np.random.default_rng(5)
     theirs = getattr(torch.nn, name)(4, 5, **extra, **options).to(torch.float64 if dtype == np.float64 else torch.float32)
@@ -34,7 +38,8 @@ def test_layers(name, extra, options, given, batched, dtype):
     n = (3,) if batched else ()
     x = pair(rng.standard_normal((*n, 6, 4) if options.get("batch_first") else (6, *n, 4)), dtype)
     count = options.get("num_layers", 1) * (1 + options.get("bidirectional", False))
-    states = [pair(rng.standard_normal((count, *n, 5)), dtype) for _ in range(1 + (name == "LSTM"))]
+    lengths = [extra.get("proj_size", 5), 5][: 1 + (name == "LSTM")]
+    states = [pair(rng.standard_normal((count, *n, length)), dtype) for length in lengths]
     first = [tuple(s[i] for s in states) if name == "LSTM" else states[0][i] for i in (0, 1)] if given else [None, None]
     (y, last), (z, their_last) = ours(x[0], first[0]), theirs(x[1], first[1])
     same(y, z, dtype, 3)

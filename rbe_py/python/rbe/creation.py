@@ -1,5 +1,6 @@
 """Tensors from values, from NumPy and from random numbers."""
 
+import math
 import operator
 from collections.abc import Sequence
 from typing import Any, SupportsFloat
@@ -11,9 +12,11 @@ from . import _rbe, dtypes
 from ._rbe import RBETensor
 from .device import check_device as check_device
 from .dtypes import DTypeLike, as_dtype
-from .errors import DTypeError, ShapeError
+from .errors import DTypeError, ShapeError, TensorError
 
 Shape = int | Sequence[int]
+
+_LARGE = 1 << 30  # bytes from which memory is asked for before it is needed: below, the question would cost more than it saves
 
 _default_dtype = dtypes.float32
 
@@ -59,12 +62,27 @@ def _finish(t: RBETensor, requires_grad: bool) -> RBETensor:
     return t
 
 
-def _sizes(size: tuple[Any, ...]) -> list[int]:
+def check_memory(op: str, shape: Sequence[int], dtype: dtypes.dtype) -> None:
+    """Raise where the system refuses the memory of a tensor.
+
+    Raises
+    ------
+    TensorError
+    """
+    if math.prod(shape) * dtype.itemsize > _LARGE:
+        try:
+            np.empty(tuple(shape), dtype.numpy)  # reserved, not touched, and given back
+        except (MemoryError, ValueError):
+            raise TensorError(op, "a tensor that fits into memory", f"{dtype.name} {tuple(shape)}") from None
+
+
+def _sizes(op: str, size: tuple[Any, ...], dtype: dtypes.dtype) -> list[int]:
     if len(size) == 1 and not isinstance(size[0], int | np.integer):
         size = tuple(size[0])
     lengths = [operator.index(n) for n in size]
     if any(n < 0 for n in lengths):
-        raise ShapeError("creation", "lengths of at least 0", str(tuple(lengths)))
+        raise ShapeError(op, "lengths of at least 0", str(tuple(lengths)))
+    check_memory(op, lengths, dtype)
     return lengths
 
 
@@ -223,7 +241,7 @@ def full(
         )
     else:
         chosen = as_dtype(dtype)
-    sizes = _sizes((size,))
+    sizes = _sizes("full", (size,), chosen)
     if chosen is dtypes.int64 and isinstance(fill_value, int):
         # Not through a float, which would round what is beyond 2^53.
         return _finish(_rbe.tensor_from_list(fill_value, chosen).broadcast_to(sizes).clone(), requires_grad)
@@ -240,7 +258,8 @@ def zeros(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False, devi
     tensor([0., 0.])
     """
     check_device("zeros", device)
-    return _finish(_rbe.full(_sizes(size), 0.0, _float(dtype)), requires_grad)
+    chosen = _float(dtype)
+    return _finish(_rbe.full(_sizes("zeros", size, chosen), 0.0, chosen), requires_grad)
 
 
 def ones(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False, device: object = None) -> RBETensor:
@@ -253,7 +272,8 @@ def ones(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False, devic
     tensor([1., 1.])
     """
     check_device("ones", device)
-    return _finish(_rbe.full(_sizes(size), 1.0, _float(dtype)), requires_grad)
+    chosen = _float(dtype)
+    return _finish(_rbe.full(_sizes("ones", size, chosen), 1.0, chosen), requires_grad)
 
 
 def empty(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False, device: object = None) -> RBETensor:
@@ -390,7 +410,8 @@ def rand(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False, devic
     True
     """
     check_device("rand", device)
-    return _finish(_rbe.rand(_sizes(size), _float(dtype)), requires_grad)
+    chosen = _float(dtype)
+    return _finish(_rbe.rand(_sizes("rand", size, chosen), chosen), requires_grad)
 
 
 def randn(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False, device: object = None) -> RBETensor:
@@ -403,7 +424,8 @@ def randn(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False, devi
     (2, 3)
     """
     check_device("randn", device)
-    return _finish(_rbe.randn(_sizes(size), _float(dtype)), requires_grad)
+    chosen = _float(dtype)
+    return _finish(_rbe.randn(_sizes("randn", size, chosen), chosen), requires_grad)
 
 
 def randint(
@@ -424,7 +446,7 @@ def randint(
         low, high = 0, low
     if not isinstance(high, int):
         raise DTypeError("randint", "integers as bounds", type(high).__name__)
-    t = _rbe.randint(low, high, _sizes((() if size is None else size,)))
+    t = _rbe.randint(low, high, _sizes("randint", (() if size is None else size,), dtypes.int64))
     return t if dtype is None else t.to(dtype)
 
 

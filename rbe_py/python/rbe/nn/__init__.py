@@ -21,13 +21,13 @@ from .loss import (
     SmoothL1Loss,
 )
 from .module import Module
-from .norm import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm, RMSNorm
+from .norm import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm, LazyBatchNorm1d, LazyBatchNorm2d, RMSNorm
 from .packed import RBEActivation, RBELinear
 from .parameter import Parameter
 from .pooling import AdaptiveAvgPool1d, AdaptiveAvgPool2d, AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d
 from .recurrent import GRU, LSTM, RBEGRU, RBELSTM, RBERNN, RNN
 from .recurrent_cell import GRUCell, LSTMCell, RNNCell
-from .shape import Flatten, Identity
+from .shape import Flatten, Fold, Identity, Unfold
 from .transformer import RBETransformerEncoderLayer, TransformerEncoderLayer
 
 __all__ = [
@@ -54,6 +54,7 @@ __all__ = [
     "Dropout",
     "Embedding",
     "Flatten",
+    "Fold",
     "GRUCell",
     "GroupNorm",
     "HuberLoss",
@@ -63,6 +64,8 @@ __all__ = [
     "L1Loss",
     "LSTMCell",
     "LayerNorm",
+    "LazyBatchNorm1d",
+    "LazyBatchNorm2d",
     "LazyConv1d",
     "LazyConv2d",
     "LazyLinear",
@@ -97,6 +100,7 @@ __all__ = [
     "Softplus",
     "Tanh",
     "TransformerEncoderLayer",
+    "Unfold",
     "functional",
     "init",
     "utils",

@@ -9,11 +9,13 @@ from ..dtypes import DTypeLike
 from ..errors import ShapeError, TensorError
 from . import functional as F
 from . import init
-from .functional.conv import Sizes, edges, spread
+from .functional.conv import Sizes, batched, edges, spread
 from .lazy import defer
 from .linear import fresh_bias
 from .module import Module
 from .parameter import Parameter
+
+PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
 
 class _Conv(Module):
@@ -27,12 +29,13 @@ class _Conv(Module):
         A multiple of `groups`.
     kernel_size, stride, dilation : int or sequence of int
     padding : int, sequence of int, 'same' or 'valid'
-        Zeros before and after each axis.
+        Elements before and after each axis.
     groups : int
         Group g of the outputs sees group g of the channels only.
     bias : bool
         Whether there is a bias.
-    padding_mode : 'zeros'
+    padding_mode : {'zeros', 'reflect', 'replicate', 'circular'}
+        What stands around x: zeros, or what `functional.pad` puts there in that mode.
     dtype : dtype, optional
         Of dense parameters.
 
@@ -74,11 +77,11 @@ class _Conv(Module):
         super().__init__()
         op, axes = type(self).__name__, self.axes
         creation.check_device(op, device)
-        if padding_mode != "zeros":
-            raise TensorError(op, "padding_mode 'zeros'", repr(padding_mode))
+        if padding_mode not in PADDING_MODES:
+            raise TensorError(op, "padding_mode " + ", ".join(map(repr, PADDING_MODES)), repr(padding_mode))
         if min(out_channels, groups) < 1 or out_channels % groups:
             raise ShapeError(op, f"a multiple of {groups} groups, both at least 1", f"out_channels {out_channels}")
-        self.out_channels, self.groups, self._with_bias = out_channels, groups, bias
+        self.out_channels, self.groups, self.padding_mode, self._with_bias = out_channels, groups, padding_mode, bias
         self.kernel_size = tuple(spread(op, "kernel_size", kernel_size, axes))
         self.stride, self.dilation = tuple(spread(op, "stride", stride, axes)), tuple(spread(op, "dilation", dilation, axes))
         edges(op, padding, self.kernel_size, self.stride, self.dilation)
@@ -100,12 +103,23 @@ class _Conv(Module):
             init.kaiming_uniform_(self.weight, a=math.sqrt(5))
         self.register_parameter("bias", fresh_bias(math.prod(shape[1:]), shape[0], dtype) if self._with_bias else None)
 
+    def forward(self, input: RBETensor) -> RBETensor:
+        """Map (…, in_channels, spatial axes) to (…, out_channels, windows along each)."""
+        padding: Sizes | str = self.padding
+        if self.padding_mode != "zeros":
+            batched(type(self).__name__, input, self.axes)
+            around = edges(type(self).__name__, padding, self.kernel_size, self.stride, self.dilation)
+            input, padding = F.pad(input, [n for pair in reversed(around) for n in pair], self.padding_mode), 0
+        conv = F.conv1d if self.axes == 1 else F.conv2d
+        return conv(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+
     def extra_repr(self) -> str:
         """Return sizes, and bytes of packed filters."""
+        mode = "" if self.padding_mode == "zeros" else f", padding_mode={self.padding_mode}"
         more = f", {self.weight.nbytes} bytes" if self.packed and self.in_channels else ""
         return (
             f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}, "
-            f"padding={self.padding}, dilation={self.dilation}, groups={self.groups}, bias={self._with_bias}{more}"
+            f"padding={self.padding}, dilation={self.dilation}, groups={self.groups}, bias={self._with_bias}{mode}{more}"
         )
 
 
@@ -122,10 +136,6 @@ class Conv1d(_Conv):
     __doc__ = f"{__doc__}\n{_Conv.__doc__}"
     axes = 1
 
-    def forward(self, input: RBETensor) -> RBETensor:
-        """Map (…, in_channels, L) to (…, out_channels, windows)."""
-        return F.conv1d(input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
-
 
 class Conv2d(_Conv):
     """Convolution of (N, C, H, W) or (C, H, W).
@@ -139,10 +149,6 @@ class Conv2d(_Conv):
 
     __doc__ = f"{__doc__}\n{_Conv.__doc__}"
     axes = 2
-
-    def forward(self, input: RBETensor) -> RBETensor:
-        """Map (…, in_channels, H, W) to (…, out_channels, windows down, windows across)."""
-        return F.conv2d(input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
 
 
 class LazyConv1d(Conv1d):

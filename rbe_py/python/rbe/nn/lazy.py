@@ -23,9 +23,13 @@ class Unbuilt:
     size : str
         Attribute of the layer that holds the input size; 0 until it is built, as in torch.
     axis : int
-        Axis of the input whose length that is, from the end.
+        Axis of the input whose length that is.
     groups : int
-        The size over the length of the weight's second axis.
+        The size over the length of that axis of the tensor of a state that tells it.
+    told_by : (str, int)
+        That tensor's name and axis.
+    ndims : tuple of int
+        Numbers of axes that an input may have; any that reaches `axis` if empty.
     dtype : dtype, optional
         Of the parameters; default that of the first input.
     hook : Handle
@@ -35,16 +39,26 @@ class Unbuilt:
     size: str
     axis: int
     groups: int
+    told_by: tuple[str, int]
+    ndims: tuple[int, ...]
     dtype: DTypeLike
     hook: "Handle"
 
 
-def defer(module: "Module", size: str, axis: int, groups: int = 1, dtype: DTypeLike = None) -> None:
+def defer(
+    module: "Module",
+    size: str,
+    axis: int,
+    groups: int = 1,
+    dtype: DTypeLike = None,
+    told_by: tuple[str, int] = ("weight", 1),
+    ndims: tuple[int, ...] = (),
+) -> None:
     """Leave `module._build(size, dtype)`, which makes weight and bias, to the first input; their names stand already."""
     module.register_parameter("weight", None)
     module.register_parameter("bias", None)
     setattr(module, size, 0)
-    module._unbuilt = Unbuilt(size, axis, groups, dtype, module.register_forward_pre_hook(_build_by_input))
+    module._unbuilt = Unbuilt(size, axis, groups, told_by, ndims, dtype, module.register_forward_pre_hook(_build_by_input))
 
 
 def _finish(module: Any, size: int, dtype: DTypeLike) -> None:
@@ -58,8 +72,9 @@ def _build_by_input(module: "Module", args: tuple[Any, ...]) -> None:
     unbuilt, input = module._unbuilt, args[0]
     if unbuilt is None:
         return
-    if input.ndim < -unbuilt.axis:
-        raise ShapeError(type(module).__name__, f"x of at least {-unbuilt.axis} axes", str(tuple(input.shape)))
+    if input.ndim not in unbuilt.ndims if unbuilt.ndims else input.ndim < -unbuilt.axis:
+        wanted = " or ".join(map(str, unbuilt.ndims)) or f"at least {-unbuilt.axis}"
+        raise ShapeError(type(module).__name__, f"x of {wanted} axes", str(tuple(input.shape)))
     _finish(module, input.shape[unbuilt.axis], input.dtype if input.dtype.is_floating_point else None)
 
 
@@ -78,18 +93,21 @@ def refuse(module: "Module", path: str) -> None:
 
 @contextmanager
 def built_by(module: "Module", state: Mapping[str, RBETensor]) -> Iterator[None]:
-    """Build the layers below `module` whose weight is in `state`; after an error in the block they are as before."""
+    """Build the layers below `module` whose size `state` tells; after an error in the block they are as before."""
     done: list[tuple[Module, Unbuilt]] = []
     try:
         for path, layer in module.named_modules():
-            weight = state.get(f"{path}.weight" if path else "weight")
             unbuilt = layer._unbuilt
-            if unbuilt is not None and weight is not None and weight.ndim > 1:
-                _finish(layer, weight.shape[1] * unbuilt.groups, None)
+            if unbuilt is None:
+                continue
+            name, axis = unbuilt.told_by
+            told = state.get(f"{path}.{name}" if path else name)
+            if told is not None and told.ndim > axis:
+                _finish(layer, told.shape[axis] * unbuilt.groups, None)
                 done.append((layer, unbuilt))
         yield
     except BaseException:
         for layer, unbuilt in done:
             layer.weight = layer.bias = None
-            defer(layer, unbuilt.size, unbuilt.axis, unbuilt.groups, unbuilt.dtype)
+            defer(layer, unbuilt.size, unbuilt.axis, unbuilt.groups, unbuilt.dtype, unbuilt.told_by, unbuilt.ndims)
         raise

@@ -1,12 +1,14 @@
 """Normalisation layers, with torch's names, signatures and buffers."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from .. import creation
 from .._rbe import RBETensor
 from ..dtypes import DTypeLike
 from ..errors import ShapeError
 from . import functional as F
+from .lazy import defer
 from .module import Module
 from .parameter import Parameter
 
@@ -159,8 +161,8 @@ class _BatchNorm(Module):
 
     Parameters
     ----------
-    num_features : int
-        Channels.
+    num_features : int or None
+        Channels; None leaves them to the first input: call the model on one before making an optimiser.
     eps : float
         Added to the variance.
     momentum : float or None
@@ -172,6 +174,7 @@ class _BatchNorm(Module):
     """
 
     axes: tuple[int, ...]
+    num_features: int
     weight: Parameter | None
     bias: Parameter | None
     running_mean: RBETensor | None
@@ -180,7 +183,7 @@ class _BatchNorm(Module):
 
     def __init__(
         self,
-        num_features: int,
+        num_features: int | None,
         eps: float = 1e-5,
         momentum: float | None = 0.1,
         affine: bool = True,
@@ -190,13 +193,19 @@ class _BatchNorm(Module):
     ) -> None:
         super().__init__()
         creation.check_device(type(self).__name__, device)
-        if num_features < 1:
-            raise ShapeError(type(self).__name__, "at least 1 channel", str(num_features))
-        self.num_features, self.eps, self.momentum = num_features, eps, momentum
-        self.affine, self.track_running_stats = affine, track_running_stats
-        n, track = num_features, track_running_stats
-        self.register_parameter("weight", Parameter(creation.ones(n, dtype=dtype)) if affine else None)
-        self.register_parameter("bias", Parameter(creation.zeros(n, dtype=dtype)) if affine else None)
+        self.eps, self.momentum, self.affine, self.track_running_stats = eps, momentum, affine, track_running_stats
+        if num_features is None:
+            told_by = ("running_mean" if track_running_stats else "weight", 0)
+            defer(self, "num_features", 1, dtype=dtype, told_by=told_by, ndims=self.axes)
+        else:
+            self._build(num_features, dtype)
+
+    def _build(self, size: int, dtype: DTypeLike) -> None:
+        if size < 1:
+            raise ShapeError(type(self).__name__, "at least 1 channel", str(size))
+        self.num_features, n, track = size, size, self.track_running_stats
+        self.register_parameter("weight", Parameter(creation.ones(n, dtype=dtype)) if self.affine else None)
+        self.register_parameter("bias", Parameter(creation.zeros(n, dtype=dtype)) if self.affine else None)
         self.register_buffer("running_mean", creation.zeros(n, dtype=dtype) if track else None)
         self.register_buffer("running_var", creation.ones(n, dtype=dtype) if track else None)
         self.register_buffer("num_batches_tracked", creation.full((), 0) if track else None)
@@ -249,3 +258,33 @@ class BatchNorm2d(_BatchNorm):
 
     __doc__ = f"{__doc__}\n{_BatchNorm.__doc__}"
     axes = (4,)
+
+
+class LazyBatchNorm1d(BatchNorm1d):
+    """`BatchNorm1d` without num_features, which the first input decides.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> layer = rbe.nn.LazyBatchNorm1d()
+    >>> layer(rbe.randn(8, 4)).shape, layer.num_features
+    ((8, 4), 4)
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(None, *args, **kwargs)
+
+
+class LazyBatchNorm2d(BatchNorm2d):
+    """`BatchNorm2d` without num_features, which the first input decides.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> layer = rbe.nn.LazyBatchNorm2d()
+    >>> layer(rbe.randn(8, 4, 3, 3)).shape, layer.num_features
+    ((8, 4, 3, 3), 4)
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(None, *args, **kwargs)

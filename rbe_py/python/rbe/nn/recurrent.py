@@ -26,6 +26,8 @@ def nonlinearity_of(op: str, name: str) -> str:
 class Recurrent(Module):
     """What layers and cells share: parameters named by a suffix, and all time steps of one direction."""
 
+    proj_size = 0  # length of an LSTM's projected states; 0: they are not projected
+
     def __init__(self, cell: str, input_size: int, hidden_size: int, bias: bool, device: object) -> None:
         super().__init__()
         name = type(self).__name__
@@ -46,24 +48,40 @@ class Recurrent(Module):
     def _add_direction(self, suffix: str, inputs: int, dtype: DTypeLike) -> None:
         rows = GATES[self._cell] * self.hidden_size
         self.register_parameter(f"weight_ih{suffix}", self._weight(rows, inputs, dtype))
-        self.register_parameter(f"weight_hh{suffix}", self._weight(rows, self.hidden_size, dtype))
+        self.register_parameter(f"weight_hh{suffix}", self._weight(rows, self.proj_size or self.hidden_size, dtype))
         for name in ("bias_ih", "bias_hh"):
             self.register_parameter(name + suffix, self._uniform((rows,), dtype) if self.bias else None)
+        if self.proj_size:
+            self.register_parameter(f"weight_hr{suffix}", self._weight(self.proj_size, self.hidden_size, dtype))
 
     def _run(self, suffix: str, x: RBETensor, h: RBETensor, c: RBETensor | None, reverse: bool) -> RBETensor:
-        """Return states (T, N, H), for an LSTM with the last cells behind them, from x (T, N, inputs)."""
+        """Return states (T, N, H), for an LSTM with the last cells behind them, from x (T, N, inputs); not projected."""
         own: dict[str, Any] = self._parameters
-        products = linear(x, own[f"weight_ih{suffix}"], own[f"bias_ih{suffix}"])
-        return _rbe.recurrent(products, self._cell, own[f"weight_hh{suffix}"], own[f"bias_hh{suffix}"], h, c, reverse)
+        products, weight = linear(x, own[f"weight_ih{suffix}"], own[f"bias_ih{suffix}"]), own[f"weight_hh{suffix}"]
+        if self.proj_size:
+            # Projected states are W_hr h, so W_hh W_hr is the weight of h itself. The first state, which is given as
+            # projected already, goes into the products of the first time step.
+            start, steps = linear(h, weight).unsqueeze(0), x.shape[0]
+            rest = products.narrow(0, 0 if reverse else 1, steps - 1)
+            first = products.narrow(0, steps - 1 if reverse else 0, 1) + start
+            products = _rbe.concat([rest, first] if reverse else [first, rest], 0)
+            weight, h = weight @ own[f"weight_hr{suffix}"], creation.zeros(h.shape[0], self.hidden_size, dtype=h.dtype)
+        return _rbe.recurrent(products, self._cell, weight, own[f"bias_hh{suffix}"], h, c, reverse)
+
+    def _projected(self, suffix: str, states: RBETensor) -> RBETensor:
+        """Return states (T, N, H) as the layer above and the caller see them."""
+        projection: Any = self._parameters.get(f"weight_hr{suffix}")
+        return states if projection is None else linear(states, projection)
 
     def _first(self, hx: State | None, shape: tuple[int, ...], dtype: Any) -> tuple[RBETensor, RBETensor | None]:
         """Return the first state and (for an LSTM) cells, zeros if none are given."""
-        lstm = self._cell == "lstm"
+        lstm, cells = self._cell == "lstm", (*shape[:-1], self.hidden_size)
         if hx is None:
-            hx = (creation.zeros(*shape, dtype=dtype),) * 2 if lstm else creation.zeros(*shape, dtype=dtype)
+            h = creation.zeros(*shape, dtype=dtype)
+            hx = (h, creation.zeros(*cells, dtype=dtype)) if lstm else h
         h, c = hx if isinstance(hx, tuple) else (hx, None)
-        if (c is not None) != lstm or any(tuple(t.shape) != shape for t in (h, c) if t is not None):
-            wanted = f"a pair of states {shape}" if lstm else f"a state {shape}"
+        if (c is not None) != lstm or tuple(h.shape) != shape or (c is not None and tuple(c.shape) != cells):
+            wanted = f"a state {shape} and cells {cells}" if lstm else f"a state {shape}"
             got = [tuple(t.shape) for t in hx] if isinstance(hx, tuple) else tuple(hx.shape)
             raise ShapeError(type(self).__name__, wanted, str(got))
         return h, c
@@ -82,10 +100,15 @@ class _Layers(Recurrent):
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
+        proj_size: int = 0,
         device: object = None,
         dtype: DTypeLike = None,
     ) -> None:
         super().__init__(cell, input_size, hidden_size, bias, device)
+        if proj_size and (cell != "lstm" or isinstance(self, _Packed) or not 0 < proj_size < hidden_size):
+            wanted = f"a proj_size of 0, or of a dense LSTM one below hidden_size {hidden_size}"
+            raise TensorError(type(self).__name__, wanted, str(proj_size))
+        self.proj_size = proj_size
         if num_layers < 1:
             raise ShapeError(type(self).__name__, "at least one layer", str(num_layers))
         if not 0 <= dropout <= 1:
@@ -93,7 +116,7 @@ class _Layers(Recurrent):
         self.num_layers, self.batch_first, self.dropout, self.bidirectional = num_layers, batch_first, dropout, bidirectional
         self._directions = ("", "_reverse") if bidirectional else ("",)
         for layer in range(num_layers):
-            inputs = hidden_size * len(self._directions) if layer else input_size
+            inputs = (proj_size or hidden_size) * len(self._directions) if layer else input_size
             for direction in self._directions:
                 self._add_direction(f"_l{layer}{direction}", inputs, dtype)
 
@@ -126,7 +149,8 @@ class _Layers(Recurrent):
         if steps == 0:
             raise ShapeError(type(self).__name__, "at least one time step", str(tuple(input.shape)))
         count = self.num_layers * len(self._directions)
-        shape = (count, self.hidden_size) if single else (count, n, self.hidden_size)
+        size = self.proj_size or self.hidden_size
+        shape = (count, size) if single else (count, n, size)
         h, c = self._first(hx, shape, x.dtype)
         if single:
             h, c = h.unsqueeze(1), None if c is None else c.unsqueeze(1)
@@ -137,11 +161,11 @@ class _Layers(Recurrent):
                 x = x.dropout(self.dropout, self.training)
             outputs = []
             for direction in self._directions:
-                at, back = len(last), direction == "_reverse"
-                y = self._run(f"_l{layer}{direction}", x, h[at], None if c is None else c[at], back)
+                at, back, suffix = len(last), direction == "_reverse", f"_l{layer}{direction}"
+                y = self._run(suffix, x, h[at], None if c is None else c[at], back)
                 if c is not None:
                     cells.append(y[steps])
-                    y = y.narrow(0, 0, steps)
+                    y = self._projected(suffix, y.narrow(0, 0, steps))
                 last.append(y[0 if back else steps - 1])
                 outputs.append(y)
             x = outputs[0] if len(outputs) == 1 else _rbe.concat(outputs, -1)
@@ -205,7 +229,8 @@ class LSTM(_Layers):
     `(i, f, g, o) = W_ih x + b_ih + W_hh h + b_hh` (Hochreiter, Schmidhuber 1997; Gers et al. 2000).
 
     Parameters, attributes and errors are those of `RNN` without nonlinearity; weights have 4 · hidden_size rows, and first and
-    last states are pairs (h, c).
+    last states are pairs (h, c). With `proj_size`, above 0 and below hidden_size, states are `W_hr h'` of that length (Sak et
+    al. 2014), with the parameters `weight_hr_l0, … (proj_size, hidden_size)`; cells keep their length.
 
     Examples
     --------
@@ -261,7 +286,7 @@ class RBERNN(_Packed, RNN):
 class RBELSTM(_Packed, LSTM):
     """`LSTM` with packed weights: 2 bits each, trained in that form.
 
-    Parameters, attributes and errors are those of `LSTM`.
+    Parameters, attributes and errors are those of `LSTM`; states are not projected (`proj_size` is 0).
 
     Examples
     --------

@@ -15,7 +15,8 @@ from .activation import (
     tanh,
 )
 from .attention import scaled_dot_product_attention
-from .conv import conv1d, conv2d, unfold
+from .conv import conv1d, conv2d
+from .fold import fold, unfold
 from .linear import embedding, linear, one_hot, packed_linear
 from .loss import (
     binary_cross_entropy,
@@ -31,6 +32,7 @@ from .loss import (
     smooth_l1_loss,
 )
 from .norm import batch_norm, group_norm, layer_norm, normalize, rms_norm
+from .pad import pad
 from .pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, avg_pool1d, avg_pool2d, max_pool1d, max_pool2d
 
 __all__ = [
@@ -49,6 +51,7 @@ __all__ = [
     "dropout",
     "elu",
     "embedding",
+    "fold",
     "gelu",
     "group_norm",
     "huber_loss",
@@ -65,6 +68,7 @@ __all__ = [
     "normalize",
     "one_hot",
     "packed_linear",
+    "pad",
     "rbe_activation",
     "relu",
     "rms_norm",

@@ -1,4 +1,4 @@
-"""Convolution and its windows as functions, with torch's signatures."""
+"""Convolution as functions, with torch's signatures."""
 
 from collections.abc import Sequence
 
@@ -165,37 +165,3 @@ def conv2d(
     (1, 16, 8, 8)
     """
     return _conv(2, input, weight, bias, stride, padding, dilation, groups)
-
-
-def unfold(input: RBETensor, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 0, stride: Sizes = 1) -> RBETensor:
-    """Return the windows of x as columns; the gradient adds them back where they came from.
-
-    Parameters
-    ----------
-    input : tensor (N, C, H, W) or (C, H, W); (N, C, L) with a kernel_size of one number in a sequence
-    kernel_size, dilation, padding, stride : int or (int, int)
-
-    Returns
-    -------
-    tensor (N, C · kernel, windows)
-        Or without N. Elements of a window in the order of x's axes, windows row by row.
-
-    Raises
-    ------
-    ShapeError
-        For other axes, or a window larger than the padded x.
-    TensorError
-        For a number outside its domain.
-
-    Examples
-    --------
-    >>> import rbe
-    >>> rbe.nn.functional.unfold(rbe.arange(4.0).reshape(1, 1, 2, 2), (1, 2)).tolist()
-    [[[0.0, 2.0], [1.0, 3.0]]]
-    """
-    axes = 2 if isinstance(kernel_size, int) or len(kernel_size) != 1 else 1
-    kernel = spread("unfold", "kernel_size", kernel_size, axes)
-    steps, gaps = spread("unfold", "stride", stride, axes), spread("unfold", "dilation", dilation, axes)
-    around = edges("unfold", padding, kernel, steps, gaps)
-    columns = _rbe.unfold(batched("unfold", input, axes), kernel, steps, around, gaps).transpose(1, 2)
-    return columns if input.ndim == axes + 2 else columns.squeeze(0)

@@ -1,0 +1,62 @@
+"""Padding, and windows as columns and back, against torch; `make test-torch` installs torch."""
+
+import numpy as np
+import pytest
+import rbe
+from rbe import nn
+from test_torch_conv import DTYPES, check_flips, close, compare
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.torch
+
+F, TF = nn.functional, torch.nn.functional
+RNG = np.random.default_rng(0)
+MODES = ["reflect", "replicate", "circular"]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("mode", ["constant", *MODES])
+@pytest.mark.parametrize(
+    ("shape", "pads"), [((3, 6), (2, 3)), ((2, 3, 6), (0, 2)), ((2, 3, 5, 6), (1, 2, 3, 0)), ((3, 5, 6), (-1, 2, 1, 1))]
+)
+def test_pad(shape, pads, mode, dtype):
+    compare(lambda x: F.pad(x, pads, mode), lambda x: TF.pad(x, pads, mode), [RNG.standard_normal(shape)], dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    "kwargs", [{"padding": 2}, {"padding": "same", "dilation": 2}, {"padding": 1, "stride": 2, "groups": 2}]
+)
+@pytest.mark.parametrize(("name", "shape"), [("Conv1d", (3, 4, 9)), ("Conv2d", (3, 4, 8, 9))])
+def test_padding_modes(name, shape, kwargs, mode, dtype):
+    theirs = getattr(torch.nn, name)(4, 6, 3, padding_mode=mode, **kwargs)
+    theirs = theirs.to({np.float32: torch.float32, np.float64: torch.float64}[dtype])
+    ours = getattr(nn, name)(4, 6, 3, padding_mode=mode, **kwargs, dtype=np.dtype(dtype).name)
+    ours.load_state_dict({k: rbe.tensor(v.numpy()) for k, v in theirs.state_dict().items()})
+    compare(ours, theirs, [RNG.standard_normal(shape)], dtype)
+    for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
+        close(p.grad, q.grad, dtype)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_packed_filters(mode):
+    ours, theirs = (
+        nn.RBEConv2d(16, 32, 3, padding=1, padding_mode=mode),
+        torch.nn.Conv2d(16, 32, 3, padding=1, padding_mode=mode),
+    )
+    with torch.no_grad():
+        theirs.weight.copy_(torch.tensor(ours.weight.to_dense().numpy()))
+        theirs.bias.copy_(torch.tensor(ours.bias.detach().numpy()))
+    compare(ours, theirs, [RNG.standard_normal((3, 16, 7, 8))], np.float32)
+    check_flips(ours.weight, theirs.weight.grad.numpy().reshape(32, -1))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("args", [(3,), ((2, 3), 2, 1), ((4, 1), (2, 1), (1, 0), (1, 3)), (5, 1, 2, 3)])
+def test_fold(args, dtype):
+    columns = TF.unfold(torch.zeros(2, 3, 9, 8), *args)
+    x = [RNG.standard_normal(tuple(columns.shape))]
+    compare(lambda x: F.fold(x, (9, 8), *args), lambda x: TF.fold(x, (9, 8), *args), x, dtype)
+    compare(nn.Fold((9, 8), *args), torch.nn.Fold((9, 8), *args), x, dtype)
+    compare(nn.Unfold(*args), torch.nn.Unfold(*args), [RNG.standard_normal((2, 3, 9, 8))], dtype)

@@ -131,7 +131,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--blocks", type=int, default=8, help="turns of each network")
     parser.add_argument("--steps", type=int, default=8, help="steps of a turn")
-    parser.add_argument("--evidence", choices=["exact", "int8"], default="exact", help="of packed tensors")
+    parser.add_argument("--evidence", choices=["exact", "int8"], default="int8", help="for the bits of packed tensors")
     parser.add_argument("--smoke", action="store_true", help="one turn of one step, to see that it runs")
     args = parser.parse_args()
     if args.smoke:

@@ -23,7 +23,8 @@ class Block(nn.Module):
         """Map (N, T, width) to the same shape."""
         y = self.norm1(x)
         x = x + self.attention(y, y, y, need_weights=False, is_causal=True, cache=cache)[0]
-        return x + self.down(self.up(self.norm2(x)).relu().square())  # type: ignore[no-any-return]
+        z: rbe.RBETensor = self.down(self.up(self.norm2(x)).relu().square())
+        return x + z
 
 
 class GPT(nn.Module):
@@ -44,7 +45,8 @@ class GPT(nn.Module):
         x = self.character(codes) + self.position(rbe.arange(start, start + codes.shape[1]))
         for i, block in enumerate(self.blocks):
             x = block(x, caches[i] if caches else None)
-        return self.out(self.norm(x)).reshape(-1, self.out.out_features)  # type: ignore[no-any-return]
+        logits: rbe.RBETensor = self.out(self.norm(x))
+        return logits.reshape(-1, self.out.out_features)
 
     def write(self, codes: list[int], length: int, choose: Choose) -> list[int]:
         """Return `codes` continued by `length` characters; the caches spare all but the newest position."""

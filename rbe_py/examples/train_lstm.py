@@ -19,7 +19,8 @@ class CharacterLSTM(nn.Module):
     def forward(self, codes: rbe.RBETensor) -> rbe.RBETensor:
         """Map codes (N, T) to logits (N · T, characters)."""
         states, _ = self.lstm(self.character(codes))
-        return self.out(states).reshape(-1, self.out.out_features)  # type: ignore[no-any-return]
+        logits: rbe.RBETensor = self.out(states)
+        return logits.reshape(-1, self.out.out_features)
 
     def write(self, codes: list[int], length: int, choose: Choose) -> list[int]:
         """Return `codes` continued by `length` characters; the state carries all that came before."""

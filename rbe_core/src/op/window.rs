@@ -95,13 +95,24 @@ pub(super) fn on_planes(axes: usize, x: &RBETensor, f: impl FnOnce(&RBETensor) -
     if axes == 2 || x.shape().is_empty() { f(x) } else { f(&x.unsqueeze(-2)?)?.squeeze(Some(-2)) }
 }
 
-/// Fails where a tensor of these axes could not be counted in bytes.
+/// Bytes from which memory is asked for before it is needed; below, the question would cost more than it saves.
+const LARGE: usize = 1 << 30;
+
+/// Fails where a tensor of these axes could not be counted in bytes, or the system refuses its memory.
 pub(super) fn check_size(op: &'static str, axes: &[usize]) -> Result<()> {
     let bytes = axes.iter().try_fold(size_of::<f64>(), |p, n| p.checked_mul(*n));
-    match bytes.filter(|b| *b <= isize::MAX as usize) {
+    match bytes.filter(|b| *b < LARGE || granted(*b)) {
         Some(_) => Ok(()),
         None => Err(RbeError::value(op, "windows that fit into memory", format!("{axes:?} elements"))),
     }
+}
+
+/// Whether the system would give so many bytes: it is asked, and has them back untouched.
+fn granted(bytes: usize) -> bool {
+    let mut trial = Vec::<u8>::new();
+    let found = trial.try_reserve_exact(bytes).is_ok();
+    std::hint::black_box(&mut trial); // or the compiler may take the request for granted, and leave it out
+    found
 }
 
 /// Number of planes of `x` (…, height, width) and their size.

@@ -48,11 +48,6 @@ from .creation import (
     linspace,
     ones,
     ones_like,
-    rand,
-    rand_like,
-    randint,
-    randn,
-    randn_like,
     set_default_dtype,
     tensor,
     zeros,
@@ -79,7 +74,6 @@ from .functional_ops import (
     abs,
     add,
     all,
-    allclose,
     amax,
     amin,
     any,
@@ -97,7 +91,6 @@ from .functional_ops import (
     cumsum,
     div,
     eq,
-    equal,
     exp,
     expm1,
     flatten,
@@ -108,7 +101,6 @@ from .functional_ops import (
     ge,
     gt,
     index_select,
-    is_tensor,
     isfinite,
     isinf,
     isnan,
@@ -135,7 +127,6 @@ from .functional_ops import (
     neg,
     nonzero,
     norm,
-    numel,
     permute,
     pow,
     prod,
@@ -175,6 +166,8 @@ from .interop import from_torch, load_torch_state_dict, to_torch
 from .io import load, save
 from .messages import start as _start
 from .nn import RBEActivation, RBEConv1d, RBEConv2d, RBELinear
+from .queries import allclose, equal, is_tensor, numel
+from .sampling import rand, rand_like, randint, randn, randn_like
 from .trainer import Trainer
 
 _start()

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from . import _inplace, creation, dtypes
+from . import _inplace, dtypes, packing
 from ._rbe import RBETensor
 from .device import device
 from .errors import OutOfRangeError
@@ -114,7 +114,7 @@ def install() -> None:
             setattr(RBETensor, name, value)
     for name, value in {
         "data": property(_data, _inplace.set_data),
-        "packed": staticmethod(creation.packed),
-        "encode": staticmethod(creation.encode),
+        "packed": staticmethod(packing.packed),
+        "encode": staticmethod(packing.encode),
     }.items():
         setattr(RBETensor, name, value)

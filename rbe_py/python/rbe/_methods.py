@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import _aliases, _inplace, _order, _rbe, creation, dtypes
+from . import _aliases, _inplace, _order, _rbe, creation, dtypes, packing
 from ._rbe import RBETensor
 from .dtypes import as_dtype
 from .errors import DeviceError, GraphError, OutOfRangeError, ShapeError
@@ -252,7 +252,7 @@ def __contains__(self: RBETensor, item: Any) -> bool:
 def _rebuild(cls: type[RBETensor], payload: tuple[Any, ...], requires_grad: bool) -> RBETensor:
     if len(payload) == 4:
         words, points, shape, scale = payload
-        base = creation.packed(words, points, shape, scale)
+        base = packing.packed(words, points, shape, scale)
     else:
         base = creation.from_numpy(payload[0])
     if cls is RBETensor:

@@ -1,4 +1,4 @@
-"""Tensors from values, from NumPy and from random numbers."""
+"""Tensors from values and from NumPy; filled ones and ranges."""
 
 import math
 import operator
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any, SupportsFloat
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from . import _rbe, dtypes
 from ._rbe import RBETensor
@@ -56,7 +55,8 @@ def set_default_dtype(dtype: DTypeLike) -> None:
     _default_dtype = chosen
 
 
-def _finish(t: RBETensor, requires_grad: bool) -> RBETensor:
+def finish(t: RBETensor, requires_grad: bool) -> RBETensor:
+    """Return a fresh tensor, recorded from here on if wanted."""
     if requires_grad:
         t.requires_grad = True
     return t
@@ -76,7 +76,8 @@ def check_memory(op: str, shape: Sequence[int], dtype: dtypes.dtype) -> None:
             raise TensorError(op, "a tensor that fits into memory", f"{dtype.name} {tuple(shape)}") from None
 
 
-def _sizes(op: str, size: tuple[Any, ...], dtype: dtypes.dtype) -> list[int]:
+def sizes(op: str, size: tuple[Any, ...], dtype: dtypes.dtype) -> list[int]:
+    """Return the lengths that `size`, given as numbers or as a sequence, stands for, checked."""
     if len(size) == 1 and not isinstance(size[0], int | np.integer):
         size = tuple(size[0])
     lengths = [operator.index(n) for n in size]
@@ -86,7 +87,8 @@ def _sizes(op: str, size: tuple[Any, ...], dtype: dtypes.dtype) -> list[int]:
     return lengths
 
 
-def _float(dtype: DTypeLike) -> dtypes.dtype:
+def default_float(dtype: DTypeLike) -> dtypes.dtype:
+    """Return `dtype`, or the default one."""
     return _default_dtype if dtype is None else as_dtype(dtype)
 
 
@@ -153,9 +155,9 @@ def tensor(data: Any, dtype: DTypeLike = None, requires_grad: bool = False, devi
     check_device("tensor", device)
     if isinstance(data, RBETensor):
         t = data.detach().clone() if dtype is None else data.detach()._cast(as_dtype(dtype)).clone()
-        return _finish(t, requires_grad)
+        return finish(t, requires_grad)
     if isinstance(data, np.ndarray | np.generic):
-        return _finish(from_numpy(_supported(np.array(data), dtype)), requires_grad)
+        return finish(from_numpy(_supported(np.array(data), dtype)), requires_grad)
     try:
         if dtype is None and _default_dtype is not dtypes.float32:
             t = _rbe.tensor_from_list(data)
@@ -169,7 +171,7 @@ def tensor(data: Any, dtype: DTypeLike = None, requires_grad: bool = False, devi
         if array.dtype == object or array.dtype.kind in "SU":
             raise DTypeError("tensor", "numbers", type(data).__name__) from None
         t = from_numpy(_supported(array.copy(), dtype))
-    return _finish(t, requires_grad)
+    return finish(t, requires_grad)
 
 
 def _supported(array: "np.ndarray[Any, Any]", dtype: DTypeLike) -> "np.ndarray[Any, Any]":
@@ -241,11 +243,11 @@ def full(
         )
     else:
         chosen = as_dtype(dtype)
-    sizes = _sizes("full", (size,), chosen)
+    lengths = sizes("full", (size,), chosen)
     if chosen is dtypes.int64 and isinstance(fill_value, int):
         # Not through a float, which would round what is beyond 2^53.
-        return _finish(_rbe.tensor_from_list(fill_value, chosen).broadcast_to(sizes).clone(), requires_grad)
-    return _finish(_rbe.full(sizes, float(fill_value), chosen), requires_grad)
+        return finish(_rbe.tensor_from_list(fill_value, chosen).broadcast_to(lengths).clone(), requires_grad)
+    return finish(_rbe.full(lengths, float(fill_value), chosen), requires_grad)
 
 
 def zeros(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False, device: object = None) -> RBETensor:
@@ -258,8 +260,8 @@ def zeros(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False, devi
     tensor([0., 0.])
     """
     check_device("zeros", device)
-    chosen = _float(dtype)
-    return _finish(_rbe.full(_sizes("zeros", size, chosen), 0.0, chosen), requires_grad)
+    chosen = default_float(dtype)
+    return finish(_rbe.full(sizes("zeros", size, chosen), 0.0, chosen), requires_grad)
 
 
 def ones(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False, device: object = None) -> RBETensor:
@@ -272,8 +274,8 @@ def ones(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False, devic
     tensor([1., 1.])
     """
     check_device("ones", device)
-    chosen = _float(dtype)
-    return _finish(_rbe.full(_sizes("ones", size, chosen), 1.0, chosen), requires_grad)
+    chosen = default_float(dtype)
+    return finish(_rbe.full(sizes("ones", size, chosen), 1.0, chosen), requires_grad)
 
 
 def empty(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False, device: object = None) -> RBETensor:
@@ -328,32 +330,6 @@ def full_like(t: RBETensor, fill_value: SupportsFloat, *, dtype: DTypeLike = Non
     return _rbe.full(list(t.shape), float(fill_value), t.dtype if dtype is None else as_dtype(dtype))
 
 
-def rand_like(t: RBETensor, *, device: object = None) -> RBETensor:
-    """Return uniform numbers in [0, 1) of the shape and dtype of `t`.
-
-    Examples
-    --------
-    >>> import rbe
-    >>> rbe.rand_like(rbe.zeros(2, 3)).shape
-    (2, 3)
-    """
-    check_device("rand_like", device)
-    return _rbe.rand(list(t.shape), t.dtype)
-
-
-def randn_like(t: RBETensor, *, device: object = None) -> RBETensor:
-    """Return standard normal numbers of the shape and dtype of `t`.
-
-    Examples
-    --------
-    >>> import rbe
-    >>> rbe.randn_like(rbe.zeros(2, 3)).shape
-    (2, 3)
-    """
-    check_device("randn_like", device)
-    return _rbe.randn(list(t.shape), t.dtype)
-
-
 def arange(
     start: float, end: float | None = None, step: float = 1, *, dtype: DTypeLike = None, device: object = None
 ) -> RBETensor:
@@ -383,7 +359,7 @@ def linspace(start: float, end: float, steps: int, *, dtype: DTypeLike = None, d
     tensor([0. , 0.5, 1. ])
     """
     check_device("linspace", device)
-    return from_numpy(np.linspace(start, end, steps, dtype=_float(dtype).numpy))
+    return from_numpy(np.linspace(start, end, steps, dtype=default_float(dtype).numpy))
 
 
 def eye(n: int, m: int | None = None, *, dtype: DTypeLike = None, device: object = None) -> RBETensor:
@@ -396,97 +372,4 @@ def eye(n: int, m: int | None = None, *, dtype: DTypeLike = None, device: object
     [[1.0, 0.0], [0.0, 1.0]]
     """
     check_device("eye", device)
-    return from_numpy(np.eye(n, m, dtype=_float(dtype).numpy))
-
-
-def rand(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False, device: object = None) -> RBETensor:
-    """Return uniform numbers in [0, 1).
-
-    Examples
-    --------
-    >>> import rbe
-    >>> x = rbe.rand(100)
-    >>> bool((x >= 0).all() and (x < 1).all())
-    True
-    """
-    check_device("rand", device)
-    chosen = _float(dtype)
-    return _finish(_rbe.rand(_sizes("rand", size, chosen), chosen), requires_grad)
-
-
-def randn(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False, device: object = None) -> RBETensor:
-    """Return standard normal numbers.
-
-    Examples
-    --------
-    >>> import rbe
-    >>> rbe.randn(2, 3).shape
-    (2, 3)
-    """
-    check_device("randn", device)
-    chosen = _float(dtype)
-    return _finish(_rbe.randn(_sizes("randn", size, chosen), chosen), requires_grad)
-
-
-def randint(
-    low: int, high: int | Shape | None = None, size: Shape | None = None, *, dtype: DTypeLike = None, device: object = None
-) -> RBETensor:
-    """Return whole numbers: `randint(low, high, size)` in [low, high), `randint(high, size)` in [0, high); int64 by default.
-
-    Examples
-    --------
-    >>> import rbe
-    >>> bool((rbe.randint(0, 6, (100,)) < 6).all())
-    True
-    """
-    check_device("randint", device)
-    if size is None and isinstance(high, Sequence):
-        high, size = None, high
-    if high is None:
-        low, high = 0, low
-    if not isinstance(high, int):
-        raise DTypeError("randint", "integers as bounds", type(high).__name__)
-    t = _rbe.randint(low, high, _sizes("randint", (() if size is None else size,), dtypes.int64))
-    return t if dtype is None else t.to(dtype)
-
-
-def packed(
-    hi: ArrayLike, lo: ArrayLike, shape: Sequence[int], scale: float | None = None, requires_grad: bool = False
-) -> RBETensor:
-    """Return a packed tensor: 64 weights of one row in a block of 16 bytes.
-
-    Parameters
-    ----------
-    hi : uint64 array (out, blocks)
-        State bits; bit k of a block selects the level of its weight k. Bits beyond a row's end are 0.
-    lo : float32 array (out, blocks, 2)
-        Points of the Poincaré disk with |z| <= 1 - 1e-3; the levels are `scale * log_0(z)`.
-    shape : sequence of int
-        Logical shape (out, in) or (out, …); blocks = ceil(in / 64).
-    scale : float, optional
-        Default 1 / sqrt(in).
-
-    Raises
-    ------
-    ShapeError, TensorError, NonFiniteError
-        If the arrays do not fit, a point lies outside or is not finite, or an unused bit is set.
-    """
-    words = np.ascontiguousarray(hi)
-    if words.dtype.kind not in "iu":
-        raise DTypeError("packed", "hi of uint64", words.dtype.name)
-    words = words.astype(np.uint64, copy=False).view(np.int64)
-    points = tensor(np.asarray(lo, dtype=np.float32))
-    return _rbe._packed(tensor(words), points, [int(n) for n in shape], scale, requires_grad)
-
-
-def encode(dense: Any, scale: float | None = None) -> RBETensor:
-    """Return the packed tensor nearest to a dense one: the best two-level split of every block, exact by sorting.
-
-    Parameters
-    ----------
-    dense : tensor or array (out, …)
-        Finite weights.
-    scale : float, optional
-        Default 1 / sqrt(in), or more where a block's levels would lie beyond the reach of the disk.
-    """
-    return _rbe._encode(as_tensor(dense).detach(), scale)
+    return from_numpy(np.eye(n, m, dtype=default_float(dtype).numpy))

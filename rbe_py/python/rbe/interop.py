@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from . import creation, dtypes
+from . import creation, dtypes, packing
 from ._rbe import RBETensor
 from .errors import DTypeError, TensorError
 from .nn.module import Module
@@ -83,8 +83,8 @@ def _dense(value: Any) -> RBETensor:
 
 def _encoded(name: str, dense: RBETensor, own: RBETensor) -> RBETensor:
     """The packed tensor of the scale of `own` that is nearest to `dense`."""
-    near = creation.encode(dense, own.scale)
-    if not np.allclose(near.to_dense().numpy(), creation.encode(dense).to_dense().numpy(), rtol=1e-3, atol=1e-6):
+    near = packing.encode(dense, own.scale)
+    if not np.allclose(near.to_dense().numpy(), packing.encode(dense).to_dense().numpy(), rtol=1e-3, atol=1e-6):
         bound = f"levels of {name} within reach of its scale {own.scale:.4g}"
         raise TensorError("load_torch_state_dict", bound, f"weights up to {dense.abs().max().item():.4g}")
     return near

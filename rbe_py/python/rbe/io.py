@@ -11,7 +11,7 @@ import numpy as np
 import safetensors.numpy
 from safetensors import SafetensorError, safe_open
 
-from . import creation
+from . import creation, packing
 from ._rbe import RBETensor
 from .errors import DTypeError, FormatError, RBEError
 from .tree import flatten, unflatten
@@ -192,7 +192,7 @@ def _tensors(arrays: dict[str, "np.ndarray[Any, Any]"], notes: dict[str, str]) -
             if packed:
                 if base not in out:
                     shape, scale = json.loads(notes.pop(f"{base}.shape")), float.fromhex(notes.pop(f"{base}.scale"))
-                    out[base] = creation.packed(arrays[f"{base}.hi"], arrays[f"{base}.lo"], shape, scale)
+                    out[base] = packing.packed(arrays[f"{base}.hi"], arrays[f"{base}.lo"], shape, scale)
             elif not (part in ("hi", "lo") and base in out and out[base].is_packed):
                 out[name] = creation.tensor(arrays[name])
         except (RBEError, KeyError, ValueError, TypeError) as e:

@@ -150,7 +150,7 @@ mod x86 {
                 let mut at = table.0.as_ptr();
                 for _ in 0..rounds {
                     // SAFETY: no instruction; the address counts as unknown, and stays what it is.
-                    unsafe { asm!("/* {0} */", inout(reg) at, options(nomem, nostack, preserves_flags)) };
+                    unsafe { asm!("/* {0} */", inout(reg) at, options(readonly, nostack, preserves_flags)) };
                     for (i, a) in accumulators.iter_mut().enumerate() {
                         // SAFETY: `at` is the start of the table, which holds N vectors, aligned.
                         *a = $add(*a, unsafe { $load(at.add($lanes * i)) });

@@ -9,10 +9,7 @@ RUST := $(shell find rbe_core rbe_py/src -name '*.rs' -o -name Cargo.toml 2>/dev
 HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 SOURCES := rbe_py/python rbe_py/examples tests benches
 
-<<<<<<< HEAD
-.PHONY: help train test test-page test-isa test-memory test-torch lint docs bench bench-quick bench-smoke clean
-=======
-.PHONY: help train test test-page test-isa test-torch lint docs bench bench-quick bench-epochs bench-build bench-smoke clean
+.PHONY: help train test test-page test-isa test-memory test-torch lint docs bench bench-quick bench-epochs bench-build bench-smoke clean
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 

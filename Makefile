@@ -73,6 +73,7 @@ $(TORCH_VENV)/.benches: $(TORCH_VENV)/.built $(wildcard benches/rust/*.rs benche
 
 bench: $(TORCH_VENV)/.benches ## Measure kernels, and packed layers against torch's dense ones: 20 minutes
 	$(TORCH_VENV)/bin/python benches/python/compare.py
+	cargo bench -p rbe_benches --bench latency
 
 bench-quick: $(TORCH_VENV)/.benches ## As bench, a few shapes in under two minutes
 	$(TORCH_VENV)/bin/python benches/python/compare.py --quick

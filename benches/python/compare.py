@@ -114,19 +114,23 @@ def main() -> None:
     print(table(layers))
     memory = measure_memory(*(("--width", "256") if args.smoke else ()))
     for m in memory:
-        size = f"{m['bytes'] / 1e6:,.1f} MB"
+        size = f"{m['bytes'] / 1e6:,.1f} MB" + (f"; state in training {m['state']} B a weight" if "state" in m else "")
         print(f"peak memory of training {m['weights']:,} {m['kind']} weights, less that of a tiny model: {size}")
     if args.smoke:
         return
     found = measure_kernels(extent, isas, threads) if shutil.which("cargo") else []
     print(kernels.table(found) if found else "no cargo here: the kernels are not measured")
 
+    use = [] if args.quick else list(lines("cpu_use.py"))
+    for u in use:
+        print(json.dumps(u))
+
     args.out.mkdir(parents=True, exist_ok=True)
     stem = args.out / (re.sub(r"[^A-Za-z0-9]+", "-", cpu()).strip("-").lower() + ("-quick" if args.quick else ""))
     setting: dict[str, Any] = {"cpu": cpu(), "cores": cores(), "python": platform.python_version()}
     setting |= {package: installed(package) for package in ("rbe", "torch")}
     target = stem.with_suffix(".json")
-    results = setting | {"layers": layers, "memory": memory, "kernels": found}
+    results = setting | {"layers": layers, "memory": memory, "kernels": found, "cpu_use": use}
     target.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     print(f"written: {target}")
     if installed("torch"):

@@ -31,24 +31,19 @@ pub struct PoolStats {
     pub cached_bytes: u64,
 }
 
-/// Four classes an octave: at most a quarter of a block is unused.
+/// Size classes of an octave, as a power of two: at most a sixteenth of a block is unused.
+const STEPS: u32 = 4;
+
 fn class_of(len: usize) -> usize {
-    let units = len.div_ceil(ALIGN); // >= 1
-    if units <= 4 {
-        return units - 1;
-    }
-    let octave = (usize::BITS - 1 - (units - 1).leading_zeros()) as usize; // 2^octave <= units-1
-    let quarter = ((units - 1) >> (octave - 2)) - 4;
-    4 * (octave - 1) + quarter
+    let last = len.div_ceil(ALIGN) - 1; // len >= 1
+    let octave = last.checked_ilog2().unwrap_or(0).saturating_sub(STEPS); // the first two are one by one
+    ((octave as usize) << STEPS) + (last >> octave)
 }
 
 /// Bytes of a block of `class`.
 fn size_of_class(class: usize) -> usize {
-    if class < 4 {
-        return (class + 1) * ALIGN;
-    }
-    let (octave, quarter) = (class / 4 + 1, class % 4);
-    ((5 + quarter) << (octave - 2)) * ALIGN
+    let octave = (class >> STEPS).saturating_sub(1);
+    ((class - (octave << STEPS) + 1) << octave) * ALIGN
 }
 
 impl GradientPool {
@@ -127,7 +122,7 @@ mod tests {
     #[test]
     fn classes_are_tight_and_consistent() {
         let mut previous = 0;
-        for class in 0..80 {
+        for class in 0..400 {
             let size = size_of_class(class);
             assert!(size > previous);
             assert_eq!(class_of(size), class);

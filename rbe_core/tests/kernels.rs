@@ -7,6 +7,7 @@ use rbe_core::kernel::packed::{Factor, Grads, backward, dx, forward, level_gradi
 use rbe_core::kernel::scalar::{self, TwoLevel};
 use rbe_core::kernel::{Isa, set_isa};
 use rbe_core::packed::{BITS, PackedTensor, levels};
+use rbe_core::parallel;
 
 /// Half an ulp of 1 in f32: the most that one operation errs, relative to its result.
 const UNIT: f64 = 1.0 / (1 << 24) as f64;
@@ -163,6 +164,22 @@ fn cases() -> u32 {
 #[test]
 fn awkward_shapes_agree_with_float64() {
     AWKWARD.into_iter().for_each(|(rows, cols, batch)| Case::new(rows, cols, batch, 7).check_all());
+}
+
+#[test]
+fn results_do_not_depend_on_the_number_of_threads() {
+    let _guard = ONE_AT_A_TIME.lock();
+    let case = Case::new(530, 330, 70, 1); // enough to be shared out, nothing a multiple of anything
+    for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+        let mut first = None;
+        for threads in [1, 2, 4, 8] {
+            parallel::set_num_threads(threads).unwrap();
+            let mut outputs = case.outputs().map(|n| vec![f32::NAN; n]);
+            case.check(isa, [&case.x, &case.dy, &case.bias], outputs.each_mut().map(Vec::as_mut_slice));
+            let bits: Vec<u32> = outputs.concat().into_iter().map(f32::to_bits).collect();
+            assert!(*first.get_or_insert_with(|| bits.clone()) == bits, "{} with {threads} threads", isa.name());
+        }
+    }
 }
 
 /// Numbers that end, or begin, where a page begins, or ends, that may be neither read nor written.

@@ -37,8 +37,8 @@ pub struct GradientCache {
     weight: PackedTensor,
     version: u64,
     factors: Vec<Factor>,
-    folded: Option<Array>, // (rows, blocks, 64) f32: the part of G that is no longer held as factors
-    levels: Option<Array>, // (rows, blocks, 2) f32: sums of G over the bits that are 0 and 1
+    folded: Option<Box<Array>>, // (rows, blocks, 64) f32: the part of G that is no longer held as factors
+    levels: Option<Array>,      // (rows, blocks, 2) f32: sums of G over the bits that are 0 and 1
 }
 
 impl GradientCache {
@@ -59,7 +59,7 @@ impl GradientCache {
 
     /// The part of `G` (rows, blocks, 64) that is no longer held as factors.
     pub fn folded(&self) -> Option<&Array> {
-        self.folded.as_ref()
+        self.folded.as_deref()
     }
 
     /// Gradient of the levels (rows, blocks, 2), where backward computed it.
@@ -76,7 +76,7 @@ impl GradientCache {
 
     /// Bytes held.
     pub fn nbytes(&self) -> usize {
-        self.factor_bytes() + [&self.folded, &self.levels].into_iter().flatten().map(Array::nbytes).sum::<usize>()
+        self.factor_bytes() + [self.folded(), self.levels()].into_iter().flatten().map(Array::nbytes).sum::<usize>()
     }
 
     /// Fails if the tensor was changed since its first factor was taken.
@@ -106,13 +106,13 @@ impl GradientCache {
             _ => None,
         };
         self.folded = match (self.folded.take(), other.folded) {
-            (Some(a), Some(b)) => Some(sum(a, &b)?),
+            (Some(a), Some(b)) => Some(Box::new(sum(*a, &b)?)),
             (a, b) => a.or(b),
         };
         self.factors.extend(other.factors);
         let full = self.weight.rows() * self.weight.blocks() * BITS * size_of::<f32>();
         if self.factors.len() > 1 && !self.is_activation() && self.factor_bytes() > full {
-            self.folded = Some(self.weight_cotangent());
+            self.folded = Some(Box::new(self.weight_cotangent()));
             self.factors.clear();
         }
         Ok(())
@@ -166,7 +166,7 @@ impl GradientCache {
             weight: self.weight.clone(),
             version: self.version,
             factors: factors.collect(),
-            folded: self.folded.as_ref().map(times),
+            folded: self.folded().map(|g| Box::new(times(g))),
             levels: self.levels.as_ref().map(times),
         }
     }

@@ -130,11 +130,6 @@ fn team_for(tasks: usize) -> Option<Arc<Team>> {
     if tasks > 1 { team() } else { None }
 }
 
-/// Runs `work`, whose parallel calls follow closely: the helpers are awake from the first one on.
-pub fn enter<R>(work: impl FnOnce() -> R) -> R {
-    work()
-}
-
 /// Calls `task(i)` for every `i` below `tasks`, on several threads when there is more than one task.
 /// Each task must own what it writes.
 pub fn for_each(tasks: usize, task: impl Fn(usize) + Sync + Send) {

@@ -9,7 +9,7 @@ RUST := $(shell find rbe_core rbe_py/src -name '*.rs' -o -name Cargo.toml 2>/dev
 HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 SOURCES := rbe_py/python rbe_py/examples tests benches
 
-.PHONY: help train test test-page test-isa test-memory test-torch lint docs bench bench-quick bench-epochs bench-build bench-smoke clean
+.PHONY: help train test test-page test-isa test-memory test-torch lint docs bench bench-quick bench-ops bench-epochs bench-build bench-smoke clean
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
@@ -78,6 +78,9 @@ bench: $(TORCH_VENV)/.benches ## Measure kernels, and packed layers against torc
 bench-quick: $(TORCH_VENV)/.benches ## As bench, a few shapes in under two minutes
 	$(TORCH_VENV)/bin/python benches/python/compare.py --quick
 
+bench-ops: $(TORCH_VENV)/.built ## Time dense operations beside torch's
+	$(TORCH_VENV)/bin/python benches/python/ops.py
+
 bench-epochs: $(TORCH_VENV)/.built ## Time training steps of the examples' networks beside torch's
 	$(TORCH_VENV)/bin/python benches/python/epochs.py --threads 2
 
@@ -87,6 +90,7 @@ bench-build: ## Time a clean and an incremental release build
 bench-smoke: $(TORCH_VENV)/.built ## Run every benchmark once, to see that it runs
 	cargo bench -p rbe_benches --quiet -- --test
 	$(TORCH_VENV)/bin/python benches/python/compare.py --smoke
+	$(TORCH_VENV)/bin/python benches/python/ops.py --smoke
 	$(TORCH_VENV)/bin/python benches/python/epochs.py --smoke
 	$(TORCH_VENV)/bin/python -m pip install --quiet --group bench
 	$(TORCH_VENV)/bin/python -m pytest --quiet benches/python/test_layers.py --benchmark-disable

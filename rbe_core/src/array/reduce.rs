@@ -1,10 +1,19 @@
 //! Sums over axes, in an order that does not depend on the thread count.
 
+use std::ops::Add;
+
 use super::shape::Dims;
 use super::storage::Array;
 use crate::dtype::{DType, Element};
 use crate::error::Result;
+use crate::kernel::by_isa;
+use crate::kernel::lane_sum::fold;
 use crate::parallel;
+
+/// An element that can be summed.
+trait Addend: Element + Add<Output = Self> + Default {}
+
+impl<T: Element + Add<Output = T> + Default> Addend for T {}
 
 /// Sums `a` over the axes along which `shape` was broadcast to `a`'s shape: the adjoint of broadcasting.
 ///
@@ -46,36 +55,74 @@ impl Array {
     }
 }
 
-fn sum<T: Element + std::ops::Add<Output = T> + Default>(a: &Array, axes: &[usize]) -> Array {
+/// Elements of one parallel piece.
+const PIECE: usize = 1 << 14;
+
+/// Each row of `inner` elements to a number: `of(row's number, part of it)`, where the parts of a row that stands alone are
+/// pieces joined in order.
+pub fn reduce_rows<T: Element, U: Element>(
+    source: &[T],
+    inner: usize,
+    out: &mut [U],
+    of: impl Fn(usize, &[T]) -> U + Sync + Send,
+    join: impl Fn(U, U) -> U,
+) {
+    if let [alone] = out
+        && inner > PIECE
+    {
+        let parts = parallel::map(inner.div_ceil(PIECE), |i| of(0, &source[i * PIECE..((i + 1) * PIECE).min(inner)]));
+        if let Some(joined) = parts.into_iter().reduce(join) {
+            *alone = joined;
+        }
+        return;
+    }
+    let rows = PIECE.div_ceil(inner.max(1));
+    parallel::for_each_piece(out, rows, |p, piece| {
+        for (i, o) in piece.iter_mut().enumerate() {
+            let row = p * rows + i;
+            *o = of(row, &source[row * inner..(row + 1) * inner]);
+        }
+    });
+}
+
+fn sum<T: Addend>(a: &Array, axes: &[usize]) -> Array {
     let leading = axes.iter().enumerate().all(|(i, axis)| i == *axis);
     if leading && a.is_contiguous() && axes.len() < a.ndim() {
         return sum_leading::<T>(a, axes.len());
     }
-    let (moved, shape, outer, inner) = a.split_axes(axes);
+    let (moved, shape, _, inner) = a.split_axes(axes);
     let source = moved.read::<T>();
-    Array::build(&shape, |out: &mut [T]| {
-        if outer == 1 {
-            let partial = parallel::map(inner.div_ceil(1 << 14), |i| lane_sum(&source[i << 14..((i + 1) << 14).min(inner)]));
-            out[0] = partial.into_iter().fold(T::default(), |s, v| s + v);
-        } else {
-            super::zip::fold_rows(&source, inner, out, 1, |row, o| o[0] = lane_sum(row));
-        }
-    })
+    Array::build(&shape, |out: &mut [T]| reduce_rows(&source, inner, out, |_, row| sum_row(row), |a, b| a + b))
 }
 
-/// Sum in sixteen interleaved lanes, which a compiler can keep in vectors, folded in order.
-fn lane_sum<T: Element + std::ops::Add<Output = T> + Default>(row: &[T]) -> T {
-    let mut lanes = [T::default(); 16];
-    let (bulk, tail) = row.as_chunks::<16>();
-    for chunk in bulk {
-        (0..16).for_each(|i| lanes[i] = lanes[i] + chunk[i]);
+by_isa! {
+    /// Sum in interleaved lanes, which a compiler can keep in vectors, folded in order.
+    fn sum_row[T: Addend](row: &[T]) -> T {
+        const LANES: usize = 64;
+        let mut lanes = [T::default(); LANES];
+        let (bulk, tail) = row.as_chunks::<LANES>();
+        for chunk in bulk {
+            for i in 0..LANES {
+                lanes[i] = lanes[i] + chunk[i];
+            }
+        }
+        for (lane, v) in lanes.iter_mut().zip(tail) {
+            *lane = *lane + *v;
+        }
+        fold(lanes, |a, b| a + b)
     }
-    let total = lanes.into_iter().fold(T::default(), |s, v| s + v);
-    tail.iter().fold(total, |s, v| s + *v)
+}
+
+by_isa! {
+    fn add_row[T: Addend](total: &mut [T], row: &[T]) {
+        for (t, v) in total.iter_mut().zip(row) {
+            *t = *t + *v;
+        }
+    }
 }
 
 /// Sum over the first `lead` axes of a contiguous array: rows are added in chunks, the chunks in order.
-fn sum_leading<T: Element + std::ops::Add<Output = T> + Default>(a: &Array, lead: usize) -> Array {
+fn sum_leading<T: Addend>(a: &Array, lead: usize) -> Array {
     let shape = Dims::from_slice(&a.shape()[lead..]);
     let width: usize = shape.iter().product();
     let rows: usize = a.shape()[..lead].iter().product();
@@ -84,13 +131,13 @@ fn sum_leading<T: Element + std::ops::Add<Output = T> + Default>(a: &Array, lead
         let partial = parallel::map(rows.div_ceil(CHUNK), |c| {
             let mut total = vec![T::default(); width];
             for r in c * CHUNK..((c + 1) * CHUNK).min(rows) {
-                total.iter_mut().zip(&source[r * width..(r + 1) * width]).for_each(|(t, v)| *t = *t + *v);
+                add_row(&mut total, &source[r * width..(r + 1) * width]);
             }
             total
         });
         out.fill(T::default());
         for total in partial {
-            out.iter_mut().zip(total).for_each(|(o, t)| *o = *o + t);
+            add_row(out, &total);
         }
     })
 }

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::shape::{Dims, Strides, contiguous_strides, normalize_axis};
 use super::storage::Array;
-use super::zip::copy_strided;
+use super::transpose::copy_strided;
 use crate::dispatch_all;
 use crate::error::{RbeError, Result};
 

@@ -1,7 +1,7 @@
 //! Attention of one matrix of queries in tiles: scores exist one tile at a time, with a running maximum and sum a query
 //! (Milakov, Gimelshein 2018; Dao et al. 2022). Backward computes the tiles again from each query's log-sum of scores.
 
-use super::elementary::Elementary;
+use super::elementary::{self, Elementary, exp_minus};
 use super::gemm::{Matrix, gemm};
 use super::step::hash;
 
@@ -118,12 +118,12 @@ impl<T: Elementary> Attention<'_, T> {
                 let seen = self.seen(first + r, tile);
                 let (row, rest) = row[..tile.cols].split_at_mut(seen);
                 rest.fill(T::zero());
-                let top = largest[r].max(T::largest(row));
+                let top = largest[r].max(elementary::largest(row));
                 if top == T::neg_infinity() && row.iter().all(|s| *s == top) {
                     row.fill(T::zero());
                     continue;
                 }
-                let sum = T::exp_minus(row, top);
+                let sum = exp_minus(row, top);
                 let carry = (largest[r] - top).exp();
                 total[r] = total[r] * carry + sum;
                 largest[r] = top;
@@ -163,7 +163,7 @@ impl<T: Elementary> Attention<'_, T> {
                 gemm(rows, cols, of_values, upstream, self.v.below(j).t(), &mut dp, KEYS, false);
                 for (r, (p, dp)) in p.chunks_mut(KEYS).zip(dp.chunks_mut(KEYS)).take(rows).enumerate() {
                     let seen = self.seen(first + r, tile);
-                    T::exp_minus(&mut p[..seen], sums[first + r]);
+                    exp_minus(&mut p[..seen], sums[first + r]);
                     p[seen..cols].fill(T::zero());
                     dp[seen..cols].fill(T::zero());
                     let (p, dp) = (&mut p[..seen], &mut dp[..seen]);

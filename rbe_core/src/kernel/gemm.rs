@@ -1,6 +1,10 @@
-//! Dense products through the `gemm` crate, one thread, strides checked.
+//! Dense products through the `gemm` crate, strides checked.
 
 use crate::dtype::Float;
+use crate::parallel;
+
+/// Multiplications from which a product is shared between threads.
+const SHARED_WORK: usize = 1 << 19;
 
 /// A matrix inside a slice: element `(i, j)` is at `i * rows + j * cols`.
 #[derive(Clone, Copy)]
@@ -85,9 +89,58 @@ pub fn gemm<T: Float>(m: usize, n: usize, k: usize, a: Matrix<'_, T>, b: Matrix<
     }
 }
 
+/// How many parts of rows a product is cut into. A part gives the bits of the whole as long as the library takes the same way
+/// through it: for small results and vectors it has others.
+fn parts(m: usize, n: usize, k: usize) -> usize {
+    let least = if n > 64 { 16 } else { 256 };
+    if n < 2 || m * n * k < SHARED_WORK { 1 } else { (m / least).clamp(1, parallel::num_threads()) }
+}
+
+/// `c (m, n) = a (m, k) b (k, n)`, rows shared between the threads; the bits do not depend on their number.
+///
+/// # Panics
+/// As [`gemm`].
+pub fn gemm_shared<T: Float>(m: usize, n: usize, k: usize, a: Matrix<'_, T>, b: Matrix<'_, T>, c: &mut [T]) {
+    let parts = parts(m, n, k);
+    let mut rest = c;
+    let mut pieces: Vec<(usize, &mut [T])> = Vec::with_capacity(parts);
+    for i in 0..parts {
+        let (start, end) = (i * m / parts, (i + 1) * m / parts);
+        let (piece, after) = rest.split_at_mut((end - start) * n);
+        pieces.push((start, piece));
+        rest = after;
+    }
+    parallel::map_mut(&mut pieces, |_, (start, piece)| {
+        let rows = piece.len().checked_div(n).unwrap_or(0);
+        gemm(rows, n, k, a.below(*start), b, piece, n, false);
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shared_products_have_the_bits_of_whole_ones() {
+        for (m, n, k) in [(130, 65, 700), (33, 70, 600), (600, 40, 300), (600, 2, 600), (257, 300, 1100)] {
+            let a: Vec<f32> = (0..m * k).map(|i| (i as f32 * 0.37).sin()).collect();
+            let b: Vec<f32> = (0..k * n).map(|i| (i as f32 * 0.71).cos()).collect();
+            for b in [Matrix::row_major(&b, n), Matrix::row_major(&b, k).t()] {
+                let (mut whole, mut shared) = (vec![0.0; m * n], vec![0.0; m * n]);
+                gemm(m, n, k, Matrix::row_major(&a, k), b, &mut whole, n, false);
+                let least = if n > 64 { 16 } else { 256 };
+                for rows in (0..m).step_by(least).take((m / least).max(1)) {
+                    // The smallest parts that any number of threads is given.
+                    let end = if rows + 2 * least > m { m } else { rows + least };
+                    let a = Matrix::row_major(&a, k).below(rows);
+                    gemm(end - rows, n, k, a, b, &mut shared[rows * n..end * n], n, false);
+                }
+                assert!(whole == shared, "({m}, {n}, {k})");
+                gemm_shared(m, n, k, Matrix::row_major(&a, k), b, &mut shared);
+                assert!(whole == shared, "({m}, {n}, {k})");
+            }
+        }
+    }
 
     #[test]
     fn agrees_with_three_loops() {

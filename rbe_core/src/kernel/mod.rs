@@ -10,17 +10,21 @@ pub mod attention;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod by_isa;
 mod dense;
 mod dy_tiles;
 pub mod elementary;
 mod family;
 pub mod gemm;
 mod isa;
+pub(crate) mod lane_sum;
 #[cfg(target_arch = "x86_64")]
 mod lanes;
+pub mod layer_norm;
 mod levels;
 pub mod packed;
 pub mod recurrent;
+pub mod reduce;
 #[cfg(target_arch = "x86_64")]
 mod rows;
 #[cfg(target_arch = "x86_64")]
@@ -28,8 +32,10 @@ mod samples;
 #[cfg(target_arch = "x86_64")]
 mod samples_dx;
 pub mod scalar;
+pub mod softmax;
 pub mod step;
 mod strip;
 mod view;
 
+pub(crate) use by_isa::by_isa;
 pub use isa::{Isa, init, isa, set_isa};

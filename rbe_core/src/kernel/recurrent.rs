@@ -1,6 +1,6 @@
 //! One time step of a recurrent layer after its products: gates, and their gradients, sample by sample.
 
-use super::elementary::Elementary;
+use super::elementary::{Elementary, logistic_in_place, tanh_in_place};
 use crate::parallel;
 
 /// What a step computes from `x = W_ih x_t + b_ih` and `a = W_hh h + b_hh`.
@@ -111,7 +111,7 @@ pub fn forward<T: Elementary>(cell: Cell, width: usize, step: Forward<'_, T>) {
             match cell {
                 Cell::Tanh => {
                     h.iter_mut().zip(x.iter().zip(a)).for_each(|(h, (x, a))| *h = *x + *a);
-                    T::tanh_in_place(h);
+                    tanh_in_place(h);
                 }
                 Cell::Relu => h.iter_mut().zip(x.iter().zip(a)).for_each(|(h, (x, a))| {
                     let sum = *x + *a;
@@ -119,27 +119,27 @@ pub fn forward<T: Elementary>(cell: Cell, width: usize, step: Forward<'_, T>) {
                 }),
                 Cell::Lstm => {
                     kept.iter_mut().zip(x.iter().zip(a)).for_each(|(k, (x, a))| *k = *x + *a);
-                    T::logistic_in_place(&mut kept[..2 * width]);
-                    T::tanh_in_place(&mut kept[2 * width..3 * width]);
-                    T::logistic_in_place(&mut kept[3 * width..]);
+                    logistic_in_place(&mut kept[..2 * width]);
+                    tanh_in_place(&mut kept[2 * width..3 * width]);
+                    logistic_in_place(&mut kept[3 * width..]);
                     let c = &mut s.c[n * width..][..width];
                     for k in 0..width {
                         c[k] = kept[width + k] * c[k] + kept[k] * kept[2 * width + k];
                     }
                     h.copy_from_slice(c);
-                    T::tanh_in_place(h);
+                    tanh_in_place(h);
                     h.iter_mut().zip(&kept[3 * width..]).for_each(|(h, o)| *h = *h * *o);
                 }
                 Cell::Gru => {
                     let (rz, rest) = kept.split_at_mut(2 * width);
                     let (new, own) = rest.split_at_mut(width);
                     rz.iter_mut().zip(x.iter().zip(a)).for_each(|(k, (x, a))| *k = *x + *a);
-                    T::logistic_in_place(rz);
+                    logistic_in_place(rz);
                     own.copy_from_slice(&a[2 * width..]);
                     for k in 0..width {
                         new[k] = x[2 * width + k] + rz[k] * own[k];
                     }
-                    T::tanh_in_place(new);
+                    tanh_in_place(new);
                     for k in 0..width {
                         h[k] = new[k] + rz[width + k] * (h[k] - new[k]);
                     }
@@ -200,7 +200,7 @@ pub fn backward<T: Elementary>(cell: Cell, width: usize, step: Backward<'_, T>) 
                     let (df, rest) = rest.split_at_mut(width);
                     let (dg, d_o) = rest.split_at_mut(width);
                     d_o.copy_from_slice(after);
-                    T::tanh_in_place(d_o);
+                    tanh_in_place(d_o);
                     for k in 0..width {
                         let t = d_o[k];
                         let d = dc[k] + dh[k] * o[k] * (one - t * t);

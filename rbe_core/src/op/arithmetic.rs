@@ -5,11 +5,12 @@ use std::sync::Arc;
 use super::fused::{Elementwise, ElementwiseOf};
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule};
 use super::table;
-use crate::array::{Array, zip, zip3};
+use crate::array::{Array, tiled, zip};
 use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
 use crate::graph::apply;
+use crate::kernel::by_isa;
 use crate::tensor::RBETensor;
 
 /// The type both operands are converted to: the wider of the two, where an operand without axes does not widen one
@@ -36,6 +37,8 @@ pub trait BinaryFn: Send + Sync + 'static {
     fn da<T: Float>(a: T, b: T) -> T;
     /// Derivative with respect to the second.
     fn db<T: Float>(a: T, b: T) -> T;
+    /// Which of the operands the two derivatives read.
+    const READ: [[bool; 2]; 2] = [[true; 2]; 2];
     /// Value for integers, where it has one.
     fn int(_a: i64, _b: i64) -> Option<i64> {
         None
@@ -58,17 +61,37 @@ fn name<F: BinaryFn>() -> &'static str {
     }
 }
 
-impl<F: BinaryFn, T: Float> ElementwiseOf<T> for Binary<F> {
-    fn value(&self, x: &[&[T]], out: &mut [T]) {
-        for ((o, a), b) in out.iter_mut().zip(x[0]).zip(x[1]) {
+by_isa! {
+    fn values[F: BinaryFn, T: Float](x: &[T], y: &[T], out: &mut [T]) {
+        for ((o, a), b) in out.iter_mut().zip(x).zip(y) {
             *o = F::f(*a, *b);
         }
     }
+}
 
-    fn slope(&self, k: usize, dy: &[T], x: &[&[T]], _y: &[T], into: &mut [T]) {
-        for (((o, d), a), b) in into.iter_mut().zip(dy).zip(x[0]).zip(x[1]) {
-            *o += *d * if k == 0 { F::da(*a, *b) } else { F::db(*a, *b) };
+by_isa! {
+    fn slopes[F: BinaryFn, T: Float](first: bool, dy: &[T], x: &[T], y: &[T], out: &mut [T]) {
+        let n = out.len();
+        let (dy, x, y) = (&dy[..n], &x[..n], &y[..n]);
+        if first {
+            for i in 0..n {
+                out[i] = dy[i] * F::da(x[i], y[i]);
+            }
+        } else {
+            for i in 0..n {
+                out[i] = dy[i] * F::db(x[i], y[i]);
+            }
         }
+    }
+}
+
+impl<F: BinaryFn, T: Float> ElementwiseOf<T> for Binary<F> {
+    fn value(&self, x: &[&[T]], out: &mut [T]) {
+        values::<F, T>(x[0], x[1], out);
+    }
+
+    fn slope(&self, k: usize, dy: &[T], x: &[&[T]], _y: &[T], out: &mut [T]) {
+        slopes::<F, T>(k == 0, dy, x[0], x[1], out);
     }
 }
 
@@ -90,31 +113,41 @@ impl<F: BinaryFn> Op for Binary<F> {
         }
         let dtype = if dtype.is_float() { dtype } else { DType::F32 };
         let (a, b) = (a.cast(dtype), b.cast(dtype));
-        dispatch_float!(name::<F>(), dtype, T => Ok(zip(name::<F>(), &a, &b, F::f::<T>)?.into()))
+        dispatch_float!(name::<F>(), dtype, T => Ok(tiled(name::<F>(), &[&a, &b], |x: &[&[T]], out| values::<F, T>(x[0], x[1], out))?.into()))
     }
 
     fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
         let dy = cx.dy();
         let saved = |i: usize| -> Result<Array> { Ok(cx.input(i)?.cast(dy.dtype())) };
         let run = |first: bool| -> Result<Array> {
-            let (a, b) = (saved(0)?, saved(1)?);
-            dispatch_float!(name::<F>(), dy.dtype(), T => zip3(name::<F>(), dy, &a, &b, |d: T, a: T, b: T| {
-                d * if first { F::da(a, b) } else { F::db(a, b) }
-            }))
+            // In the place of an operand that is not read, any other will do.
+            let [a, b] = F::READ[usize::from(!first)];
+            let (a, b) = (if a { saved(0)? } else { dy.clone() }, if b { saved(1)? } else { dy.clone() });
+            dispatch_float!(name::<F>(), dy.dtype(), T => {
+                tiled(name::<F>(), &[dy, &a, &b], |x: &[&[T]], out| slopes::<F, T>(first, x[0], x[1], x[2], out))
+            })
         };
         cx.two(|| run(true), || run(false))
     }
 }
 
+/// Functions as `|a, b| value, |a, b| derivative by a, |a, b| derivative by b`. Not closures: what is written is part of methods
+/// that are inlined wherever they are called.
 macro_rules! binary {
-    ($($(#[$doc:meta])* $op:ident $method:ident $rule:ident: $f:expr, $da:expr, $db:expr $(, int $int:expr)?;)*) => {$(
+    ($($(#[$doc:meta])* $op:ident $method:ident $rule:ident:
+        |$fa:ident, $fb:ident| $f:expr, |$xa:ident, $xb:ident| $da:expr, |$ya:ident, $yb:ident| $db:expr
+        $(, int $int:expr)? $(, read $read:expr)?;)*) => {$(
         $(#[$doc])*
         pub struct $op;
         impl BinaryFn for $op {
             const RULE: &'static Rule = &table::$rule;
-            fn f<T: Float>(a: T, b: T) -> T { ($f)(a, b) }
-            fn da<T: Float>(a: T, b: T) -> T { ($da)(a, b) }
-            fn db<T: Float>(a: T, b: T) -> T { ($db)(a, b) }
+            #[inline(always)]
+            fn f<T: Float>($fa: T, $fb: T) -> T { $f }
+            #[inline(always)]
+            fn da<T: Float>($xa: T, $xb: T) -> T { $da }
+            #[inline(always)]
+            fn db<T: Float>($ya: T, $yb: T) -> T { $db }
+            $(const READ: [[bool; 2]; 2] = $read;)?
             $(fn int(a: i64, b: i64) -> Option<i64> { Some(($int)(a, b)) })?
         }
         impl RBETensor {
@@ -130,6 +163,7 @@ macro_rules! binary {
 }
 
 /// Weight of the first operand of a maximum (`sign = 1`) or minimum: ties are shared.
+#[inline(always)]
 fn share<T: Float>(a: T, b: T, sign: T) -> T {
     let d = (a - b) * sign;
     if d > T::zero() {
@@ -143,17 +177,17 @@ fn share<T: Float>(a: T, b: T, sign: T) -> T {
 
 binary! {
     /// `a * b`.
-    Mul mul MUL: |a, b| a * b, |_, b| b, |a, _| a, int i64::wrapping_mul;
+    Mul mul MUL: |a, b| a * b, |_a, b| b, |a, _b| a, int i64::wrapping_mul, read [[false, true], [true, false]];
     /// `a / b`; integers divide to float32.
-    Div div DIV: |a, b| a / b, |_, b: T| T::one() / b, |a: T, b: T| -a / (b * b);
+    Div div DIV: |a, b| a / b, |_a, b| T::one() / b, |a, b| -a / (b * b), read [[false, true], [true, true]];
     /// `a ** b`.
-    Pow pow POW: |a: T, b: T| a.powf(b),
-        |a: T, b: T| if b == T::zero() { T::zero() } else { b * a.powf(b - T::one()) },
-        |a: T, b: T| if a == T::zero() && b >= T::zero() { T::zero() } else { a.powf(b) * a.ln() };
+    Pow pow POW: |a, b| a.powf(b),
+        |a, b| if b == T::zero() { T::zero() } else { b * a.powf(b - T::one()) },
+        |a, b| if a == T::zero() && b >= T::zero() { T::zero() } else { a.powf(b) * a.ln() };
     /// The larger; equal operands share the gradient.
-    Maximum maximum MAXIMUM: |a: T, b: T| if a.is_nan() || a > b { a } else { b }, |a, b| share(a, b, T::one()), |a, b| share(b, a, T::one()), int std::cmp::max;
+    Maximum maximum MAXIMUM: |a, b| if a.is_nan() || a > b { a } else { b }, |a, b| share(a, b, T::one()), |a, b| share(b, a, T::one()), int std::cmp::max;
     /// The smaller; equal operands share the gradient.
-    Minimum minimum MINIMUM: |a: T, b: T| if a.is_nan() || a < b { a } else { b }, |a, b| share(a, b, -T::one()), |a, b| share(b, a, -T::one()), int std::cmp::min;
+    Minimum minimum MINIMUM: |a, b| if a.is_nan() || a < b { a } else { b }, |a, b| share(a, b, -T::one()), |a, b| share(b, a, -T::one()), int std::cmp::min;
 }
 
 /// `a + b` or `a - b`.
@@ -161,15 +195,28 @@ pub struct Sum {
     subtract: bool,
 }
 
+by_isa! {
+    fn sums[T: Float](subtract: bool, x: &[T], y: &[T], out: &mut [T]) {
+        let pairs = out.iter_mut().zip(x).zip(y);
+        if subtract {
+            for ((o, a), b) in pairs {
+                *o = *a - *b;
+            }
+        } else {
+            for ((o, a), b) in pairs {
+                *o = *a + *b;
+            }
+        }
+    }
+}
+
 impl<T: Float> ElementwiseOf<T> for Sum {
     fn value(&self, x: &[&[T]], out: &mut [T]) {
-        let pairs = out.iter_mut().zip(x[0]).zip(x[1]);
-        if self.subtract { pairs.for_each(|((o, a), b)| *o = *a - *b) } else { pairs.for_each(|((o, a), b)| *o = *a + *b) }
+        sums(self.subtract, x[0], x[1], out);
     }
 
-    fn slope(&self, k: usize, dy: &[T], _x: &[&[T]], _y: &[T], into: &mut [T]) {
-        let pairs = into.iter_mut().zip(dy);
-        if self.subtract && k == 1 { pairs.for_each(|(o, d)| *o = *o - *d) } else { pairs.for_each(|(o, d)| *o += *d) }
+    fn slope(&self, k: usize, dy: &[T], _x: &[&[T]], _y: &[T], out: &mut [T]) {
+        if self.subtract && k == 1 { out.iter_mut().zip(dy).for_each(|(o, d)| *o = -*d) } else { out.copy_from_slice(dy) }
     }
 }
 
@@ -191,8 +238,7 @@ impl Op for Sum {
         Ok(match (dtype, self.subtract) {
             (DType::I64, false) => zip(name, &a, &b, i64::wrapping_add)?,
             (DType::I64, true) => zip(name, &a, &b, i64::wrapping_sub)?,
-            (_, false) => dispatch_float!(name, dtype, T => zip(name, &a, &b, |a: T, b: T| a + b))?,
-            (_, true) => dispatch_float!(name, dtype, T => zip(name, &a, &b, |a: T, b: T| a - b))?,
+            _ => dispatch_float!(name, dtype, T => tiled(name, &[&a, &b], |x: &[&[T]], out| sums(self.subtract, x[0], x[1], out)))?,
         }
         .into())
     }

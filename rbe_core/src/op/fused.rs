@@ -6,23 +6,17 @@ use smallvec::SmallVec;
 
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense};
 use super::table;
-use crate::array::Array;
+use crate::array::{Array, Operand, TILE, for_each_tile, read_tiles, scratches, straight, tile_length, tiled_with};
 use crate::dispatch_float;
 use crate::dtype::{DType, Element, Float};
 use crate::error::{RbeError, Result};
-use crate::parallel;
-
-/// Elements of a tile: a few of them fit the innermost cache.
-const TILE: usize = 1 << 10;
-/// Elements of one parallel piece.
-const PIECE: usize = 1 << 14;
 
 /// An element-wise function of runs of `T`.
 pub trait ElementwiseOf<T>: Send + Sync {
     /// `out = f(x)`.
     fn value(&self, x: &[&[T]], out: &mut [T]);
-    /// `into += dy ∂f/∂x_k`, given `y = f(x)`.
-    fn slope(&self, k: usize, dy: &[T], x: &[&[T]], y: &[T], into: &mut [T]);
+    /// `out = dy ∂f/∂x_k`, given `y = f(x)`.
+    fn slope(&self, k: usize, dy: &[T], x: &[&[T]], y: &[T], out: &mut [T]);
 }
 
 /// An element-wise function of floats.
@@ -41,16 +35,18 @@ pub struct Instruction {
     pub arguments: SmallVec<[usize; 2]>,
 }
 
-/// Element-wise operations on inputs of one float type, of the shape of the result or of one element each.
+/// Element-wise operations on inputs of one float type, under broadcasting.
 pub struct Fused {
     inputs: usize,
     program: Vec<Instruction>,
 }
 
-/// An input as a program reads it.
-enum Source<T> {
-    Whole(Array),
-    One(Vec<T>), // a tile of one value
+/// Tiles that the walk back over a program needs.
+struct Room<T> {
+    values: Vec<Vec<T>>, // results of the functions
+    slopes: Vec<Vec<T>>, // their gradients
+    reached: Vec<bool>,  // whether a gradient is there yet: of the inputs, then of the functions
+    term: Vec<T>,
 }
 
 impl Fused {
@@ -66,57 +62,29 @@ impl Fused {
         Ok(Fused { inputs, program })
     }
 
-    fn sources<T: Float>(&self, arrays: &[&Array], shape: &[usize]) -> Result<Vec<Source<T>>> {
-        let read = |a: &&Array| -> Result<Source<T>> {
-            if a.dtype() != T::DTYPE {
-                return Err(RbeError::dtype("fused", T::DTYPE, a.dtype()));
-            }
-            if a.numel() == 1 && shape.iter().product::<usize>() != 1 {
-                return Ok(Source::One(vec![a.to_vec::<T>()?[0]; TILE]));
-            }
-            Ok(Source::Whole(a.broadcast_to(shape)?.contiguous()))
-        };
-        arrays.iter().map(read).collect()
-    }
-
-    /// Results of all functions on a tile.
+    /// Results of all functions but the last on a tile.
     fn evaluate<T: Float>(&self, inputs: &[&[T]], values: &mut [Vec<T>], n: usize)
     where
         dyn Elementwise: ElementwiseOf<T>,
     {
-        for (j, step) in self.program.iter().enumerate() {
+        for (j, step) in self.program[..self.program.len() - 1].iter().enumerate() {
             let (before, rest) = values.split_at_mut(j);
-            let x: SmallVec<[&[T]; 2]> = step.arguments.iter().map(|a| self.argument(*a, inputs, before, n)).collect();
-            ElementwiseOf::<T>::value(&*step.function, &x, &mut rest[0][..n]);
+            ElementwiseOf::<T>::value(&*step.function, &self.arguments(step, inputs, before, n), &mut rest[0][..n]);
         }
     }
 
-    fn argument<'a, T>(&self, a: usize, inputs: &[&'a [T]], values: &'a [Vec<T>], n: usize) -> &'a [T] {
-        if a < self.inputs { inputs[a] } else { &values[a - self.inputs][..n] }
+    fn arguments<'a, T>(&self, step: &Instruction, inputs: &[&'a [T]], values: &'a [Vec<T>], n: usize) -> SmallVec<[&'a [T]; 2]> {
+        let argument = |a: &usize| if *a < self.inputs { inputs[*a] } else { &values[*a - self.inputs][..n] };
+        step.arguments.iter().map(argument).collect()
     }
 
-    fn scratch<T: Float>(&self) -> Vec<Vec<T>> {
-        vec![vec![T::zero(); TILE]; self.program.len()]
+    fn room<T: Float>(&self) -> Room<T> {
+        let tiles = || vec![vec![T::zero(); TILE]; self.program.len()];
+        Room { values: tiles(), slopes: tiles(), reached: vec![false; self.inputs + self.program.len()], term: vec![T::zero(); TILE] }
     }
 
-    fn run<T: Float>(&self, arrays: &[&Array], shape: &[usize]) -> Result<Array>
-    where
-        dyn Elementwise: ElementwiseOf<T>,
-    {
-        let sources = self.sources::<T>(arrays, shape)?;
-        let reads: Vec<Slices<'_, T>> = sources.iter().map(Slices::new).collect();
-        let last = self.program.len() - 1;
-        Ok(Array::build(shape, |out: &mut [T]| {
-            parallel::for_each_piece(out, PIECE, |i, piece| {
-                let mut values = self.scratch::<T>();
-                for (t, tile) in piece.chunks_mut(TILE).enumerate() {
-                    let n = tile.len();
-                    let x: SmallVec<[&[T]; 4]> = reads.iter().map(|r| r.tile(i * PIECE + t * TILE, n)).collect();
-                    self.evaluate(&x, &mut values, n);
-                    tile.copy_from_slice(&values[last][..n]);
-                }
-            });
-        }))
+    fn last(&self) -> &Instruction {
+        &self.program[self.program.len() - 1]
     }
 
     /// Gradients of the inputs `wanted`, each in the shape of the result.
@@ -125,83 +93,58 @@ impl Fused {
         dyn Elementwise: ElementwiseOf<T>,
     {
         let shape = dy.shape();
-        let sources = self.sources::<T>(arrays, shape)?;
-        let reads: Vec<Slices<'_, T>> = sources.iter().map(Slices::new).collect();
+        let arrays = straight(arrays);
         let dy = dy.contiguous();
-        let dy = dy.read::<T>();
-        let mut arrays = Vec::new();
-        nest(wanted.len(), shape, Vec::new(), &mut arrays, &mut |outs: Vec<&mut [T]>| {
-            let mut pieces: Vec<Vec<&mut [T]>> = Vec::new();
-            for out in outs {
-                for (i, piece) in out.chunks_mut(PIECE).enumerate() {
-                    if i == pieces.len() {
-                        pieces.push(Vec::new());
-                    }
-                    pieces[i].push(piece);
-                }
-            }
-            parallel::map_mut(&mut pieces, |i, outs| {
-                let (mut values, mut slopes) = (self.scratch::<T>(), self.scratch::<T>());
-                let length = outs[0].len();
-                for start in (0..length).step_by(TILE) {
-                    let n = TILE.min(length - start);
-                    let at = i * PIECE + start;
-                    let x: SmallVec<[&[T]; 4]> = reads.iter().map(|r| r.tile(at, n)).collect();
-                    self.evaluate(&x, &mut values, n);
-                    let mut into: Vec<&mut [T]> = outs.iter_mut().map(|o| &mut o[start..start + n]).collect();
-                    self.back(&x, &values, &mut slopes, &dy[at..at + n], wanted, &mut into);
-                }
+        let operands = arrays.iter().chain([&dy]).map(|a| Operand::new(a, shape)).collect::<Result<Vec<Operand<'_, T>>>>()?;
+        let mut found = Vec::new();
+        nest(wanted.len(), shape, Vec::new(), &mut found, &mut |outs: Vec<&mut [T]>| {
+            let room = || (self.room(), scratches(operands.len()));
+            for_each_tile(outs, tile_length(shape), room, |(room, scratches), at, into| {
+                let n = into.first().map_or(0, |o| o.len());
+                let mut x = read_tiles(&operands, scratches, at, n);
+                let Some(dy) = x.pop() else { return };
+                self.evaluate(&x, &mut room.values, n);
+                let (before, last) = room.values.split_at_mut(self.program.len() - 1);
+                ElementwiseOf::<T>::value(&*self.last().function, &self.arguments(self.last(), &x, before, n), &mut last[0][..n]);
+                self.back(&x, room, dy, wanted, into);
             });
         });
-        Ok(arrays)
+        Ok(found)
     }
 
     /// Walks a tile back; what the functions return is added in their order, last to first.
-    fn back<T: Float>(&self, x: &[&[T]], values: &[Vec<T>], slopes: &mut [Vec<T>], dy: &[T], wanted: &[usize], into: &mut [&mut [T]])
+    fn back<T: Float>(&self, x: &[&[T]], room: &mut Room<T>, dy: &[T], wanted: &[usize], into: &mut [&mut [T]])
     where
         dyn Elementwise: ElementwiseOf<T>,
     {
-        let n = dy.len();
-        slopes.iter_mut().for_each(|s| s[..n].fill(T::zero()));
-        into.iter_mut().for_each(|o| o.fill(T::zero()));
-        slopes[self.program.len() - 1][..n].copy_from_slice(dy);
+        let (n, last) = (dy.len(), self.program.len() - 1);
+        let Room { values, slopes, reached, term, .. } = room;
+        reached.fill(false);
         for (j, step) in self.program.iter().enumerate().rev() {
+            if j != last && !reached[self.inputs + j] {
+                continue; // nothing depends on it
+            }
             let (before, rest) = slopes.split_at_mut(j);
-            let args: SmallVec<[&[T]; 2]> = step.arguments.iter().map(|a| self.argument(*a, x, values, n)).collect();
+            let up = if j == last { dy } else { &rest[0][..n] };
+            let args = self.arguments(step, x, values, n);
             for (k, a) in step.arguments.iter().enumerate() {
-                let at = wanted.iter().position(|w| w == a);
                 let target: &mut [T] = if *a >= self.inputs {
                     &mut before[*a - self.inputs][..n]
-                } else if let Some(at) = at {
+                } else if let Some(at) = wanted.iter().position(|w| w == a) {
                     &mut *into[at]
                 } else {
                     continue;
                 };
-                ElementwiseOf::<T>::slope(&*step.function, k, &rest[0][..n], &args, &values[j][..n], target);
+                let first = !std::mem::replace(&mut reached[*a], true);
+                let to = if first { &mut *target } else { &mut term[..n] };
+                ElementwiseOf::<T>::slope(&*step.function, k, up, &args, &values[j][..n], to);
+                if !first {
+                    target.iter_mut().zip(&term[..n]).for_each(|(t, v)| *t += *v);
+                }
             }
         }
-    }
-}
-
-/// Read access to a source.
-enum Slices<'a, T: Element> {
-    Whole(crate::array::Read<'a, T>),
-    One(&'a [T]),
-}
-
-impl<'a, T: Element> Slices<'a, T> {
-    fn new(source: &'a Source<T>) -> Slices<'a, T> {
-        match source {
-            Source::Whole(a) => Slices::Whole(a.read::<T>()),
-            Source::One(tile) => Slices::One(tile),
-        }
-    }
-
-    fn tile(&self, at: usize, n: usize) -> &[T] {
-        match self {
-            Slices::Whole(a) => &a[at..at + n],
-            Slices::One(tile) => &tile[..n],
-        }
+        // An input that no function reads.
+        wanted.iter().zip(into).filter(|(w, _)| !reached[**w]).for_each(|(_, o)| o.fill(T::zero()));
     }
 }
 
@@ -233,12 +176,18 @@ impl Op for Fused {
 
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
         let arrays = x.arrays()?;
-        let mut shape = crate::array::Dims::new();
-        for a in &arrays {
-            shape = crate::array::broadcast_shapes("fused", &shape, a.shape())?;
-        }
         let dtype: DType = arrays[0].dtype();
-        dispatch_float!("fused", dtype, T => self.run::<T>(&arrays, &shape)).map(Output::from)
+        if let Some(other) = arrays.iter().find(|a| a.dtype() != dtype) {
+            return Err(RbeError::dtype("fused", dtype, other.dtype()));
+        }
+        dispatch_float!("fused", dtype, T => {
+            let room = || vec![vec![<T as Float>::of(0.0); TILE]; self.program.len() - 1];
+            tiled_with("fused", &arrays, room, |values, x: &[&[T]], out| {
+                self.evaluate(x, values, out.len());
+                ElementwiseOf::<T>::value(&*self.last().function, &self.arguments(self.last(), x, values, out.len()), out);
+            })
+        })
+        .map(Output::from)
     }
 
     fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {

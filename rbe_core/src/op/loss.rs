@@ -1,6 +1,5 @@
 //! Losses with a fused forward and backward.
 
-use super::reduce::softmax_row;
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule};
 use super::table;
 use crate::array::{Array, Dims, zip};
@@ -8,6 +7,8 @@ use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
 use crate::graph::apply;
+use crate::kernel::elementary::largest;
+use crate::kernel::softmax::{scaled_exp, sum_exp};
 use crate::parallel;
 use crate::tensor::RBETensor;
 
@@ -69,6 +70,9 @@ impl Op for Mse {
         cx.two(|| run(1.0), || run(-1.0))
     }
 }
+
+/// Rows of one parallel piece.
+const ROWS: usize = 32;
 
 /// Cross entropy of logits (rows, classes) and class indices (rows).
 struct CrossEntropy {
@@ -138,44 +142,53 @@ impl Op for CrossEntropy {
         let a = if a.dtype().is_float() { a.contiguous() } else { a.cast(DType::F32).contiguous() };
         dispatch_float!(OP, a.dtype(), T => {
             let source = a.read::<T>();
-            let probabilities = Array::build(a.shape(), |out: &mut [T]| crate::array::fold_rows(&source, classes, out, classes, softmax_row));
-            let p = probabilities.read::<T>();
-            let losses = parallel::map(rows, |r| {
-                if weights[r] == 0.0 && targets[r] == self.ignore {
-                    return 0.0;
-                }
-                let row = &source[r * classes..(r + 1) * classes];
-                let t = targets[r] as usize;
-                // -ln p = ln Σ e^(x - top) - (x - top); the denominator comes back from the target's own probability.
-                let top = row.iter().copied().fold(T::NEG_INFINITY, T::max).wide();
-                let total: f64 = row.iter().map(|v| (v.wide() - top).exp()).sum();
-                let minus_log = |class: usize| total.ln() - (row[class].wide() - top);
-                if self.smoothing == 0.0 {
-                    return minus_log(t) * weights[r];
-                }
-                (0..classes).map(|class| self.mass(class, t, classes) * minus_log(class)).sum()
-            });
-            drop(p);
+            // The largest logit of a row, and one over the sum of the exponentials of the others' distances from it.
+            let mut stats = vec![[T::of(0.0); 2]; rows];
+            let mut pieces: Vec<&mut [[T; 2]]> = stats.chunks_mut(ROWS).collect();
+            let losses = parallel::map_mut(&mut pieces, |p, stats| {
+                let loss = |(i, stats): (usize, &mut [T; 2])| {
+                    let r = p * ROWS + i;
+                    let row = &source[r * classes..(r + 1) * classes];
+                    let top = largest(row);
+                    let total = sum_exp(row, top);
+                    *stats = [top, T::of(1.0 / total)];
+                    if targets[r] == self.ignore {
+                        return 0.0;
+                    }
+                    // -ln p = ln Σ e^(x - top) - (x - top)
+                    let t = targets[r] as usize;
+                    let minus_log = |class: usize| total.ln() - (row[class].wide() - top.wide());
+                    if self.smoothing == 0.0 {
+                        return minus_log(t) * weights[r];
+                    }
+                    (0..classes).map(|class| self.mass(class, t, classes) * minus_log(class)).sum()
+                };
+                stats.iter_mut().enumerate().map(loss).collect::<Vec<f64>>()
+            })
+            .concat();
             let value = match self.reduction {
                 Reduction::Elements => Array::build(&[rows], |out: &mut [T]| out.iter_mut().zip(&losses).for_each(|(o, l)| *o = T::of(*l))),
                 Reduction::Sum => Array::scalar(T::of(losses.iter().sum())),
                 Reduction::Mean => Array::scalar(T::of(losses.iter().sum::<f64>() / total)),
             };
-            Ok(Output { value, kept: [probabilities].into_iter().collect() })
+            let stats = Array::from_slice(stats.as_flattened(), &[rows, 2])?;
+            Ok(Output { value, kept: [stats].into_iter().collect() })
         })
     }
 
     fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
-        let (p, dy) = (cx.kept(0)?, cx.dy().contiguous());
+        let dy = cx.dy().contiguous();
+        let (x, stats) = (cx.input(0)?.cast(dy.dtype()).contiguous(), cx.kept(0)?);
         let targets = cx.input(1)?.to_vec::<i64>()?;
-        let [rows, classes] = *p.shape() else { return Ok(Grads::new()) };
+        let [rows, classes] = *x.shape() else { return Ok(Grads::new()) };
         let (_, total) = self.row_weights(&targets, classes)?;
         let mut grads = cx.one(|| {
-            dispatch_float!("cross_entropy", p.dtype(), T => {
-                let (p, dy) = (p.read::<T>(), dy.read::<T>());
-                Ok(Array::build(&[rows, classes], |out: &mut [T]| parallel::for_each_piece(out, 64 * classes, |piece, out| {
+            dispatch_float!("cross_entropy", dy.dtype(), T => {
+                let (x, stats, dy) = (x.read::<T>(), stats.read::<T>(), dy.read::<T>());
+                let stats = stats.as_chunks::<2>().0;
+                Ok(Array::build(&[rows, classes], |out: &mut [T]| parallel::for_each_piece(out, ROWS * classes, |piece, out| {
                     for (r, o) in out.chunks_mut(classes).enumerate() {
-                        let at = piece * 64 + r;
+                        let at = piece * ROWS + r;
                         if targets[at] == self.ignore {
                             o.fill(T::of(0.0));
                             continue;
@@ -186,15 +199,16 @@ impl Op for CrossEntropy {
                             Reduction::Sum => dy[0].wide(),
                             Reduction::Mean => dy[0].wide() / total,
                         };
-                        let row = &p[at * classes..][..classes];
+                        let (row, [top, share]) = (&x[at * classes..][..classes], stats[at]);
                         if self.smoothing == 0.0 {
-                            let scale = T::of(up * self.class_weight(t));
-                            o.iter_mut().zip(row).for_each(|(o, p)| *o = *p * scale);
-                            o[t] = (row[t] - T::of(1.0)) * scale;
+                            let weight = T::of(up * self.class_weight(t));
+                            scaled_exp(row, top, share * weight, o);
+                            o[t] -= weight;
                         } else {
                             let all: f64 = (0..classes).map(|class| self.mass(class, t, classes)).sum();
+                            scaled_exp(row, top, share * T::of(up * all), o);
                             for (class, o) in o.iter_mut().enumerate() {
-                                *o = T::of(up * (row[class].wide() * all - self.mass(class, t, classes)));
+                                *o -= T::of(up * self.mass(class, t, classes));
                             }
                         }
                     }

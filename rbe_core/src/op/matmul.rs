@@ -1,33 +1,15 @@
-//! Dense matrix products through the `gemm` crate, cut into row pieces that do not depend on the thread count.
+//! Dense matrix products through the `gemm` crate.
 
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense};
 use super::table;
 use crate::array::{Array, Dims, broadcast_shapes};
 use crate::dispatch_float;
-use crate::dtype::{DType, Element, Float};
+use crate::dtype::{DType, Element};
 use crate::error::{RbeError, Result};
 use crate::graph::apply;
-use crate::kernel::gemm::{Matrix, gemm};
+use crate::kernel::gemm::{Matrix, gemm_shared};
 use crate::parallel;
 use crate::tensor::RBETensor;
-
-/// Multiplications of one parallel piece, at least.
-const PIECE_WORK: usize = 1 << 21;
-/// Most row pieces of one product: every piece packs the second operand anew.
-const MAX_PIECES: usize = 8;
-
-/// Rows of one piece of an (m, k) by (k, n) product.
-fn piece_rows(m: usize, n: usize, k: usize) -> usize {
-    let by_work = PIECE_WORK.div_ceil((n * k).max(1));
-    by_work.max(m.div_ceil(MAX_PIECES)).next_multiple_of(48)
-}
-
-pub(super) fn product<T: Float>(m: usize, n: usize, k: usize, a: Matrix<'_, T>, b: Matrix<'_, T>, c: &mut [T]) {
-    let rows = piece_rows(m, n, k);
-    parallel::for_each_piece(c, rows * n, |p, piece| {
-        gemm(piece.len() / n, n, k, a.below(p * rows), b, piece, n, false);
-    });
-}
 
 /// The last two axes as a matrix with strides the kernel takes, copying only where a stride is negative.
 fn plain(a: &Array) -> Array {
@@ -73,7 +55,7 @@ pub(crate) fn matmul(a: &Array, b: &Array) -> Result<Array> {
     if a.array.dtype() == DType::I64 {
         return Ok(each(&a, &b, &shape, |a, b, c| whole_numbers(n, k, a, b, c)));
     }
-    dispatch_float!(OP, a.array.dtype(), T => Ok(each(&a, &b, &shape, |a, b, c: &mut [T]| product(m, n, k, a, b, c))))
+    dispatch_float!(OP, a.array.dtype(), T => Ok(each(&a, &b, &shape, |a, b, c: &mut [T]| gemm_shared(m, n, k, a, b, c))))
 }
 
 /// The results (…, m, n) of `multiply(a, b, c)` for every pair of matrices.

@@ -20,6 +20,7 @@ mod reduce;
 mod rule;
 mod scan;
 mod select;
+mod softmax;
 pub mod table;
 mod unary;
 mod unfold;

@@ -2,31 +2,17 @@
 
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense};
 use super::table;
-use crate::array::{Array, Dims, fold_rows};
+use crate::array::{Array, Dims};
 use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
 use crate::graph::apply;
+use crate::kernel::layer_norm;
 use crate::parallel;
 use crate::tensor::RBETensor;
 
-/// Rows of one partial sum.
+/// Rows of one parallel piece.
 const CHUNK: usize = 128;
-
-/// Column sums of `f(row index, column)`-like contributions: `add(row range, totals)` fills partial sums of fixed chunks
-/// of rows, which are folded in order.
-fn column_sums(rows: usize, width: usize, add: impl Fn(usize, &mut [f64]) + Sync + Send) -> Vec<f64> {
-    let partial = parallel::map(rows.div_ceil(CHUNK), |c| {
-        let mut total = vec![0.0; width];
-        (c * CHUNK..((c + 1) * CHUNK).min(rows)).for_each(|r| add(r, &mut total));
-        total
-    });
-    let mut total = vec![0.0; width];
-    for part in partial {
-        total.iter_mut().zip(part).for_each(|(t, p)| *t += p);
-    }
-    total
-}
 
 pub(super) fn narrow<T: Float>(values: &[f64], shape: &[usize]) -> Array {
     Array::build(shape, |out: &mut [T]| out.iter_mut().zip(values).for_each(|(o, v)| *o = T::of(*v)))
@@ -64,26 +50,21 @@ impl Op for LayerNorm {
         let (weight, bias) = (affine(1)?, affine(2)?);
         dispatch_float!(OP, a.dtype(), T => {
             let source = a.read::<T>();
-            let stats = Array::build(&[a.numel() / width, 2], |out: &mut [T]| fold_rows(&source, width, out, 2, |row, o| {
-                let mean = row.iter().map(|v| v.wide()).sum::<f64>() / width as f64;
-                let var = row.iter().map(|v| (v.wide() - mean).powi(2)).sum::<f64>() / width as f64;
-                o[0] = T::of(mean);
-                o[1] = T::of(1.0 / (var + self.eps).sqrt());
-            }));
-            let value = {
-                let (stats, w, b) = (stats.read::<T>(), weight.as_ref().map(Array::read::<T>), bias.as_ref().map(Array::read::<T>));
-                Array::build(a.shape(), |out: &mut [T]| parallel::for_each_piece(out, CHUNK * width, |p, piece| {
-                    for (r, o) in piece.chunks_mut(width).enumerate() {
-                        let at = p * CHUNK + r;
-                        let (mean, scale) = (stats[2 * at], stats[2 * at + 1]);
-                        for (i, (o, x)) in o.iter_mut().zip(&source[at * width..]).enumerate() {
-                            let y = (*x - mean) * scale;
-                            let y = w.as_ref().map_or(y, |w| y * w[i]);
-                            *o = b.as_ref().map_or(y, |b| y + b[i]);
-                        }
-                    }
-                }))
-            };
+            let (w, b) = (weight.as_ref().map(Array::read::<T>), bias.as_ref().map(Array::read::<T>));
+            let mut stats = Vec::new();
+            let value = Array::build(a.shape(), |out: &mut [T]| {
+                let mut pieces: Vec<&mut [T]> = out.chunks_mut(CHUNK * width).collect();
+                stats = parallel::map_mut(&mut pieces, |p, piece| {
+                    let rows = source[p * CHUNK * width..].chunks(width).zip(piece.chunks_mut(width));
+                    rows.map(|(x, o)| {
+                        let [mean, scale] = layer_norm::statistics(x, self.eps).map(T::of);
+                        layer_norm::normalise(x, mean, scale, w.as_deref(), b.as_deref(), o);
+                        [mean, scale]
+                    })
+                    .collect::<Vec<_>>()
+                });
+            });
+            let stats = Array::from_slice(stats.concat().as_flattened(), &[a.numel() / width, 2])?;
             Ok(Output { value, kept: [stats].into_iter().collect() })
         })
     }
@@ -92,40 +73,31 @@ impl Op for LayerNorm {
         let dy = cx.dy().contiguous();
         let (x, stats) = (cx.input(0)?.cast(dy.dtype()).contiguous(), cx.kept(0)?);
         let width: usize = self.shape.iter().product();
-        let rows = dy.numel() / width;
         let weight = if cx.arity() > 1 { Some(cx.input(1)?.cast(dy.dtype()).contiguous()) } else { None };
+        let affine = cx.needs(1) || cx.needs(2);
         dispatch_float!("layer_norm", dy.dtype(), T => {
-            let (dy, x, stats, w) = (dy.read::<T>(), x.read::<T>(), stats.read::<T>(), weight.as_ref().map(Array::read::<T>));
-            let mut grads = cx.one(|| Ok(Array::build(cx.shape(0), |out: &mut [T]| parallel::for_each_piece(out, CHUNK * width, |p, piece| {
-                for (r, o) in piece.chunks_mut(width).enumerate() {
-                    let at = p * CHUNK + r;
-                    let (mean, scale) = (stats[2 * at], stats[2 * at + 1]);
-                    let (x, d) = (&x[at * width..][..width], &dy[at * width..][..width]);
-                    let up = |i: usize| w.as_ref().map_or(d[i], |w| d[i] * w[i]);
-                    let (mut s, mut sx) = (0.0, 0.0);
-                    for i in 0..width {
-                        s += up(i).wide();
-                        sx += (up(i) * (x[i] - mean) * scale).wide();
+            let (d, x, stats, w) = (dy.read::<T>(), x.read::<T>(), stats.read::<T>(), weight.as_ref().map(Array::read::<T>));
+            let stats = stats.as_chunks::<2>().0;
+            // Gradients of weight and bias: sums over the rows of a piece, and of those in order.
+            let mut totals = vec![0.0; if affine { 2 * width } else { 0 }];
+            let dx = Array::build(cx.shape(0), |out: &mut [T]| {
+                let mut pieces: Vec<&mut [T]> = out.chunks_mut(CHUNK * width).collect();
+                let parts = parallel::map_mut(&mut pieces, |p, piece| {
+                    let mut part = vec![<T as Float>::of(0.0); totals.len()];
+                    let rows = x[p * CHUNK * width..].chunks(width).zip(d[p * CHUNK * width..].chunks(width));
+                    for ((o, (x, d)), stats) in piece.chunks_mut(width).zip(rows).zip(&stats[p * CHUNK..]) {
+                        let sums = if affine { Some(part.split_at_mut(width)) } else { None };
+                        layer_norm::backward(x, d, *stats, w.as_deref(), o, sums);
                     }
-                    let (s, sx) = (T::of(s / width as f64), T::of(sx / width as f64));
-                    for i in 0..width {
-                        o[i] = scale * (up(i) - s - (x[i] - mean) * scale * sx);
-                    }
-                }
-            }))))?;
-            for i in 1..cx.arity() {
-                grads.push(if cx.needs(i) {
-                    let total = column_sums(rows, width, |r, total| {
-                        let (mean, scale) = (stats[2 * r], stats[2 * r + 1]);
-                        for (k, t) in total.iter_mut().enumerate() {
-                            let d = dy[r * width + k];
-                            *t += if i == 1 { (d * (x[r * width + k] - mean) * scale).wide() } else { d.wide() };
-                        }
-                    });
-                    dense(narrow::<T>(&total, &self.shape))
-                } else {
-                    None
+                    part
                 });
+                for part in parts {
+                    totals.iter_mut().zip(part).for_each(|(t, p)| *t += p.wide());
+                }
+            });
+            let mut grads = cx.one(|| Ok(dx))?;
+            for i in 1..cx.arity() {
+                grads.push(if cx.needs(i) { dense(narrow::<T>(&totals[(i - 1) * width..i * width], &self.shape)) } else { None });
             }
             Ok(grads)
         })

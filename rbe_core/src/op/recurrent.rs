@@ -1,6 +1,6 @@
 //! Recurrent layers: all time steps of one direction in one operation.
 
-use super::matmul::{self, matmul};
+use super::matmul::matmul;
 use super::packed::dense_weight;
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense};
 use super::table;
@@ -10,7 +10,7 @@ use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
 use crate::graph::{Factor, Gradient, GradientCache, apply};
 use crate::kernel::elementary::Elementary;
-use crate::kernel::gemm::Matrix;
+use crate::kernel::gemm::{Matrix, gemm_shared};
 use crate::kernel::{packed as kernel, recurrent};
 use crate::packed::PackedTensor;
 use crate::tensor::{RBETensor, Value};
@@ -46,7 +46,7 @@ impl<T: Float> Weight<'_, T> {
             }
             Weight::Dense(w) => {
                 let (rows, cols) = (out.len() / n, h.len() / n);
-                matmul::product(n, rows, cols, Matrix::row_major(h, cols), Matrix::row_major(w, rows), out);
+                gemm_shared(n, rows, cols, Matrix::row_major(h, cols), Matrix::row_major(w, rows), out);
                 if let Some(bias) = bias {
                     out.chunks_exact_mut(rows).for_each(|row| row.iter_mut().zip(bias).for_each(|(o, b)| *o += *b));
                 }
@@ -63,7 +63,7 @@ impl<T: Float> Weight<'_, T> {
             Weight::Packed(w) => kernel::dx(bytemuck::cast_slice(da), n, w, bytemuck::cast_slice_mut(out)),
             Weight::Dense(w) => {
                 let (rows, cols) = (da.len() / n, out.len() / n);
-                matmul::product(n, cols, rows, Matrix::row_major(da, rows), Matrix::row_major(w, cols), out);
+                gemm_shared(n, cols, rows, Matrix::row_major(da, rows), Matrix::row_major(w, cols), out);
             }
         }
     }

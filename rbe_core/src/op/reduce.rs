@@ -2,10 +2,11 @@
 
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule};
 use super::table;
-use crate::array::{Array, Dims, fold_rows, map, normalize_axes, normalize_axis, zip, zip3};
+use crate::array::{Array, Dims, fold_rows, map, normalize_axes, normalize_axis, reduce_rows, tiled, zip3};
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
 use crate::graph::apply;
+use crate::kernel::reduce::{extreme, further, log_sum_exp, mean, shares, squares, ties, to_extremes};
 use crate::tensor::RBETensor;
 use crate::{dispatch_all, dispatch_float};
 
@@ -65,19 +66,6 @@ fn rows<T: Float>(a: &Array, axes: &[usize], body: impl Fn(&[T]) -> T + Sync + S
     Array::build(&shape, |out: &mut [T]| fold_rows(&source, inner, out, 1, |row, o| o[0] = body(row)))
 }
 
-/// Mean of a row, accumulated in double precision.
-fn mean<T: Float>(row: &[T]) -> f64 {
-    row.iter().map(|v| v.wide()).sum::<f64>() / row.len() as f64
-}
-
-fn log_sum_exp<T: Float>(row: &[T]) -> T {
-    let top = row.iter().copied().fold(T::neg_infinity(), T::max);
-    if top.is_infinite() {
-        return if row.iter().any(|v| v.is_nan()) { T::nan() } else { top };
-    }
-    top + row.iter().map(|v| (*v - top).exp()).sum::<T>().ln()
-}
-
 impl Op for Reduce {
     fn rule(&self) -> &Rule {
         match self.kind {
@@ -105,7 +93,9 @@ impl Op for Reduce {
             let (moved, shape, _, inner) = a.split_axes(&self.axes);
             let out = dispatch_all!(a.dtype(), T => {
                 let source = moved.read::<T>();
-                Array::build(&shape, |out: &mut [T]| fold_rows(&source, inner, out, 1, |row, o| o[0] = row[extreme(row, largest)]))
+                Array::build(&shape, |out: &mut [T]| {
+                    reduce_rows(&source, inner, out, |_, row| extreme(row, largest), |a, b| further(a, b, largest));
+                })
             });
             return Ok(self.finish(out, a.shape())?.into());
         }
@@ -117,9 +107,9 @@ impl Op for Reduce {
             }
             Kind::Var(correction) => rows(&a, &self.axes, |row: &[T]| {
                 let m = mean(row);
-                T::of(row.iter().map(|v| (v.wide() - m).powi(2)).sum::<f64>() / (count as f64 - correction).max(0.0))
+                T::of(squares(row, m) / (count as f64 - correction).max(0.0))
             }),
-            Kind::Norm => rows(&a, &self.axes, |row: &[T]| T::of(row.iter().map(|v| v.wide().powi(2)).sum::<f64>().sqrt())),
+            Kind::Norm => rows(&a, &self.axes, |row: &[T]| T::of(squares(row, 0.0).sqrt())),
             _ => rows(&a, &self.axes, log_sum_exp::<T>),
         }))?;
         Ok(self.finish(out, a.shape())?.into())
@@ -141,16 +131,22 @@ impl Op for Reduce {
                     let scale = T::of(2.0 / (count - correction));
                     zip3(name, &dy, x, &means, |d: T, x: T, m: T| d * (x - m) * scale)
                 }
-                Kind::LogSumExp => zip3(name, &dy, cx.input(0)?, &cx.output()?.reshape_to(&keep)?, |d: T, x: T, y: T| d * (x - y).exp()),
+                Kind::LogSumExp => {
+                    let y = cx.output()?.reshape_to(&keep)?;
+                    tiled(name, &[&dy, cx.input(0)?, &y], |x: &[&[T]], out| shares(x[0], x[1], x[2], out))
+                }
                 Kind::Norm => {
                     let slope = |d: T, x: T, y: T| if y > T::of(0.0) { d * (x / y) } else { T::of(0.0) };
                     zip3(name, &dy, cx.input(0)?, &cx.output()?.reshape_to(&keep)?, slope)
                 }
                 Kind::Extreme { .. } => {
                     let (x, y) = (cx.input(0)?, cx.output()?.reshape_to(&keep)?);
-                    let hits = zip(name, x, &y, |x: T, y: T| if x == y { T::of(1.0) } else { T::of(0.0) })?;
-                    let ties = hits.sum_axes(&self.axes).reshape_to(&keep)?;
-                    zip3(name, &dy, &hits, &ties, |d: T, h: T, t: T| if h > T::of(0.0) { d / t } else { T::of(0.0) })
+                    let (moved, _, _, inner) = x.split_axes(&self.axes);
+                    let (source, values) = (moved.read::<T>(), y.contiguous().to_vec::<T>()?);
+                    let count = Array::build(&keep, |out: &mut [T]| {
+                        reduce_rows(&source, inner, out, |i, row| ties(row, values[i]), |a, b| a + b);
+                    });
+                    tiled(name, &[&dy, x, &y, &count], |x: &[&[T]], out| to_extremes(x[0], x[1], x[2], x[3], out))
                 }
             })
         })
@@ -158,7 +154,7 @@ impl Op for Reduce {
 }
 
 /// Position of the first largest or smallest element; a NaN counts as both.
-fn extreme<T: PartialOrd + Copy>(row: &[T], largest: bool) -> usize {
+fn place_of_extreme<T: PartialOrd + Copy>(row: &[T], largest: bool) -> usize {
     let mut best = 0;
     for (i, v) in row.iter().enumerate() {
         if v.partial_cmp(v).is_none() {
@@ -262,7 +258,7 @@ impl RBETensor {
         }
         let out = dispatch_all!(a.dtype(), T => {
             let source = moved.read::<T>();
-            Array::build(&shape, |out: &mut [i64]| fold_rows(&source, inner, out, 1, |row, o| o[0] = extreme(row, largest) as i64))
+            Array::build(&shape, |out: &mut [i64]| fold_rows(&source, inner, out, 1, |row, o| o[0] = place_of_extreme(row, largest) as i64))
         });
         Ok(RBETensor::from_array(if keepdims { out.reshape_to(&kept_shape(a.shape(), &axes))? } else { out }))
     }
@@ -287,97 +283,5 @@ impl RBETensor {
             }
         });
         Ok(RBETensor::from_array(if keepdims { out.reshape_to(&kept_shape(a.shape(), &axes))? } else { out }))
-    }
-}
-
-/// Softmax or its logarithm along the last axis.
-struct Softmax {
-    log: bool,
-}
-
-impl Op for Softmax {
-    fn rule(&self) -> &Rule {
-        if self.log { &table::LOG_SOFTMAX } else { &table::SOFTMAX }
-    }
-
-    fn forward(&self, x: Inputs<'_>) -> Result<Output> {
-        let a = x.array(0)?;
-        let a = if a.dtype().is_float() { a.contiguous() } else { a.cast(DType::F32).contiguous() };
-        let width = a.shape().last().copied().unwrap_or(1);
-        dispatch_float!("softmax", a.dtype(), T => {
-            let source = a.read::<T>();
-            Ok(Array::build(a.shape(), |out: &mut [T]| fold_rows(&source, width, out, width, |row, o| {
-                if self.log {
-                    let total = log_sum_exp(row);
-                    o.iter_mut().zip(row).for_each(|(o, x)| *o = *x - total);
-                } else {
-                    softmax_row(row, o);
-                }
-            })).into())
-        })
-    }
-
-    fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
-        let (y, dy) = (cx.output()?.contiguous(), cx.dy().contiguous());
-        let width = y.shape().last().copied().unwrap_or(1);
-        cx.one(|| {
-            dispatch_float!("softmax", y.dtype(), T => {
-                let (y, dy) = (y.read::<T>(), dy.read::<T>());
-                Ok(Array::build(cx.shape(0), |out: &mut [T]| {
-                    let piece = (1usize << 14).div_ceil(width.max(1)) * width;
-                    crate::parallel::for_each_piece(out, piece.max(1), |p, out| {
-                        for (r, o) in out.chunks_mut(width).enumerate() {
-                            let start = p * piece + r * width;
-                            let (y, d) = (&y[start..start + width], &dy[start..start + width]);
-                            if self.log {
-                                let total: T = d.iter().copied().sum();
-                                (0..width).for_each(|i| o[i] = d[i] - y[i].exp() * total);
-                            } else {
-                                let total: T = y.iter().zip(d).map(|(y, d)| *y * *d).sum();
-                                (0..width).for_each(|i| o[i] = y[i] * (d[i] - total));
-                            }
-                        }
-                    });
-                }))
-            })
-        })
-    }
-}
-
-/// `e^x / Σ e^x` of a row, without overflow.
-pub(crate) fn softmax_row<T: Float>(row: &[T], out: &mut [T]) {
-    let top = row.iter().copied().fold(T::neg_infinity(), T::max);
-    let mut total = T::zero();
-    for (o, x) in out.iter_mut().zip(row) {
-        *o = (*x - top).exp();
-        total += *o;
-    }
-    let scale = T::one() / total;
-    out.iter_mut().for_each(|o| *o = *o * scale);
-}
-
-impl RBETensor {
-    fn along_last(&self, op: &'static str, axis: isize, f: impl Op) -> Result<RBETensor> {
-        let last = self.shape().len().saturating_sub(1);
-        if self.shape().is_empty() || normalize_axis(op, axis, self.shape().len())? == last {
-            return apply(f, &[self]);
-        }
-        apply(f, &[&self.transpose(axis, -1)?])?.transpose(axis, -1)
-    }
-
-    /// `e^x / Σ e^x` along `axis`.
-    ///
-    /// # Errors
-    /// `Index` for an axis that is not there; `DType` for a packed tensor.
-    pub fn softmax(&self, axis: isize) -> Result<RBETensor> {
-        self.along_last("softmax", axis, Softmax { log: false })
-    }
-
-    /// `x - ln Σ e^x` along `axis`.
-    ///
-    /// # Errors
-    /// As [`RBETensor::softmax`].
-    pub fn log_softmax(&self, axis: isize) -> Result<RBETensor> {
-        self.along_last("log_softmax", axis, Softmax { log: true })
     }
 }

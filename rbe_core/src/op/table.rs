@@ -100,5 +100,5 @@ rules! {
     LAYER_NORM: "layer_norm", (1, 3), X.and(Saves::input(1));
     BATCH_NORM: "batch_norm", (1, 3), X.and(Saves::input(1));
     MSE: "mse_loss", (2, 2), INPUTS;
-    CROSS_ENTROPY: "cross_entropy", (2, 2), Saves::input(1);
+    CROSS_ENTROPY: "cross_entropy", (2, 2), INPUTS;
 }

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use super::fused::{Elementwise, ElementwiseOf};
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule};
 use super::table;
-use crate::array::{Array, map, zip};
+use crate::array::{Array, map, tiled};
 use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
 use crate::graph::apply;
+use crate::kernel::by_isa;
+use crate::kernel::elementary::Elementary;
 use crate::tensor::RBETensor;
 
 /// A function of one number with its derivative.
@@ -17,9 +19,9 @@ pub trait UnaryFn: Send + Sync + 'static {
     /// Row of the rule table; what it saves is what [`UnaryFn::df`] is given.
     const RULE: &'static Rule;
     /// Value.
-    fn f<T: Float>(&self, x: T) -> T;
+    fn f<T: Elementary>(&self, x: T) -> T;
     /// Derivative, from the input or, where the rule saves the output, from that.
-    fn df<T: Float>(&self, saved: T) -> T;
+    fn df<T: Elementary>(&self, saved: T) -> T;
 }
 
 /// An element-wise operation of one tensor.
@@ -32,18 +34,29 @@ fn name(rule: &'static Rule) -> &'static str {
     }
 }
 
-impl<F: UnaryFn, T: Float> ElementwiseOf<T> for Unary<F> {
-    fn value(&self, x: &[&[T]], out: &mut [T]) {
-        for (o, x) in out.iter_mut().zip(x[0]) {
-            *o = self.0.f(*x);
+by_isa! {
+    fn values[F: UnaryFn, T: Elementary](f: &F, x: &[T], out: &mut [T]) {
+        for (o, x) in out.iter_mut().zip(x) {
+            *o = f.f(*x);
         }
     }
+}
 
-    fn slope(&self, _k: usize, dy: &[T], x: &[&[T]], y: &[T], into: &mut [T]) {
-        let saved = if F::RULE.saves.has_output() { y } else { x[0] };
-        for ((o, d), s) in into.iter_mut().zip(dy).zip(saved) {
-            *o += *d * self.0.df(*s);
+by_isa! {
+    fn slopes[F: UnaryFn, T: Elementary](f: &F, dy: &[T], saved: &[T], out: &mut [T]) {
+        for ((o, d), s) in out.iter_mut().zip(dy).zip(saved) {
+            *o = *d * f.df(*s);
         }
+    }
+}
+
+impl<F: UnaryFn, T: Elementary> ElementwiseOf<T> for Unary<F> {
+    fn value(&self, x: &[&[T]], out: &mut [T]) {
+        values(&self.0, x[0], out);
+    }
+
+    fn slope(&self, _k: usize, dy: &[T], x: &[&[T]], y: &[T], out: &mut [T]) {
+        slopes(&self.0, dy, if F::RULE.saves.has_output() { y } else { x[0] }, out);
     }
 }
 
@@ -59,20 +72,39 @@ impl<F: UnaryFn> Op for Unary<F> {
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
         let a = x.array(0)?;
         let a = if a.dtype().is_float() { a.clone() } else { a.cast(DType::F32) };
-        dispatch_float!(name(F::RULE), a.dtype(), T => Ok(map(&a, |x: T| self.0.f(x)).into()))
+        dispatch_float!(name(F::RULE), a.dtype(), T => Ok(tiled(name(F::RULE), &[&a], |x: &[&[T]], out| values(&self.0, x[0], out))?.into()))
     }
 
     fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
         let saved = if F::RULE.saves.has_output() { cx.output()? } else { cx.input(0)? };
-        cx.one(|| dispatch_float!(name(F::RULE), saved.dtype(), T => zip(name(F::RULE), cx.dy(), saved, |d: T, s: T| d * self.0.df(s))))
+        cx.one(|| {
+            dispatch_float!(name(F::RULE), saved.dtype(), T => {
+                tiled(name(F::RULE), &[cx.dy(), saved], |x: &[&[T]], out| slopes(&self.0, x[0], x[1], out))
+            })
+        })
     }
 }
 
+/// Functions as `|x, parameters…| value, |saved, parameters…| derivative`. Not closures: what is written is part of methods that
+/// are inlined wherever they are called.
 macro_rules! unary {
-    ($($(#[$doc:meta])* $op:ident $(($($field:ident: $kind:ty),*))? $method:ident $rule:ident: $f:expr, $df:expr;)*) => {$(
+    ($($(#[$doc:meta])* $op:ident $(($($field:ident: $kind:ty),*))? $method:ident $rule:ident:
+        |$x:ident $(, $p:ident)*| $f:expr, |$s:ident $(, $q:ident)*| $df:expr;)*) => {$(
         $(#[$doc])*
         pub struct $op { $($(#[doc = "Parameter of the function."] pub $field: $kind),*)? }
-        unary!(@fn $op $rule $(($($field),*))? $f, $df);
+        impl UnaryFn for $op {
+            const RULE: &'static Rule = &table::$rule;
+            #[inline(always)]
+            fn f<T: Elementary>(&self, $x: T) -> T {
+                unary!(@parameters self T ($($p),*) ($($($field),*)?));
+                $f
+            }
+            #[inline(always)]
+            fn df<T: Elementary>(&self, $s: T) -> T {
+                unary!(@parameters self T ($($q),*) ($($($field),*)?));
+                $df
+            }
+        }
         impl RBETensor {
             $(#[$doc])*
             ///
@@ -83,93 +115,73 @@ macro_rules! unary {
             }
         }
     )*};
-    (@fn $op:ident $rule:ident $f:expr, $df:expr) => {
-        impl UnaryFn for $op {
-            const RULE: &'static Rule = &table::$rule;
-            fn f<T: Float>(&self, x: T) -> T { ($f)(x) }
-            fn df<T: Float>(&self, saved: T) -> T { ($df)(saved) }
-        }
-    };
-    (@fn $op:ident $rule:ident ($($field:ident),*) $f:expr, $df:expr) => {
-        impl UnaryFn for $op {
-            const RULE: &'static Rule = &table::$rule;
-            fn f<T: Float>(&self, x: T) -> T { ($f)(x, $(T::of(self.$field)),*) }
-            fn df<T: Float>(&self, saved: T) -> T { ($df)(saved, $(T::of(self.$field)),*) }
-        }
+    (@parameters $self:ident $T:ident ($($p:ident),*) ($($field:ident),*)) => {
+        let ($($p,)*) = ($($T::of($self.$field),)*);
     };
 }
 
-/// `1 / (1 + e^-x)` without overflow.
-pub(crate) fn logistic<T: Float>(x: T) -> T {
-    T::one() / (T::one() + (-x).exp())
-}
-
-fn tanh_gelu<T: Float>(x: T) -> (T, T) {
-    let (a, c) = (T::of(0.797_884_560_802_865_4), T::of(0.044_715)); // sqrt(2/pi)
-    let t = (a * (x + c * x * x * x)).tanh();
-    let half = T::of(0.5);
-    let slope = half * (T::one() + t) + half * x * (T::one() - t * t) * a * (T::one() + T::of(3.0) * c * x * x);
-    (half * x * (T::one() + t), slope)
-}
-
-fn exact_gelu<T: Float>(x: T) -> (T, T) {
-    let half = T::of(0.5);
-    let cdf = half * (T::one() + (x * T::of(std::f64::consts::FRAC_1_SQRT_2)).erf());
-    let pdf = T::of(0.398_942_280_401_432_7) * (-half * x * x).exp(); // 1/sqrt(2 pi)
-    (x * cdf, cdf + x * pdf)
+/// The tanh approximation of GELU and its derivative: `½ (1 + tanh u)` is the logistic function of 2u.
+#[inline(always)]
+fn tanh_gelu<T: Elementary>(x: T) -> (T, T) {
+    let (a, c) = (T::of(2.0 * 0.797_884_560_802_865_4), T::of(0.044_715)); // 2 sqrt(2/pi)
+    // Beyond |x| = 1000 nothing changes, and x² could overflow.
+    let square = if x * x < T::of(1e6) { x * x } else { T::of(1e6) };
+    let s = (a * x * (T::one() + c * square)).fast_logistic();
+    (x * s, s + x * s * (T::one() - s) * a * (T::one() + T::of(3.0) * c * square))
 }
 
 unary! {
     /// `-x`.
-    Neg neg NEG: |x: T| -x, |_: T| -T::one();
+    Neg neg NEG: |x| -x, |_x| -T::one();
     /// `e^x`.
-    Exp exp EXP: |x: T| x.exp(), |y| y;
+    Exp exp EXP: |x| x.fast_exp(), |y| y;
     /// `e^x - 1`, accurate near 0.
-    Expm1 expm1 EXPM1: |x: T| x.exp_m1(), |y: T| y + T::one();
+    Expm1 expm1 EXPM1: |x| x.exp_m1(), |y| y + T::one();
     /// Natural logarithm.
-    Log log LOG: |x: T| x.ln(), |x: T| T::one() / x;
+    Log log LOG: |x| x.fast_ln(), |x| T::one() / x;
     /// `ln(1 + x)`, accurate near 0.
-    Log1p log1p LOG1P: |x: T| x.ln_1p(), |x: T| T::one() / (T::one() + x);
+    Log1p log1p LOG1P: |x| x.ln_1p(), |x| T::one() / (T::one() + x);
     /// Square root.
-    Sqrt sqrt SQRT: |x: T| x.sqrt(), |y: T| T::of(0.5) / y;
+    Sqrt sqrt SQRT: |x| x.sqrt(), |y| T::of(0.5) / y;
     /// `x²`.
-    Square square SQUARE: |x: T| x * x, |x: T| x + x;
+    Square square SQUARE: |x| x * x, |x| x + x;
     /// `1 / x`.
-    Reciprocal reciprocal RECIPROCAL: |x: T| T::one() / x, |y: T| -y * y;
+    Reciprocal reciprocal RECIPROCAL: |x| T::one() / x, |y| -y * y;
     /// `|x|`; the gradient at 0 is 0.
-    Abs abs_ ABS: |x: T| x.abs(), |x: T| sign(x);
+    Abs abs_ ABS: |x| x.abs(), |x| sign(x);
     /// Sine of `x` radians.
-    Sin sin SIN: |x: T| x.sin(), |x: T| x.cos();
+    Sin sin SIN: |x| x.sin(), |x| x.cos();
     /// Cosine of `x` radians.
-    Cos cos COS: |x: T| x.cos(), |x: T| -x.sin();
+    Cos cos COS: |x| x.cos(), |x| -x.sin();
     /// Hyperbolic tangent.
-    Tanh tanh TANH: |x: T| x.tanh(), |y: T| T::one() - y * y;
+    Tanh tanh TANH: |x| x.fast_tanh(), |y| T::one() - y * y;
     /// `1 / (1 + e^-x)`.
-    Sigmoid sigmoid SIGMOID: |x| logistic(x), |y: T| y * (T::one() - y);
+    Sigmoid sigmoid SIGMOID: |x| x.fast_logistic(), |y| y * (T::one() - y);
     /// `max(x, 0)`; the gradient at 0 is 0.
-    Relu relu RELU: |x: T| if x > T::zero() || x.is_nan() { x } else { T::zero() }, |y: T| if y > T::zero() { T::one() } else { T::zero() };
+    Relu relu RELU: |x| if x > T::zero() || x.is_nan() { x } else { T::zero() }, |y| if y > T::zero() { T::one() } else { T::zero() };
     /// `x` above 0, `slope · x` below.
-    LeakyRelu(slope: f64) leaky_relu LEAKY_RELU: |x: T, s| if x > T::zero() { x } else { s * x }, |x: T, s| if x > T::zero() { T::one() } else { s };
+    LeakyRelu(slope: f64) leaky_relu LEAKY_RELU: |x, s| if x > T::zero() { x } else { s * x }, |x, s| if x > T::zero() { T::one() } else { s };
     /// `x` above 0, `alpha (e^x - 1)` below.
-    Elu(alpha: f64) elu ELU: |x: T, a: T| if x > T::zero() { x } else { a * x.exp_m1() },
-        |x: T, a: T| if x > T::zero() { T::one() } else { a * x.exp() };
+    Elu(alpha: f64) elu ELU: |x, a| if x > T::zero() { x } else { a * x.exp_m1() },
+        |x, a| if x > T::zero() { T::one() } else { a * x.exp() };
     /// `x · Φ(x)` with the normal distribution function Φ.
-    Gelu gelu GELU: |x| exact_gelu(x).0, |x| exact_gelu(x).1;
+    Gelu gelu GELU: |x| x * x.fast_normal().0, |x| { let (cdf, pdf) = x.fast_normal(); cdf + x * pdf };
     /// The tanh approximation of `x · Φ(x)`.
     GeluTanh gelu_tanh GELU_TANH: |x| tanh_gelu(x).0, |x| tanh_gelu(x).1;
     /// `x · sigmoid(x)`.
-    Silu silu SILU: |x: T| x * logistic(x), |x: T| { let s = logistic(x); s * (T::one() + x * (T::one() - s)) };
+    Silu silu SILU: |x| x * x.fast_logistic(), |x| { let s = x.fast_logistic(); s * (T::one() + x * (T::one() - s)) };
     /// `ln(1 + e^(βx)) / β`, linear where `βx > 20`.
-    Softplus(beta: f64) softplus SOFTPLUS: |x: T, b: T| if x * b > T::of(20.0) { x } else { (x * b).exp().ln_1p() / b },
-        |x: T, b: T| if x * b > T::of(20.0) { T::one() } else { logistic(x * b) };
+    Softplus(beta: f64) softplus SOFTPLUS: |x, b| if x * b > T::of(20.0) { x } else { (x * b).exp().ln_1p() / b },
+        |x, b| if x * b > T::of(20.0) { T::one() } else { (x * b).fast_logistic() };
     /// `x^p` for one exponent.
-    Powi(exponent: f64) powf POWF: |x: T, p: T| if p == T::of(2.0) { x * x } else { x.powf(p) },
-        |x: T, p: T| if p == T::zero() { T::zero() } else { p * x.powf(p - T::one()) };
+    Powi(exponent: f64) powf POWF: |x, p| if p == T::of(2.0) { x * x } else { x.powf(p) },
+        |x, p| if p == T::zero() { T::zero() } else { p * x.powf(p - T::one()) };
     /// `x` held between two bounds; the gradient is 1 on and between them.
-    Clamp(low: f64, high: f64) clamp_between CLAMP: |x: T, low: T, high: T| if x.is_nan() { x } else { x.max(low).min(high) },
-        |x: T, low: T, high: T| if x >= low && x <= high { T::one() } else { T::zero() };
+    Clamp(low: f64, high: f64) clamp_between CLAMP: |x, low, high| if x.is_nan() { x } else { x.max(low).min(high) },
+        |x, low, high| if x >= low && x <= high { T::one() } else { T::zero() };
 }
 
+#[inline(always)]
 fn sign<T: Float>(x: T) -> T {
     if x > T::zero() {
         T::one()

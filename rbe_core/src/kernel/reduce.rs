@@ -1,0 +1,81 @@
+//! Rows to one number, and back.
+
+use super::by_isa::by_isa;
+use super::elementary::{Elementary, largest};
+use super::lane_sum::{fold, lane_sum};
+use super::softmax::sum_exp;
+use crate::dtype::{Element, Float};
+
+by_isa! {
+    /// Sum of the squares of the distances from `centre`, in double precision.
+    pub fn squares[T: Float](row: &[T], centre: f64) -> f64 {
+        lane_sum!(x in row => (x.wide() - centre) * (x.wide() - centre))
+    }
+}
+
+by_isa! {
+    /// Mean of a row, accumulated in double precision.
+    pub fn mean[T: Float](row: &[T]) -> f64 {
+        lane_sum!(x in row => x.wide()) / row.len() as f64
+    }
+}
+
+/// `ln Σ e^x`, without overflow.
+pub fn log_sum_exp<T: Elementary>(row: &[T]) -> T {
+    let top = largest(row);
+    if top.is_infinite() {
+        return if row.iter().any(|v| v.is_nan()) { T::nan() } else { top };
+    }
+    top + T::of(sum_exp(row, top).ln())
+}
+
+by_isa! {
+    /// `out = dy e^(x - y)`.
+    pub fn shares[T: Elementary](dy: &[T], x: &[T], y: &[T], out: &mut [T]) {
+        for (((o, d), x), y) in out.iter_mut().zip(dy).zip(x).zip(y) {
+            *o = *d * (*x - *y).fast_exp();
+        }
+    }
+}
+
+by_isa! {
+    /// The largest or smallest element of a row that is not empty; NaN where there is one.
+    pub fn extreme[T: Element](row: &[T], largest: bool) -> T {
+        const LANES: usize = 64;
+        let mut lanes = [row[0]; LANES];
+        let (bulk, tail) = row.as_chunks::<LANES>();
+        for chunk in bulk {
+            for i in 0..LANES {
+                lanes[i] = further(lanes[i], chunk[i], largest);
+            }
+        }
+        for (lane, v) in lanes.iter_mut().zip(tail) {
+            *lane = further(*lane, *v, largest);
+        }
+        fold(lanes, |a, b| further(a, b, largest))
+    }
+}
+
+/// The larger or smaller of two; NaN if one is.
+#[inline(always)]
+#[allow(clippy::eq_op)] // only NaN differs from itself
+pub fn further<T: Element>(a: T, b: T, largest: bool) -> T {
+    let beyond = if largest { b > a } else { b < a };
+    if beyond || b != b { b } else { a }
+}
+
+by_isa! {
+    /// How many elements equal `value`.
+    pub fn ties[T: Float](row: &[T], value: T) -> T {
+        T::of(lane_sum!(x in row => if x == value { T::one() } else { T::zero() }))
+    }
+}
+
+by_isa! {
+    /// `out = dy / count` where x equals the extreme, 0 elsewhere.
+    pub fn to_extremes[T: Float](dy: &[T], x: &[T], extreme: &[T], count: &[T], out: &mut [T]) {
+        for ((((o, d), x), e), n) in out.iter_mut().zip(dy).zip(x).zip(extreme).zip(count) {
+            *o = if *x == *e { *d / *n } else { T::zero() };
+        }
+    }
+}

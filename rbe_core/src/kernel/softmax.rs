@@ -1,0 +1,63 @@
+//! Softmax of rows, its logarithm, and their gradients.
+
+use super::by_isa::by_isa;
+use super::elementary::{Elementary, largest};
+use super::lane_sum::lane_sum;
+
+by_isa! {
+    /// `Σ e^(x - shift)`.
+    pub fn sum_exp[T: Elementary](row: &[T], shift: T) -> f64 {
+        lane_sum!(x in row => (x - shift).fast_exp())
+    }
+}
+
+by_isa! {
+    /// `out = factor · e^(x - shift)`.
+    pub fn scaled_exp[T: Elementary](row: &[T], shift: T, factor: T, out: &mut [T]) {
+        for (o, x) in out.iter_mut().zip(row) {
+            *o = factor * (*x - shift).fast_exp();
+        }
+    }
+}
+
+by_isa! {
+    /// `e^x / Σ e^x`.
+    pub fn softmax[T: Elementary](row: &[T], out: &mut [T]) {
+        scaled_exp(row, largest(row), T::one(), out);
+        let factor = T::of(1.0 / lane_sum!(y in out => y));
+        for o in out {
+            *o = *o * factor;
+        }
+    }
+}
+
+by_isa! {
+    /// `x - ln Σ e^x`.
+    pub fn log_softmax[T: Elementary](row: &[T], out: &mut [T]) {
+        let top = largest(row);
+        let log = T::of(sum_exp(row, top).ln());
+        for (o, x) in out.iter_mut().zip(row) {
+            *o = (*x - top) - log;
+        }
+    }
+}
+
+by_isa! {
+    /// Gradient of [`softmax`] from its result `y`.
+    pub fn softmax_backward[T: Elementary](y: &[T], dy: &[T], out: &mut [T]) {
+        let mean = T::of(lane_sum!(y in y, d in dy => y * d));
+        for ((o, y), d) in out.iter_mut().zip(y).zip(dy) {
+            *o = *y * (*d - mean);
+        }
+    }
+}
+
+by_isa! {
+    /// Gradient of [`log_softmax`] from its result `y`.
+    pub fn log_softmax_backward[T: Elementary](y: &[T], dy: &[T], out: &mut [T]) {
+        let total = T::of(lane_sum!(d in dy => d));
+        for ((o, y), d) in out.iter_mut().zip(y).zip(dy) {
+            *o = *d - y.fast_exp() * total;
+        }
+    }
+}

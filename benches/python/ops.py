@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import rbe
-from layers import Timed, compare, stopwatch, torch
+from layers import Case, compare, torch
 
 SIZES = {"64KB": 1 << 14, "1MB": 1 << 18, "16MB": 1 << 22, "64MB": 1 << 24}  # float32 elements
 PRODUCTS = (64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048)
@@ -30,100 +30,90 @@ def indices(count: int, below: int) -> np.ndarray:
     return np.random.default_rng(1).integers(0, below, count)
 
 
-class Case:
-    """An operation: its float inputs, integer inputs, and the function of both, given the library and its `functional`."""
+class Operation:
+    """Its name, its float inputs, the function of `functional` and the inputs, and its integer inputs."""
 
     def __init__(self, name: str, inputs: list[np.ndarray], f: Callable[..., Any], *whole: np.ndarray) -> None:
         self.name, self.inputs, self.f, self.whole = name, inputs, f, whole
 
-    def timed(self, library: Any) -> dict[str, Timed]:
-        """Timers of the forward pass, and of forward with backward, in `library`."""
+    def cases(self, library: Any) -> dict[str, Case]:
+        """What is timed in `library`: the forward pass of inputs without gradient, and forward with backward."""
         make = rbe.tensor if library is rbe else torch.from_numpy
-        leaves = [make(a).requires_grad_() for a in self.inputs]
+        plain, leaves = [make(a) for a in self.inputs], [make(a).requires_grad_() for a in self.inputs]
         whole = [make(a) for a in self.whole]
         functional = library.nn.functional
-
-        def run() -> Any:
-            return self.f(functional, *leaves, *whole)
-
-        y = run()
+        y = self.f(functional, *plain, *whole)
         dy = make(numbers(*y.shape, seed=2)) if y.shape else None
-        differentiable = y.requires_grad
 
-        def forward() -> float:
-            with library.no_grad():
-                return stopwatch(run)
-
-        def both() -> float:
+        def fresh() -> None:
             for leaf in leaves:
                 leaf.grad = None
-            return stopwatch(lambda: run().backward(dy))
 
-        return {"forward": forward} | ({"both": both} if differentiable else {})
+        forward = Case(lambda _: self.f(functional, *plain, *whole))
+        return {"forward": forward, "both": Case(lambda _: self.f(functional, *leaves, *whole).backward(dy), fresh)}
 
 
 def positive(n: int) -> np.ndarray:
     return np.abs(numbers(n)) + np.float32(0.1)
 
 
-def elementwise(n: int) -> list[Case]:
+def elementwise(n: int) -> list[Operation]:
     x, y = numbers(n), numbers(n, seed=3)
     grid = numbers(*rows(n))
     return [
-        Case("exp", [x], lambda _, x: x.exp()),
-        Case("log", [positive(n)], lambda _, x: x.log()),
-        Case("sqrt", [positive(n)], lambda _, x: x.sqrt()),
-        Case("tanh", [x], lambda _, x: x.tanh()),
-        Case("sigmoid", [x], lambda _, x: x.sigmoid()),
-        Case("relu", [x], lambda _, x: x.relu()),
-        Case("silu", [x], lambda f, x: f.silu(x)),
-        Case("gelu", [x], lambda f, x: f.gelu(x)),
-        Case("gelu tanh", [x], lambda f, x: f.gelu(x, approximate="tanh")),
-        Case("add", [x, y], lambda _, x, y: x + y),
-        Case("mul", [x, y], lambda _, x, y: x * y),
-        Case("div", [x, positive(n)], lambda _, x, y: x / y),
-        Case("mul scalar", [x], lambda _, x: x * 1.5),
-        Case("add row", [grid, numbers(WIDTH)], lambda _, x, b: x + b),
-        Case("mul column", [grid, numbers(n // WIDTH, 1)], lambda _, x, c: x * c),
-        Case("transposed copy", [grid], lambda _, x: x.transpose(0, 1).contiguous()),
+        Operation("exp", [x], lambda _, x: x.exp()),
+        Operation("log", [positive(n)], lambda _, x: x.log()),
+        Operation("sqrt", [positive(n)], lambda _, x: x.sqrt()),
+        Operation("tanh", [x], lambda _, x: x.tanh()),
+        Operation("sigmoid", [x], lambda _, x: x.sigmoid()),
+        Operation("relu", [x], lambda _, x: x.relu()),
+        Operation("silu", [x], lambda f, x: f.silu(x)),
+        Operation("gelu", [x], lambda f, x: f.gelu(x)),
+        Operation("gelu tanh", [x], lambda f, x: f.gelu(x, approximate="tanh")),
+        Operation("add", [x, y], lambda _, x, y: x + y),
+        Operation("mul", [x, y], lambda _, x, y: x * y),
+        Operation("div", [x, positive(n)], lambda _, x, y: x / y),
+        Operation("mul scalar", [x], lambda _, x: x * 1.5),
+        Operation("add row", [grid, numbers(WIDTH)], lambda _, x, b: x + b),
+        Operation("mul column", [grid, numbers(n // WIDTH, 1)], lambda _, x, c: x * c),
+        Operation("transposed copy", [grid], lambda _, x: x.transpose(0, 1).contiguous()),
     ]
 
 
-def reductions(n: int) -> list[Case]:
+def reductions(n: int) -> list[Operation]:
     x, grid = numbers(n), numbers(*rows(n))
     table, tokens = numbers(1000, WIDTH), indices(n // WIDTH, 1000)
     logits, classes = numbers(*rows(n, CLASSES)), indices(n // CLASSES, CLASSES)
     weight, bias = numbers(WIDTH), numbers(WIDTH, seed=4)
     return [
-        Case("sum", [x], lambda _, x: x.sum()),
-        Case("mean", [x], lambda _, x: x.mean()),
-        Case("max", [x], lambda _, x: x.max()),
-        Case("sum rows", [grid], lambda _, x: x.sum(1)),
-        Case("sum columns", [grid], lambda _, x: x.sum(0)),
-        Case("softmax", [grid], lambda f, x: f.softmax(x, -1)),
-        Case("log_softmax", [grid], lambda f, x: f.log_softmax(x, -1)),
-        Case("layer_norm", [grid, weight, bias], lambda f, x, w, b: f.layer_norm(x, (WIDTH,), w, b)),
-        Case("rms_norm", [grid, weight], lambda f, x, w: f.rms_norm(x, (WIDTH,), w)),
-        Case("embedding", [table], lambda f, w, i: f.embedding(i, w), tokens),
-        Case("cross_entropy", [logits], lambda f, x, t: f.cross_entropy(x, t), classes),
+        Operation("sum", [x], lambda _, x: x.sum()),
+        Operation("mean", [x], lambda _, x: x.mean()),
+        Operation("max", [x], lambda _, x: x.max()),
+        Operation("sum rows", [grid], lambda _, x: x.sum(1)),
+        Operation("sum columns", [grid], lambda _, x: x.sum(0)),
+        Operation("softmax", [grid], lambda f, x: f.softmax(x, -1)),
+        Operation("log_softmax", [grid], lambda f, x: f.log_softmax(x, -1)),
+        Operation("layer_norm", [grid, weight, bias], lambda f, x, w, b: f.layer_norm(x, (WIDTH,), w, b)),
+        Operation("rms_norm", [grid, weight], lambda f, x, w: f.rms_norm(x, (WIDTH,), w)),
+        Operation("embedding", [table], lambda f, w, i: f.embedding(i, w), tokens),
+        Operation("cross_entropy", [logits], lambda f, x, t: f.cross_entropy(x, t), classes),
     ]
 
 
-def products(n: int) -> list[Case]:
-    return [Case("matmul", [numbers(n, n), numbers(n, n, seed=3)], lambda _, a, b: a @ b)]
+def products(n: int) -> list[Operation]:
+    return [Operation("matmul", [numbers(n, n), numbers(n, n, seed=3)], lambda _, a, b: a @ b)]
 
 
-def report(threads: int, size: str, cases: list[Case], seconds: float, wanted: set[str] | None) -> None:
-    for case in cases:
-        if wanted is not None and case.name not in wanted:
+def report(threads: int, size: str, operations: list[Operation], seconds: float, wanted: set[str] | None) -> None:
+    for operation in operations:
+        if wanted is not None and operation.name not in wanted:
             continue
-        others = {} if torch is None else case.timed(torch)
-        for what, run in case.timed(rbe).items():
-            found = compare(run, others.get(what), seconds)
-            line = f"{threads:>7} {size:>6} {case.name:<16} {what:<8} {found['rbe_us']:>10.1f}"
-            if "ratio" in found:
-                line += f" {found['torch_us']:>10.1f}"
-                line += f" {found['ratio']:6.2f} ({found['ratio_low']:.2f}–{found['ratio_high']:.2f})"
+        others = {} if torch is None else operation.cases(torch)
+        for what, case in operation.cases(rbe).items():
+            found = compare(case, {"torch": others[what]} if others else {}, seconds)
+            line = f"{threads:>7} {size:>6} {operation.name:<16} {what:<8} {found['rbe_us']:>10.1f}"
+            for beside in found["torch"].values():
+                line += f" {beside['us']:>10.1f} {beside['ratio']:6.2f} ({beside['low']:.2f}–{beside['high']:.2f})"
             print(line, flush=True)
 
 

@@ -367,3 +367,12 @@ def test_functions_are_the_methods():
     assert not rbe.is_tensor(1.0)
     assert rbe.numel(t) == 6
     assert rbe.tensor([float("inf"), -float("inf"), 1.0]).isinf().tolist() == [True, True, False]
+
+
+def test_contiguous_lays_a_view_out_anew():
+    x = rbe.tensor(np.arange(6, dtype=np.float32).reshape(2, 3))
+    for source in (x, rbe.tensor(x.tolist(), requires_grad=True), x.long()):
+        turned = source.transpose(0, 1)
+        assert not turned.is_contiguous()
+        assert turned.contiguous().is_contiguous()
+        assert turned.contiguous().tolist() == [[0, 3], [1, 4], [2, 5]]

@@ -17,6 +17,7 @@ import numpy as np
 import rbe
 import torch
 import twins
+from layers import PAUSE
 from machine import cpu
 from rbe import nn
 
@@ -107,6 +108,7 @@ def measure(example: Example, evidence: str, blocks: int, steps: int) -> dict[st
     times: dict[str, list[Parts]] = {name: [] for name in runs}
     for _ in range(blocks):
         for name, step in runs.items():
+            time.sleep(PAUSE)
             times[name] += [step() for _ in range(steps + 1)][1:]
     return {name: np.array(parts) for name, parts in times.items()}
 

@@ -50,7 +50,7 @@ macro_rules! by_isa {
 }
 
 /// Multiplications and additions below which handing over to another thread costs more than it saves.
-const WORTH_SHARING: usize = 1 << 22;
+const WORTH_SHARING: usize = 1 << 20;
 /// Samples of a piece of the forward product: more decode the levels less often, fewer keep their sums nearer.
 const PIECE_SAMPLES: usize = 2 * SAMPLES;
 /// Most pieces of one product.

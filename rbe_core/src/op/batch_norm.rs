@@ -88,8 +88,12 @@ impl Runs {
     ) -> Vec<[f64; K]> {
         let each = self.samples();
         let partial = parallel::map(self.n.div_ceil(each), |p| {
+            let rows = p * each..((p + 1) * each).min(self.n);
+            if self.l == 1 {
+                return self.sums_of_rows(&a[rows.start * self.c..rows.end * self.c], &b[rows.start * self.c..], &of);
+            }
             let mut total = vec![[0.0; K]; self.c];
-            for row in p * each..((p + 1) * each).min(self.n) {
+            for row in rows {
                 for (i, total) in total.iter_mut().enumerate() {
                     let start = (row * self.c + i) * self.l;
                     add_run(&a[start..start + self.l], &b[start..start + self.l], of(i), total);
@@ -104,12 +108,33 @@ impl Runs {
         total
     }
 
+    /// As [`Runs::sums`] where a run is a single number: along the channels, so that they are what a vector holds.
+    fn sums_of_rows<T: Float, F: Fn(T, T) -> [f64; K], const K: usize>(&self, a: &[T], b: &[T], of: &impl Fn(usize) -> F) -> Vec<[f64; K]> {
+        let mut planes: [Vec<f64>; K] = std::array::from_fn(|_| vec![0.0; self.c]);
+        let mut planes = planes.each_mut().map(|plane| &mut plane[..]);
+        for (a, b) in a.chunks_exact(self.c).zip(b.chunks_exact(self.c)) {
+            for (i, (a, b)) in a.iter().zip(b).enumerate() {
+                let v = of(i)(*a, *b);
+                (0..K).for_each(|k| planes[k][i] += v[k]);
+            }
+        }
+        (0..self.c).map(|i| std::array::from_fn(|k| planes[k][i])).collect()
+    }
+
     /// `of(channel)` of every pair.
     fn map<T: Float, F: Fn(T, T) -> T>(&self, shape: &[usize], a: &[T], b: &[T], of: impl Fn(usize) -> F + Sync + Send) -> Array {
         let size = (self.samples() * self.c * self.l).max(1);
         Array::build(shape, |out: &mut [T]| {
             parallel::for_each_piece(out, size, |p, piece| {
                 let (a, b) = (&a[p * size..], &b[p * size..]);
+                if self.l == 1 {
+                    for ((out, a), b) in piece.chunks_exact_mut(self.c).zip(a.chunks_exact(self.c)).zip(b.chunks_exact(self.c)) {
+                        for (i, ((out, a), b)) in out.iter_mut().zip(a).zip(b).enumerate() {
+                            *out = of(i)(*a, *b);
+                        }
+                    }
+                    return;
+                }
                 for (i, out) in piece.chunks_exact_mut(self.l).enumerate() {
                     let (f, run) = (of(i % self.c), i * self.l..(i + 1) * self.l);
                     out.iter_mut().zip(&a[run.clone()]).zip(&b[run]).for_each(|((o, a), b)| *o = f(*a, *b));
@@ -174,19 +199,21 @@ impl Op for BatchNorm {
             let scale: Vec<f64> = var.iter().map(|v| 1.0 / (v + self.eps).sqrt()).collect();
             // The mean comes off before the scaling, in two parts: folded into the shift, or rounded, it would cancel the
             // digits of x where it is large beside the deviation.
-            let stats = Array::build(&[c, 3], |out: &mut [T]| {
-                for (i, o) in out.chunks_exact_mut(3).enumerate() {
-                    o[0] = T::of(mean[i]);
-                    o[1] = T::of(mean[i] - o[0].wide());
-                    o[2] = T::of(scale[i]);
+            let stats = Array::build(&[3, c], |out: &mut [T]| {
+                for i in 0..c {
+                    out[i] = T::of(mean[i]);
+                    out[c + i] = T::of(mean[i] - out[i].wide());
+                    out[2 * c + i] = T::of(scale[i]);
                 }
             });
             let (w, b) = (weight.as_ref().map(Array::read::<T>), bias.as_ref().map(Array::read::<T>));
             let of_channel = stats.read::<T>();
+            let (mean, rest) = (&of_channel[..c], &of_channel[c..2 * c]);
+            let gain = gains(&of_channel[2 * c..], w.as_deref());
+            let shift = b.as_ref().map_or_else(|| vec![T::of(0.0); c], |b| b.to_vec());
+            let (gain, shift) = (&gain[..c], &shift[..c]);
             let value = runs.map(a.shape(), &source, &source, |i| {
-                let [mean, rest, scale] = [0, 1, 2].map(|k| of_channel[3 * i + k]);
-                let gain = scale * w.as_ref().map_or(T::of(1.0), |w| w[i]);
-                let shift = b.as_ref().map_or(T::of(0.0), |b| b[i]);
+                let (mean, rest, gain, shift) = (mean[i], rest[i], gain[i], shift[i]);
                 move |x: T, _| (x - mean - rest) * gain + shift
             });
             drop(of_channel);
@@ -201,21 +228,25 @@ impl Op for BatchNorm {
         let weight = if cx.arity() > 1 { Some(cx.input(1)?.cast(dy.dtype()).contiguous()) } else { None };
         dispatch_float!(OP, dy.dtype(), T => {
             let (dy, x, stats, w) = (dy.read::<T>(), x.read::<T>(), stats.read::<T>(), weight.as_ref().map(Array::read::<T>));
+            let c = runs.c;
+            let (mean, rest, scale) = (&stats[..c], &stats[c..2 * c], &stats[2 * c..3 * c]);
             // Sums over N and L of dy and of dy · x̂, one pair a channel.
             let mut total = runs.sums(&dy, &x, |i| {
-                let (mean, rest) = (stats[3 * i], stats[3 * i + 1]);
+                let (mean, rest) = (mean[i], rest[i]);
                 move |d: T, x: T| [d.wide(), (d * (x - mean - rest)).wide()]
             });
-            total.iter_mut().enumerate().for_each(|(i, t)| t[1] *= stats[3 * i + 2].wide());
+            total.iter_mut().zip(scale).for_each(|(t, scale)| t[1] *= scale.wide());
             let count = runs.count() as f64;
             let mut grads = cx.one(|| {
+                // dx = gain (dy - mean(dy) - x̂ mean(dy x̂)) in training, gain dy with fixed statistics
+                let gain = gains(scale, w.as_deref());
+                let of_total = |k: usize, i: usize| if self.training { T::of(total[i][k] / count) } else { T::of(0.0) };
+                let level: Vec<T> = (0..c).map(|i| of_total(0, i)).collect();
+                let slope: Vec<T> = (0..c).map(|i| of_total(1, i) * scale[i]).collect();
+                let (gain, level, slope) = (&gain[..c], &level[..c], &slope[..c]);
                 Ok(runs.map(cx.shape(0), &dy, &x, |i| {
-                    let [mean, rest, scale] = [0, 1, 2].map(|k| stats[3 * i + k]);
-                    let gain = scale * w.as_ref().map_or(T::of(1.0), |w| w[i]);
-                    // dx = gain (dy - mean(dy) - x̂ mean(dy x̂)) in training, gain dy with fixed statistics
-                    let [s, sx] = if self.training { total[i].map(|t| T::of(t / count)) } else { [T::of(0.0); 2] };
-                    let slope = sx * scale;
-                    move |d: T, x: T| gain * (d - s - slope * (x - mean - rest))
+                    let (mean, rest, gain, level, slope) = (mean[i], rest[i], gain[i], level[i], slope[i]);
+                    move |d: T, x: T| gain * (d - level - slope * (x - mean - rest))
                 }))
             })?;
             for i in 1..cx.arity() {
@@ -224,6 +255,14 @@ impl Op for BatchNorm {
             }
             Ok(grads)
         })
+    }
+}
+
+/// Scale of every channel times its weight.
+fn gains<T: Float>(scale: &[T], weight: Option<&[T]>) -> Vec<T> {
+    match weight {
+        Some(weight) => scale.iter().zip(weight).map(|(s, w)| *s * *w).collect(),
+        None => scale.to_vec(),
     }
 }
 

@@ -18,6 +18,8 @@ pub(in super::super) const WORDS: usize = GROUP / 4;
 pub(in super::super) const CHUNK_ROWS: usize = 2 * TILE_ROWS;
 /// Most samples: their sums stay inside 32 bits.
 pub(super) const MOST_SAMPLES: usize = (1 << 31) / (127 * 127) / GROUP * GROUP;
+/// Samples of which one task finds the largest magnitudes.
+const PIECE: usize = 256;
 /// What is added to the rounded `x`, so that it has no sign: instructions multiply such by signed numbers.
 const OFFSET: i32 = 128;
 
@@ -187,10 +189,15 @@ pub(in super::super) fn scaled(g: &mut [f32], excess: i32, columns: &[f32], row:
 
 /// Words of `samples` of `n` columns, `width` to a line, in whole groups; and the scales of the columns.
 fn round(isa: Isa, samples: &[&[f32]], n: usize, width: usize, offset: i32, counter: u32, stream: u32) -> (Buffer, Vec<f32>) {
+    let partial = parallel::map(samples.len().div_ceil(PIECE), |p| {
+        let mut most = vec![0.0f32; width];
+        for sample in samples.iter().skip(p * PIECE).take(PIECE) {
+            by_isa!(isa, maxima(sample, &mut most));
+        }
+        most
+    });
     let mut most = vec![0.0f32; width];
-    for sample in samples {
-        by_isa!(isa, maxima(sample, &mut most));
-    }
+    partial.iter().for_each(|part| maxima(part, &mut most));
     let inverse: Vec<f32> = most.iter().map(|m| if *m > 0.0 { 127.0 / m } else { 0.0 }).collect();
     let zeros = vec![0.0f32; n];
     let lines = samples.len().div_ceil(GROUP) * WORDS;

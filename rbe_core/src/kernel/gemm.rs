@@ -99,7 +99,7 @@ fn parts(m: usize, n: usize, k: usize) -> usize {
 /// `c (m, n) = a (m, k) b (k, n)`, rows shared between the threads; the bits do not depend on their number.
 ///
 /// # Panics
-/// As [`gemm`].
+/// As [`gemm()`].
 pub fn gemm_shared<T: Float>(m: usize, n: usize, k: usize, a: Matrix<'_, T>, b: Matrix<'_, T>, c: &mut [T]) {
     let parts = parts(m, n, k);
     let mut rest = c;

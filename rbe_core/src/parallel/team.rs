@@ -8,12 +8,12 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::NonNull;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, MutexGuard, PoisonError};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 
 /// Rounds of looking without giving way to other threads of the system: a few microseconds.
 const EAGER: u32 = 64;
@@ -25,7 +25,9 @@ pub(super) struct Team {
 
 struct Shared {
     open: AtomicUsize, // jobs on the board: what those who look for work read
-    board: Mutex<Board>,
+    // Of the standard library, for helpers sleep here when a process forks. The locks of parking_lot keep a list of those who wait, in the
+    // memory of their threads, which a forked process gives to threads of its own.
+    board: std::sync::Mutex<Board>,
     wake: Condvar,
     patience: Duration, // how long one looks for work before sleeping
 }
@@ -97,16 +99,21 @@ impl Job {
 }
 
 impl Shared {
+    /// The board. Nobody panics while they hold it.
+    fn board(&self) -> MutexGuard<'_, Board> {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A job with tasks to take, of those that tasks of `outer` made if it is given.
     fn find(&self, outer: Option<&Arc<Job>>) -> Option<Arc<Job>> {
         if self.open.load(Ordering::Acquire) == 0 {
             return None;
         }
-        self.board.lock().jobs.iter().find(|job| job.has_tasks() && outer.is_none_or(|outer| job.is_within(outer))).cloned()
+        self.board().jobs.iter().find(|job| job.has_tasks() && outer.is_none_or(|outer| job.is_within(outer))).cloned()
     }
 
     fn publish(&self, job: &Arc<Job>) {
-        let mut board = self.board.lock();
+        let mut board = self.board();
         board.jobs.push(job.clone());
         self.open.store(board.jobs.len(), Ordering::Release);
         let wanted = board.asleep.min(job.tasks - 1);
@@ -124,7 +131,7 @@ impl Shared {
     /// Runs what is left of a job and takes it off the board.
     fn run(&self, job: &Arc<Job>) {
         job.work();
-        let mut board = self.board.lock();
+        let mut board = self.board();
         board.jobs.retain(|other| !Arc::ptr_eq(other, job));
         self.open.store(board.jobs.len(), Ordering::Release);
     }
@@ -153,13 +160,13 @@ impl Shared {
     fn help(&self) {
         loop {
             self.look_while(|| self.find(None).map_or(Look::Nothing, Look::Found));
-            let mut board = self.board.lock();
+            let mut board = self.board();
             while board.jobs.iter().all(|job| !job.has_tasks()) {
                 if board.closed {
                     return;
                 }
                 board.asleep += 1;
-                self.wake.wait(&mut board);
+                board = self.wake.wait(board).unwrap_or_else(PoisonError::into_inner);
                 board.asleep -= 1;
             }
         }
@@ -178,7 +185,7 @@ impl Team {
     /// # Errors
     /// That of the system if it cannot start them.
     pub(super) fn new(helpers: usize, patience: Duration) -> std::io::Result<Team> {
-        let board = Mutex::new(Board { jobs: Vec::new(), asleep: 0, closed: false });
+        let board = std::sync::Mutex::new(Board { jobs: Vec::new(), asleep: 0, closed: false });
         let team = Team { shared: Arc::new(Shared { open: AtomicUsize::new(0), board, wake: Condvar::new(), patience }) };
         for i in 1..=helpers {
             let shared = team.shared.clone();
@@ -219,7 +226,7 @@ impl Team {
 
 impl Drop for Team {
     fn drop(&mut self) {
-        self.shared.board.lock().closed = true;
+        self.shared.board().closed = true;
         self.shared.wake.notify_all();
     }
 }

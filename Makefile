@@ -9,9 +9,9 @@ RUST := $(shell find rbe_core rbe_py/src -name '*.rs' -o -name Cargo.toml 2>/dev
 HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 SOURCES := rbe_py/python rbe_py/examples tests benches
 
-.PHONY: help train test test-page test-isa test-memory test-torch lint docs bench bench-quick bench-ops bench-epochs bench-build bench-smoke clean
+.PHONY: help train test test-page test-isa test-memory test-torch lint docs bench bench-quick bench-latency bench-ops bench-epochs bench-build bench-smoke clean
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 # A virtual environment with the tools and libraries that building, training and testing need.
 $(VENV)/.installed: pyproject.toml
@@ -67,16 +67,16 @@ test-memory: ## Look for accesses out of bounds in the kernels, with AddressSani
 	@command -v valgrind >/dev/null || { echo "no valgrind here: apt-get install valgrind"; exit 1; }
 	PROPTEST_CASES=50 cargo test -p rbe_core --test kernels --config "target.$(HOST).runner='valgrind --quiet --error-exitcode=9'"
 
-$(TORCH_VENV)/.benches: $(TORCH_VENV)/.built $(wildcard benches/rust/*.rs benches/src/*.rs) benches/Cargo.toml
-	cargo bench -p rbe_benches --no-run
-	touch $@
+# BENCH limits or directs what is measured: make bench BENCH='--threads 1 --isas avx2'
+bench: $(TORCH_VENV)/.built ## Measure kernels, and packed layers against torch's dense ones: 10 minutes
+	$(TORCH_VENV)/bin/python benches/python/compare.py $(BENCH)
+	$(if $(BENCH),,$(MAKE) bench-latency)
 
-bench: $(TORCH_VENV)/.benches ## Measure kernels, and packed layers against torch's dense ones: 20 minutes
-	$(TORCH_VENV)/bin/python benches/python/compare.py
-	cargo bench -p rbe_benches --bench latency
-
-bench-quick: $(TORCH_VENV)/.benches ## As bench, a few shapes in under two minutes
+bench-quick: $(TORCH_VENV)/.built ## As bench, the large layers on one thread: under two minutes
 	$(TORCH_VENV)/bin/python benches/python/compare.py --quick
+
+bench-latency: ## Measure what handing work to the threads costs
+	cargo bench -p rbe_benches --bench latency -- --warm-up-time 0.5 --measurement-time 2
 
 bench-ops: $(TORCH_VENV)/.built ## Time dense operations beside torch's
 	$(TORCH_VENV)/bin/python benches/python/ops.py

@@ -1,4 +1,8 @@
-"""Packed layers of rbe beside dense layers of torch, and kernels beside the machine: tables, `results/<cpu>.json`, pictures."""
+"""Packed layers of rbe beside dense layers of torch, and kernels beside the machine: tables, `results/<cpu>.json`, pictures.
+
+Everything is measured unless the options choose less; Ctrl-C ends the measuring, and what is there by then is written. A run
+that measured less than everything writes `<cpu>-part.json`. `tables.py` prints such files as Markdown.
+"""
 
 import argparse
 import json
@@ -7,14 +11,15 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import kernels
 import pictures
-from machine import cores, cpu, environment, installed, live
+from machine import cores, cpu, environment, installed, live, revision
 from tqdm import tqdm
 
 HERE = Path(__file__).resolve().parent
@@ -22,15 +27,17 @@ PATHS = ("float32", "autocast", "bfloat16", "int8")  # of torch
 Rows = list[dict[str, Any]]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Extent:
     """How much is measured."""
 
+    parts: tuple[str, ...] = ("layers", "memory", "kernels", "use")
     layers: tuple[str, ...] = ("256x256", "768x768", "768x3072", "3072x768")
     batches: tuple[int, ...] = (1, 8, 32, 128, 512)
     threads: tuple[int, ...] = (1, 2)
     isas: tuple[str | None, ...] = (None, "avx2")  # as detected, and forced
-    seconds: float = 0.7  # for each figure of a layer
+    seconds: float = 0.7  # for each comparison, at the least
+    width: int = 4096  # of the model whose memory is measured
 
     @property
     def kernel_cases(self) -> str:
@@ -38,9 +45,16 @@ class Extent:
         large = [layer for layer in self.layers if layer != "256x256"]
         return f"({'|'.join(large)})/({'|'.join(map(str, self.batches))})$"
 
+    @cached_property
+    def settings(self) -> list[tuple[str, int]]:
+        """Instruction sets and numbers of threads that this machine has."""
+        names = dict.fromkeys(live(isa) for isa in self.isas)
+        return [(name, n) for name in names if name for n in self.threads if n <= cores()]
 
-QUICK = Extent(("768x3072", "3072x768"), (1, 32, 512), (1,), (None,), 0.3)
-SMOKE = Extent(("256x256",), (1, 8), (1,), (None,), 0.0)
+
+FULL = Extent()
+QUICK = Extent(("layers", "memory"), ("768x3072", "3072x768"), threads=(1,), isas=(None,), seconds=0.5)
+SMOKE = Extent(("layers", "memory"), ("256x256",), (1, 8), (1,), (None,), 0.0, 256)
 
 
 def lines(script: str, *arguments: str, isa: str | None = None) -> Iterator[Any]:
@@ -51,33 +65,48 @@ def lines(script: str, *arguments: str, isa: str | None = None) -> Iterator[Any]
         for line in process.stdout:
             yield json.loads(line)
     if process.returncode != 0:
-        raise SystemExit(f"{command} failed")
+        raise subprocess.CalledProcessError(process.returncode, command)
 
 
-def measure_layers(extent: Extent, isas: list[str], threads: list[int]) -> Rows:
-    found: Rows = []
-    total = len(isas) * len(threads) * len(extent.layers) * len(extent.batches) * 7
-    with tqdm(total=total, unit="figure", desc="layers", disable=extent is SMOKE) as bar:
-        for isa in isas:
-            for n in threads:
-                shapes = ("--layers", ",".join(extent.layers), "--batches", ",".join(map(str, extent.batches)))
-                for row in lines("layers.py", *shapes, "--threads", str(n), "--seconds", str(extent.seconds), isa=isa):
+def measure_layers(extent: Extent, found: Rows) -> None:
+    shapes = ("--layers", ",".join(extent.layers), "--batches", ",".join(map(str, extent.batches)))
+    with tqdm(total=len(extent.settings) * len(extent.layers) * len(extent.batches), unit=" shapes", desc="layers") as bar:
+        for isa, n in extent.settings:
+            for rows in lines("layers.py", *shapes, "--threads", str(n), "--seconds", str(extent.seconds), isa=isa):
+                found += rows
+                bar.set_postfix_str(f"{isa}, {n} threads, {rows[0]['layer']}, batch {rows[0]['batch']}", refresh=False)
+                bar.update()
+
+
+def measure_memory(extent: Extent, found: Rows) -> None:
+    for kind in ("packed", "dense") if installed("torch") else ("packed",):
+        found += lines("memory.py", kind, "--width", str(extent.width))
+
+
+def measure_kernels(extent: Extent, found: Rows) -> None:
+    if not shutil.which("cargo"):
+        print("no cargo here: the kernels are not measured")
+        return
+    kernels.build()
+    with tqdm(unit=" kernels", desc="kernels") as bar:
+        for isa, n in extent.settings:
+            for bench, cases in (("peaks", ""), ("kernels", extent.kernel_cases)):
+                for row in kernels.measure(bench, isa, n, cases):
                     found.append(row)
+                    bar.set_postfix_str(f"{isa}, {n} threads, {row['what']}", refresh=False)
                     bar.update()
-    return found
 
 
-def measure_kernels(extent: Extent, isas: list[str], threads: list[int]) -> Rows:
-    settings = [(isa, n) for isa in isas for n in threads]
-    found: Rows = []
-    for isa, n in tqdm(settings, unit="setting", desc="kernels"):
-        found += kernels.measure("peaks", isa, n) + kernels.measure("kernels", isa, n, extent.kernel_cases)
-    return found
+def measure_use(_: Extent, found: Rows) -> None:
+    found += lines("cpu_use.py")
 
 
-def measure_memory(*options: str) -> Rows:
-    kinds = ("packed", "dense") if installed("torch") else ("packed",)
-    return [next(iter(lines("memory.py", kind, *options))) for kind in kinds]
+PARTS: dict[str, Callable[[Extent, Rows], None]] = {
+    "layers": measure_layers,
+    "memory": measure_memory,
+    "kernels": measure_kernels,
+    "use": measure_use,
+}
 
 
 def table(rows: Rows) -> str:
@@ -97,46 +126,74 @@ def table(rows: Rows) -> str:
     return "\n".join(text)
 
 
-def main() -> None:
-    """Measure, print, write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    mode = parser.add_mutually_exclusive_group()
-    mode.add_argument("--quick", action="store_true", help="fewer shapes, one thread: under two minutes")
-    mode.add_argument("--smoke", action="store_true", help="one small layer, to see that it runs")
-    parser.add_argument("--out", type=Path, default=HERE.parent / "results", help="folder of the results")
-    args = parser.parse_args()
-    extent = QUICK if args.quick else SMOKE if args.smoke else Extent()
-    isas = [name for name in dict.fromkeys(live(isa) for isa in extent.isas) if name]
-    threads = [n for n in extent.threads if n <= cores()]
-    print(f"{cpu()}, {cores()} cores")
-
-    layers = measure_layers(extent, isas, threads)
-    print(table(layers))
-    memory = measure_memory(*(("--width", "256") if args.smoke else ()))
-    for m in memory:
+def report(results: dict[str, Any]) -> None:
+    """Print what was measured."""
+    if results["layers"]:
+        print(table(results["layers"]))
+    for m in results["memory"]:
         size = f"{m['bytes'] / 1e6:,.1f} MB" + (f"; state in training {m['state']} B a weight" if "state" in m else "")
         print(f"peak memory of training {m['weights']:,} {m['kind']} weights, less that of a tiny model: {size}")
-    if args.smoke:
-        return
-    found = measure_kernels(extent, isas, threads) if shutil.which("cargo") else []
-    print(kernels.table(found) if found else "no cargo here: the kernels are not measured")
-
-    use = [] if args.quick else list(lines("cpu_use.py"))
-    for u in use:
+    if results["kernels"]:
+        print(kernels.table(results["kernels"]))
+    for u in results["use"]:
         print(json.dumps(u))
 
-    args.out.mkdir(parents=True, exist_ok=True)
-    stem = args.out / (re.sub(r"[^A-Za-z0-9]+", "-", cpu()).strip("-").lower() + ("-quick" if args.quick else ""))
-    setting: dict[str, Any] = {"cpu": cpu(), "cores": cores(), "python": platform.python_version()}
-    setting |= {package: installed(package) for package in ("rbe", "torch")}
+
+def write(stem: Path, results: dict[str, Any]) -> None:
+    """Write `<stem>.json` and the pictures."""
+    stem.parent.mkdir(parents=True, exist_ok=True)
     target = stem.with_suffix(".json")
-    results = setting | {"layers": layers, "memory": memory, "kernels": found, "cpu_use": use}
     target.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     print(f"written: {target}")
-    if installed("torch"):
-        pictures.ratios(stem.with_suffix(".png"), layers, f"{cpu()}, torch {installed('torch')}")
-    if found:
-        pictures.roofline(stem.with_name(f"{stem.name}-roofline.png"), found, f"{cpu()}: kernels and what the machine can do")
+    if results["layers"] and results["torch"]:
+        pictures.ratios(stem.with_suffix(".png"), results["layers"], f"{cpu()}, torch {results['torch']}")
+    if any(r["what"] != "peak" for r in results["kernels"]):
+        title = f"{cpu()}: kernels and what the machine can do"
+        pictures.roofline(stem.with_name(f"{stem.name}-roofline.png"), results["kernels"], title)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--quick", action="store_true", help="large layers on one thread, no kernels: under two minutes")
+    mode.add_argument("--smoke", action="store_true", help="one small layer, to see that it runs; nothing is written")
+    parser.add_argument("--parts", nargs="+", choices=list(PARTS), help="use: how busy training keeps its threads")
+    parser.add_argument("--layers", nargs="+", choices=FULL.layers)
+    parser.add_argument("--batches", nargs="+", type=int, choices=FULL.batches)
+    parser.add_argument("--threads", nargs="+", type=int, help="as 1 2, the default")
+    parser.add_argument("--isas", nargs="+", choices=["scalar", "avx2", "avx512", "amx"], help="else as detected, and avx2")
+    parser.add_argument("--seconds", type=float, help=f"for each comparison of a layer, at the least (default {FULL.seconds})")
+    parser.add_argument("--out", type=Path, default=HERE.parent / "results", help="folder of the results")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure, print, write."""
+    args = arguments()
+    preset = QUICK if args.quick else SMOKE if args.smoke else FULL
+    chosen = {name: getattr(args, name) for name in ("parts", "layers", "batches", "threads", "isas", "seconds")}
+    extent = replace(preset, **{name: value for name, value in chosen.items() if value is not None})
+    print(f"{cpu()}, {cores()} cores")
+    if not extent.settings:
+        asked = f"{', '.join(isa or 'as detected' for isa in extent.isas)} on {', '.join(map(str, extent.threads))} threads"
+        raise SystemExit(f"nothing to measure: asked for {asked}, and this machine lacks the instructions or the cores")
+
+    setting: dict[str, Any] = {"cpu": cpu(), "cores": cores(), "python": platform.python_version(), "revision": revision()}
+    results = setting | {package: installed(package) for package in ("rbe", "torch")} | {part: [] for part in PARTS}
+    ended: str | None = None
+    try:
+        for part in extent.parts:
+            PARTS[part](extent, results[part])
+    except KeyboardInterrupt:
+        ended = "interrupted: this is what was measured before"
+    except subprocess.CalledProcessError as error:
+        ended = f"{error}\n{error.stderr or ''}"
+    report(results)
+    if not args.smoke:
+        name = re.sub(r"[^A-Za-z0-9]+", "-", cpu()).strip("-").lower()
+        write(args.out / (name + ("-part" if ended or extent != preset else "-quick" if args.quick else "")), results)
+    if ended:
+        raise SystemExit(ended)
 
 
 if __name__ == "__main__":

@@ -10,31 +10,43 @@ from typing import Any
 from machine import environment
 
 ROOT = Path(__file__).resolve().parents[2]
+CARGO = ("cargo", "bench", "--package", "rbe_benches")
+BRIEF = ("--warm-up-time", "0.05", "--measurement-time", "0.2", "--sample-size", "11")  # seconds: there are hundreds of cases
 
 
-def measure(bench: str, isa: str, threads: int, choice: str = "") -> list[dict[str, Any]]:
-    """Run a benchmark of `benches/rust`; `choice` is a regular expression of the cases' names."""
-    with tempfile.TemporaryDirectory() as home:
-        command = ["cargo", "bench", "--quiet", "--package", "rbe_benches", "--bench", bench, "--", "--quiet", choice]
+def build() -> None:
+    """Build the benchmarks, in sight."""
+    subprocess.run([*CARGO, "--no-run"], cwd=ROOT, check=True)
+
+
+def measure(bench: str, isa: str, threads: int, choice: str = "") -> Iterator[dict[str, Any]]:
+    """Run a benchmark of `benches/rust`, of it the cases whose names match `choice`, and yield each when it is done."""
+    with tempfile.TemporaryDirectory() as home, tempfile.TemporaryFile("w+") as said:
+        command = [*CARGO, "--quiet", "--bench", bench, "--", "--quiet", *BRIEF, choice]
         setting = environment(isa, threads) | {"CRITERION_HOME": home}
-        done = subprocess.run(command, cwd=ROOT, env=setting, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr}")
-        return list(read(Path(home)))
+        with subprocess.Popen(command, cwd=ROOT, env=setting, stdout=subprocess.PIPE, stderr=said, text=True) as process:
+            assert process.stdout is not None
+            seen: set[Path] = set()
+            for _ in process.stdout:  # a case prints its lines when its files are there
+                new = set(Path(home).rglob("new/benchmark.json")) - seen
+                yield from map(read, sorted(new))
+                seen |= new
+        if process.returncode != 0:
+            said.seek(0)
+            raise subprocess.CalledProcessError(process.returncode, command, stderr=said.read())
 
 
-def read(home: Path) -> Iterator[dict[str, Any]]:
-    """Yield every case below criterion's folder: what it is, and GMAC/s at the median time with its confidence interval."""
-    for found in sorted(home.rglob("new/benchmark.json")):
-        case = json.loads(found.read_text(encoding="utf-8"))
-        median = json.loads(found.with_name("estimates.json").read_text(encoding="utf-8"))["median"]
-        what, isa, threads = case["group_id"].split()
-        macs, interval = case["throughput"]["Elements"], median["confidence_interval"]
-        row = {"what": what, "isa": isa, "threads": int(threads.removesuffix("t"))}
-        row |= {"operation": case["function_id"]} if what == "peak" else {"layer": case["function_id"]}
-        row |= {"batch": int(case["value_str"])} if case["value_str"] else {}
-        nanoseconds = {"gmacs": median["point_estimate"], "low": interval["upper_bound"], "high": interval["lower_bound"]}
-        yield row | {name: macs / ns for name, ns in nanoseconds.items()}
+def read(found: Path) -> dict[str, Any]:
+    """Return what a case is, and GMAC/s at the median time with its confidence interval."""
+    case = json.loads(found.read_text(encoding="utf-8"))
+    median = json.loads(found.with_name("estimates.json").read_text(encoding="utf-8"))["median"]
+    what, isa, threads = case["group_id"].split()
+    macs, interval = case["throughput"]["Elements"], median["confidence_interval"]
+    row = {"what": what, "isa": isa, "threads": int(threads.removesuffix("t"))}
+    row |= {"operation": case["function_id"]} if what == "peak" else {"layer": case["function_id"]}
+    row |= {"batch": int(case["value_str"])} if case["value_str"] else {}
+    nanoseconds = {"gmacs": median["point_estimate"], "low": interval["upper_bound"], "high": interval["lower_bound"]}
+    return row | {name: macs / ns for name, ns in nanoseconds.items()}
 
 
 def table(rows: list[dict[str, Any]]) -> str:

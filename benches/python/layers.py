@@ -1,17 +1,19 @@
-"""Time one layer, packed in rbe and dense in torch, side by side in this process; JSON lines on standard output.
+"""Time one layer, packed in rbe and dense in torch, side by side in this process: a JSON line, its rows, for every shape.
 
-`compare.py` calls this for every instruction set and number of threads. All contenders run in turns, in blocks of a few calls;
-the first call of a block, which finds cold caches and parked threads, does not count. Beside torch's float32 stand the
-compressed paths it offers on a CPU: `autocast` (computing in bfloat16, its context included), `bfloat16` (weights and inputs
-held in it) and `int8` (dynamic quantisation), the last two for the forward pass, for nothing can be trained so. Our training
-step computes the evidence for the bits as `HybridOptimizer` does by default, and where it says `exact` in float32.
+`compare.py` calls this for every instruction set and number of threads. All contenders run in turns, in blocks of a few calls
+(fewer where a call is long); the first call of a block, which finds cold caches and parked threads, does not count. Beside
+torch's float32 stand the compressed paths it offers on a CPU: `autocast` (computing in bfloat16, its context included),
+`bfloat16` (weights and inputs held in it) and `int8` (dynamic quantisation), the last two for the forward pass, for nothing
+can be trained so. Our training step computes the evidence for the bits as `HybridOptimizer` does by default, and where it says
+`exact` in float32.
 """
 
 import argparse
 import json
+import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -24,7 +26,9 @@ try:
 except ImportError:  # figures of rbe alone
     torch = None
 
-BLOCK = 4
+BLOCK = 4  # calls at the most
+LONG = 0.02  # seconds after which a block ends
+ROUNDS = 5  # blocks at the least
 PAUSE = 0.01  # seconds until the other side's threads have stopped spinning
 
 
@@ -66,14 +70,14 @@ def training(layer: Any, optimizer: Any, x: Any, dy: Any, call: Callable[[Any, A
     }
 
 
-def ours(inputs: int, outputs: int, batch: int) -> dict[str, Case]:
-    """Return what is measured of rbe."""
+def ours(inputs: int, outputs: int, batch: int) -> dict[str, dict[str, Case]]:
+    """Return what is measured of rbe, by the name of torch's case that it is set beside."""
     rbe.manual_seed(0)
     layer = rbe.nn.RBELinear(inputs, outputs)
     x, dy = rbe.randn(batch, inputs, requires_grad=True), rbe.randn(batch, outputs)
     frozen, plain = rbe.nn.RBELinear(inputs, outputs).requires_grad_(False), rbe.randn(batch, inputs)
     cases = training(layer, rbe.optim.HybridOptimizer(layer.parameters()), x, dy)
-    backward = cases["backward"]
+    forward, backward = Case(lambda _: frozen(plain)), cases["backward"]
 
     def read(y: Any) -> None:
         backward.run(y)
@@ -83,14 +87,12 @@ def ours(inputs: int, outputs: int, batch: int) -> dict[str, Case]:
         own = rbe.nn.RBELinear(inputs, outputs)
         return training(own, rbe.optim.HybridOptimizer(own.parameters(), **options), x, dy)["training step"]
 
+    steps = {"training step in backward": step(in_backward=True), "training step, exact": step(evidence="exact")}
     return {
-        "forward": Case(lambda _: frozen(plain)),
-        "backward": backward,
-        "backward, hi read": Case(read, backward.setup),
-        "forward + backward": cases["forward + backward"],
-        "training step": cases["training step"],
-        "training step in backward": step(in_backward=True),
-        "training step, exact": step(evidence="exact"),
+        "forward": {"forward": forward},
+        "backward": {"backward": backward, "backward, hi read": Case(read, backward.setup)},
+        "forward + backward": {"forward + backward": cases["forward + backward"]},
+        "training step": {"training step": cases["training step"]} | steps,
     }
 
 
@@ -121,35 +123,35 @@ def theirs(inputs: int, outputs: int, batch: int) -> dict[str, dict[str, Case]]:
         if hasattr(torch.ao, "quantization"):
             quantized = torch.ao.quantization.quantize_dynamic(torch.nn.Sequential(frozen), {torch.nn.Linear}, torch.qint8)
             found["int8"] = {"forward": Case(lambda _: quantized(x))}
-    for cases in found.values():
-        if "backward" in cases:
-            step = cases["training step"]
-            cases |= {"training step in backward": step, "training step, exact": step, "backward, hi read": cases["backward"]}
     return found
 
 
 def block(case: Case) -> list[float]:
     time.sleep(PAUSE)
-    return [case.seconds() for _ in range(BLOCK + 1)][1:]
+    case.seconds()
+    found: list[float] = []
+    while len(found) < BLOCK and sum(found) < LONG:
+        found.append(case.seconds())
+    return found
 
 
-def compare(case: Case, others: dict[str, Case], seconds: float) -> dict[str, Any]:
-    """Medians in microseconds, and the ratios of the blocks' medians to our own with their quartiles."""
-    contenders = {"rbe": case} | others
-    times: dict[str, list[list[float]]] = {name: [] for name in contenders}
+def compare(own: dict[str, Case], others: dict[str, Case], seconds: float) -> Iterator[dict[str, Any]]:
+    """Yield for each of our cases medians in microseconds, and the ratios of the blocks' medians to its own with quartiles."""
+    times: dict[str, list[list[float]]] = {name: [] for name in own | others}
     deadline = time.perf_counter() + seconds
-    while len(times["rbe"]) < 3 or time.perf_counter() < deadline:
-        for name, contender in contenders.items():
+    while min(map(len, times.values())) < ROUNDS or time.perf_counter() < deadline:
+        for name, contender in (own | others).items():
             times[name].append(block(contender))
-    own = times.pop("rbe")
+    us = {name: 1e6 * median(t for b in blocks for t in b) for name, blocks in times.items()}
 
-    def beside(blocks: list[list[float]]) -> dict[str, float]:
-        ratios = [median(theirs) / median(ours) for theirs, ours in zip(blocks, own, strict=True)]
+    def beside(name: str, what: str) -> dict[str, float]:
+        ratios = [median(theirs) / median(ours) for theirs, ours in zip(times[name], times[what], strict=True)]
         low, middle, high = (float(q) for q in np.quantile(ratios, [0.25, 0.5, 0.75]))
-        return {"us": 1e6 * median(t for b in blocks for t in b), "ratio": middle, "low": low, "high": high}
+        return {"us": us[name], "ratio": middle, "low": low, "high": high}
 
-    found = {"rbe_us": 1e6 * median(t for b in own for t in b), "blocks": len(own)}
-    return found | {"torch": {name: beside(blocks) for name, blocks in times.items()}}
+    for what in own:
+        found = {"what": what, "rbe_us": us[what], "blocks": len(times[what])}
+        yield found | {"torch": {name: beside(name, what) for name in others}}
 
 
 def main() -> None:
@@ -157,7 +159,7 @@ def main() -> None:
     parser.add_argument("--layers", required=True, help="as 768x3072,3072x768")
     parser.add_argument("--batches", required=True, help="as 1,32")
     parser.add_argument("--threads", type=int, required=True)
-    parser.add_argument("--seconds", type=float, required=True, help="for each figure")
+    parser.add_argument("--seconds", type=float, required=True, help="for each comparison")
     args = parser.parse_args()
     rbe.set_num_threads(args.threads)
     if torch is not None:
@@ -165,12 +167,17 @@ def main() -> None:
     for layer in args.layers.split(","):
         inputs, outputs = map(int, layer.split("x"))
         for batch in map(int, args.batches.split(",")):
-            others = theirs(inputs, outputs, batch)
-            for what, run in ours(inputs, outputs, batch).items():
-                figures = compare(run, {name: cases[what] for name, cases in others.items() if what in cases}, args.seconds)
-                case = {"isa": rbe.isa(), "threads": args.threads, "layer": layer, "batch": batch, "what": what}
-                print(json.dumps(case | figures), flush=True)
+            case = {"isa": rbe.isa(), "threads": args.threads, "layer": layer, "batch": batch}
+            paths = theirs(inputs, outputs, batch)
+            rows = []
+            for what, own in ours(inputs, outputs, batch).items():
+                others = {name: cases[what] for name, cases in paths.items() if what in cases}
+                rows += [case | figures for figures in compare(own, others, args.seconds)]
+            print(json.dumps(rows), flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:  # `compare.py` says so
+        sys.exit(130)

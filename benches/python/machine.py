@@ -29,6 +29,16 @@ def installed(package: str) -> str | None:
         return None
 
 
+def revision() -> str | None:
+    """What git calls the tree that is measured, `-dirty` where it has been changed; None outside of git."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        found = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return None
+    return found.stdout.strip() or None
+
+
 def environment(isa: str | None = None, threads: int | None = None) -> dict[str, str]:
     """Return the environment of a process forced to an instruction set and a number of threads."""
     forced = {"RBE_ISA": isa, "RBE_NUM_THREADS": threads and str(threads)}

@@ -1,7 +1,8 @@
-"""Time `cargo build --release -p rbe_py`: clean, in a folder of its own, and again after a change of one kernel."""
+"""Time `cargo build --release -p rbe_py` in a copy of the tree: clean, and again after a change of one kernel."""
 
 import argparse
 import os
+import shutil
 import subprocess
 import tempfile
 import time
@@ -10,21 +11,28 @@ from pathlib import Path
 from machine import cores, cpu
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMAND = ["cargo", "build", "--release", "--package", "rbe_py"]
+BUILT = shutil.ignore_patterns(".*", "target", "out", "*.so", "__pycache__")  # not copied
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--file", type=Path, default=ROOT / "rbe_core" / "src" / "kernel" / "packed.rs", help="what changes")
+    parser.add_argument("--package", default="rbe_py", help="what is built")
+    parser.add_argument("--file", type=Path, default=Path("rbe_core/src/kernel/packed.rs"), help="what changes, below the root")
     args = parser.parse_args()
-    subprocess.run(["cargo", "fetch", "--locked"], cwd=ROOT, check=True)
+    if not (ROOT / args.file).is_file():
+        parser.error(f"no file {args.file} in {ROOT}")
+    subprocess.run(["cargo", "fetch", "--locked"], cwd=ROOT, check=True)  # the network is not measured
     print(f"{cpu()}, {cores()} cores, {subprocess.check_output(['rustc', '--version'], text=True).strip()}", flush=True)
-    with tempfile.TemporaryDirectory() as target:
-        for what in ("clean", f"after a change of {args.file.name}"):
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Path(folder) / "rbe"
+        shutil.copytree(ROOT, tree, ignore=BUILT)
+        command = ["cargo", "build", "--release", "--locked", "--package", args.package]
+        environment = os.environ | {"CARGO_TARGET_DIR": str(tree / "target")}
+        for what in ("clean", f"after a change of {args.file}"):
             if what != "clean":
-                args.file.touch()
+                (tree / args.file).touch()
             start = time.perf_counter()
-            subprocess.run(COMMAND, cwd=ROOT, env=os.environ | {"CARGO_TARGET_DIR": target}, check=True)
+            subprocess.run(command, cwd=tree, env=environment, check=True)
             print(f"{what}: {time.perf_counter() - start:.1f} s", flush=True)
 
 

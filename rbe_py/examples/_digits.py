@@ -2,14 +2,15 @@
 
 import argparse
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import rbe
-from _report import STOPPED, Run, fit, picture, positive, side_by_side, table
+from _options import common, positive, prepare
+from _report import STOPPED, Run, fit, picture, side_by_side, table
 from rbe import nn
 
 Data = tuple[rbe.RBETensor, rbe.RBETensor]
+SOURCE = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 Build = Callable[[int, bool], nn.Module]  # from the images' side and whether weights are packed
 
 
@@ -78,18 +79,11 @@ def train(build: Build, packed: bool, train_set: Data, test_set: Data, args: arg
 
 def options(description: str | None, epochs: int) -> argparse.ArgumentParser:
     """Return a parser of what all these examples take; `epochs` is the default for MNIST."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--data", help="folder of MNIST's idx files (default: the 8x8 digits that come with scikit-learn)")
+    parser = common(description, 100)
+    parser.add_argument("--data", help="folder of MNIST's four idx files (default: the 8x8 digits that come with scikit-learn)")
     parser.add_argument(
         "--epochs", type=positive, help=f"passes over the data (default: {epochs} for MNIST, {6 * epochs} for the small set)"
     )
-    parser.add_argument("--batch", type=positive, default=100)
-    parser.add_argument("--lr", type=float, default=2e-3, help="rate of dense parameters")
-    parser.add_argument("--evidence", choices=("int8", "exact"), default="int8", help="numbers of the evidence for the bits")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--seeds", type=positive, default=1, help="number of seeds; the table gives the means")
-    parser.add_argument("--threads", type=positive, default=rbe.get_num_threads(), help="threads of the kernels")
-    parser.add_argument("--out", type=Path, default=Path("out"), help="folder of the model and the picture")
     parser.set_defaults(full_epochs=epochs)
     return parser
 
@@ -99,12 +93,11 @@ def compare(parser: argparse.ArgumentParser, args: argparse.Namespace, name: str
     try:
         train_set, test_set = mnist(args.data) if args.data else bundled()
     except rbe.FormatError as e:
-        parser.error(str(e))
+        parser.error(f"{e}; --data may be left out, or names the folder of MNIST's four idx files, which are at {SOURCE}")
     args.epochs = args.epochs or args.full_epochs * (1 if args.data else 6)
-    args.out.mkdir(parents=True, exist_ok=True)
     if args.batch > len(train_set[1]):
         parser.error(f"--batch {args.batch}: there are {len(train_set[1])} samples")
-    rbe.set_num_threads(args.threads)
+    prepare(parser, args)
 
     def one(packed: bool, seed: int) -> Run:
         return train(build, packed, train_set, test_set, args, seed)

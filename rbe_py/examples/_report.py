@@ -1,6 +1,5 @@
 """What the examples share: a run of one model, its repetition over seeds, a table, a picture."""
 
-import argparse
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -12,14 +11,6 @@ import rbe
 from tqdm import tqdm
 
 STOPPED = 130  # exit code after Ctrl-C, as shells have it
-
-
-def positive(text: str) -> int:
-    """Return a whole number of at least 1, for argparse."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is less than 1")
-    return value
 
 
 @dataclass

@@ -2,23 +2,18 @@
 
 import argparse
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import rbe
-from _report import STOPPED, Run, fit, picture, positive, side_by_side, table
+from _options import common, positive, prepare, rate
+from _report import STOPPED, Run, fit, picture, side_by_side, table
 from rbe.optim import lr_scheduler
 
 Codes = np.ndarray[Any, Any]
 Choose = Callable[[rbe.RBETensor], int]  # a character's code from logits (1, characters)
-
-
-class Writer(Protocol):
-    """What a model can do beyond computing logits (N · T, characters) from codes (N, T)."""
-
-    def write(self, codes: list[int], length: int, choose: Choose) -> list[int]:
-        """Return `codes` continued by `length` characters."""
+Write = Callable[[Any, list[int], int, Choose], list[int]]  # a model's continuation of codes by a number of characters
+SOURCE = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
 
 
 def windows(codes: Codes, at: Codes, context: int) -> tuple[rbe.RBETensor, rbe.RBETensor]:
@@ -58,37 +53,54 @@ def chooser(seed: int) -> Choose:
     return choose
 
 
-def parse(description: str | None, width: int, layers: int) -> tuple[argparse.Namespace, rbe.data.Text]:
-    """Return the arguments and the text they name."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--data", required=True, help="a text file")
+def options(description: str | None, batch: int, width: int) -> argparse.ArgumentParser:
+    """Return a parser of what all these examples take."""
+    parser = common(description, batch)
+    parser.add_argument("--data", required=True, help="a text file, as tiny-Shakespeare")
+    parser.add_argument("--width", type=positive, default=width, help="numbers of a hidden layer")
+    parser.add_argument("--steps", type=positive, default=2000, help="training steps")
+    parser.add_argument("--start", default="ROMEO:", help="what the sample begins with")
+    return parser
+
+
+def sequence_options(description: str | None, width: int, layers: int) -> argparse.ArgumentParser:
+    """Return a parser for a model of windows of any length."""
+    parser = options(description, 32, width)
     parser.add_argument("--dense", action="store_true", help="train the dense model too, side by side")
     parser.add_argument("--only-dense", action="store_true", help="train the dense model alone")
-    parser.add_argument("--width", type=positive, default=width)
-    parser.add_argument("--layers", type=positive, default=layers)
+    parser.add_argument("--layers", type=positive, default=layers, help="layers of the model")
     parser.add_argument("--context", type=positive, default=64, help="characters of a window")
-    parser.add_argument("--batch", type=positive, default=32)
-    parser.add_argument("--steps", type=positive, default=2000)
-    parser.add_argument("--lr", type=float, default=2e-3, help="rate of dense parameters")
-    parser.add_argument("--lr-hi", type=float, default=0.05, help="rate of the packed weights' bits")
-    parser.add_argument("--lr-lo", type=float, default=0.03, help="rate of the packed weights' points")
-    parser.add_argument("--threads", type=positive, help="threads (default: all cores, or RBE_NUM_THREADS)")
-    parser.add_argument("--evidence", choices=("int8", "exact"), default="int8", help="numbers of the evidence for the bits")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--seeds", type=positive, default=1, help="number of seeds; the table gives the means")
-    parser.add_argument("--start", default="ROMEO:", help="what the sample begins with")
-    parser.add_argument("--out", type=Path, default=Path("out"), help="folder of the model and the picture")
-    args = parser.parse_args()
+    parser.add_argument("--lr-hi", type=rate, default=0.05, help="rate of the packed weights' bits")
+    parser.add_argument("--lr-lo", type=rate, default=0.03, help="rate of the packed weights' points")
+    return parser
+
+
+def read(parser: argparse.ArgumentParser, args: argparse.Namespace, context: int) -> rbe.data.Text:
+    """Return the text that the arguments name, of at least 20 contexts, and prepare what else they ask for."""
     try:
         text = rbe.data.Text(args.data)
     except rbe.FormatError as e:
-        parser.error(str(e))
-    if len(text.codes) < 20 * args.context:
-        parser.error(f"{args.data} has {len(text.codes)} characters; at least {20 * args.context} are needed")
-    if args.threads:
-        rbe.set_num_threads(args.threads)
-    args.out.mkdir(parents=True, exist_ok=True)
-    return args, text
+        parser.error(f"{e}; --data takes a text file, as tiny-Shakespeare, which is at {SOURCE}")
+    if len(text.codes) < 20 * context:
+        parser.error(f"{args.data} has {len(text.codes)} characters; at least {20 * context} are needed")
+    prepare(parser, args)
+    return text
+
+
+def conclude(args: argparse.Namespace, text: rbe.data.Text, name: str, runs: list[Run], write: Write, **facts: str) -> None:
+    """Save the first model, draw the picture, print the table and what the model writes."""
+    model = runs[0].model.eval()
+    path, figure = args.out / f"{name}.safetensors", args.out / f"{name}.png"
+    rbe.save(path, model.state_dict(), {"characters": text.characters, "width": str(args.width), **facts})
+    picture(figure, runs, name)
+    print("\n" + table(runs, "validation nats", ".3f"))
+    known = [c for c in (text.characters.find(c) for c in args.start) if c >= 0] or [0]
+    with rbe.no_grad():
+        written = text.decode(write(model, known, 400, chooser(args.seed)))
+    print(f"\nthe {runs[0].name} model writes:\n{written}\n")
+    print(f"saved {path} ({path.stat().st_size:,} bytes); picture: {figure}")
+    if runs[-1].stopped:
+        raise SystemExit(STOPPED)
 
 
 def compare(args: argparse.Namespace, text: rbe.data.Text, name: str, build: Callable[[bool], Any], warm_up: int) -> None:
@@ -116,15 +128,4 @@ def compare(args: argparse.Namespace, text: rbe.data.Text, name: str, build: Cal
 
     kinds = (False,) if args.only_dense else (True, False) if args.dense else (True,)
     runs = side_by_side(train, range(args.seed, args.seed + args.seeds), "validation loss", ".3f", kinds)
-    first: Any = runs[0].model.eval()
-    path, figure = args.out / f"{name}.safetensors", args.out / f"{name}.png"
-    rbe.save(path, first.state_dict(), {"characters": text.characters, "width": str(args.width), "layers": str(args.layers)})
-    picture(figure, runs, name)
-    print("\n" + table(runs, "validation nats", ".3f"))
-    known = [c for c in (text.characters.find(c) for c in args.start) if c >= 0] or [0]
-    with rbe.no_grad():
-        written = text.decode(first.write(known, 400, chooser(args.seed)))
-    print(f"\nthe {runs[0].name} model writes:\n{written}\n")
-    print(f"saved {path} ({path.stat().st_size:,} bytes); picture: {figure}")
-    if runs[-1].stopped:
-        raise SystemExit(STOPPED)
+    conclude(args, text, name, runs, lambda model, *rest: model.write(*rest), layers=str(args.layers))

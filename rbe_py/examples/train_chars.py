@@ -1,13 +1,12 @@
 """Train a character model with packed and with dense weights on a text file, side by side, and sample from it."""
 
-import argparse
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import rbe
-from _report import STOPPED, Run, fit, picture, positive, side_by_side, table
+from _report import Run, fit, side_by_side
+from _text import Choose, conclude, options, read
 from rbe import nn
 
 CONTEXT = 16
@@ -49,40 +48,19 @@ def validation_loss(model: nn.Module, codes: "np.ndarray[Any, Any]", count: int 
     return total / len(at)
 
 
-def sample(model: nn.Module, text: rbe.data.Text, start: str, length: int, seed: int) -> str:
-    """Return text that the model continues from `start`."""
-    model.eval()
-    rng = np.random.default_rng(seed)
-    known = [text.characters.find(c) for c in start]
-    codes = [0] * CONTEXT + [c for c in known if c >= 0]
-    with rbe.no_grad():
-        for _ in range(length):
-            p = model(rbe.tensor([codes[-CONTEXT:]])).double().softmax().numpy()[0]
-            codes.append(int(rng.choice(len(p), p=p / p.sum())))
-    return text.decode(codes[CONTEXT:])
+def write(model: nn.Module, codes: list[int], length: int, choose: Choose) -> list[int]:
+    """Return `codes` continued by `length` characters."""
+    codes = [0] * CONTEXT + codes
+    for _ in range(length):
+        codes.append(choose(model(rbe.tensor([codes[-CONTEXT:]]))))
+    return codes[CONTEXT:]
 
 
 def main() -> None:
     """Train, compare, sample, save."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--data", required=True, help="a text file")
-    parser.add_argument("--steps", type=positive, default=2000)
-    parser.add_argument("--batch", type=positive, default=256)
-    parser.add_argument("--width", type=positive, default=512)
-    parser.add_argument("--lr", type=float, default=2e-3, help="rate of dense parameters")
-    parser.add_argument("--evidence", choices=("int8", "exact"), default="int8", help="numbers of the evidence for the bits")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--seeds", type=positive, default=1, help="number of seeds; the table gives the means")
-    parser.add_argument("--start", default="ROMEO:", help="what the sample begins with")
-    parser.add_argument("--out", type=Path, default=Path("out"), help="folder of the model and the picture")
+    parser = options(__doc__, 256, 512)
     args = parser.parse_args()
-    try:
-        text = rbe.data.Text(args.data)
-    except rbe.FormatError as e:
-        parser.error(str(e))
-    if len(text.codes) < 1000:
-        parser.error(f"{args.data} has {len(text.codes)} characters; at least 1000 are needed")
-    args.out.mkdir(parents=True, exist_ok=True)
+    text = read(parser, args, CONTEXT)
     split = len(text.codes) * 9 // 10
     train_codes, held_out = text.codes[:split], text.codes[split:]
 
@@ -101,16 +79,7 @@ def main() -> None:
         return run
 
     runs = side_by_side(train, range(args.seed, args.seed + args.seeds), "validation loss", ".3f")
-
-    path = args.out / "chars.safetensors"
-    rbe.save(path, runs[0].model.state_dict(), {"characters": text.characters, "width": str(args.width)})
-    figure = args.out / "chars.png"
-    picture(figure, runs, "characters")
-    print("\n" + table(runs, "validation nats", ".3f"))
-    print(f"\nthe packed model writes:\n{sample(runs[0].model, text, args.start, 400, args.seed)}\n")
-    print(f"saved {path} ({path.stat().st_size:,} bytes); picture: {figure}")
-    if runs[-1].stopped:
-        raise SystemExit(STOPPED)
+    conclude(args, text, "chars", runs, write)
 
 
 if __name__ == "__main__":

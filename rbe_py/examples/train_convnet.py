@@ -1,7 +1,7 @@
 """Train a small convolutional network with packed filters on handwritten digits, and with `--dense` its dense twin too."""
 
 from _digits import compare, options
-from _report import positive
+from _options import positive
 from rbe import nn
 
 
@@ -24,7 +24,7 @@ def main() -> None:
     """Train, compare, save, reload."""
     parser = options(__doc__, 8)
     parser.add_argument("--channels", type=positive, default=32, help="filters of the first convolution; the second has twice")
-    parser.add_argument("--hidden", type=positive, default=128)
+    parser.add_argument("--hidden", type=positive, default=128, help="units of the linear layer")
     parser.add_argument("--dense", action="store_true", help="train the dense twin too, side by side")
     args = parser.parse_args()
     compare(parser, args, "convnet", lambda side, packed: build(side, args.channels, args.hidden, packed), dense=args.dense)

@@ -1,7 +1,7 @@
 """Train the same network with packed and with dense weights on handwritten digits, side by side."""
 
 from _digits import compare, options
-from _report import positive
+from _options import positive
 from rbe import nn
 
 
@@ -19,7 +19,7 @@ def build(inputs: int, hidden: int, packed: bool) -> nn.Module:
 def main() -> None:
     """Train, compare, save, reload."""
     parser = options(__doc__, 10)
-    parser.add_argument("--hidden", type=positive, default=256)
+    parser.add_argument("--hidden", type=positive, default=256, help="units of a hidden layer")
     args = parser.parse_args()
     compare(parser, args, "digits", lambda side, packed: build(side * side, args.hidden, packed))
 

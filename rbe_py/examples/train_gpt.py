@@ -1,7 +1,7 @@
-"""Train a decoder-only transformer on the characters of a text file, packed and dense side by side, and sample from it."""
+"""Train a transformer on the characters of a text file, packed (and dense too, with `--dense`), and sample from it."""
 
 import rbe
-from _text import Choose, compare, parse
+from _text import Choose, compare, read, sequence_options
 from rbe import nn
 
 HEADS = 4
@@ -63,9 +63,11 @@ class GPT(nn.Module):
 
 def main() -> None:
     """Train, compare, sample, save."""
-    args, text = parse(__doc__, 128, 2)
+    parser = sequence_options(__doc__, 128, 2)
+    args = parser.parse_args()
     if args.width % HEADS:
-        raise SystemExit(f"--width {args.width} is not divisible by {HEADS} heads")
+        parser.error(f"--width {args.width} is not divisible by {HEADS} heads")
+    text = read(parser, args, args.context)
     characters = len(text.characters)
     compare(args, text, "gpt", lambda packed: GPT(characters, args.width, args.layers, args.context, packed), WARM_UP)
 

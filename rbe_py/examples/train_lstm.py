@@ -1,7 +1,7 @@
-"""Train a recurrent network on the characters of a text file, packed and dense side by side, and sample from it."""
+"""Train a recurrent network on the characters of a text file, packed (and dense too, with `--dense`), and sample from it."""
 
 import rbe
-from _text import Choose, compare, parse
+from _text import Choose, compare, read, sequence_options
 from rbe import nn
 
 WARM_UP = 100  # steps
@@ -34,7 +34,9 @@ class CharacterLSTM(nn.Module):
 
 def main() -> None:
     """Train, compare, sample, save."""
-    args, text = parse(__doc__, 256, 1)
+    parser = sequence_options(__doc__, 256, 1)
+    args = parser.parse_args()
+    text = read(parser, args, args.context)
     characters = len(text.characters)
     compare(args, text, "lstm", lambda packed: CharacterLSTM(characters, args.width, args.layers, packed), WARM_UP)
 

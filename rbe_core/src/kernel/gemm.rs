@@ -1,6 +1,6 @@
-//! Dense products through the `gemm` crate, strides checked.
+//! Dense products, strides checked: by the `gemm` crate, or by tiles where the machine has them and the shape is worth it.
 
-use crate::dtype::Float;
+use crate::dtype::{DType, Float};
 use crate::parallel;
 
 /// Multiplications from which a product is shared between threads.
@@ -51,17 +51,31 @@ impl<'a, T> Matrix<'a, T> {
 /// If a matrix reaches outside its slice.
 #[allow(clippy::too_many_arguments)] // a product has three sizes and three matrices
 pub fn gemm<T: Float>(m: usize, n: usize, k: usize, a: Matrix<'_, T>, b: Matrix<'_, T>, c: &mut [T], width: usize, add: bool) {
-    if m == 0 || n == 0 {
+    if is_empty((m, n, k), a, b, c, width, add) {
         return;
+    }
+    if !by_tiles((m, n, k), a, b, c, width, add, false) {
+        by_crate(m, n, k, a, b, c, width, add);
+    }
+}
+
+/// Whether nothing is left to multiply: there is no element, or all sums are empty. Asserts that all matrices fit.
+fn is_empty<T: Float>((m, n, k): (usize, usize, usize), a: Matrix<'_, T>, b: Matrix<'_, T>, c: &mut [T], width: usize, add: bool) -> bool {
+    if m == 0 || n == 0 {
+        return true;
     }
     assert!(width >= n && (m - 1) * width + n <= c.len(), "gemm: the result does not fit");
     assert!(a.fits(m, k) && b.fits(k, n), "gemm: an operand does not fit");
-    if k == 0 {
-        if !add {
-            c.chunks_mut(width).take(m).for_each(|row| row[..n].fill(T::zero()));
-        }
-        return;
+    if k == 0 && !add {
+        c.chunks_mut(width).take(m).for_each(|row| row[..n].fill(T::zero()));
     }
+    k == 0
+}
+
+/// [`gemm()`] by the `gemm` crate.
+#[allow(clippy::too_many_arguments)] // as above
+fn by_crate<T: Float>(m: usize, n: usize, k: usize, a: Matrix<'_, T>, b: Matrix<'_, T>, c: &mut [T], width: usize, add: bool) {
+    assert!(m == 0 || (m - 1) * width + n <= c.len() && a.fits(m, k) && b.fits(k, n), "gemm: an operand does not fit");
     // SAFETY: every element of the three matrices lies inside its slice, as asserted above; `c` is borrowed mutably,
     // so it overlaps neither operand.
     unsafe {
@@ -89,6 +103,73 @@ pub fn gemm<T: Float>(m: usize, n: usize, k: usize, a: Matrix<'_, T>, b: Matrix<
     }
 }
 
+/// Whether tiles are faster: the time of their products, of bringing the operands into order and of passing over the result,
+/// against that of the crate, which does half as many multiplications a second.
+#[cfg(target_arch = "x86_64")]
+fn worth_tiles((m, n, k): (usize, usize, usize)) -> bool {
+    use super::amx::{GEMM_COLUMNS, GEMM_PANEL};
+    const PASS: usize = 25; // multiplications in the time of one element
+    let whole = |v: usize| v.next_multiple_of(GEMM_PANEL);
+    let passes = m * k * n.div_ceil(GEMM_COLUMNS) + k * n + m * n;
+    whole(m) * whole(n) * whole(k) + PASS * passes < 2 * m * n * k
+}
+
+/// [`gemm()`] by tiles; false, and any numbers in `c` unless `add`, if they do not serve. If `shared`, panels of the longer side
+/// of `c` are shared between the threads; the bits do not depend on that.
+#[cfg(target_arch = "x86_64")]
+fn by_tiles<T: Float>(
+    size: (usize, usize, usize),
+    a: Matrix<'_, T>,
+    b: Matrix<'_, T>,
+    c: &mut [T],
+    width: usize,
+    add: bool,
+    shared: bool,
+) -> bool {
+    use super::amx::{self, GEMM_PANEL};
+    use super::isa::{Isa, isa};
+    use super::view::Shared;
+    let (m, n, k) = size;
+    if T::DTYPE != DType::F32 || isa() != Isa::Amx || !worth_tiles(size) {
+        return false;
+    }
+    if add {
+        // What is to be added to must survive if an operand proves not to be finite.
+        let mut product = crate::Buffer::dirty(m * n * size_of::<T>());
+        let product: &mut [T] = product.slice_mut();
+        if !by_tiles(size, a, b, product, n, false, shared) {
+            return false;
+        }
+        for (c, product) in c.chunks_mut(width).zip(product.chunks_exact(n)) {
+            c.iter_mut().zip(product).for_each(|(c, p)| *c += *p);
+        }
+        return true;
+    }
+    fn f32s<T: Float>(x: Matrix<'_, T>) -> Matrix<'_, f32> {
+        Matrix { data: bytemuck::cast_slice(x.data), rows: x.rows, cols: x.cols }
+    }
+    let (a, b, c) = (f32s(a), f32s(b), Shared::new(bytemuck::cast_slice_mut(c), width));
+    let panels = m.max(n).div_ceil(GEMM_PANEL);
+    let parts = if shared { panels.min(parallel::num_threads()) } else { 1 };
+    let part = |i: usize| {
+        let [start, end] = [i, i + 1].map(|i| (i * panels / parts * GEMM_PANEL).min(m.max(n)));
+        // SAFETY: the set in use has AMX; every part has rows or columns of `c` of its own, and the operands fit.
+        unsafe {
+            if m >= n {
+                amx::gemm((end - start, n, k), a.below(start), b, c, (start, 0))
+            } else {
+                amx::gemm((m, end - start, k), a, b.t().below(start).t(), c, (0, start))
+            }
+        }
+    };
+    parallel::map(parts, part).into_iter().all(|finite| finite)
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn by_tiles<T: Float>(_: (usize, usize, usize), _: Matrix<'_, T>, _: Matrix<'_, T>, _: &mut [T], _: usize, _: bool, _: bool) -> bool {
+    false
+}
+
 /// How many parts of rows a product is cut into. A part gives the bits of the whole as long as the library takes the same way
 /// through it: for small results and vectors it has others.
 fn parts(m: usize, n: usize, k: usize) -> usize {
@@ -101,8 +182,11 @@ fn parts(m: usize, n: usize, k: usize) -> usize {
 /// # Panics
 /// As [`gemm()`].
 pub fn gemm_shared<T: Float>(m: usize, n: usize, k: usize, a: Matrix<'_, T>, b: Matrix<'_, T>, c: &mut [T]) {
+    if is_empty((m, n, k), a, b, c, n, false) || by_tiles((m, n, k), a, b, c, n, false, m * n * k >= SHARED_WORK) {
+        return;
+    }
     let parts = parts(m, n, k);
-    let mut rest = c;
+    let mut rest = &mut c[..m * n];
     let mut pieces: Vec<(usize, &mut [T])> = Vec::with_capacity(parts);
     for i in 0..parts {
         let (start, end) = (i * m / parts, (i + 1) * m / parts);
@@ -111,8 +195,7 @@ pub fn gemm_shared<T: Float>(m: usize, n: usize, k: usize, a: Matrix<'_, T>, b: 
         rest = after;
     }
     parallel::map_mut(&mut pieces, |_, (start, piece)| {
-        let rows = piece.len().checked_div(n).unwrap_or(0);
-        gemm(rows, n, k, a.below(*start), b, piece, n, false);
+        by_crate(piece.len() / n, n, k, a.below(*start), b, piece, n, false);
     });
 }
 
@@ -120,25 +203,85 @@ pub fn gemm_shared<T: Float>(m: usize, n: usize, k: usize, a: Matrix<'_, T>, b: 
 mod tests {
     use super::*;
 
+    fn numbers(n: usize, turn: f32) -> Vec<f32> {
+        (0..n).map(|i| (i as f32 * turn).sin()).collect()
+    }
+
     #[test]
-    fn shared_products_have_the_bits_of_whole_ones() {
+    fn parts_of_a_product_have_the_bits_of_the_whole() {
         for (m, n, k) in [(130, 65, 700), (33, 70, 600), (600, 40, 300), (600, 2, 600), (257, 300, 1100)] {
-            let a: Vec<f32> = (0..m * k).map(|i| (i as f32 * 0.37).sin()).collect();
-            let b: Vec<f32> = (0..k * n).map(|i| (i as f32 * 0.71).cos()).collect();
+            let (a, b) = (numbers(m * k, 0.37), numbers(k * n, 0.71));
             for b in [Matrix::row_major(&b, n), Matrix::row_major(&b, k).t()] {
                 let (mut whole, mut shared) = (vec![0.0; m * n], vec![0.0; m * n]);
-                gemm(m, n, k, Matrix::row_major(&a, k), b, &mut whole, n, false);
+                by_crate(m, n, k, Matrix::row_major(&a, k), b, &mut whole, n, false);
                 let least = if n > 64 { 16 } else { 256 };
                 for rows in (0..m).step_by(least).take((m / least).max(1)) {
                     // The smallest parts that any number of threads is given.
                     let end = if rows + 2 * least > m { m } else { rows + least };
                     let a = Matrix::row_major(&a, k).below(rows);
-                    gemm(end - rows, n, k, a, b, &mut shared[rows * n..end * n], n, false);
+                    by_crate(end - rows, n, k, a, b, &mut shared[rows * n..end * n], n, false);
                 }
                 assert!(whole == shared, "({m}, {n}, {k})");
-                gemm_shared(m, n, k, Matrix::row_major(&a, k), b, &mut shared);
-                assert!(whole == shared, "({m}, {n}, {k})");
             }
+        }
+    }
+
+    #[test]
+    fn products_do_not_depend_on_the_number_of_threads() {
+        for (m, n, k) in [(130, 65, 700), (257, 300, 1100), (100, 850, 70), (96, 96, 96), (300, 33, 129)] {
+            let (a, b) = (numbers(m * k, 0.37), numbers(k * n, 0.71));
+            for a in [Matrix::row_major(&a, k), Matrix::row_major(&a, m).t()] {
+                let mut whole = vec![0.0; m * n];
+                gemm(m, n, k, a, Matrix::row_major(&b, n), &mut whole, n, false);
+                for threads in [1, 2, 4, 8] {
+                    parallel::set_num_threads(threads).unwrap();
+                    let mut shared = vec![0.0; m * n];
+                    gemm_shared(m, n, k, a, Matrix::row_major(&b, n), &mut shared);
+                    assert!(whole == shared, "({m}, {n}, {k}) with {threads}");
+                }
+            }
+        }
+    }
+
+    /// Products in single precision against float64: transposed operands, edges, and a result wider than the product.
+    #[test]
+    fn errors_are_those_of_single_precision() {
+        for (m, n, k) in [(64, 64, 128), (97, 130, 300), (129, 70, 200), (33, 900, 513), (200, 96, 33), (128, 127, 126)] {
+            let (a, b) = (numbers(m * k, 0.37), numbers(k * n, 0.71));
+            for a in [Matrix::row_major(&a, k), Matrix::row_major(&a, m).t()] {
+                for b in [Matrix::row_major(&b, n), Matrix::row_major(&b, k).t()] {
+                    for add in [false, true] {
+                        let width = n + 5;
+                        let mut c = vec![0.5; m * width];
+                        gemm(m, n, k, a, b, &mut c, width, add);
+                        for (i, row) in c.chunks_exact(width).enumerate() {
+                            assert!(row[n..].iter().all(|v| *v == 0.5), "beyond the result");
+                            for (j, got) in row[..n].iter().enumerate() {
+                                let at = |x: Matrix<'_, f32>, i, j| f64::from(x.data[i * x.rows as usize + j * x.cols as usize]);
+                                let terms = (0..k).map(|l| at(a, i, l) * at(b, l, j));
+                                let (sum, size) = terms.fold((0.0, 0.0), |(s, t), x| (s + x, t + x.abs()));
+                                let start = f64::from(u8::from(add)) * 0.5;
+                                let bound = (k as f64 + 4.0) * (size + start) * f64::from(f32::EPSILON) / 2.0;
+                                assert!((f64::from(*got) - start - sum).abs() <= bound, "({m}, {n}, {k}) {add}: {got} {sum}");
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn infinities_and_huge_numbers_go_through_products() {
+        let (m, n, k) = (100, 96, 130);
+        for (value, add) in [(f32::INFINITY, false), (f32::NAN, false), (3.3e38, false), (f32::INFINITY, true), (2e38, true)] {
+            let (mut a, b) = (vec![0.25; m * k], vec![0.5; k * n]);
+            a[7 * k + 100] = value;
+            let mut c = vec![1.0; m * n];
+            gemm(m, n, k, Matrix::row_major(&a, k), Matrix::row_major(&b, n), &mut c, n, add);
+            let other = 0.125 * k as f32 + f32::from(u8::from(add));
+            let same = |x: f32, y: f32| x == y || x.is_nan() && y.is_nan();
+            assert!(c.iter().enumerate().all(|(i, c)| same(*c, if i / n == 7 { value * 0.5 } else { other })), "{value}");
         }
     }
 

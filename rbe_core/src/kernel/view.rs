@@ -69,6 +69,11 @@ impl<'a, T> Shared<'a, T> {
         Shared::new(data, width)
     }
 
+    /// Elements of a row.
+    pub(super) fn width(&self) -> usize {
+        self.width
+    }
+
     /// Elements `start..start + len` of row `row`.
     ///
     /// # Panics

@@ -2,6 +2,7 @@
 //! numbers, in one instruction.
 
 mod dx;
+mod gemm;
 mod products;
 mod rounded;
 mod set_sums;
@@ -9,6 +10,7 @@ mod tiles;
 
 pub(super) use super::avx512::{accumulate_row, charge_row, flips, order, points};
 pub(super) use dx::dx;
+pub(super) use gemm::{COLUMNS as GEMM_COLUMNS, PANEL as GEMM_PANEL, gemm};
 pub(super) use products::{forward, level_gradient};
 pub(super) use rounded::{add_excess, maxima, quad, scaled, sums};
 pub(super) use tiles::is_available;

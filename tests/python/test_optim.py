@@ -152,6 +152,12 @@ def test_schedules_that_make_no_sense(make):
         make(hybrid())
 
 
+@pytest.mark.parametrize("make", [lambda o: StepLR(o, 1), ReduceLROnPlateau])
+def test_a_schedule_wants_an_optimizer(make):
+    with pytest.raises(rbe.DTypeError, match="an optimizer"):
+        make([0.1])
+
+
 def test_constants_of_groups_apply_at_once():
     p, q = (nn.Parameter(rbe.ones(3)) for _ in range(2))
     optimizer = SGD([{"params": [p]}, {"params": [q], "momentum": 0.0, "maximize": True}], lr=0.5, momentum=0.5)

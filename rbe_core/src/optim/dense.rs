@@ -122,14 +122,9 @@ impl DenseState {
                 let grad = gradient.read::<T>();
                 let mut guards: Vec<_> = self.arrays.iter().map(Array::write::<T>).collect();
                 let mut guards = guards.iter_mut();
-                let empty: &mut [T] = &mut [];
-                let first: &mut [T] = guards.next().map_or(empty, |g| g);
-                let empty: &mut [T] = &mut [];
-                let second: &mut [T] = guards.next().map_or(empty, |g| g);
-                let empty: &mut [T] = &mut [];
-                let third: &mut [T] = guards.next().map_or(empty, |g| g);
+                let arrays = std::array::from_fn(|_| guards.next().map_or_else(Default::default, |g| &mut g[..]));
                 let mut out = target.write::<T>();
-                run(rule, rates, self.step, &mut out, &grad, [first, second, third]);
+                run(rule, rates, self.step, &mut out, &grad, arrays);
             }
             if !target.same_storage(value) {
                 crate::array::map_into(value, &target, |_: T, v: T| v)?;

@@ -1,22 +1,63 @@
 """Modules that hold modules or parameters."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, overload
+from typing import Any, TypeVar, overload
 
 from .._rbe import RBETensor
 from ..errors import OutOfRangeError
 from .module import Module
 from .parameter import Parameter
 
+Self = TypeVar("Self", bound="_Ordered")
 
-def _place(op: str, index: int, length: int) -> str:
+
+def _place(op: str, index: int, length: int) -> int:
     at = index + length if index < 0 else index
     if not 0 <= at < length:
         raise OutOfRangeError(op, f"an index from {-length} to {length - 1}", str(index))
-    return str(at)
+    return at
 
 
-class Sequential(Module):
+class _Ordered(Module):
+    """Modules that have places, and are named by them unless names were given."""
+
+    def append(self: Self, module: Module) -> Self:
+        """Add a module at the end."""
+        self.add_module(str(len(self)), module)
+        return self
+
+    def extend(self: Self, modules: Iterable[Module]) -> Self:
+        """Add modules at the end."""
+        for module in modules:
+            self.append(module)
+        return self
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __iter__(self) -> Iterator[Module]:
+        return iter(self._modules.values())
+
+    @overload
+    def __getitem__(self, index: int) -> Module: ...
+    @overload
+    def __getitem__(self: Self, index: slice) -> Self: ...
+    def __getitem__(self, index: int | slice) -> Module:
+        if isinstance(index, slice):
+            return self._part(list(self._modules.items())[index])
+        return self._modules[self._name(index)]
+
+    def __setitem__(self, index: int, module: Module) -> None:
+        self.add_module(self._name(index), module)
+
+    def _name(self, index: int) -> str:
+        return list(self._modules)[_place(type(self).__name__, index, len(self))]
+
+    def _part(self, named: list[tuple[str, Module]]) -> Module:
+        raise NotImplementedError
+
+
+class Sequential(_Ordered):
     """Modules applied one after another.
 
     Parameters
@@ -45,38 +86,11 @@ class Sequential(Module):
             x = module(x)
         return x
 
-    def append(self, module: Module) -> "Sequential":
-        """Add a module at the end."""
-        self.add_module(str(len(self)), module)
-        return self
-
-    def extend(self, modules: Iterable[Module]) -> "Sequential":
-        """Add modules at the end."""
-        for module in modules:
-            self.append(module)
-        return self
-
-    def __len__(self) -> int:
-        return len(self._modules)
-
-    def __iter__(self) -> Iterator[Module]:
-        return iter(self._modules.values())
-
-    @overload
-    def __getitem__(self, index: int) -> Module: ...
-    @overload
-    def __getitem__(self, index: slice) -> "Sequential": ...
-    def __getitem__(self, index: int | slice) -> Module:
-        if isinstance(index, slice):
-            return type(self)(dict(list(self._modules.items())[index]))
-        return list(self._modules.values())[int(_place("Sequential", index, len(self)))]
-
-    def __setitem__(self, index: int, module: Module) -> None:
-        name = list(self._modules)[int(_place("Sequential", index, len(self)))]
-        self.add_module(name, module)
+    def _part(self, named: list[tuple[str, Module]]) -> Module:
+        return type(self)(dict(named))
 
 
-class ModuleList(Module):
+class ModuleList(_Ordered):
     """A list of modules.
 
     Examples
@@ -91,17 +105,6 @@ class ModuleList(Module):
         super().__init__()
         self.extend(modules)
 
-    def append(self, module: Module) -> "ModuleList":
-        """Add a module at the end."""
-        self.add_module(str(len(self)), module)
-        return self
-
-    def extend(self, modules: Iterable[Module]) -> "ModuleList":
-        """Add modules at the end."""
-        for module in modules:
-            self.append(module)
-        return self
-
     def insert(self, index: int, module: Module) -> None:
         """Add a module before the place `index`."""
         listed = list(self)
@@ -109,23 +112,8 @@ class ModuleList(Module):
         for i, m in enumerate(listed):
             self.add_module(str(i), m)
 
-    def __len__(self) -> int:
-        return len(self._modules)
-
-    def __iter__(self) -> Iterator[Module]:
-        return iter(self._modules.values())
-
-    @overload
-    def __getitem__(self, index: int) -> Module: ...
-    @overload
-    def __getitem__(self, index: slice) -> "ModuleList": ...
-    def __getitem__(self, index: int | slice) -> Module:
-        if isinstance(index, slice):
-            return type(self)(list(self._modules.values())[index])
-        return self._modules[_place("ModuleList", index, len(self))]
-
-    def __setitem__(self, index: int, module: Module) -> None:
-        self.add_module(_place("ModuleList", index, len(self)), module)
+    def _part(self, named: list[tuple[str, Module]]) -> Module:
+        return type(self)([module for _, module in named])
 
 
 class ModuleDict(Module):
@@ -218,10 +206,10 @@ class ParameterList(Module):
         return (p for p in self._parameters.values() if p is not None)
 
     def __getitem__(self, index: int) -> Parameter:
-        return list(self)[int(_place("ParameterList", index, len(self)))]
+        return list(self)[_place("ParameterList", index, len(self))]
 
     def __setitem__(self, index: int, value: RBETensor) -> None:
-        place = _place("ParameterList", index, len(self))
+        place = str(_place("ParameterList", index, len(self)))
         self.register_parameter(place, value if isinstance(value, Parameter) else Parameter(value))
 
     def extra_repr(self) -> str:

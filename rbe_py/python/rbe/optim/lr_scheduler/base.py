@@ -24,7 +24,28 @@ def check(op: str, holds: bool, expected: str, got: object) -> None:
         raise TensorError(op, expected, str(got))
 
 
-class LRScheduler:
+class Schedule:
+    """What sets the rates of an optimiser, and can be saved."""
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        if not isinstance(optimizer, Optimizer):
+            raise DTypeError(type(self).__name__, "an optimizer", type(optimizer).__name__)
+        self.optimizer = optimizer
+
+    def get_last_lr(self) -> list[float]:
+        """Return the rate of every group."""
+        return [group["lr"] for group in self.optimizer.param_groups]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all but the optimiser and functions."""
+        return {k: v for k, v in self.__dict__.items() if k not in NOT_SAVED}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue from what `state_dict` returned."""
+        self.__dict__.update(state_dict)
+
+
+class LRScheduler(Schedule):
     """Base of schedules that are a factor of the initial rates, by the number of steps.
 
     Parameters
@@ -54,9 +75,7 @@ class LRScheduler:
     """
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
-        if not isinstance(optimizer, Optimizer):
-            raise DTypeError(type(self).__name__, "an optimizer", type(optimizer).__name__)
-        self.optimizer = optimizer
+        super().__init__(optimizer)
         for i, group in enumerate(optimizer.param_groups):
             for name in RATES:
                 if name in group and last_epoch == -1:
@@ -91,15 +110,7 @@ class LRScheduler:
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         self._apply()
 
-    def get_last_lr(self) -> list[float]:
-        """Return the rate of every group."""
-        return [group["lr"] for group in self.optimizer.param_groups]
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return all but the optimiser and functions."""
-        return {k: v for k, v in self.__dict__.items() if k not in NOT_SAVED}
-
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue from what `state_dict` returned."""
-        self.__dict__.update(state_dict)
+        """Continue from what `state_dict` returned, and set the rates."""
+        super().load_state_dict(state_dict)
         self._apply()

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..base import Optimizer
-from .base import NOT_SAVED, RATES, check, per_group
+from .base import RATES, Schedule, check, per_group
 
 
-class ReduceLROnPlateau:
+class ReduceLROnPlateau(Schedule):
     """Multiply the rates by `factor` when a metric has not improved for `patience` steps.
 
     Parameters
@@ -52,11 +52,12 @@ class ReduceLROnPlateau:
         min_lr: float | Sequence[float] = 0.0,
         eps: float = 1e-8,
     ) -> None:
+        super().__init__(optimizer)
         op = "ReduceLROnPlateau"
         check(op, 0 <= factor < 1, "factor in [0, 1)", factor)
         check(op, mode in ("min", "max"), "mode 'min' or 'max'", repr(mode))
         check(op, threshold_mode in ("rel", "abs"), "threshold_mode 'rel' or 'abs'", repr(threshold_mode))
-        self.optimizer, self.mode, self.factor, self.patience = optimizer, mode, factor, patience
+        self.mode, self.factor, self.patience = mode, factor, patience
         self.threshold, self.threshold_mode, self.cooldown, self.eps = threshold, threshold_mode, cooldown, eps
         self.min_lrs = per_group(op, min_lr, len(optimizer.param_groups))
         self.best = math.inf if mode == "min" else -math.inf
@@ -93,15 +94,3 @@ class ReduceLROnPlateau:
                 for name in RATES[1:]:
                     if name in group:
                         group[name] *= ratio
-
-    def get_last_lr(self) -> list[float]:
-        """Return the rate of every group."""
-        return [group["lr"] for group in self.optimizer.param_groups]
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return all but the optimiser."""
-        return {k: v for k, v in self.__dict__.items() if k not in NOT_SAVED}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue from what `state_dict` returned; the rates are the optimiser's state."""
-        self.__dict__.update(state_dict)

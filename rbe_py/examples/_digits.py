@@ -94,6 +94,10 @@ def compare(parser: argparse.ArgumentParser, args: argparse.Namespace, name: str
         train_set, test_set = mnist(args.data) if args.data else bundled()
     except rbe.FormatError as e:
         parser.error(f"{e}; --data may be left out, or names the folder of MNIST's four idx files, which are at {SOURCE}")
+    except ModuleNotFoundError as e:
+        parser.error(
+            f"{e}: install scikit-learn, or name the folder of MNIST's four idx files, which are at {SOURCE}, by --data"
+        )
     args.epochs = args.epochs or args.full_epochs * (1 if args.data else 6)
     if args.batch > len(train_set[1]):
         parser.error(f"--batch {args.batch}: there are {len(train_set[1])} samples")

@@ -8,7 +8,12 @@ from typing import Any
 
 import numpy as np
 import rbe
-from tqdm import tqdm
+
+try:
+    import matplotlib.figure
+    from tqdm import tqdm
+except ModuleNotFoundError as missing:  # now, rather than after the training
+    raise SystemExit(f"{missing}: `make train` installs what the examples need (matplotlib, scikit-learn, tqdm)") from None
 
 STOPPED = 130  # exit code after Ctrl-C, as shells have it
 
@@ -108,9 +113,7 @@ def table(runs: list[Run], score: str, form: str) -> str:
 
 def picture(path: Path, runs: list[Run], title: str) -> None:
     """Draw the loss curves, and the points of the packed model's blocks on the Poincaré disk."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 5), layout="constrained")
+    figure = matplotlib.figure.Figure(figsize=(11, 5), layout="constrained")
     left, right = figure.subplots(1, 2)
     for run in runs:
         if run.losses:

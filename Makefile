@@ -89,7 +89,8 @@ bench-build: ## Time a clean and an incremental release build
 
 bench-smoke: $(TORCH_VENV)/.built ## Run every benchmark once, to see that it runs
 	cargo bench -p rbe_benches --quiet -- --test
-	$(TORCH_VENV)/bin/python benches/python/compare.py --smoke
+	$(TORCH_VENV)/bin/python benches/python/compare.py --smoke --out $(OUT)/bench
+	$(TORCH_VENV)/bin/python benches/python/tables.py $(OUT)/bench/*-smoke.json --layers 256x256
 	$(TORCH_VENV)/bin/python benches/python/ops.py --smoke
 	$(TORCH_VENV)/bin/python benches/python/epochs.py --smoke
 	$(TORCH_VENV)/bin/python -m pip install --quiet --group bench

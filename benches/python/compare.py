@@ -156,7 +156,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--quick", action="store_true", help="large layers on one thread, no kernels: under two minutes")
-    mode.add_argument("--smoke", action="store_true", help="one small layer, to see that it runs; nothing is written")
+    mode.add_argument("--smoke", action="store_true", help="one small layer once, to see that it runs")
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), help="use: how busy training keeps its threads")
     parser.add_argument("--layers", nargs="+", choices=FULL.layers)
     parser.add_argument("--batches", nargs="+", type=int, choices=FULL.batches)
@@ -189,9 +189,8 @@ def main() -> None:
     except subprocess.CalledProcessError as error:
         ended = f"{error}\n{error.stderr or ''}"
     report(results)
-    if not args.smoke:
-        name = re.sub(r"[^A-Za-z0-9]+", "-", cpu()).strip("-").lower()
-        write(args.out / (name + ("-part" if ended or extent != preset else "-quick" if args.quick else "")), results)
+    kind = "-part" if ended or extent != preset else "-quick" if args.quick else "-smoke" if args.smoke else ""
+    write(args.out / (re.sub(r"[^A-Za-z0-9]+", "-", cpu()).strip("-").lower() + kind), results)
     if ended:
         raise SystemExit(ended)
 

@@ -7,6 +7,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+from matplotlib.ticker import LogLocator
 
 Rows = list[dict[str, Any]]
 
@@ -18,6 +19,17 @@ def name(setting: tuple[str, int]) -> str:
 
 def settings(rows: Rows) -> list[tuple[str, int]]:
     return sorted({(r["isa"], r["threads"]) for r in rows})
+
+
+def by_batch(axis: Any, rows: Rows) -> None:
+    """Give both axes a logarithmic scale, and the lower one the batches that were measured."""
+    batches = sorted({r["batch"] for r in rows})
+    axis.set(xscale="log", yscale="log", xlabel="batch")
+    axis.set_xticks(batches, labels=map(str, batches), minor=False)
+    axis.xaxis.minorticks_off()
+    axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.yaxis.set_major_formatter("{x:g}")
+    axis.yaxis.set_minor_formatter("")
 
 
 def ratios(path: Path, rows: Rows, title: str) -> None:
@@ -35,7 +47,7 @@ def ratios(path: Path, rows: Rows, title: str) -> None:
                 spread = [[t["ratio"] - t["low"] for _, t in points], [t["high"] - t["ratio"] for _, t in points]]
                 axis.errorbar([b for b, _ in points], middle, spread, marker="o", ms=3, lw=1, label=layer)
             axis.axhline(1.0, color="0.6", lw=0.8)
-            axis.set(xscale="log", yscale="log", xlabel="batch")
+            by_batch(axis, here)
             axis.set_title(f"{what}\n{name(setting)}", fontsize=8)
         row[0].set_ylabel("torch's time / rbe's")
     axes[0][0].legend(fontsize=7)
@@ -60,7 +72,7 @@ def roofline(path: Path, rows: Rows, title: str) -> None:
                 place = axis.get_yaxis_transform()  # across in parts of the axis, up in GMAC/s
                 right = 0.99 - 0.2 * (i % 2)  # peaks may lie close together
                 axis.text(right, peak["gmacs"], peak["operation"], transform=place, ha="right", va="bottom", fontsize=7)
-            axis.set(xscale="log", yscale="log", xlabel="batch")
+            by_batch(axis, kernels)
             axis.set_title(f"{layer}, {name(setting)}", fontsize=8)
         row[0].set_ylabel("GMAC/s")
     axes[0][0].legend(fontsize=7)

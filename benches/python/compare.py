@@ -79,7 +79,8 @@ def measure_layers(extent: Extent, found: Rows) -> None:
 
 
 def measure_memory(extent: Extent, found: Rows) -> None:
-    for kind in ("packed", "dense") if installed("torch") else ("packed",):
+    kinds = ("packed", "dense") if installed("torch") else ("packed",)
+    for kind in tqdm(kinds, unit=" models", desc="memory"):
         found += lines("memory.py", kind, "--width", str(extent.width))
 
 
@@ -98,7 +99,7 @@ def measure_kernels(extent: Extent, found: Rows) -> None:
 
 
 def measure_use(_: Extent, found: Rows) -> None:
-    found += lines("cpu_use.py")
+    found += tqdm(lines("cpu_use.py"), unit=" runs", desc="use of threads")
 
 
 PARTS: dict[str, Callable[[Extent, Rows], None]] = {

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 
 import numpy as np
+from machine import run
 
 
 def images() -> "tuple[np.ndarray, np.ndarray]":
@@ -97,4 +98,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -5,6 +5,7 @@ import platform
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -37,6 +38,14 @@ def revision() -> str | None:
     except FileNotFoundError:
         return None
     return found.stdout.strip() or None
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run a script that another one reads; after Ctrl-C that one says what has to be said."""
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 def environment(isa: str | None = None, threads: int | None = None) -> dict[str, str]:

@@ -1,6 +1,6 @@
 //! Aligned memory: with the kernels and the team of threads, the only place where `unsafe` is allowed.
 
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc, alloc_zeroed, dealloc, handle_alloc_error};
 use std::any::Any;
 use std::ptr::NonNull;
 
@@ -8,6 +8,10 @@ use crate::pool::GradientPool;
 
 /// Alignment of every buffer this crate allocates: one cache line, one AVX-512 vector.
 pub const ALIGN: usize = 64;
+
+/// A large page of the system: blocks of that size on lie on its boundaries, so that reading through them meets few gaps in the
+/// tables of pages.
+const LARGE_PAGE: usize = 2 << 20;
 
 /// A run of bytes that is either a block of the pool, returned on drop, or memory owned by somebody else.
 pub struct Buffer {
@@ -131,11 +135,14 @@ impl Block {
         assert!(size > 0 && size.is_multiple_of(ALIGN));
         let layout = Block::layout(size);
         // SAFETY: the layout has a size greater than zero.
-        let ptr = unsafe { alloc_zeroed(layout) };
-        match NonNull::new(ptr) {
-            Some(ptr) => Block { ptr, size },
-            None => handle_alloc_error(layout),
+        let ptr = unsafe { if size < LARGE_PAGE { alloc_zeroed(layout) } else { alloc(layout) } };
+        let Some(ptr) = NonNull::new(ptr) else { handle_alloc_error(layout) };
+        if size >= LARGE_PAGE {
+            prefer_large_pages(ptr, size / LARGE_PAGE * LARGE_PAGE);
+            // SAFETY: the block has `size` bytes.
+            unsafe { ptr.write_bytes(0, size) };
         }
+        Block { ptr, size }
     }
 
     pub(crate) fn ptr(&self) -> NonNull<u8> {
@@ -147,11 +154,22 @@ impl Block {
     }
 
     fn layout(size: usize) -> Layout {
-        match Layout::from_size_align(size, ALIGN) {
+        match Layout::from_size_align(size, if size < LARGE_PAGE { ALIGN } else { LARGE_PAGE }) {
             Ok(layout) => layout,
             Err(_) => handle_alloc_error(Layout::new::<Align>()),
         }
     }
+}
+
+/// Asks the system to keep memory that nobody has touched yet in large pages; it may decline.
+fn prefer_large_pages(ptr: NonNull<u8>, len: usize) {
+    #[cfg(target_os = "linux")]
+    // SAFETY: the range is part of an allocation; the advice changes nothing that can be observed in it.
+    unsafe {
+        libc::madvise(ptr.as_ptr().cast(), len, libc::MADV_HUGEPAGE);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (ptr, len);
 }
 
 impl Drop for Block {

@@ -22,7 +22,8 @@ pub(super) fn copy_strided<T: Element>(source: &[T], offset: usize, strides: &[i
     }
     let last = dims.len() - 1;
     // Neighbours of the source lie along axis `along`; it and the last axis are walked in squares.
-    let along = strides.iter().position(|s| *s == 1).unwrap_or(last);
+    // Along a last axis of one number there is nothing to turn.
+    let along = if strides[last] == 0 { last } else { strides.iter().position(|s| *s == 1).unwrap_or(last) };
     let unit: usize = dims[1..].iter().product(); // elements of a step of the first axis
     let steps = if along == 0 { PIECE.div_ceil(unit).next_multiple_of(BAND) } else { PIECE.div_ceil(unit) };
     let places = contiguous_strides(&dims);

@@ -17,6 +17,15 @@ type Operation = (&'static str, fn(&RBETensor, &RBETensor) -> Result<RBETensor>)
 const OPERATIONS: &[Operation] = &[
     ("exp", |x, _| x.exp()),
     ("log", |x, _| x.square()?.log()),
+    ("expm1", |x, _| x.expm1()),
+    ("log1p", |x, _| x.square()?.log1p()),
+    ("sin", |x, _| x.sin()),
+    ("cos", |x, _| x.cos()),
+    ("powf", |x, _| x.square()?.powf(1.3)),
+    ("pow", |x, y| x.square()?.pow(&y.sigmoid()?)),
+    ("softplus", |x, _| x.softplus(1.5)),
+    ("elu", |x, _| x.elu(1.2)),
+    ("leaky_relu", |x, _| x.leaky_relu(0.1)),
     ("sqrt", |x, _| x.square()?.sqrt()),
     ("tanh", |x, _| x.tanh()),
     ("sigmoid", |x, _| x.sigmoid()),
@@ -125,6 +134,9 @@ fn infinities_and_nan_go_where_they_go_in_torch() {
         assert_eq!(of(&[INF, 1e30, -1e30], |x| x.gelu_tanh()), [INF, 1e30, -0.0]);
         assert!(nan(&of(&[-INF], |x| x.gelu())) && nan(&of(&[-INF], |x| x.silu())));
         assert_eq!(bits(&of(&[-0.0, 0.0], |x| x.tanh())), bits(&[-0.0, 0.0]));
+        // Beyond the numbers that the fast circle reaches.
+        assert_eq!(of(&[1e30, -3e38], |x| x.sin()), [1e30f32, -3e38].map(f32::sin));
+        assert!(nan(&of(&[INF, -INF, f32::NAN], |x| x.cos())) && nan(&of(&[f32::NAN], |x| x.gelu())));
     }
 }
 

@@ -30,33 +30,50 @@ pub(crate) fn fold<T: Copy, const N: usize>(lanes: [T; N], join: impl Fn(T, T) -
     join(left[0], left[1])
 }
 
-/// `lane_sum!(x in row, y in other => term)`: the sum, in `f64`, of a term over slices of one length. Terms are added in lanes of
+/// `lane_sums!(x in row, y in other => term, …)`: the sums, in `f64`, of terms over slices of one length. Terms are added in lanes of
 /// their own type for a block, the blocks in double precision: an order that the length alone decides.
-macro_rules! lane_sum {
-    ($($x:ident in $row:expr),+ => $term:expr) => {{
+macro_rules! lane_sums {
+    ($($x:ident in $row:expr),+ => $($term:expr),+) => {{
         const LANES: usize = 32;
         const BLOCK: usize = 1024;
+        const SUMS: usize = [$(stringify!($term)),+].len();
         let length = [$($row.len()),+][0];
-        let mut total = 0.0f64;
+        let mut totals = [0.0f64; SUMS];
         for start in (0..length).step_by(BLOCK) {
             let size = BLOCK.min(length - start);
             let bulk = size / LANES * LANES;
-            let mut lanes = [$crate::dtype::Float::of(0.0); LANES];
+            let mut lanes = [[$crate::dtype::Float::of(0.0); LANES]; SUMS];
             $(let $x = &$row[start..start + size];)+
             for at in (0..bulk).step_by(LANES) {
                 $(let $x = &$x[at..at + LANES];)+
                 for i in 0..LANES {
                     $(let $x = $x[i];)+
-                    lanes[i] = $crate::kernel::lane_sum::add(lanes[i], $term);
+                    let terms = [$($term),+];
+                    for k in 0..SUMS {
+                        lanes[k][i] = $crate::kernel::lane_sum::add(lanes[k][i], terms[k]);
+                    }
                 }
             }
             for i in bulk..size {
                 $(let $x = $x[i];)+
-                lanes[i - bulk] = $crate::kernel::lane_sum::add(lanes[i - bulk], $term);
+                let terms = [$($term),+];
+                for k in 0..SUMS {
+                    lanes[k][i - bulk] = $crate::kernel::lane_sum::add(lanes[k][i - bulk], terms[k]);
+                }
             }
-            total += $crate::dtype::Float::wide($crate::kernel::lane_sum::fold(lanes, $crate::kernel::lane_sum::add));
+            for k in 0..SUMS {
+                totals[k] += $crate::dtype::Float::wide($crate::kernel::lane_sum::fold(lanes[k], $crate::kernel::lane_sum::add));
+            }
         }
-        total
+        totals
     }};
+}
+pub(super) use lane_sums;
+
+/// As [`lane_sums`], of one term.
+macro_rules! lane_sum {
+    ($($arguments:tt)+) => {
+        $crate::kernel::lane_sum::lane_sums!($($arguments)+)[0]
+    };
 }
 pub(super) use lane_sum;

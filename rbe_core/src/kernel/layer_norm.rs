@@ -1,55 +1,49 @@
 //! Rows brought to mean 0 and variance 1, and the gradient of that.
 
 use super::by_isa::by_isa;
-use super::lane_sum::lane_sum;
+use super::each::each;
+use super::lane_sum::{lane_sum, lane_sums};
 use crate::dtype::Float;
 
 by_isa! {
-    /// Mean of a row and `1 / √(variance + eps)`, accumulated in double precision.
+    /// Mean of a row and `1 / √(variance + eps)`. What is left of the rounded mean in the distances from it is taken off them, so
+    /// that a mean far from 0 costs no digits of the variance.
     pub fn statistics[T: Float](row: &[T], eps: f64) -> [f64; 2] {
         let count = row.len() as f64;
-        let mean = lane_sum!(x in row => x.wide()) / count;
-        let var = lane_sum!(x in row => (x.wide() - mean) * (x.wide() - mean)) / count;
-        [mean, 1.0 / (var + eps).sqrt()]
+        let near = T::of(lane_sum!(x in row => x) / count);
+        let [rest, squares] = lane_sums!(x in row => x - near, (x - near) * (x - near)).map(|sum| sum / count);
+        let var = (squares - rest * rest).max(0.0);
+        [near.wide() + rest, 1.0 / (var + eps).sqrt()]
     }
 }
 
 by_isa! {
     /// `out = (x - mean) scale`, then an affine map of weight and bias where there are any.
     pub fn normalise[T: Float](row: &[T], mean: T, scale: T, weight: Option<&[T]>, bias: Option<&[T]>, out: &mut [T]) {
-        for (o, x) in out.iter_mut().zip(row) {
-            *o = (*x - mean) * scale;
-        }
-        if let Some(weight) = weight {
-            for (o, w) in out.iter_mut().zip(weight) {
-                *o = *o * *w;
-            }
-        }
-        if let Some(bias) = bias {
-            for (o, b) in out.iter_mut().zip(bias) {
-                *o += *b;
-            }
+        match (weight, bias) {
+            (Some(weight), Some(bias)) => each!(x in row, w in weight, b in bias => out, ((x - mean) * scale).mul_add(w, b)),
+            (Some(weight), None) => each!(x in row, w in weight => out, ((x - mean) * scale) * w),
+            (None, Some(bias)) => each!(x in row, b in bias => out, (x - mean).mul_add(scale, b)),
+            (None, None) => each!(x in row => out, (x - mean) * scale),
         }
     }
 }
 
 by_isa! {
-    /// Gradient of a row from `up`, that of the normalised row, which `dx` holds at first.
-    fn gradient[T: Float](row: &[T], mean: T, scale: T, dx: &mut [T]) {
-        let count = row.len() as f64;
-        let s = T::of(lane_sum!(up in dx => up.wide()) / count);
-        let sx = T::of(lane_sum!(up in dx, x in row => (up * ((x - mean) * scale)).wide()) / count);
-        for (o, x) in dx.iter_mut().zip(row) {
-            *o = scale * (*o - s - (*x - mean) * scale * sx);
-        }
+    /// Gradient of a row from `up`, that of the normalised row.
+    fn gradient[T: Float](row: &[T], up: &[T], mean: T, scale: T, dx: &mut [T]) {
+        let sums = lane_sums!(d in up, x in row => d, d * ((x - mean) * scale));
+        let [s, sx] = sums.map(|sum| T::of(sum / row.len() as f64));
+        each!(d in up, x in row => dx, scale * (d - s - (x - mean) * scale * sx));
     }
 }
 
 by_isa! {
-    fn weighted[T: Float](dy: &[T], weight: &[T], out: &mut [T]) {
-        for ((o, d), w) in out.iter_mut().zip(dy).zip(weight) {
-            *o = *d * *w;
-        }
+    /// As [`gradient`], from `dy`, where `up` is `dy` times the weight.
+    fn weighted_gradient[T: Float](row: &[T], dy: &[T], weight: &[T], mean: T, scale: T, dx: &mut [T]) {
+        let sums = lane_sums!(d in dy, x in row, w in weight => d * w, d * w * ((x - mean) * scale));
+        let [s, sx] = sums.map(|sum| T::of(sum / row.len() as f64));
+        each!(d in dy, x in row, w in weight => dx, scale * (d * w - s - (x - mean) * scale * sx));
     }
 }
 
@@ -72,10 +66,9 @@ pub fn backward<T: Float>(
     affine: Option<(&mut [T], &mut [T])>,
 ) {
     match weight {
-        Some(weight) => weighted(dy, weight, dx),
-        None => dx.copy_from_slice(dy),
+        Some(weight) => weighted_gradient(row, dy, weight, mean, scale, dx),
+        None => gradient(row, dy, mean, scale, dx),
     }
-    gradient(row, mean, scale, dx);
     if let Some((weight, bias)) = affine {
         totals(row, dy, mean, scale, weight, bias);
     }

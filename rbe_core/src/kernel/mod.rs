@@ -13,6 +13,7 @@ mod avx512;
 mod by_isa;
 mod dense;
 mod dy_tiles;
+pub(crate) mod each;
 pub mod elementary;
 mod family;
 pub mod gemm;
@@ -32,6 +33,7 @@ mod samples;
 #[cfg(target_arch = "x86_64")]
 mod samples_dx;
 pub mod scalar;
+mod single;
 pub mod softmax;
 pub mod step;
 mod strip;

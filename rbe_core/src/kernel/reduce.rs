@@ -1,6 +1,7 @@
 //! Rows to one number, and back.
 
 use super::by_isa::by_isa;
+use super::each::each;
 use super::elementary::{Elementary, largest};
 use super::lane_sum::{fold, lane_sum};
 use super::softmax::sum_exp;
@@ -32,9 +33,7 @@ pub fn log_sum_exp<T: Elementary>(row: &[T]) -> T {
 by_isa! {
     /// `out = dy e^(x - y)`.
     pub fn shares[T: Elementary](dy: &[T], x: &[T], y: &[T], out: &mut [T]) {
-        for (((o, d), x), y) in out.iter_mut().zip(dy).zip(x).zip(y) {
-            *o = *d * (*x - *y).fast_exp();
-        }
+        each!(d in dy, x in x, y in y => out, d * (x - y).fast_exp());
     }
 }
 
@@ -74,8 +73,6 @@ by_isa! {
 by_isa! {
     /// `out = dy / count` where x equals the extreme, 0 elsewhere.
     pub fn to_extremes[T: Float](dy: &[T], x: &[T], extreme: &[T], count: &[T], out: &mut [T]) {
-        for ((((o, d), x), e), n) in out.iter_mut().zip(dy).zip(x).zip(extreme).zip(count) {
-            *o = if *x == *e { *d / *n } else { T::zero() };
-        }
+        each!(d in dy, x in x, e in extreme, n in count => out, if x == e { d / n } else { T::zero() });
     }
 }

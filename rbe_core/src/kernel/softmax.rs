@@ -1,6 +1,7 @@
 //! Softmax of rows, its logarithm, and their gradients.
 
 use super::by_isa::by_isa;
+use super::each::each;
 use super::elementary::{Elementary, largest};
 use super::lane_sum::lane_sum;
 
@@ -14,9 +15,7 @@ by_isa! {
 by_isa! {
     /// `out = factor · e^(x - shift)`.
     pub fn scaled_exp[T: Elementary](row: &[T], shift: T, factor: T, out: &mut [T]) {
-        for (o, x) in out.iter_mut().zip(row) {
-            *o = factor * (*x - shift).fast_exp();
-        }
+        each!(x in row => out, factor * (x - shift).fast_exp());
     }
 }
 
@@ -36,9 +35,7 @@ by_isa! {
     pub fn log_softmax[T: Elementary](row: &[T], out: &mut [T]) {
         let top = largest(row);
         let log = T::of(sum_exp(row, top).ln());
-        for (o, x) in out.iter_mut().zip(row) {
-            *o = (*x - top) - log;
-        }
+        each!(x in row => out, (x - top) - log);
     }
 }
 
@@ -46,9 +43,7 @@ by_isa! {
     /// Gradient of [`softmax`] from its result `y`.
     pub fn softmax_backward[T: Elementary](y: &[T], dy: &[T], out: &mut [T]) {
         let mean = T::of(lane_sum!(y in y, d in dy => y * d));
-        for ((o, y), d) in out.iter_mut().zip(y).zip(dy) {
-            *o = *y * (*d - mean);
-        }
+        each!(y in y, d in dy => out, y * (d - mean));
     }
 }
 
@@ -56,8 +51,6 @@ by_isa! {
     /// Gradient of [`log_softmax`] from its result `y`.
     pub fn log_softmax_backward[T: Elementary](y: &[T], dy: &[T], out: &mut [T]) {
         let total = T::of(lane_sum!(d in dy => d));
-        for ((o, y), d) in out.iter_mut().zip(y).zip(dy) {
-            *o = *d - y.fast_exp() * total;
-        }
+        each!(y in y, d in dy => out, d - y.fast_exp() * total);
     }
 }

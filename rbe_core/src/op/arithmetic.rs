@@ -11,6 +11,8 @@ use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
 use crate::graph::apply;
 use crate::kernel::by_isa;
+use crate::kernel::each::each;
+use crate::kernel::elementary::Elementary;
 use crate::tensor::RBETensor;
 
 /// The type both operands are converted to: the wider of the two, where an operand without axes does not widen one
@@ -32,11 +34,11 @@ pub trait BinaryFn: Send + Sync + 'static {
     /// Row of the rule table.
     const RULE: &'static Rule;
     /// Value.
-    fn f<T: Float>(a: T, b: T) -> T;
+    fn f<T: Elementary>(a: T, b: T) -> T;
     /// Derivative with respect to the first.
-    fn da<T: Float>(a: T, b: T) -> T;
+    fn da<T: Elementary>(a: T, b: T) -> T;
     /// Derivative with respect to the second.
-    fn db<T: Float>(a: T, b: T) -> T;
+    fn db<T: Elementary>(a: T, b: T) -> T;
     /// Which of the operands the two derivatives read.
     const READ: [[bool; 2]; 2] = [[true; 2]; 2];
     /// Value for integers, where it has one.
@@ -62,30 +64,22 @@ fn name<F: BinaryFn>() -> &'static str {
 }
 
 by_isa! {
-    fn values[F: BinaryFn, T: Float](x: &[T], y: &[T], out: &mut [T]) {
-        for ((o, a), b) in out.iter_mut().zip(x).zip(y) {
-            *o = F::f(*a, *b);
-        }
+    fn values[F: BinaryFn, T: Elementary](x: &[T], y: &[T], out: &mut [T]) {
+        each!(a in x, b in y => out, F::f(a, b));
     }
 }
 
 by_isa! {
-    fn slopes[F: BinaryFn, T: Float](first: bool, dy: &[T], x: &[T], y: &[T], out: &mut [T]) {
-        let n = out.len();
-        let (dy, x, y) = (&dy[..n], &x[..n], &y[..n]);
+    fn slopes[F: BinaryFn, T: Elementary](first: bool, dy: &[T], x: &[T], y: &[T], out: &mut [T]) {
         if first {
-            for i in 0..n {
-                out[i] = dy[i] * F::da(x[i], y[i]);
-            }
+            each!(d in dy, a in x, b in y => out, d * F::da(a, b));
         } else {
-            for i in 0..n {
-                out[i] = dy[i] * F::db(x[i], y[i]);
-            }
+            each!(d in dy, a in x, b in y => out, d * F::db(a, b));
         }
     }
 }
 
-impl<F: BinaryFn, T: Float> ElementwiseOf<T> for Binary<F> {
+impl<F: BinaryFn, T: Elementary> ElementwiseOf<T> for Binary<F> {
     fn value(&self, x: &[&[T]], out: &mut [T]) {
         values::<F, T>(x[0], x[1], out);
     }
@@ -142,11 +136,11 @@ macro_rules! binary {
         impl BinaryFn for $op {
             const RULE: &'static Rule = &table::$rule;
             #[inline(always)]
-            fn f<T: Float>($fa: T, $fb: T) -> T { $f }
+            fn f<T: Elementary>($fa: T, $fb: T) -> T { $f }
             #[inline(always)]
-            fn da<T: Float>($xa: T, $xb: T) -> T { $da }
+            fn da<T: Elementary>($xa: T, $xb: T) -> T { $da }
             #[inline(always)]
-            fn db<T: Float>($ya: T, $yb: T) -> T { $db }
+            fn db<T: Elementary>($ya: T, $yb: T) -> T { $db }
             $(const READ: [[bool; 2]; 2] = $read;)?
             $(fn int(a: i64, b: i64) -> Option<i64> { Some(($int)(a, b)) })?
         }
@@ -181,9 +175,9 @@ binary! {
     /// `a / b`; integers divide to float32.
     Div div DIV: |a, b| a / b, |_a, b| T::one() / b, |a, b| -a / (b * b), read [[false, true], [true, true]];
     /// `a ** b`.
-    Pow pow POW: |a, b| a.powf(b),
-        |a, b| if b == T::zero() { T::zero() } else { b * a.powf(b - T::one()) },
-        |a, b| if a == T::zero() && b >= T::zero() { T::zero() } else { a.powf(b) * a.ln() };
+    Pow pow POW: |a, b| a.fast_pow(b),
+        |a, b| if b == T::zero() { T::zero() } else { b * a.fast_pow(b - T::one()) },
+        |a, b| if a == T::zero() && b >= T::zero() { T::zero() } else { a.fast_pow(b) * a.fast_ln() };
     /// The larger; equal operands share the gradient.
     Maximum maximum MAXIMUM: |a, b| if a.is_nan() || a > b { a } else { b }, |a, b| share(a, b, T::one()), |a, b| share(b, a, T::one()), int std::cmp::max;
     /// The smaller; equal operands share the gradient.
@@ -197,15 +191,10 @@ pub struct Sum {
 
 by_isa! {
     fn sums[T: Float](subtract: bool, x: &[T], y: &[T], out: &mut [T]) {
-        let pairs = out.iter_mut().zip(x).zip(y);
         if subtract {
-            for ((o, a), b) in pairs {
-                *o = *a - *b;
-            }
+            each!(a in x, b in y => out, a - b);
         } else {
-            for ((o, a), b) in pairs {
-                *o = *a + *b;
-            }
+            each!(a in x, b in y => out, a + b);
         }
     }
 }

@@ -11,7 +11,8 @@ use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
 use crate::graph::apply;
 use crate::kernel::by_isa;
-use crate::kernel::elementary::Elementary;
+use crate::kernel::each::each;
+use crate::kernel::elementary::{CIRCLE_END, Elementary};
 use crate::tensor::RBETensor;
 
 /// A function of one number with its derivative.
@@ -22,6 +23,12 @@ pub trait UnaryFn: Send + Sync + 'static {
     fn f<T: Elementary>(&self, x: T) -> T;
     /// Derivative, from the input or, where the rule saves the output, from that.
     fn df<T: Elementary>(&self, saved: T) -> T;
+    /// Where both end, if they do.
+    const REACH: Option<f64> = None;
+    /// Value and derivative from there on.
+    fn beyond<T: Elementary>(x: T) -> (T, T) {
+        (x, T::one())
+    }
 }
 
 /// An element-wise operation of one tensor.
@@ -36,17 +43,28 @@ fn name(rule: &'static Rule) -> &'static str {
 
 by_isa! {
     fn values[F: UnaryFn, T: Elementary](f: &F, x: &[T], out: &mut [T]) {
-        for (o, x) in out.iter_mut().zip(x) {
-            *o = f.f(*x);
-        }
+        each!(v in x => out, f.f(v));
+        far(x, F::REACH, |i, v| out[i] = F::beyond(v).0);
     }
 }
 
 by_isa! {
     fn slopes[F: UnaryFn, T: Elementary](f: &F, dy: &[T], saved: &[T], out: &mut [T]) {
-        for ((o, d), s) in out.iter_mut().zip(dy).zip(saved) {
-            *o = *d * f.df(*s);
-        }
+        each!(d in dy, s in saved => out, d * f.df(s));
+        far(saved, F::REACH, |i, v| out[i] = dy[i] * F::beyond(v).1);
+    }
+}
+
+/// Calls `fix` with the finite numbers of `x` from `reach` on, which are rare, and their places.
+#[inline(always)]
+fn far<T: Elementary>(x: &[T], reach: Option<f64>, mut fix: impl FnMut(usize, T)) {
+    let Some(reach) = reach.map(T::of) else { return };
+    let mut any = false;
+    for v in x {
+        any |= v.abs() >= reach;
+    }
+    if any {
+        x.iter().enumerate().filter(|(_, v)| v.abs() >= reach && v.is_finite()).for_each(|(i, v)| fix(i, *v));
     }
 }
 
@@ -89,7 +107,7 @@ impl<F: UnaryFn> Op for Unary<F> {
 /// are inlined wherever they are called.
 macro_rules! unary {
     ($($(#[$doc:meta])* $op:ident $(($($field:ident: $kind:ty),*))? $method:ident $rule:ident:
-        |$x:ident $(, $p:ident)*| $f:expr, |$s:ident $(, $q:ident)*| $df:expr;)*) => {$(
+        |$x:ident $(, $p:ident)*| $f:expr, |$s:ident $(, $q:ident)*| $df:expr $(, beyond $reach:expr, |$far:ident| $beyond:expr)?;)*) => {$(
         $(#[$doc])*
         pub struct $op { $($(#[doc = "Parameter of the function."] pub $field: $kind),*)? }
         impl UnaryFn for $op {
@@ -104,6 +122,10 @@ macro_rules! unary {
                 unary!(@parameters self T ($($q),*) ($($($field),*)?));
                 $df
             }
+            $(const REACH: Option<f64> = Some($reach);
+            fn beyond<T: Elementary>($far: T) -> (T, T) {
+                $beyond
+            })?
         }
         impl RBETensor {
             $(#[$doc])*
@@ -136,11 +158,11 @@ unary! {
     /// `e^x`.
     Exp exp EXP: |x| x.fast_exp(), |y| y;
     /// `e^x - 1`, accurate near 0.
-    Expm1 expm1 EXPM1: |x| x.exp_m1(), |y| y + T::one();
+    Expm1 expm1 EXPM1: |x| x.fast_exp_m1(), |y| y + T::one();
     /// Natural logarithm.
     Log log LOG: |x| x.fast_ln(), |x| T::one() / x;
     /// `ln(1 + x)`, accurate near 0.
-    Log1p log1p LOG1P: |x| x.ln_1p(), |x| T::one() / (T::one() + x);
+    Log1p log1p LOG1P: |x| x.fast_ln_1p(), |x| T::one() / (T::one() + x);
     /// Square root.
     Sqrt sqrt SQRT: |x| x.sqrt(), |y| T::of(0.5) / y;
     /// `x²`.
@@ -150,9 +172,9 @@ unary! {
     /// `|x|`; the gradient at 0 is 0.
     Abs abs_ ABS: |x| x.abs(), |x| sign(x);
     /// Sine of `x` radians.
-    Sin sin SIN: |x| x.sin(), |x| x.cos();
+    Sin sin SIN: |x| x.fast_sin(), |x| x.fast_cos(), beyond CIRCLE_END, |x| (x.sin(), x.cos());
     /// Cosine of `x` radians.
-    Cos cos COS: |x| x.cos(), |x| -x.sin();
+    Cos cos COS: |x| x.fast_cos(), |x| -x.fast_sin(), beyond CIRCLE_END, |x| (x.cos(), -x.sin());
     /// Hyperbolic tangent.
     Tanh tanh TANH: |x| x.fast_tanh(), |y| T::one() - y * y;
     /// `1 / (1 + e^-x)`.
@@ -162,20 +184,19 @@ unary! {
     /// `x` above 0, `slope · x` below.
     LeakyRelu(slope: f64) leaky_relu LEAKY_RELU: |x, s| if x > T::zero() { x } else { s * x }, |x, s| if x > T::zero() { T::one() } else { s };
     /// `x` above 0, `alpha (e^x - 1)` below.
-    Elu(alpha: f64) elu ELU: |x, a| if x > T::zero() { x } else { a * x.exp_m1() },
-        |x, a| if x > T::zero() { T::one() } else { a * x.exp() };
+    Elu(alpha: f64) elu ELU: |x, a| if x > T::zero() { x } else { a * x.fast_exp_m1() },
+        |x, a| if x > T::zero() { T::one() } else { a * x.fast_exp() };
     /// `x · Φ(x)` with the normal distribution function Φ.
-    Gelu gelu GELU: |x| x * x.fast_normal().0, |x| { let (cdf, pdf) = x.fast_normal(); cdf + x * pdf };
+    Gelu gelu GELU: |x| x * x.normal_cdf(), |x| x.normal_cdf() + x * x.normal_density();
     /// The tanh approximation of `x · Φ(x)`.
     GeluTanh gelu_tanh GELU_TANH: |x| tanh_gelu(x).0, |x| tanh_gelu(x).1;
     /// `x · sigmoid(x)`.
     Silu silu SILU: |x| x * x.fast_logistic(), |x| { let s = x.fast_logistic(); s * (T::one() + x * (T::one() - s)) };
     /// `ln(1 + e^(βx)) / β`, linear where `βx > 20`.
-    Softplus(beta: f64) softplus SOFTPLUS: |x, b| if x * b > T::of(20.0) { x } else { (x * b).exp().ln_1p() / b },
+    Softplus(beta: f64) softplus SOFTPLUS: |x, b| if x * b > T::of(20.0) { x } else { (x * b).fast_exp().fast_ln_1p() / b },
         |x, b| if x * b > T::of(20.0) { T::one() } else { (x * b).fast_logistic() };
     /// `x^p` for one exponent.
-    Powi(exponent: f64) powf POWF: |x, p| if p == T::of(2.0) { x * x } else { x.powf(p) },
-        |x, p| if p == T::zero() { T::zero() } else { p * x.powf(p - T::one()) };
+    Powi(exponent: f64) power_of POWF: |x, p| x.fast_pow(p), |x, p| if p == T::zero() { T::zero() } else { p * x.fast_pow(p - T::one()) };
     /// `x` held between two bounds; the gradient is 1 on and between them.
     Clamp(low: f64, high: f64) clamp_between CLAMP: |x, low, high| if x.is_nan() { x } else { x.max(low).min(high) },
         |x, low, high| if x >= low && x <= high { T::one() } else { T::zero() };
@@ -206,6 +227,19 @@ impl RBETensor {
         match self.dtype() {
             DType::I64 => Ok(RBETensor::from_array(map(self.array("abs")?, i64::wrapping_abs))),
             _ => self.abs_(),
+        }
+    }
+
+    /// `x^p` for one exponent.
+    ///
+    /// # Errors
+    /// `DType` for a packed tensor.
+    pub fn powf(&self, exponent: f64) -> Result<RBETensor> {
+        match exponent {
+            2.0 => self.square(),
+            0.5 => self.sqrt(),
+            -1.0 => self.reciprocal(),
+            _ => self.power_of(exponent),
         }
     }
 

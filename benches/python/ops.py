@@ -63,10 +63,17 @@ def elementwise(n: int) -> list[Operation]:
     return [
         Operation("exp", [x], lambda _, x: x.exp()),
         Operation("log", [positive(n)], lambda _, x: x.log()),
+        Operation("expm1", [x], lambda _, x: x.expm1()),
+        Operation("log1p", [positive(n)], lambda _, x: x.log1p()),
+        Operation("sin", [x], lambda _, x: x.sin()),
+        Operation("cos", [x], lambda _, x: x.cos()),
+        Operation("pow", [positive(n)], lambda _, x: x**1.3),
         Operation("sqrt", [positive(n)], lambda _, x: x.sqrt()),
         Operation("tanh", [x], lambda _, x: x.tanh()),
         Operation("sigmoid", [x], lambda _, x: x.sigmoid()),
         Operation("relu", [x], lambda _, x: x.relu()),
+        Operation("elu", [x], lambda f, x: f.elu(x)),
+        Operation("softplus", [x], lambda f, x: f.softplus(x)),
         Operation("silu", [x], lambda f, x: f.silu(x)),
         Operation("gelu", [x], lambda f, x: f.gelu(x)),
         Operation("gelu tanh", [x], lambda f, x: f.gelu(x, approximate="tanh")),
@@ -110,7 +117,7 @@ def report(threads: int, size: str, operations: list[Operation], seconds: float,
             continue
         others = {} if torch is None else operation.cases(torch)
         for what, case in operation.cases(rbe).items():
-            found = compare(case, {"torch": others[what]} if others else {}, seconds)
+            (found,) = compare({what: case}, {"torch": others[what]} if others else {}, seconds)
             line = f"{threads:>7} {size:>6} {operation.name:<16} {what:<8} {found['rbe_us']:>10.1f}"
             for beside in found["torch"].values():
                 line += f" {beside['us']:>10.1f} {beside['ratio']:6.2f} ({beside['low']:.2f}–{beside['high']:.2f})"

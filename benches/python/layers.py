@@ -79,9 +79,13 @@ def ours(inputs: int, outputs: int, batch: int) -> dict[str, dict[str, Case]]:
     cases = training(layer, rbe.optim.HybridOptimizer(layer.parameters()), x, dy)
     forward, backward = Case(lambda _: frozen(plain)), cases["backward"]
 
-    def read(y: Any) -> None:
-        backward.run(y)
-        layer.weight.grad.hi  # noqa: B018 (reading computes)
+    def read(*names: str) -> Case:
+        def run(y: Any) -> None:
+            backward.run(y)
+            for name in names:  # reading computes
+                getattr(layer.weight.grad, name)
+
+        return Case(run, backward.setup)
 
     def step(**options: Any) -> Case:
         own = rbe.nn.RBELinear(inputs, outputs)
@@ -90,7 +94,11 @@ def ours(inputs: int, outputs: int, batch: int) -> dict[str, dict[str, Case]]:
     steps = {"training step in backward": step(in_backward=True), "training step, exact": step(evidence="exact")}
     return {
         "forward": {"forward": forward},
-        "backward": {"backward": backward, "backward, hi read": Case(read, backward.setup)},
+        "backward": {
+            "backward": backward,  # dx and bias; bits and levels held as factors
+            "backward, levels read": read("levels"),
+            "backward, levels and hi read": read("levels", "hi"),
+        },
         "forward + backward": {"forward + backward": cases["forward + backward"]},
         "training step": {"training step": cases["training step"]} | steps,
     }

@@ -16,13 +16,14 @@ Rows = list[Row]
 Column = tuple[str, Callable[[Row], str]]  # what is measured, and what its cell shows
 COLUMNS = {
     "forward": "forward",
-    "backward": "backward, hi as factors",
-    "backward, hi read": "backward, hi read",
+    "backward": "backward: dx, bias",
+    "backward, levels read": "the levels, too",
+    "backward, levels and hi read": "levels and hi, too",
     "training step": "training step",
     "training step, exact": "the same, exact evidence",
 }
 COMPRESSED = [("forward", path) for path in ("autocast", "bfloat16", "int8")]
-COMPRESSED += [(what, "autocast") for what in ("backward", "backward, hi read", "training step")]
+COMPRESSED += [(what, "autocast") for what in ("backward", "backward, levels read", "training step")]
 
 
 def merged(files: list[Path]) -> tuple[Row, dict[str, Rows]]:

@@ -46,12 +46,10 @@ fn products() -> [(&'static str, u64, Run); 6] {
             b.iter(|| weight_gradient(&[factor(c)], &c.weight, &mut out));
         }),
         ("step", 1, |c, b| {
-            let mut levels = vec![0.0; c.weight.rows() * c.weight.blocks() * 2];
-            level_gradient(&[factor(c)], &c.weight, &mut levels);
             let mut state = State::new(&c.weight, 0);
             let params =
                 StepParams { lr_hi: 0.05, lr_lo: 0.03, betas: (0.9, 0.999), interaction: 0.0, seed: 0, evidence: Precision::default() };
-            b.iter(|| step(&c.weight, &mut state, Evidence { factors: &[factor(c)], folded: None, levels: Some(&levels) }, &params));
+            b.iter(|| step(&c.weight, &mut state, Evidence { factors: &[factor(c)], folded: None }, &params));
         }),
     ]
 }

@@ -83,6 +83,10 @@ impl PackedGradient {
         detach(py, || self.cache.lo()).or_raise().map(RBETensor::from)
     }
 
+    fn _levels(&self, py: Python<'_>) -> PyResult<RBETensor> {
+        detach(py, || self.cache.levels()).or_raise().map(RBETensor::from)
+    }
+
     fn _interaction(&self, py: Python<'_>) -> PyResult<RBETensor> {
         detach(py, || self.cache.interaction()).or_raise().map(RBETensor::from)
     }
@@ -101,6 +105,13 @@ impl PackedGradient {
     #[getter]
     fn lo(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         numpy(py, self._lo(py)?)
+    }
+
+    /// Gradient of the two levels of every block, float32 (rows, blocks, 2): the sums of the weights' gradient over the bits that are
+    /// 0 and 1. `lo` is this, pulled back to the points. `GraphError` if the tensor was changed since, or is an activation.
+    #[getter]
+    fn levels(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        numpy(py, self._levels(py)?)
     }
 
     #[getter]

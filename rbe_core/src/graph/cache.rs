@@ -38,13 +38,24 @@ pub struct GradientCache {
     version: u64,
     factors: Vec<Factor>,
     folded: Option<Box<Array>>, // (rows, blocks, 64) f32: the part of G that is no longer held as factors
-    levels: Option<Array>,      // (rows, blocks, 2) f32: sums of G over the bits that are 0 and 1
 }
 
 impl GradientCache {
-    /// Gradient of one use. `levels` is the gradient of the blocks' two levels where backward computed it already.
-    pub fn new(weight: &PackedTensor, factor: Factor, levels: Option<Array>) -> GradientCache {
-        GradientCache { weight: weight.clone(), version: weight.version(), factors: vec![factor], folded: None, levels }
+    /// Gradient of one use.
+    pub fn new(weight: &PackedTensor, factor: Factor) -> GradientCache {
+        GradientCache { weight: weight.clone(), version: weight.version(), factors: vec![factor], folded: None }
+    }
+
+    /// Gradient whose weight cotangent `G` (rows, cols) f32 is known.
+    pub(crate) fn of_cotangent(weight: &PackedTensor, g: &Array) -> GradientCache {
+        let (cols, width) = (weight.cols(), weight.blocks() * BITS);
+        let folded = Array::build(&[weight.rows(), weight.blocks(), BITS], |out: &mut [f32]| {
+            out.fill(0.0);
+            for (out, g) in out.chunks_exact_mut(width).zip(g.contiguous().read::<f32>().chunks_exact(cols)) {
+                out[..cols].copy_from_slice(g);
+            }
+        });
+        GradientCache { weight: weight.clone(), version: weight.version(), factors: Vec::new(), folded: Some(Box::new(folded)) }
     }
 
     /// The tensor this is the gradient of.
@@ -62,11 +73,6 @@ impl GradientCache {
         self.folded.as_deref()
     }
 
-    /// Gradient of the levels (rows, blocks, 2), where backward computed it.
-    pub fn levels(&self) -> Option<&Array> {
-        self.levels.as_ref()
-    }
-
     fn factor_bytes(&self) -> usize {
         let bytes = |f: &Factor| match f {
             Factor::Product { x, dy } | Factor::Activation { x, dy } => x.nbytes() + dy.nbytes(),
@@ -76,7 +82,7 @@ impl GradientCache {
 
     /// Bytes held.
     pub fn nbytes(&self) -> usize {
-        self.factor_bytes() + [self.folded(), self.levels()].into_iter().flatten().map(Array::nbytes).sum::<usize>()
+        self.factor_bytes() + self.folded().map_or(0, Array::nbytes)
     }
 
     /// Fails if the tensor was changed since its first factor was taken.
@@ -100,11 +106,6 @@ impl GradientCache {
     /// `Graph` if the tensor was changed in between.
     pub fn append(&mut self, other: GradientCache) -> Result<()> {
         self.check_fresh("backward")?;
-        // Of one use alone they would not be the whole: then they are computed from G when wanted.
-        self.levels = match (self.levels.take(), other.levels) {
-            (Some(a), Some(b)) => Some(sum(a, &b)?),
-            _ => None,
-        };
         self.folded = match (self.folded.take(), other.folded) {
             (Some(a), Some(b)) => Some(Box::new(sum(*a, &b)?)),
             (a, b) => a.or(b),
@@ -167,7 +168,6 @@ impl GradientCache {
             version: self.version,
             factors: factors.collect(),
             folded: self.folded().map(|g| Box::new(times(g))),
-            levels: self.levels.as_ref().map(times),
         }
     }
 
@@ -236,31 +236,32 @@ impl GradientCache {
     /// `Graph` if the tensor was changed since.
     pub fn lo(&self) -> Result<Array> {
         self.check_fresh("grad.lo")?;
-        let (lo, scale) = (self.weight.lo(), self.weight.scale());
         if self.is_activation() {
+            let lo = self.weight.lo();
             let total =
                 self.each_activation(|x, dy, features, units| dz(x, dy, features, units, &lo).into_iter().map(f64::from).collect())?;
             return Array::from_slice(&total.into_iter().map(|v| v as f32).collect::<Vec<_>>(), &self.shape([2]));
         }
-        let gv = match &self.levels {
-            Some(gv) => gv.clone(),
-            None => self.level_gradient(),
-        };
-        let gv = gv.read::<f32>();
-        Ok(Array::build(&self.shape([2]), |out: &mut [f32]| {
-            for ((o, z), g) in out.chunks_exact_mut(2).zip(lo.chunks_exact(2)).zip(gv.chunks_exact(2)) {
-                o.copy_from_slice(&pull_back([z[0], z[1]], scale, [g[0], g[1]]));
-            }
-        }))
+        let gv = self.levels()?;
+        kernel::to_points(&self.weight, &mut gv.write::<f32>());
+        Ok(gv)
     }
 
-    /// Gradient of the levels (rows, blocks, 2), for a use whose backward did not compute it.
-    fn level_gradient(&self) -> Array {
+    /// Gradient of the two levels of every block, the sums of `G` over its bits that are 0 and 1: f32 (rows, blocks, 2).
+    ///
+    /// # Errors
+    /// `Graph` if the tensor was changed since, or is an activation, whose blocks have no levels.
+    pub fn levels(&self) -> Result<Array> {
+        const OP: &str = "grad.levels";
+        self.check_fresh(OP)?;
+        if self.is_activation() {
+            return Err(RbeError::graph(OP, "the gradient of two-level weights", "that of an activation"));
+        }
         let gv = self.with_products(|f| Array::build(&self.shape([2]), |gv: &mut [f32]| kernel::level_gradient(f, &self.weight, gv)));
         if let Some(folded) = &self.folded {
             scalar::level_gradient(&folded.read::<f32>(), &self.weight.hi(), &mut gv.write::<f32>());
         }
-        gv
+        Ok(gv)
     }
 
     /// `I_k = ∂Δ_k/∂z = G_k Jᵀ (e_{1-b} - e_b)`: f32 (rows, blocks, 64, 2).

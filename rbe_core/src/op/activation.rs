@@ -127,7 +127,7 @@ impl Op for PackedActivation {
         })?;
         grads.push(if cx.needs(1) {
             let flat = |a: &Array| a.cast(DType::F32).reshape(&[-1, features as isize]);
-            Some(Gradient::Packed(GradientCache::new(w, Factor::Activation { x: flat(&x)?, dy: flat(&dy)? }, None)))
+            Some(Gradient::Packed(GradientCache::new(w, Factor::Activation { x: flat(&x)?, dy: flat(&dy)? })))
         } else {
             None
         });

@@ -8,10 +8,10 @@ use crate::array::{Array, Dims};
 use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
-use crate::graph::{Factor, Gradient, GradientCache, apply};
+use crate::graph::{Gradient, GradientCache, apply};
 use crate::kernel::gemm::{Matrix, gemm};
 use crate::kernel::packed as kernel;
-use crate::packed::{BITS, PackedTensor};
+use crate::packed::PackedTensor;
 use crate::parallel;
 use crate::tensor::{RBETensor, Value};
 
@@ -198,23 +198,6 @@ impl Plan {
     }
 }
 
-/// Gradient of packed filters from the whole cotangent `g` (rows, cols): it is smaller than the factors a convolution
-/// has, one row for every window, and is held as the product of itself and the identity.
-fn packed_gradient(w: &PackedTensor, g: &Array) -> Result<Gradient> {
-    let (rows, cols, blocks) = (w.rows(), w.cols(), w.blocks());
-    let (g, hi) = (g.cast(DType::F32), w.hi());
-    let levels = Array::build(&[rows, blocks, 2], |out: &mut [f32]| {
-        out.fill(0.0);
-        for (i, g) in g.read::<f32>().iter().enumerate() {
-            let (block, bit) = (i / cols * blocks + i % cols / BITS, i % cols % BITS);
-            out[2 * block + (hi[block] >> bit & 1) as usize] += *g;
-        }
-    });
-    let dy = Array::zeros(DType::F32, &[rows, rows]);
-    dy.write::<f32>().iter_mut().step_by(rows + 1).for_each(|v| *v = 1.0);
-    Ok(Gradient::Packed(GradientCache::new(w, Factor::Product { x: g, dy }, Some(levels))))
-}
-
 impl Op for Conv {
     fn rule(&self) -> &Rule {
         &table::CONV
@@ -262,7 +245,11 @@ impl Op for Conv {
             grads.push(match w {
                 _ if !cx.needs(1) => None,
                 Value::Dense(w) => dense(Array::from_slice(&dw, w.shape())?),
-                Value::Packed(w) => Some(packed_gradient(w, &Array::from_slice(&dw, &[w.rows(), w.cols()])?)?),
+                // G is smaller than the factors a convolution has, one row for every window.
+                Value::Packed(w) => {
+                    let g = Array::from_slice(&dw, &[w.rows(), w.cols()])?.cast(DType::F32);
+                    Some(Gradient::Packed(GradientCache::of_cotangent(w, &g)))
+                }
             });
             Ok(())
         })?;

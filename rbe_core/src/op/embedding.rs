@@ -148,7 +148,7 @@ impl PackedEmbedding {
                 }
             }
         }
-        Ok(Gradient::Packed(GradientCache::new(w, Factor::Product { x, dy: which }, None)))
+        Ok(Gradient::Packed(GradientCache::new(w, Factor::Product { x, dy: which })))
     }
 }
 

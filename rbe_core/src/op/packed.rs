@@ -96,24 +96,21 @@ impl Op for PackedLinear {
         }
         let make = |wanted: bool, shape: &[usize]| wanted.then(|| Array::build(shape, |_: &mut [f32]| {}));
         let dx = make(cx.needs(0), cx.shape(0));
-        let gv = make(cx.needs(1), &[rows, w.blocks(), 2]);
         let db = make(cx.needs(2), &[rows]);
         {
             let (x, dy) = (x.read::<f32>(), dy.read::<f32>());
-            let (mut dx, mut gv, mut db) =
-                (dx.as_ref().map(Array::write::<f32>), gv.as_ref().map(Array::write::<f32>), db.as_ref().map(Array::write::<f32>));
-            let wanted = kernel::Grads { dx: dx.as_deref_mut(), levels: gv.as_deref_mut(), bias: db.as_deref_mut() };
+            let (mut dx, mut db) = (dx.as_ref().map(Array::write::<f32>), db.as_ref().map(Array::write::<f32>));
+            // The gradients of bits and levels follow from x and dy, when they are wanted.
+            let wanted = kernel::Grads { dx: dx.as_deref_mut(), levels: None, bias: db.as_deref_mut() };
             kernel::backward(kernel::Factor { x: &x, dy: &dy, batch }, w, wanted);
         }
         let mut grads = Grads::new();
         grads.push(dx.and_then(dense));
-        grads.push(match gv {
-            Some(gv) => Some(Gradient::Packed(GradientCache::new(
-                w,
-                Factor::Product { x: matrix(x, batch, cols)?, dy: matrix(dy, batch, rows)? },
-                Some(gv),
-            ))),
-            None => None,
+        grads.push(if cx.needs(1) {
+            let factor = Factor::Product { x: matrix(x, batch, cols)?, dy: matrix(dy, batch, rows)? };
+            Some(Gradient::Packed(GradientCache::new(w, factor)))
+        } else {
+            None
         });
         if cx.arity() > 2 {
             grads.push(db.and_then(dense));
@@ -135,7 +132,7 @@ impl PackedLinear {
         });
         grads.push(if cx.needs(1) {
             let (x, dy) = (matrix(x, batch, cols)?, matrix(plain(dy, DType::F32), batch, rows)?);
-            Some(Gradient::Packed(GradientCache::new(w, Factor::Product { x, dy }, None)))
+            Some(Gradient::Packed(GradientCache::new(w, Factor::Product { x, dy })))
         } else {
             None
         });

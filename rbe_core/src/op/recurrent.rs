@@ -207,11 +207,9 @@ impl Recurrent {
             _ if !cx.needs(1) => None,
             Value::Dense(_) => dense(matmul(&flat_a.transpose(0, 1)?, &flat_h)?),
             // One factor for all time steps: the optimiser and a reader form G in one product.
-            Value::Packed(w) => Some(Gradient::Packed(GradientCache::new(
-                w,
-                Factor::Product { x: flat_h.cast(DType::F32), dy: flat_a.cast(DType::F32) },
-                None,
-            ))),
+            Value::Packed(w) => {
+                Some(Gradient::Packed(GradientCache::new(w, Factor::Product { x: flat_h.cast(DType::F32), dy: flat_a.cast(DType::F32) })))
+            }
         };
         let mut grads: Grads = [dense(dx), dw, dense(Array::from_slice(&dh, &[n, h])?)].into_iter().collect();
         if lstm {

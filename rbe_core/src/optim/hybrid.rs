@@ -359,9 +359,9 @@ impl Inner {
                         .each_activation(|x, dy, features, units| dz(x, dy, features, units, &lo).into_iter().map(f64::from).collect())?;
                     step_activation(w, state, &delta, &g, &params)
                 } else {
-                    let (folded, levels) = (cache.folded().map(Array::read::<f32>), cache.levels().map(Array::read::<f32>));
+                    let folded = cache.folded().map(Array::read::<f32>);
                     cache.with_products(|factors| {
-                        let g = Evidence { factors, folded: folded.as_deref(), levels: levels.as_deref() };
+                        let g = Evidence { factors, folded: folded.as_deref() };
                         step(w, state, g, &params)
                     })
                 };

@@ -15,6 +15,8 @@ use crate::kernel::samples_dx;
 use crate::kernel::view::{Shared, View};
 use crate::packed::{BITS, TILE_ROWS, Tile};
 
+/// Pairs of row tiles for which u is made before it is used: what is stored reaches the cache when the products before it are done.
+const AHEAD: usize = 2;
 /// Columns of a tile register.
 const WIDTH: usize = 16;
 
@@ -93,7 +95,7 @@ impl Rows {
 unsafe fn chunk(s: Avx512, _: &Tiles, rows: &[Rows], dy: DyTiles<'_>, c: usize, w: &View<'_>, j: usize, dx: Shared<'_, f32>) {
     #[repr(C, align(64))]
     struct Aligned<T>(T);
-    let mut u = Aligned([[[[0u32; 16]; SAMPLES]; PARTS]; 2]); // (turn, part, sample, pair of rows)
+    let mut u = Aligned([[[[0u32; 16]; SAMPLES]; PARTS]; AHEAD + 1]); // (turn, part, sample, pair of rows)
     let mut base = [[0.0f32; TILE_ROWS]; SAMPLES]; // sums of dy v0, still in lanes
     let samples = dy.samples(c);
     // SAFETY: tiles are configured, as the argument shows.
@@ -103,31 +105,41 @@ unsafe fn chunk(s: Avx512, _: &Tiles, rows: &[Rows], dy: DyTiles<'_>, c: usize, 
         zero!("2");
         zero!("3");
     }
-    // Sixteen columns of sums.
-    macro_rules! columns {
-        ($sums:literal, $bits:expr) => {
-            load!("7", $bits, LINE);
-            product!("tdpbf16ps", $sums, "4", "7");
-            product!("tdpbf16ps", $sums, "5", "7");
-            product!("tdpbf16ps", $sums, "6", "7");
-        };
+    let upstream = |p: usize| Upstream::of(s, rows, dy, c, p, w);
+    for (p, u) in u.0.iter_mut().enumerate().take(rows.len().min(AHEAD)) {
+        let first = upstream(p);
+        (0..SAMPLES).for_each(|i| first.set(u, &mut base, i));
     }
-    upstream(s, &mut u.0[0], &mut base, &rows[0], dy, c, 0, w);
     for (p, this) in rows.iter().enumerate() {
-        // The next u before the products of this one: a tile is loaded only when what was stored has reached the cache.
-        if let Some(next) = rows.get(p + 1) {
-            upstream(s, &mut u.0[(p + 1) % 2], &mut base, next, dy, c, p + 1, w);
+        // The last have no next: one is set once more, and adds nothing.
+        let mut next = upstream((p + AHEAD).min(rows.len() - 1));
+        if p + AHEAD >= rows.len() {
+            next.v0 = [_mm512_setzero_ps(); 2];
+        }
+        let [now, later] = u.0.get_disjoint_mut([p % (AHEAD + 1), (p + AHEAD) % (AHEAD + 1)]).unwrap();
+        // Sixteen columns of sums, and between the products a quarter of the next u.
+        macro_rules! columns {
+            ($sums:literal, $bits:expr, $from:literal) => {
+                load!("7", $bits, LINE);
+                product!("tdpbf16ps", $sums, "4", "7");
+                next.set(later, &mut base, $from);
+                product!("tdpbf16ps", $sums, "5", "7");
+                next.set(later, &mut base, $from + 1);
+                product!("tdpbf16ps", $sums, "6", "7");
+                next.set(later, &mut base, $from + 2);
+                next.set(later, &mut base, $from + 3);
+            };
         }
         // SAFETY: as above; every tile is sixteen lines of 64 bytes.
         unsafe {
-            let [a, b, c] = &u.0[p % 2];
+            let [a, b, c] = now;
             load!("4", a.as_ptr(), LINE);
             load!("5", b.as_ptr(), LINE);
             load!("6", c.as_ptr(), LINE);
-            columns!("0", this.bits[0].as_ptr());
-            columns!("1", this.bits[1].as_ptr());
-            columns!("2", this.bits[2].as_ptr());
-            columns!("3", this.bits[3].as_ptr());
+            columns!("0", this.bits[0].as_ptr(), 0);
+            columns!("1", this.bits[1].as_ptr(), 4);
+            columns!("2", this.bits[2].as_ptr(), 8);
+            columns!("3", this.bits[3].as_ptr(), 12);
         }
     }
     let mut sums = Aligned([[0.0f32; BITS]; SAMPLES]);
@@ -148,30 +160,38 @@ unsafe fn chunk(s: Avx512, _: &Tiles, rows: &[Rows], dy: DyTiles<'_>, c: usize, 
     }
 }
 
-/// The parts of `u` for pair `p` of row tiles, whose `dy v0` is added to `base`.
-#[inline]
-#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
-#[allow(clippy::too_many_arguments)] // the operands and their parts
-fn upstream(
+/// What `u` is made of for a pair of row tiles.
+struct Upstream<'a> {
     s: Avx512,
-    u: &mut [[[u32; 16]; SAMPLES]; PARTS],
-    base: &mut [[f32; TILE_ROWS]; SAMPLES],
-    rows: &Rows,
-    dy: DyTiles<'_>,
-    c: usize,
-    p: usize,
-    w: &View<'_>,
-) {
-    let both = 2 * p + 1 < w.row_tiles();
-    let (a, b) = (dy.rows(c, 2 * p), dy.rows(c, 2 * p + usize::from(both)));
-    let levels = |t: usize| (s.load(&rows.levels[t].v0), s.load(&rows.levels[t].gap));
-    // Without a second tile the first stands in for it, times nothing.
-    let none = (_mm512_setzero_ps(), _mm512_setzero_ps());
-    let ((v0, gap), (second_v0, second_gap)) = (levels(0), if both { levels(1) } else { none });
-    for (i, ((a, b), base)) in a.iter().zip(b).zip(base).enumerate() {
+    dy: [&'a [[f32; TILE_ROWS]]; 2], // samples of either row tile
+    v0: [__m512; 2],
+    gap: [__m512; 2],
+}
+
+impl<'a> Upstream<'a> {
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
+    fn of(s: Avx512, rows: &[Rows], dy: DyTiles<'a>, c: usize, p: usize, w: &View<'_>) -> Upstream<'a> {
+        let levels = &rows[p].levels;
+        let (mut v0, mut gap) = (levels.each_ref().map(|l| s.load(&l.v0)), levels.each_ref().map(|l| s.load(&l.gap)));
+        let both = 2 * p + 1 < w.row_tiles();
+        if !both {
+            // The first stands in for the second, times nothing.
+            (v0[1], gap[1]) = (_mm512_setzero_ps(), _mm512_setzero_ps());
+        }
+        Upstream { s, dy: [dy.rows(c, 2 * p), dy.rows(c, 2 * p + usize::from(both))], v0, gap }
+    }
+
+    /// Sets the parts of `u` of sample `i` if there is one, and adds its `dy v0` to `base`.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
+    fn set(&self, u: &mut [[[u32; 16]; SAMPLES]; PARTS], base: &mut [[f32; TILE_ROWS]; SAMPLES], i: usize) {
+        let s = self.s;
+        let (Some(a), Some(b)) = (self.dy[0].get(i), self.dy[1].get(i)) else { return };
         let (a, b) = (s.load(a), s.load(b));
-        s.store(base, s.mul_add(a, v0, s.mul_add(b, second_v0, s.load(base))));
-        for (part, words) in u.iter_mut().zip(split(s.mul(a, gap), s.mul(b, second_gap))) {
+        let sum = s.mul_add(a, self.v0[0], s.mul_add(b, self.v0[1], s.load(&base[i])));
+        s.store(&mut base[i], sum);
+        for (part, words) in u.iter_mut().zip(split(s.mul(a, self.gap[0]), s.mul(b, self.gap[1]))) {
             // SAFETY: sixteen words.
             unsafe { _mm512_storeu_si512(part[i].as_mut_ptr().cast(), words) };
         }

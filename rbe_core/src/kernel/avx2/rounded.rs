@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use crate::kernel::step::rounded::{self, CHUNK_ROWS, Quad, Words};
+use crate::kernel::step::rounded::{self, CHUNK_ROWS, Quad, WORDS, Words};
 
 /// See [`rounded::quad`].
 ///
@@ -40,7 +40,7 @@ pub(in crate::kernel) unsafe fn scaled(g: &mut [f32], excess: i32, columns: &[f3
     rounded::scaled(g, excess, columns, row);
 }
 
-/// Sums of a chunk's rows, (rows, width): four rows of sixteen columns in registers.
+/// See [`rounded::Words`]: sums (rows of the chunk, columns), four rows of sixteen columns in registers.
 ///
 /// # Safety
 /// AVX2 with FMA must be available.
@@ -48,18 +48,19 @@ pub(in crate::kernel) unsafe fn scaled(g: &mut [f32], excess: i32, columns: &[f3
 pub(in crate::kernel) unsafe fn sums(w: &Words<'_>, out: &mut [i32]) {
     const ROWS: usize = 4;
     let (sign, ones) = (_mm256_set1_epi8(-128), _mm256_set1_epi16(1));
-    assert!(w.width.is_multiple_of(16) && out.len() == CHUNK_ROWS * w.width, "sums: lengths");
-    for k in (0..w.width).step_by(16) {
+    assert!(w.fit(out), "sums: lengths");
+    let width = w.columns.len();
+    for k in (0..width).step_by(16) {
         for r in (0..CHUNK_ROWS).step_by(ROWS) {
             // Below, the offset is taken off `x`: the excess is added at the start instead.
-            let mut sums: [[__m256i; 2]; ROWS] = std::array::from_fn(|i| [_mm256_set1_epi32(w.excess[w.first + r + i]); 2]);
-            for (x, dy) in w.x.chunks_exact(w.width).zip(w.dy.chunks_exact(w.rows)).take(w.used) {
+            let mut sums: [[__m256i; 2]; ROWS] = std::array::from_fn(|i| [_mm256_set1_epi32(w.excess[r + i]); 2]);
+            for (x, dy) in w.lines() {
                 // SAFETY: sixteen words from k on, inside the line.
                 let x = unsafe { [0, 8].map(|at| _mm256_loadu_si256(x[k..k + 16].as_ptr().add(at).cast())) };
                 let x = x.map(|x| _mm256_xor_si256(x, sign));
                 let size = x.map(|x| _mm256_abs_epi8(x));
-                for (sums, dy) in sums.iter_mut().zip(&dy[w.first + r..w.first + r + ROWS]) {
-                    let dy = _mm256_set1_epi32(dy.cast_signed());
+                for (i, sums) in sums.iter_mut().enumerate() {
+                    let dy = _mm256_set1_epi32(dy[(r + i) * WORDS].cast_signed());
                     for i in 0..2 {
                         let pairs = _mm256_maddubs_epi16(size[i], _mm256_sign_epi8(dy, x[i]));
                         sums[i] = _mm256_add_epi32(sums[i], _mm256_madd_epi16(pairs, ones));
@@ -67,7 +68,7 @@ pub(in crate::kernel) unsafe fn sums(w: &Words<'_>, out: &mut [i32]) {
                 }
             }
             for (i, sums) in sums.iter().enumerate() {
-                let out = &mut out[(r + i) * w.width + k..][..16];
+                let out = &mut out[(r + i) * width + k..][..16];
                 // SAFETY: sixteen numbers.
                 unsafe {
                     _mm256_storeu_si256(out.as_mut_ptr().cast(), sums[0]);

@@ -12,10 +12,10 @@ use crate::packed::BITS;
 /// AVX2 with FMA must be available.
 #[target_feature(enable = "avx2,fma,bmi2")]
 pub(in super::super) unsafe fn charge_row(row: charge::Row<'_>) -> u32 {
-    let charge::Row { g, hi, rate, col_scale, charges, squares, square, block, stream } = row;
+    let charge::Row { g, hi, rate, col_scale, charges, squares, square, levels, lane, block, stream } = row;
     let width = hi.len() * BITS;
     assert!(
-        rate.len() == hi.len() && g.len() == width && col_scale.len() == width && charges.len() == width && squares.len() == width,
+        [rate.len(), levels.len()] == [hi.len(); 2] && [g.len(), col_scale.len(), charges.len(), squares.len()] == [width; 4],
         "charges: lengths"
     );
     // Packing 32 numbers to bytes leaves their fours in the first order; the second brings them back.
@@ -24,10 +24,11 @@ pub(in super::super) unsafe fn charge_row(row: charge::Row<'_>) -> u32 {
     let (minus, most) = (_mm256_set1_ps(-0.0), _mm256_set1_ps(charge::MOST));
     let hysteresis = _mm256_set1_epi8(charge::HYSTERESIS as i8);
     let (mut total, mut flips) = ([_mm256_setzero_ps(); 4], 0);
-    for (j, hi) in hi.iter_mut().enumerate() {
+    for (j, (hi, levels)) in hi.iter_mut().zip(levels).enumerate() {
         let random = words(block + j, stream);
         let rate = _mm256_set1_ps(rate[j]);
         let mut flipped = 0u64;
+        let (mut clear, mut set) = (_mm256_setzero_ps(), _mm256_setzero_ps());
         for half in 0..2 {
             let at = j * BITS + half * 32;
             let mut parts = [_mm256_setzero_si256(); 4];
@@ -41,7 +42,10 @@ pub(in super::super) unsafe fn charge_row(row: charge::Row<'_>) -> u32 {
                 let evidence = _mm256_mul_ps(_mm256_mul_ps(rate, g), scale);
                 // A set bit turns the evidence around.
                 let bits = _mm256_set1_epi32((*hi >> (half * 32 + q * 8)) as i32);
-                let sign = _mm256_and_ps(_mm256_castsi256_ps(_mm256_sllv_epi32(bits, to_sign)), minus);
+                let bits = _mm256_castsi256_ps(_mm256_sllv_epi32(bits, to_sign));
+                let sign = _mm256_and_ps(bits, minus);
+                clear = _mm256_add_ps(clear, _mm256_blendv_ps(g, _mm256_setzero_ps(), bits));
+                set = _mm256_add_ps(set, _mm256_blendv_ps(_mm256_setzero_ps(), g, bits));
                 // Numbers too low for 32 bits become the lowest.
                 parts[q] = _mm256_cvtps_epi32(_mm256_min_ps(_mm256_xor_ps(evidence, sign), most));
                 total[q] = _mm256_fmadd_ps(g, g, total[q]);
@@ -66,13 +70,21 @@ pub(in super::super) unsafe fn charge_row(row: charge::Row<'_>) -> u32 {
         }
         flips += flipped.count_ones();
         *hi ^= flipped;
+        [levels[0][lane], levels[1][lane]] = sums(clear, set);
     }
-    let mut lanes = [0.0f32; 8];
     let total = _mm256_add_ps(_mm256_add_ps(total[0], total[1]), _mm256_add_ps(total[2], total[3]));
-    // SAFETY: eight numbers.
-    unsafe { _mm256_storeu_ps(lanes.as_mut_ptr(), total) };
-    *square = lanes.iter().sum();
+    *square += sums(total, total)[0];
     flips
+}
+
+/// Sums of the lanes of both.
+#[inline]
+#[target_feature(enable = "avx2,fma,bmi2")]
+fn sums(a: __m256, b: __m256) -> [f32; 2] {
+    let pairs = _mm256_add_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+    let pairs = _mm_add_ps(_mm256_castps256_ps128(pairs), _mm256_extractf128_ps::<1>(pairs));
+    let pair = _mm_add_ps(pairs, _mm_movehl_ps(pairs, pairs));
+    [_mm_cvtss_f32(pair), _mm_cvtss_f32(_mm_movehdup_ps(pair))]
 }
 
 /// See [`of_points::points`].

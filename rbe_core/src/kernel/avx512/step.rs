@@ -16,10 +16,10 @@ use crate::packed::BITS;
 /// AVX-512 must be available.
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
 pub(in super::super) unsafe fn charge_row(row: charge::Row<'_>) -> u32 {
-    let charge::Row { g, hi, rate, col_scale, charges, squares, square, block, stream } = row;
+    let charge::Row { g, hi, rate, col_scale, charges, squares, square, levels, lane, block, stream } = row;
     let width = hi.len() * BITS;
     assert!(
-        rate.len() == hi.len() && g.len() == width && col_scale.len() == width && charges.len() == width && squares.len() == width,
+        [rate.len(), levels.len()] == [hi.len(); 2] && [g.len(), col_scale.len(), charges.len(), squares.len()] == [width; 4],
         "charges: lengths"
     );
     let lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
@@ -28,11 +28,12 @@ pub(in super::super) unsafe fn charge_row(row: charge::Row<'_>) -> u32 {
     let (minus, most) = (_mm512_set1_ps(-0.0), _mm512_set1_ps(charge::MOST));
     let hysteresis = _mm512_set1_epi8(charge::HYSTERESIS as i8);
     let (mut total, mut flips) = ([_mm512_setzero_ps(); 4], 0);
-    for (j, hi) in hi.iter_mut().enumerate() {
+    for (j, (hi, levels)) in hi.iter_mut().zip(levels).enumerate() {
         let counter = (((block + j) * 16) as u32).wrapping_add(stream);
         let random = hash(_mm512_add_epi32(_mm512_set1_epi32(counter.cast_signed()), lanes));
         let rate = _mm512_set1_ps(rate[j]);
         let mut parts = [_mm512_setzero_si512(); 4];
+        let (mut all, mut set) = (_mm512_setzero_ps(), _mm512_setzero_ps());
         for q in 0..4 {
             let at = j * BITS + q * 16;
             // SAFETY: `at + 16 <= width`, the length of all three slices.
@@ -42,7 +43,10 @@ pub(in super::super) unsafe fn charge_row(row: charge::Row<'_>) -> u32 {
             };
             let evidence = _mm512_mul_ps(_mm512_mul_ps(rate, g), scale);
             // A set bit turns the evidence around.
-            let evidence = _mm512_mask_xor_ps(evidence, (*hi >> (16 * q)) as u16, evidence, minus);
+            let bits = (*hi >> (16 * q)) as u16;
+            let evidence = _mm512_mask_xor_ps(evidence, bits, evidence, minus);
+            all = _mm512_add_ps(all, g);
+            set = _mm512_mask_add_ps(set, bits, set, g);
             // Numbers too low for 32 bits become the lowest.
             parts[q] = _mm512_cvtps_epi32(_mm512_min_ps(evidence, most));
             total[q] = _mm512_fmadd_ps(g, g, total[q]);
@@ -51,6 +55,8 @@ pub(in super::super) unsafe fn charge_row(row: charge::Row<'_>) -> u32 {
         }
         // SAFETY: `j * BITS + BITS <= width`, the length of the charges.
         let at = unsafe { charges.as_mut_ptr().add(j * BITS) };
+        // Pieces of rows come in an order that processors do not foresee.
+        _mm_prefetch::<_MM_HINT_T0>(at.wrapping_add(2 * BITS).cast());
         // SAFETY: as above.
         let now = _mm512_permutexvar_epi32(fours, unsafe { _mm512_loadu_si512(at.cast()) });
         let random = _mm512_permutexvar_epi32(fours, random);
@@ -65,10 +71,22 @@ pub(in super::super) unsafe fn charge_row(row: charge::Row<'_>) -> u32 {
         unsafe { _mm512_storeu_si512(at.cast(), _mm512_mask_subs_epi8(moved, flipped, hysteresis, moved)) };
         flips += flipped.count_ones();
         *hi ^= flipped;
+        [levels[0][lane], levels[1][lane]] = sums(_mm512_sub_ps(all, set), set);
     }
     let total = _mm512_add_ps(_mm512_add_ps(total[0], total[1]), _mm512_add_ps(total[2], total[3]));
-    *square = _mm512_reduce_add_ps(total);
+    *square += _mm512_reduce_add_ps(total);
     flips
+}
+
+/// Sums of the lanes of both.
+#[inline]
+#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
+fn sums(a: __m512, b: __m512) -> [f32; 2] {
+    let pairs = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+    let pairs = _mm256_add_ps(_mm512_castps512_ps256(pairs), _mm512_extractf32x8_ps::<1>(pairs));
+    let pairs = _mm_add_ps(_mm256_castps256_ps128(pairs), _mm256_extractf128_ps::<1>(pairs));
+    let pair = _mm_add_ps(pairs, _mm_movehl_ps(pairs, pairs));
+    [_mm_cvtss_f32(pair), _mm_cvtss_f32(_mm_movehdup_ps(pair))]
 }
 
 /// Sixteen of the hashes of a step's random numbers (`noise::hash`), whose seed has been added.

@@ -30,6 +30,7 @@ pub fn step_activation(w: &PackedTensor, state: &mut State, delta: &[f64], g: &[
     let (row_scale, col_scale) = inverse_roots(&state.row_moment.read::<f32>(), &state.col_moment.read::<f32>(), 1.0 - BETA_G.powi(t));
     let (mut tiles, mut charges) = (w.tiles_mut(), state.charges.write::<u8>());
     let (mut m, mut v) = (state.m.write::<f32>(), state.v.write::<f32>());
+    let of_tiles = (m.as_chunks_mut().0.as_chunks_mut().0, v.as_chunks_mut().0);
     let mut flips = 0;
     for n in 0..rows {
         let (tile, lane) = (&mut tiles[n / TILE_ROWS], n % TILE_ROWS);
@@ -50,7 +51,8 @@ pub fn step_activation(w: &PackedTensor, state: &mut State, delta: &[f64], g: &[
         flips += u64::from(flipped.count_ones());
         tile.set_hi(lane, hi ^ flipped);
         let z = [tile.z0[lane], tile.z1[lane]];
-        let next = point(z, [g[2 * n] as f32, g[2 * n + 1] as f32], &mut m[2 * n..2 * n + 2], &mut v[n], p, corrections);
+        let moments = (&mut of_tiles.0[n / TILE_ROWS], &mut of_tiles.1[n / TILE_ROWS], lane);
+        let next = point(z, [g[2 * n] as f32, g[2 * n + 1] as f32], moments, p, corrections);
         // θ needs a direction: stay away from the origin, on the side the step went to.
         let r = f64::from(next[0].hypot(next[1]));
         let next = match r {

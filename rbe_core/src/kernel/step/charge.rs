@@ -1,5 +1,7 @@
 //! Charges of bits: what evidence does to one, and what a kernel needs for a row of them.
 
+use crate::packed::TILE_ROWS;
+
 /// Parts of a unit of charge in which evidence is counted: a random byte decides what becomes of them.
 pub(in super::super) const PARTS: f32 = 256.0;
 /// Evidence that empties or fills any charge, in parts.
@@ -27,7 +29,10 @@ pub(in super::super) fn discharge(charge: u8, evidence: f32, byte: u8) -> (u8, b
     (next as u8, moved < 0)
 }
 
-/// One row of weights with what its charges need.
+/// Gradients of the two levels of a tile's rows.
+pub(in super::super) type Levels = [[f32; TILE_ROWS]; 2];
+
+/// Some blocks of one row of weights with what their charges need.
 pub(in super::super) struct Row<'a> {
     /// Weight cotangents (blocks * 64), 0 at unused bits.
     pub g: &'a [f32],
@@ -41,9 +46,13 @@ pub(in super::super) struct Row<'a> {
     pub charges: &'a mut [u8],
     /// Sums of G² over the rows of a strip (blocks * 64), added to.
     pub squares: &'a mut [f32],
-    /// Receives the sum of G² over the row.
+    /// Sum of G² over the row, added to.
     pub square: &'a mut f32,
-    /// Number of the row's first block.
+    /// Receives the sums of G over the bits that are 0 and 1 (blocks), before any flips.
+    pub levels: &'a mut [Levels],
+    /// Place of the row in them.
+    pub lane: usize,
+    /// Number of the first block.
     pub block: usize,
     /// Seed of this step's random numbers.
     pub stream: u32,

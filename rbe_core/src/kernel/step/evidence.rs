@@ -1,12 +1,13 @@
 //! The weight cotangent of a step, strip by strip or row by row: it is never stored as a whole.
 
+use std::ops::Range;
+
 use super::rounded::{CHUNK_ROWS, MOST_SAMPLES, Rounded};
 use crate::error::{RbeError, Result};
 use crate::kernel::dense::strip_gradient;
 use crate::kernel::isa::Isa;
-use crate::kernel::packed::{Factor, level_gradient};
-use crate::kernel::scalar;
-use crate::kernel::strip::{STRIP_ROWS, rows_of};
+use crate::kernel::packed::Factor;
+use crate::kernel::strip::{STRIP_ROWS, rows_of, scratch};
 use crate::packed::{BITS, PackedTensor};
 
 /// Samples up to which a row of `G` is summed where it is used, in the first-level cache. Above, the dense product of a
@@ -14,6 +15,9 @@ use crate::packed::{BITS, PackedTensor};
 const FEW_SAMPLES: usize = 8;
 /// As [`FEW_SAMPLES`] where the alternative are whole numbers.
 const FEW_ROUNDED: usize = 2;
+
+/// Blocks of a piece of whole numbers: with 64 samples of `x` they stay in the first-level cache.
+const PIECE_BLOCKS: usize = 4;
 
 /// In which numbers the evidence for the charges is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,8 +50,6 @@ pub struct Evidence<'a> {
     pub factors: &'a [Factor<'a>],
     /// (rows, blocks, 64): uses that are no longer held as factors.
     pub folded: Option<&'a [f32]>,
-    /// Gradient of the levels (rows, blocks, 2), where backward computed it already.
-    pub levels: Option<&'a [f32]>,
 }
 
 impl Evidence<'_> {
@@ -55,21 +57,11 @@ impl Evidence<'_> {
         let (rows, cols, blocks) = (w.rows(), w.cols(), w.blocks());
         let factors = self.factors.iter().all(|f| f.x.len() == f.batch * cols && f.dy.len() == f.batch * rows);
         let folded = self.folded.is_none_or(|g| g.len() == rows * blocks * BITS);
-        assert!(factors && folded && self.levels.is_none_or(|l| l.len() == rows * blocks * 2), "packed step: lengths");
+        assert!(factors && folded, "packed step: lengths");
     }
 
     fn samples(&self) -> usize {
         self.factors.iter().map(|f| f.batch).sum()
-    }
-
-    /// Gradient of the levels (rows, blocks, 2), from `G` in single precision.
-    fn level_gradient(&self, w: &PackedTensor) -> Vec<f32> {
-        let mut out = vec![0.0; w.rows() * w.blocks() * 2];
-        level_gradient(self.factors, w, &mut out);
-        if let Some(folded) = self.folded {
-            scalar::level_gradient(folded, &w.hi(), &mut out);
-        }
-        out
     }
 }
 
@@ -78,60 +70,62 @@ pub(super) struct Source<'a> {
     pub evidence: Evidence<'a>,
     isa: Isa,
     rounded: Option<Rounded>,
-    own: Option<Vec<f32>>, // gradient of the levels, which is not taken from rounded numbers
+}
+
+/// How much of `G` is formed at once.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Piece {
+    /// One row, by [`accumulate_row`].
+    Row,
+    /// Some blocks of a chunk of rows, in the first-level cache.
+    Blocks(usize),
+    /// All blocks of a strip.
+    Strip,
 }
 
 impl<'a> Source<'a> {
     pub(super) fn new(isa: Isa, evidence: Evidence<'a>, w: &PackedTensor, precision: Precision, stream: u32) -> Source<'a> {
-        let samples = evidence.samples();
-        let rounded = (precision == Precision::Int8 && (FEW_ROUNDED + 1..=MOST_SAMPLES).contains(&samples))
+        let rounded = (precision == Precision::Int8 && (FEW_ROUNDED + 1..=MOST_SAMPLES).contains(&evidence.samples()))
             .then(|| Rounded::new(isa, evidence.factors, w, stream));
-        let own = (rounded.is_some() && evidence.levels.is_none()).then(|| evidence.level_gradient(w));
-        Source { evidence, isa, rounded, own }
+        Source { evidence, isa, rounded }
     }
 
-    /// Gradient of the levels (rows, blocks, 2) where it is known; else it follows from `G`.
-    pub(super) fn levels(&self) -> Option<&[f32]> {
-        self.evidence.levels.or(self.own.as_deref())
-    }
-
-    /// Rows that [`Source::rows`] gives at once; 1 where [`accumulate_row`] is to be used instead.
-    pub(super) fn chunk(&self) -> usize {
+    pub(super) fn piece(&self) -> Piece {
         match self.rounded {
-            Some(_) => CHUNK_ROWS,
-            None if self.evidence.folded.is_none() && self.evidence.samples() <= FEW_SAMPLES => 1,
-            None => STRIP_ROWS,
+            Some(_) => Piece::Blocks(PIECE_BLOCKS),
+            None if self.evidence.folded.is_none() && self.evidence.samples() <= FEW_SAMPLES => Piece::Row,
+            None => Piece::Strip,
         }
     }
 
-    /// Chunk `c` of `G` (rows of a chunk, blocks * 64), 0 at unused bits; rows beyond the tensor's have any value.
-    pub(super) fn rows(&self, w: &PackedTensor, c: usize, g: &mut [f32]) {
-        let width = w.blocks() * BITS;
-        let first = match &self.rounded {
-            Some(rounded) => {
-                rounded.rows(self.isa, c * CHUNK_ROWS, g);
-                c * CHUNK_ROWS
-            }
+    /// Rows from `first` on, a chunk of them where numbers are rounded, else those of a strip, and the given blocks, all of them where
+    /// numbers are not rounded, of `G (rows, blocks, 64)`: 0 at unused bits. Rows beyond the tensor's have any value.
+    pub(super) fn fill(&self, w: &PackedTensor, first: usize, blocks: Range<usize>, g: &mut [f32]) {
+        let (width, here) = (w.blocks() * BITS, blocks.len() * BITS);
+        match &self.rounded {
+            Some(rounded) => rounded.fill(self.isa, first, blocks.start * BITS..blocks.end * BITS, g),
             None => {
-                strip_gradient(self.evidence.factors, w, c, &mut g[..rows_of(w, c) * width]);
-                c * STRIP_ROWS
+                let strip = first / STRIP_ROWS;
+                strip_gradient(self.evidence.factors, w, strip, &mut g[..rows_of(w, strip) * width]);
             }
-        };
+        }
         if let Some(folded) = self.evidence.folded {
-            g.iter_mut().zip(&folded[first * width..]).for_each(|(g, f)| *g += f);
+            for (g, row) in g.chunks_exact_mut(here).zip(folded[first * width..].chunks_exact(width)) {
+                g.iter_mut().zip(&row[blocks.start * BITS..]).for_each(|(g, f)| *g += f);
+            }
         }
     }
 
     /// Strip `s` of `G` (rows of the strip, blocks * 64), 0 at unused bits.
     pub(super) fn strip(&self, w: &PackedTensor, s: usize, g: &mut [f32]) {
-        let chunk = self.chunk().clamp(CHUNK_ROWS, STRIP_ROWS) * w.blocks() * BITS;
         if self.rounded.is_none() {
-            return self.rows(w, s, g);
+            return self.fill(w, s * STRIP_ROWS, 0..w.blocks(), g);
         }
-        let mut whole = crate::kernel::strip::scratch(chunk);
-        for (i, g) in g.chunks_mut(chunk).enumerate() {
-            self.rows(w, s * (STRIP_ROWS / CHUNK_ROWS) + i, whole.slice_mut());
-            g.copy_from_slice(&whole.slice()[..g.len()]);
+        let width = w.blocks() * BITS;
+        let mut chunk = scratch(CHUNK_ROWS * width);
+        for (i, g) in g.chunks_mut(CHUNK_ROWS * width).enumerate() {
+            self.fill(w, s * STRIP_ROWS + i * CHUNK_ROWS, 0..w.blocks(), chunk.slice_mut());
+            g.copy_from_slice(&chunk.slice()[..g.len()]);
         }
     }
 }

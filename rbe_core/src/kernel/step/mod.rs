@@ -15,6 +15,7 @@ pub use activation::step_activation;
 pub(super) use evidence::accumulate_row;
 pub use evidence::{Evidence, Precision};
 pub(super) use noise::{hash, words};
+pub(super) use points::to_points;
 pub use state::State;
 
 use self::evidence::Source;
@@ -222,7 +223,7 @@ mod tests {
                 accumulate_row(&factors, rows, cols, n, &mut row);
                 close("row", &row, &g[n * row.len()..(n + 1) * row.len()], 1e-4);
             }
-            let twice = Evidence { factors: &factors, folded: Some(&g), levels: None };
+            let twice = Evidence { factors: &factors, folded: Some(&g) };
             for (precision, bound) in [(Precision::Exact, 1e-5), (Precision::Int8, 0.3)] {
                 let mut sum = vec![0.0; 37 * w.blocks() * BITS];
                 Source::new(isa(), twice, &w, precision, 3).strip(&w, 0, &mut sum);

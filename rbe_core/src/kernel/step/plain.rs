@@ -2,7 +2,7 @@
 
 use super::charge::{PARTS, discharge};
 use super::noise::byte;
-use super::points::EPS;
+use super::points::{EPS, Rows};
 use super::{Context, FULL_CHARGE, StepParams, Strip, follow};
 use crate::disk;
 use crate::packed::{BITS, TILE_ROWS, pull_back};
@@ -14,6 +14,7 @@ pub(super) fn strip(cx: &Context<'_>, strip: &mut Strip<'_>, g: &[f32]) -> (u64,
     let width = blocks * BITS;
     let mut flips = 0;
     let mut columns = vec![0.0f64; cols];
+    let (m, v) = (strip.m.as_chunks_mut().0.as_chunks_mut().0, strip.v.as_chunks_mut().0);
     for (r, row) in g.chunks_exact(width).enumerate() {
         let n = strip.first + r;
         let mut square = 0.0;
@@ -35,10 +36,7 @@ pub(super) fn strip(cx: &Context<'_>, strip: &mut Strip<'_>, g: &[f32]) -> (u64,
             tile.set_hi(lane, hi ^ flipped);
 
             let mut gv = [0.0f32; 2];
-            match cx.source.levels() {
-                Some(levels) => gv.copy_from_slice(&levels[2 * block..2 * block + 2]),
-                None => g.iter().enumerate().for_each(|(k, g)| gv[(hi >> k & 1) as usize] += g),
-            }
+            g.iter().enumerate().for_each(|(k, g)| gv[(hi >> k & 1) as usize] += g);
             if p.interaction != 0.0 {
                 // Σ I_k over the flipped bits moves G_k from one level's sum to the other's.
                 for (k, g) in g.iter().enumerate().filter(|(k, _)| flipped >> k & 1 == 1) {
@@ -47,8 +45,9 @@ pub(super) fn strip(cx: &Context<'_>, strip: &mut Strip<'_>, g: &[f32]) -> (u64,
                     gv[1 - from] += p.interaction * g;
                 }
             }
-            let at = r * blocks + j;
-            let next = point(z, pull_back(z, w.scale(), gv), &mut strip.m[2 * at..2 * at + 2], &mut strip.v[at], p, cx.corrections);
+            let at = r / TILE_ROWS * blocks + j;
+            let moments = (&mut m[at], &mut v[at], lane);
+            let next = point(z, pull_back(z, w.scale(), gv), moments, p, cx.corrections);
             tile.z0[lane] = next[0];
             tile.z1[lane] = next[1];
         }
@@ -88,18 +87,23 @@ fn charge(
     flipped
 }
 
-/// One step of Riemannian Adam (Bécigneul, Ganea 2019) from `z` with Euclidean gradient `g`; the new point.
-pub(super) fn point(z: [f32; 2], g: [f32; 2], m: &mut [f32], v: &mut f32, p: &StepParams, corrections: [f64; 2]) -> [f32; 2] {
+/// One step of Riemannian Adam (Bécigneul, Ganea 2019) from `z` with Euclidean gradient `g` and the moments of a row of a tile; the
+/// new point.
+pub(super) fn point(
+    z: [f32; 2],
+    g: [f32; 2],
+    (m, v, row): (&mut [Rows; 2], &mut Rows, usize),
+    p: &StepParams,
+    corrections: [f64; 2],
+) -> [f32; 2] {
     let (b1, b2) = (f64::from(p.betas.0), f64::from(p.betas.1));
     let z = z.map(f64::from);
     let r = disk::egrad_to_rgrad(z, g.map(f64::from));
-    let moment = [b1 * f64::from(m[0]) + (1.0 - b1) * r[0], b1 * f64::from(m[1]) + (1.0 - b1) * r[1]];
-    let second = b2 * f64::from(*v) + (1.0 - b2) * disk::inner(z, r, r);
+    let moment: [f64; 2] = std::array::from_fn(|a| b1 * f64::from(m[a][row]) + (1.0 - b1) * r[a]);
+    let second = b2 * f64::from(v[row]) + (1.0 - b2) * disk::inner(z, r, r);
     let rate = -f64::from(p.lr_lo) / corrections[0] / ((second / corrections[1]).sqrt() + EPS);
     let next = disk::project(disk::exp(z, [moment[0] * rate, moment[1] * rate])).map(|c| c as f32);
     let moved = disk::transport(z, next.map(f64::from), moment);
-    m[0] = moved[0] as f32;
-    m[1] = moved[1] as f32;
-    *v = second as f32;
+    (m[0][row], m[1][row], v[row]) = (moved[0] as f32, moved[1] as f32, second as f32);
     next
 }

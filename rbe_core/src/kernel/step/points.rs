@@ -2,11 +2,12 @@
 //! The plain twins, in double precision, are `packed::pull_back` and the verbs of [`crate::disk`].
 
 use crate::disk::MAX_RADIUS;
+use crate::kernel::by_isa;
 use crate::kernel::levels::log_ratios;
 use crate::packed::{TILE_ROWS, Tile};
 
 /// Sixteen numbers, one a row.
-type Rows = [f32; TILE_ROWS];
+pub(super) type Rows = [f32; TILE_ROWS];
 
 /// `f` of every row.
 #[inline(always)]
@@ -23,20 +24,71 @@ fn rows(f: impl Fn(usize) -> f32) -> Rows {
 /// Largest argument of the series of [`tanh_ratios`].
 const NEAR: f32 = 0.4;
 
-/// `tanh(x) / x` of every `x >= 0`: its series up to x^12, relative error below 1e-7 up to [`NEAR`], and the library beyond, where
-/// steps of ordinary rates do not come.
+/// `tanh(x) / x` of every `x >= 0` whose square is given: its series up to x^12, relative error below 1e-7 up to [`NEAR`], and the
+/// library beyond, where steps of ordinary rates do not come.
 #[inline(always)]
-fn tanh_ratios(x: Rows) -> Rows {
+fn tanh_ratios(squares: Rows) -> Rows {
     const SERIES: [f32; 7] = [1.0, -1.0 / 3.0, 2.0 / 15.0, -17.0 / 315.0, 62.0 / 2835.0, -1382.0 / 155_925.0, 21_844.0 / 6_081_075.0];
-    let series = rows(|r| {
-        let q = x[r] * x[r];
-        SERIES[..6].iter().rev().fold(SERIES[6], |sum, c| sum.mul_add(q, *c))
-    });
+    let series = rows(|r| SERIES[..6].iter().rev().fold(SERIES[6], |sum, c| sum.mul_add(squares[r], *c)));
     let mut far = false;
-    for x in x {
-        far |= x > NEAR;
+    for q in squares {
+        far |= q > NEAR * NEAR;
     }
-    if far { rows(|r| if x[r] > NEAR { x[r].tanh() / x[r] } else { series[r] }) } else { series }
+    let exact = |q: f32| q.sqrt().tanh() / q.sqrt();
+    if far { rows(|r| if squares[r] > NEAR * NEAR { exact(squares[r]) } else { series[r] }) } else { series }
+}
+
+/// Where sixteen points are.
+#[derive(Clone, Copy)]
+struct Places {
+    x: Rows,
+    y: Rows,
+    q: Rows,       // |z|²
+    across: Rows,  // 2 artanh|z| / |z|
+    shrink: Rows,  // 1 - |z|², 2 / λ
+    inverse: Rows, // its inverse
+}
+
+impl Places {
+    #[inline(always)]
+    fn of(tile: &Tile) -> Places {
+        let (x, y) = (tile.z0, tile.z1);
+        let q = rows(|r| x[r] * x[r] + y[r] * y[r]);
+        let shrink = rows(|r| 1.0 - q[r]);
+        Places { x, y, q, across: log_ratios(tile), shrink, inverse: rows(|r| 1.0 / shrink[r]) }
+    }
+
+    /// `e = Jᵀ g = across g + (λ - across) r̂ (r̂ · g)`, times `scale`.
+    #[inline(always)]
+    fn pull_back(&self, scale: f32, g: &[Rows; 2]) -> [Rows; 2] {
+        let along = rows(|r| {
+            let dot = self.x[r] * g[0][r] + self.y[r] * g[1][r];
+            (2.0 * self.inverse[r] - self.across[r]) * if self.q[r] > 1e-30 { dot / self.q[r] } else { 0.0 }
+        });
+        [
+            rows(|r| scale * (self.across[r] * g[0][r] + along[r] * self.x[r])),
+            rows(|r| scale * (self.across[r] * g[1][r] + along[r] * self.y[r])),
+        ]
+    }
+}
+
+by_isa! {
+    /// Gradients of the levels of the rows of a row tile, `g (rows, blocks, 2)`, to those of its points.
+    pub(in super::super) fn to_points(tiles: &[Tile], scale: f32, g: &mut [f32]) {
+        let rows = g.len() / (2 * tiles.len());
+        for (j, tile) in tiles.iter().enumerate() {
+            let mut levels = [[0.0f32; TILE_ROWS]; 2];
+            for r in 0..rows {
+                let at = 2 * (r * tiles.len() + j);
+                (levels[0][r], levels[1][r]) = (g[at], g[at + 1]);
+            }
+            let e = Places::of(tile).pull_back(scale, &levels);
+            for r in 0..rows {
+                let at = 2 * (r * tiles.len() + j);
+                (g[at], g[at + 1]) = (e[0][r], e[1][r]);
+            }
+        }
+    }
 }
 
 /// Sixteen points with their gradients and moments.
@@ -44,15 +96,11 @@ pub(in super::super) struct Points<'a> {
     /// The points, moved in place.
     pub tile: &'a mut Tile,
     /// Gradient of the levels of each row.
-    pub levels: [[f32; TILE_ROWS]; 2],
-    /// First moments, `(rows, 2)`.
-    pub m: [[f32; TILE_ROWS]; 2],
-    /// Second moments.
-    pub v: [f32; TILE_ROWS],
-    /// Receives the new first moments.
-    pub m_out: &'a mut [[f32; TILE_ROWS]; 2],
-    /// Receives the new second moments.
-    pub v_out: &'a mut [f32; TILE_ROWS],
+    pub levels: &'a [Rows; 2],
+    /// First moments, replaced.
+    pub m: &'a mut [Rows; 2],
+    /// Second moments, replaced.
+    pub v: &'a mut Rows,
     /// Factor of the levels.
     pub scale: f32,
     /// Rate of the points.
@@ -66,6 +114,22 @@ pub(in super::super) struct Points<'a> {
 /// Added to the root of the second moment.
 pub(super) const EPS: f64 = 1e-12;
 
+/// Points no farther from the centre than [`MAX_RADIUS`], in the same direction.
+#[inline(always)]
+fn inside(z: [Rows; 2]) -> [Rows; 2] {
+    const MOST: f32 = MAX_RADIUS as f32;
+    let squares = rows(|r| z[0][r] * z[0][r] + z[1][r] * z[1][r]);
+    let mut far = false;
+    for q in squares {
+        far |= q > MOST * MOST;
+    }
+    if !far {
+        return z;
+    }
+    let factor = rows(|r| if squares[r] > MOST * MOST { MOST / squares[r].sqrt() } else { 1.0 });
+    [rows(|r| z[0][r] * factor[r]), rows(|r| z[1][r] * factor[r])]
+}
+
 /// One step of Riemannian Adam for sixteen points; the formulas of `packed::pull_back`, `disk::exp` and `disk::transport`.
 ///
 /// Differences of numbers that nearly agree are written out: the new point is the old one and a small vector, so that short
@@ -73,23 +137,11 @@ pub(super) const EPS: f64 = 1e-12;
 /// lost digits; by 1e-6 elsewhere) and half a unit in the last place of the point.
 #[inline(always)]
 pub(in super::super) fn points(p: Points<'_>) {
-    let (x, y) = (p.tile.z0, p.tile.z1);
+    let at = Places::of(p.tile);
+    let Places { x, y, q, shrink, inverse, .. } = at;
     let [b1, b2] = p.betas;
     let (step, bias) = (-p.lr / p.corrections[0], 1.0 / p.corrections[1]);
-    // 2 artanh|z| / |z|, and 2 / λ = 1 - |z|²
-    let across = log_ratios(p.tile);
-    let q = rows(|r| x[r] * x[r] + y[r] * y[r]);
-    let shrink = rows(|r| 1.0 - q[r]);
-    let inverse = rows(|r| 1.0 / shrink[r]);
-    // e = Jᵀ g = across g + (λ - across) r̂ (r̂ · g), times scale
-    let along = rows(|r| {
-        let dot = x[r] * p.levels[0][r] + y[r] * p.levels[1][r];
-        (2.0 * inverse[r] - across[r]) * if q[r] > 1e-30 { dot / q[r] } else { 0.0 }
-    });
-    let e = [
-        rows(|r| p.scale * (across[r] * p.levels[0][r] + along[r] * x[r])),
-        rows(|r| p.scale * (across[r] * p.levels[1][r] + along[r] * y[r])),
-    ];
+    let e = at.pull_back(p.scale, p.levels);
     // Riemannian gradient λ⁻² e, moments, direction
     let metric = rows(|r| 0.25 * shrink[r] * shrink[r]);
     let m = [rows(|r| b1 * p.m[0][r] + (1.0 - b1) * (metric[r] * e[0][r])), rows(|r| b1 * p.m[1][r] + (1.0 - b1) * (metric[r] * e[1][r]))];
@@ -97,14 +149,12 @@ pub(in super::super) fn points(p: Points<'_>) {
     let rate = rows(|r| step / ((v[r] * bias).sqrt() + EPS as f32));
     let d = [rows(|r| m[0][r] * rate[r]), rows(|r| m[1][r] * rate[r])];
     // exp: z ⊕ w, w = tanh(λ|d|/2) d/|d|; z ⊕ w - z = (1 - |z|²) (w + |w|² z) / (1 + 2 z·w + |z|² |w|²)
-    let tanh = tanh_ratios(rows(|r| (d[0][r] * d[0][r] + d[1][r] * d[1][r]).sqrt() * inverse[r]));
+    let tanh = tanh_ratios(rows(|r| (d[0][r] * d[0][r] + d[1][r] * d[1][r]) * inverse[r] * inverse[r]));
     let w = [rows(|r| tanh[r] * inverse[r] * d[0][r]), rows(|r| tanh[r] * inverse[r] * d[1][r])];
     let ww = rows(|r| w[0][r] * w[0][r] + w[1][r] * w[1][r]);
     let part = rows(|r| shrink[r] / (1.0 + 2.0 * (x[r] * w[0][r] + y[r] * w[1][r]) + q[r] * ww[r]));
     let next = [rows(|r| x[r] + part[r] * (w[0][r] + ww[r] * x[r])), rows(|r| y[r] + part[r] * (w[1][r] + ww[r] * y[r]))];
-    let far = rows(|r| (next[0][r] * next[0][r] + next[1][r] * next[1][r]).sqrt());
-    let inside = rows(|r| if far[r] > MAX_RADIUS as f32 { MAX_RADIUS as f32 / far[r] } else { 1.0 });
-    let next = [rows(|r| next[0][r] * inside[r]), rows(|r| next[1][r] * inside[r])];
+    let next = inside(next);
     // transport of m from z to the next point u: rotation by arg (1 - u z̄)², scaled by λ(z)/λ(u)
     let turn = rows(|r| {
         let moved = [next[0][r] - x[r], next[1][r] - y[r]];
@@ -113,9 +163,9 @@ pub(in super::super) fn points(p: Points<'_>) {
     for r in 0..TILE_ROWS {
         let t = (1.0 - (next[0][r] * next[0][r] + next[1][r] * next[1][r])) * inverse[r] / (1.0 + turn[r] * turn[r]);
         let (cos, sin) = (t * (1.0 - turn[r] * turn[r]), t * 2.0 * turn[r]);
-        p.m_out[0][r] = cos * m[0][r] - sin * m[1][r];
-        p.m_out[1][r] = sin * m[0][r] + cos * m[1][r];
-        p.v_out[r] = v[r];
+        p.m[0][r] = cos * m[0][r] - sin * m[1][r];
+        p.m[1][r] = sin * m[0][r] + cos * m[1][r];
+        p.v[r] = v[r];
     }
     p.tile.z0 = next[0];
     p.tile.z1 = next[1];
@@ -134,7 +184,7 @@ mod tests {
             let want = f64::from(x).tanh() / f64::from(x);
             for beside in [0.0, 1.0] {
                 // Alone, and where another row takes the way of large arguments.
-                let got = tanh_ratios(rows(|r| if r == 3 { x } else { beside }))[3];
+                let got = tanh_ratios(rows(|r| if r == 3 { x * x } else { beside }))[3];
                 assert!((f64::from(got) / want - 1.0).abs() < 3e-7, "{x} {got} {want}");
             }
         }
@@ -149,21 +199,10 @@ mod tests {
             tile.z1 = [start[1] as f32; TILE_ROWS];
             let g: [[f32; TILE_ROWS]; 2] = std::array::from_fn(|a| std::array::from_fn(|r| ((r + 3 * a + i) as f32 * 0.7).sin()));
             let m = [[1e-3f32; TILE_ROWS], [-2e-3; TILE_ROWS]];
-            let (mut m_out, mut v_out) = ([[0.0f32; TILE_ROWS]; 2], [0.0f32; TILE_ROWS]);
+            let (mut m_out, mut v_out) = (m, [1e-4f32; TILE_ROWS]);
             let (betas, corrections, lr, scale) = ([0.9f32, 0.999], [0.19f32, 0.002], 0.03f32, 0.2f32);
             let wide = |v: f32| f64::from(v);
-            points(Points {
-                tile: &mut tile,
-                levels: g,
-                m,
-                v: [1e-4; TILE_ROWS],
-                m_out: &mut m_out,
-                v_out: &mut v_out,
-                scale,
-                lr,
-                betas,
-                corrections,
-            });
+            points(Points { tile: &mut tile, levels: &g, m: &mut m_out, v: &mut v_out, scale, lr, betas, corrections });
             for r in 0..TILE_ROWS {
                 let z = [f64::from(start[0] as f32), f64::from(start[1] as f32)];
                 let e = pull_back(z, wide(scale), [wide(g[0][r]), wide(g[1][r])]);
@@ -194,9 +233,8 @@ mod tests {
         (tile.z0, tile.z1) = ([0.3; TILE_ROWS], [0.4; TILE_ROWS]);
         let (mut m_out, mut v_out) = ([[0.0f32; TILE_ROWS]; 2], [0.0f32; TILE_ROWS]);
         let levels = [[3.0f32; TILE_ROWS], [4.0; TILE_ROWS]];
-        let (m, v) = ([[0.0f32; TILE_ROWS]; 2], [0.0f32; TILE_ROWS]);
         let (betas, corrections) = ([0.9, 0.999], [0.1, 0.001]);
-        points(Points { tile: &mut tile, levels, m, v, m_out: &mut m_out, v_out: &mut v_out, scale: 1.0, lr: 0.03, betas, corrections });
+        points(Points { tile: &mut tile, levels: &levels, m: &mut m_out, v: &mut v_out, scale: 1.0, lr: 0.03, betas, corrections });
         // Towards the centre by 0.03 in the metric.
         let r = f64::from(tile.z0[0].hypot(tile.z1[0]));
         assert!((2.0 * 0.5f64.atanh() - 2.0 * r.atanh() - 0.03).abs() < 1e-6, "{r}");

@@ -2,6 +2,8 @@
 //! stochastically, so that the sums of their products have the mean `G`. Those sums are exact in any order: every
 //! instruction set gives the same numbers.
 
+use std::ops::Range;
+
 use super::charge::nearest;
 use super::noise::hash;
 use crate::Buffer;
@@ -26,36 +28,48 @@ const OFFSET: i32 = 128;
 /// The rounded factors of a step.
 pub(super) struct Rounded {
     x: Buffer,          // (words of four samples, width), numbers from 1 to 255 that stand for -127 to 127
-    dy: Buffer,         // (words of four samples, rows)
+    dy: Buffer,         // (chunks of rows, groups, rows of the chunk, words)
     x_scale: Vec<f32>,  // (width)
     dy_scale: Vec<f32>, // (rows)
     excess: Vec<i32>,   // (rows), see Words
     samples: usize,
 }
 
-/// What a kernel sums over: all samples of some rows.
-#[derive(Clone, Copy)]
+/// What a kernel sums over: all samples of a chunk of rows and of some columns.
+#[derive(Clone)]
 pub(in super::super) struct Words<'a> {
     /// (words, width): four samples of a column, each with [`OFFSET`]
     pub x: &'a [u32],
-    /// Columns.
+    /// Columns of `x`.
     pub width: usize,
-    /// (words, rows): four samples of a row
+    /// Those that are wanted, whole blocks.
+    pub columns: Range<usize>,
+    /// (groups, [`CHUNK_ROWS`], [`WORDS`]): four samples of a row
     pub dy: &'a [u32],
-    /// Rows, in whole chunks.
-    pub rows: usize,
     /// Words that hold samples; the rest of the last group is zero.
     pub used: usize,
-    /// First row of the chunk.
-    pub first: usize,
-    /// For every row the sum of `OFFSET · dy`: the sums of `x` as it is stored have it too much.
+    /// For every row of the chunk the sum of `OFFSET · dy`: the sums of `x` as it is stored have it too much.
     pub excess: &'a [i32],
 }
 
 impl Words<'_> {
-    /// Number of words of a column.
-    pub(in super::super) fn words(&self) -> usize {
-        self.x.len() / self.width
+    /// Lines of `x`, the wanted columns only, each with the place in `dy` of the words of row 0.
+    pub(in super::super) fn lines(&self) -> impl Iterator<Item = (&[u32], &[u32])> {
+        let lines = self.x.chunks_exact(self.width).take(self.used).enumerate();
+        lines.map(|(i, x)| (&x[self.columns.clone()], &self.dy[i / WORDS * CHUNK_ROWS * WORDS + i % WORDS..]))
+    }
+
+    /// Whether the lengths fit together and to sums `(rows of the chunk, columns)`.
+    pub(in super::super) fn fit(&self, out: &[i32]) -> bool {
+        let words = self.x.len() / self.width;
+        self.x.len() == words * self.width
+            && words.is_multiple_of(WORDS)
+            && self.used <= words
+            && self.dy.len() == words * CHUNK_ROWS
+            && self.columns.end <= self.width
+            && self.columns.len().is_multiple_of(BITS)
+            && self.excess.len() == CHUNK_ROWS
+            && out.len() == CHUNK_ROWS * self.columns.len()
     }
 }
 
@@ -114,12 +128,13 @@ pub(in super::super) fn add_excess(dy: &[u32], excess: &mut [i32]) {
     }
 }
 
-/// Sums of the chunk's rows, (rows of the chunk, width), with their excess, as the plain twin of the kernels computes them.
+/// Sums (rows of the chunk, columns), with their excess, as the plain twin of the kernels computes them.
 pub(super) fn sums(w: &Words<'_>, out: &mut [i32]) {
-    for (r, out) in out.chunks_exact_mut(w.width).enumerate() {
+    assert!(w.fit(out), "sums: lengths");
+    for (r, out) in out.chunks_exact_mut(w.columns.len()).enumerate() {
         out.fill(0);
-        for (x, dy) in w.x.chunks_exact(w.width).zip(w.dy.chunks_exact(w.rows)) {
-            let dy = dy[w.first + r].to_le_bytes().map(|d| i32::from(d.cast_signed()));
+        for (x, dy) in w.lines() {
+            let dy = dy[r * WORDS].to_le_bytes().map(|d| i32::from(d.cast_signed()));
             for (out, x) in out.iter_mut().zip(x) {
                 for (x, dy) in x.to_le_bytes().iter().zip(dy) {
                     *out = out.wrapping_add(i32::from(*x) * dy);
@@ -162,21 +177,41 @@ impl Rounded {
         for dy in dy.slice().chunks_exact(rows) {
             by_isa!(isa, add_excess(dy, &mut excess));
         }
-        Rounded { x, dy, x_scale, dy_scale, excess, samples }
+        Rounded { x, dy: by_chunk(dy.slice(), rows), x_scale, dy_scale, excess, samples }
     }
 
-    /// Rows `first..` of `G`, as many as `g (rows, width)` holds of a whole chunk.
-    pub(super) fn rows(&self, isa: Isa, first: usize, g: &mut [f32]) {
-        let (width, rows) = (self.x_scale.len(), self.dy_scale.len());
-        assert!(g.len() == CHUNK_ROWS * width && first.is_multiple_of(CHUNK_ROWS) && first < rows, "rounded evidence: lengths");
+    /// Rows `first..` of `G` and some of its columns, `g (rows of a chunk, columns)`.
+    pub(super) fn fill(&self, isa: Isa, first: usize, columns: Range<usize>, g: &mut [f32]) {
+        let width = self.x_scale.len();
+        assert!(first.is_multiple_of(CHUNK_ROWS) && first < self.dy_scale.len(), "rounded evidence: rows");
         let (x, dy): (&[u32], &[u32]) = (self.x.slice(), self.dy.slice());
-        let words = Words { x, width, dy, rows, used: self.samples.div_ceil(4), first, excess: &self.excess };
+        let words = x.len() / width;
+        let dy = &dy[first * words..][..CHUNK_ROWS * words];
+        let excess = &self.excess[first..][..CHUNK_ROWS];
+        let scale = &self.x_scale[columns.clone()];
         let sums_of: &mut [i32] = bytemuck::cast_slice_mut(g);
+        let words = Words { x, width, columns, dy, used: self.samples.div_ceil(4), excess };
         by_isa!(isa, sums(&words, sums_of));
-        for (g, row) in g.chunks_exact_mut(width).zip(first..) {
-            by_isa!(isa, scaled(g, self.excess[row], &self.x_scale, self.dy_scale[row]));
+        for ((g, excess), row) in g.chunks_exact_mut(scale.len()).zip(excess).zip(&self.dy_scale[first..]) {
+            by_isa!(isa, scaled(g, *excess, scale, *row));
         }
     }
+}
+
+/// `dy (words, rows)` with a row's words of a group side by side: (chunks of rows, groups, rows of the chunk, words).
+fn by_chunk(dy: &[u32], rows: usize) -> Buffer {
+    let words = dy.len() / rows;
+    let mut out = Buffer::dirty(size_of_val(dy));
+    parallel::for_each_piece(out.slice_mut::<u32>(), CHUNK_ROWS * words, |chunk, piece| {
+        for (group, lines) in piece.chunks_exact_mut(CHUNK_ROWS * WORDS).zip(dy.chunks_exact(WORDS * rows)) {
+            for (word, line) in lines.chunks_exact(rows).enumerate() {
+                for (r, dy) in line[chunk * CHUNK_ROWS..][..CHUNK_ROWS].iter().enumerate() {
+                    group[r * WORDS + word] = *dy;
+                }
+            }
+        }
+    });
+    out
 }
 
 /// Whole numbers, in the memory of `g`, to what they are without the excess and with their scales.
@@ -235,7 +270,13 @@ mod tests {
         let width = w.blocks() * BITS;
         let mut out = vec![f32::NAN; w.rows().next_multiple_of(CHUNK_ROWS) * width];
         for (c, g) in out.chunks_exact_mut(CHUNK_ROWS * width).enumerate() {
-            rounded.rows(isa, c * CHUNK_ROWS, g);
+            for columns in (0..width).step_by(2 * BITS).map(|k| k..(k + 2 * BITS).min(width)) {
+                let mut piece = vec![f32::NAN; CHUNK_ROWS * columns.len()];
+                rounded.fill(isa, c * CHUNK_ROWS, columns.clone(), &mut piece);
+                for (g, piece) in g.chunks_exact_mut(width).zip(piece.chunks_exact(columns.len())) {
+                    g[columns.clone()].copy_from_slice(piece);
+                }
+            }
         }
         out.truncate(w.rows() * width);
         out

@@ -5,9 +5,10 @@ use super::noise::{byte, stream};
 use crate::array::Array;
 use crate::dtype::DType;
 use crate::error::{RbeError, Result};
-use crate::packed::{BITS, PackedTensor};
+use crate::packed::{BITS, PackedTensor, TILE_ROWS};
 
-/// Optimiser state of one packed tensor: 1 byte a weight and 12 bytes a block, plus rows + columns numbers.
+/// Optimiser state of one packed tensor: 1 byte a weight and 12 bytes a block, plus rows + columns numbers. The moments of the
+/// points lie as the points do, sixteen rows beside each other; those of rows beyond the tensor's stay zero.
 #[derive(Clone)]
 pub struct State {
     /// Charge of every bit, int8 in `[0, 127]` stored as bytes: (rows, blocks * 64).
@@ -16,9 +17,9 @@ pub struct State {
     pub row_moment: Array,
     /// Running mean of G² over each column (cols), f32, not bias-corrected.
     pub col_moment: Array,
-    /// First moment of the points' gradient, a tangent vector at each point: (rows, blocks, 2) f32.
+    /// First moment of the points' gradient, a tangent vector at each point: (row tiles, blocks, 2, 16) f32.
     pub m: Array,
-    /// Second moment of the points' gradient in the metric: (rows, blocks) f32.
+    /// Second moment of the points' gradient in the metric: (row tiles, blocks, 16) f32.
     pub v: Array,
     /// Steps taken.
     pub step: u64,
@@ -38,20 +39,23 @@ impl State {
             charges,
             row_moment: Array::zeros(DType::F32, &[rows]),
             col_moment: Array::zeros(DType::F32, &[w.cols()]),
-            m: Array::zeros(DType::F32, &[rows, blocks, 2]),
-            v: Array::zeros(DType::F32, &[rows, blocks]),
+            m: Array::zeros(DType::F32, &[rows.div_ceil(TILE_ROWS), blocks, 2, TILE_ROWS]),
+            v: Array::zeros(DType::F32, &[rows.div_ceil(TILE_ROWS), blocks, TILE_ROWS]),
             step: 0,
         }
     }
 
-    /// The arrays by name; none of them depends on instruction set or thread count.
-    pub fn arrays(&self) -> Vec<(&'static str, &Array)> {
+    /// Copies of the arrays by name, row by row: the moments of the points are (rows, blocks, 2) and (rows, blocks). None of them
+    /// depends on instruction set or thread count.
+    pub fn arrays(&self) -> Vec<(&'static str, Array)> {
+        let [rows, width] = *self.charges.shape() else { unreachable!("charges have rows and columns") };
+        let blocks = width / BITS;
         vec![
-            ("charges", &self.charges),
-            ("row_moment", &self.row_moment),
-            ("col_moment", &self.col_moment),
-            ("exp_avg", &self.m),
-            ("exp_avg_sq", &self.v),
+            ("charges", self.charges.copy()),
+            ("row_moment", self.row_moment.copy()),
+            ("col_moment", self.col_moment.copy()),
+            ("exp_avg", by_row(&self.m, &[rows, blocks, 2])),
+            ("exp_avg_sq", by_row(&self.v, &[rows, blocks])),
         ]
     }
 
@@ -71,6 +75,7 @@ impl State {
                 return Err(RbeError::non_finite(OP, "finite moments", bad));
             }
         }
+        let (m, v) = (by_tile(&m, self.m.shape()), by_tile(&v, self.v.shape()));
         *self = State { charges, row_moment, col_moment, m, v, step };
         Ok(())
     }
@@ -78,5 +83,54 @@ impl State {
     /// Bytes held.
     pub fn nbytes(&self) -> usize {
         [&self.charges, &self.row_moment, &self.col_moment, &self.m, &self.v].iter().map(|a| a.nbytes()).sum()
+    }
+}
+
+/// Places of the numbers of an array of `shape (rows, …)` in it, and in that of tiles `(row tiles, …, 16)`.
+fn places(shape: &[usize]) -> impl Iterator<Item = (usize, usize)> {
+    let width: usize = shape[1..].iter().product();
+    (0..shape[0] * width).map(move |row_major| {
+        let (row, at) = (row_major / width, row_major % width);
+        (row_major, (row / TILE_ROWS * width + at) * TILE_ROWS + row % TILE_ROWS)
+    })
+}
+
+/// `(row tiles, …, 16)` as `shape (rows, …)`.
+fn by_row(tiles: &Array, shape: &[usize]) -> Array {
+    let tiles = tiles.read::<f32>();
+    Array::build(shape, |out: &mut [f32]| places(shape).for_each(|(row_major, tiled)| out[row_major] = tiles[tiled]))
+}
+
+/// `(rows, …)` as `shape (row tiles, …, 16)`, zero beyond the rows.
+fn by_tile(rows: &Array, shape: &[usize]) -> Array {
+    let tiled = Array::zeros(DType::F32, shape);
+    {
+        let (rows_of, mut out) = (rows.read::<f32>(), tiled.write::<f32>());
+        places(rows.shape()).for_each(|(row_major, tiled)| out[tiled] = rows_of[row_major]);
+    }
+    tiled
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Generator;
+
+    #[test]
+    fn what_is_taken_out_can_be_put_back() {
+        let w = PackedTensor::random(&[37, 130], None, Generator::new(1).stream()).unwrap();
+        let mut state = State::new(&w, 3);
+        let shapes: Vec<_> = state.arrays().iter().map(|(_, a)| a.shape().to_vec()).collect();
+        assert_eq!(shapes, [vec![37, 192], vec![37], vec![130], vec![37, 3, 2], vec![37, 3]]);
+        let numbers = |shape: &[usize]| Array::build(shape, |out: &mut [f32]| out.iter_mut().enumerate().for_each(|(i, o)| *o = i as f32));
+        let mut arrays: Vec<Array> = state.arrays().into_iter().map(|(_, a)| a).collect();
+        arrays[3] = numbers(&[37, 3, 2]);
+        arrays[4] = numbers(&[37, 3]);
+        state.replace(arrays.clone(), 5).unwrap();
+        for ((_, now), put) in state.arrays().iter().zip(&arrays).skip(3) {
+            assert_eq!(now.to_vec::<f32>().unwrap(), put.to_vec::<f32>().unwrap());
+        }
+        // Row 17, block 2: lane 1 of tile 1.
+        assert_eq!(state.v.read::<f32>()[(3 + 2) * TILE_ROWS + 1], (17 * 3 + 2) as f32);
     }
 }

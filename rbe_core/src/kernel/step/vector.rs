@@ -1,10 +1,11 @@
 //! One strip with sixteen weights or rows in a vector. The twin is [`super::plain`].
 
+use super::evidence::Piece;
+use super::rounded::CHUNK_ROWS;
 use super::{Context, FULL_CHARGE, Strip, charge, follow, points};
 use crate::kernel::isa::Isa;
-use crate::kernel::scalar;
-use crate::kernel::strip::scratch;
-use crate::packed::{BITS, TILE_ROWS, Tile};
+use crate::kernel::strip::{STRIP_ROWS, scratch};
+use crate::packed::{BITS, TILE_ROWS};
 
 /// Calls the kernel of the instruction set.
 macro_rules! by_isa {
@@ -24,115 +25,86 @@ macro_rules! by_isa {
 /// Updates a strip; bits flipped and column sums of G².
 pub(super) fn strip(isa: Isa, cx: &Context<'_>, strip: &mut Strip<'_>) -> (u64, Vec<f64>) {
     let (w, blocks, source) = (cx.w, cx.w.blocks(), cx.source);
-    let (width, rows, chunk) = (blocks * BITS, strip.row_moment.len(), source.chunk());
-    let mut buffer = scratch(chunk * width);
-    if chunk == 1 {
+    let (width, rows) = (blocks * BITS, strip.row_moment.len());
+    let (at_once, piece_blocks) = match source.piece() {
+        Piece::Row => (1, blocks),
+        Piece::Blocks(some) => (CHUNK_ROWS, some),
+        Piece::Strip => (STRIP_ROWS, blocks),
+    };
+    let mut buffer = scratch(at_once * piece_blocks.min(blocks) * BITS);
+    if at_once == 1 {
         buffer.slice_mut().fill(0.0f32);
     }
-    let levels = source.levels();
-    // Gradient of the levels, where it is not known.
-    let mut own = if levels.is_none() { vec![0.0f32; rows * blocks * 2] } else { Vec::new() };
+    let (mut hi, rate) = unpack(cx, strip);
     let (mut squares, mut flips) = (vec![0.0f32; width], 0);
-    // Bits and rates of the rows of a tile, (row, block).
-    let (mut hi_of_tile, mut rate) = (vec![0u64; TILE_ROWS * blocks], vec![0.0f32; TILE_ROWS * blocks]);
-    for r in 0..rows {
-        let n = strip.first + r;
-        if chunk == 1 {
-            // SAFETY: `isa` is one of this machine's.
-            unsafe { by_isa!(isa, accumulate_row(source.evidence.factors, w.rows(), w.cols(), n, buffer.slice_mut())) };
-        } else if r % chunk == 0 {
-            source.rows(w, n / chunk, buffer.slice_mut());
-        }
-        let g = &buffer.slice()[r % chunk * width..][..width];
-        let lane = r % TILE_ROWS;
-        if lane == 0 {
-            let scale = &cx.row_scale[n..(n + TILE_ROWS).min(w.rows())];
-            unpack(
-                &strip.tiles[r / TILE_ROWS * blocks..][..blocks],
-                cx.p.lr_hi * FULL_CHARGE * charge::PARTS,
-                scale,
-                &mut hi_of_tile,
-                &mut rate,
-            );
-        }
-        let hi = &mut hi_of_tile[lane * blocks..(lane + 1) * blocks];
-        if levels.is_none() {
-            scalar::level_gradient(g, hi, &mut own[2 * r * blocks..2 * (r + 1) * blocks]);
-        }
-        let mut square = 0.0f32;
-        let row = charge::Row {
-            g,
-            hi,
-            rate: &rate[lane * blocks..(lane + 1) * blocks],
-            col_scale: cx.col_scale,
-            charges: &mut strip.charges[r * width..(r + 1) * width],
-            squares: &mut squares,
-            square: &mut square,
-            block: n * blocks,
-            stream: cx.stream,
-        };
-        // SAFETY: as above.
-        flips += u64::from(unsafe { by_isa!(isa, charge_row(row)) });
-        strip.row_moment[r] = follow(strip.row_moment[r], f64::from(square) / w.cols() as f64);
-        if lane == TILE_ROWS - 1 || r == rows - 1 {
-            for (j, tile) in strip.tiles[r / TILE_ROWS * blocks..][..blocks].iter_mut().enumerate() {
-                (0..=lane).for_each(|lane| tile.set_hi(lane, hi_of_tile[lane * blocks + j]));
+    let mut square = [0.0f32; STRIP_ROWS];
+    let mut levels = vec![[[0.0f32; TILE_ROWS]; 2]; strip.tiles.len()];
+    for first in (0..rows).step_by(at_once) {
+        for from in (0..blocks).step_by(piece_blocks) {
+            let here = from..(from + piece_blocks).min(blocks);
+            let columns = here.start * BITS..here.end * BITS;
+            let g = &mut buffer.slice_mut()[..at_once * columns.len()];
+            match source.piece() {
+                // SAFETY: `isa` is one of this machine's.
+                Piece::Row => unsafe { by_isa!(isa, accumulate_row(source.evidence.factors, w.rows(), w.cols(), strip.first + first, g)) },
+                _ => source.fill(w, strip.first + first, here.clone(), g),
+            }
+            for (r, g) in (first..rows).zip(g.chunks_exact(columns.len())) {
+                let row = charge::Row {
+                    g,
+                    hi: &mut hi[r * blocks..][here.clone()],
+                    rate: &rate[r * blocks..][here.clone()],
+                    col_scale: &cx.col_scale[columns.clone()],
+                    charges: &mut strip.charges[r * width..][columns.clone()],
+                    squares: &mut squares[columns.clone()],
+                    square: &mut square[r],
+                    levels: &mut levels[r / TILE_ROWS * blocks..][here.clone()],
+                    lane: r % TILE_ROWS,
+                    block: (strip.first + r) * blocks + from,
+                    stream: cx.stream,
+                };
+                // SAFETY: as above.
+                flips += u64::from(unsafe { by_isa!(isa, charge_row(row)) });
             }
         }
     }
-    let levels = levels.map_or(&own[..], |l| &l[strip.first * blocks * 2..]);
-    for t in 0..rows.div_ceil(TILE_ROWS) {
-        for j in 0..blocks {
-            move_points(isa, cx, strip, levels, t, j);
-        }
+    for (moment, square) in strip.row_moment.iter_mut().zip(square) {
+        *moment = follow(*moment, f64::from(square) / w.cols() as f64);
+    }
+    for (r, hi) in hi.chunks_exact(blocks).enumerate() {
+        let tiles = &mut strip.tiles[r / TILE_ROWS * blocks..][..blocks];
+        tiles.iter_mut().zip(hi).for_each(|(tile, hi)| tile.set_hi(r % TILE_ROWS, *hi));
+    }
+    let (m, v) = (strip.m.as_chunks_mut().0.as_chunks_mut().0, strip.v.as_chunks_mut().0);
+    for (((tile, levels), m), v) in strip.tiles.iter_mut().zip(&levels).zip(m).zip(v) {
+        let points = points::Points {
+            tile,
+            levels,
+            m,
+            v,
+            scale: w.scale(),
+            lr: cx.p.lr_lo,
+            betas: [cx.p.betas.0, cx.p.betas.1],
+            corrections: cx.corrections.map(|c| c as f32),
+        };
+        // SAFETY: as above.
+        unsafe { by_isa!(isa, points(points)) };
     }
     (flips, squares[..w.cols()].iter().map(|v| f64::from(*v)).collect())
 }
 
-/// Bits of the rows of a row tile, and their rates: `rate sign(v1 - v0)` times the scale of the row; (row, block) both.
-fn unpack(tiles: &[Tile], rate: f32, scale: &[f32], hi: &mut [u64], rates: &mut [f32]) {
-    for (j, tile) in tiles.iter().enumerate() {
-        for (lane, scale) in scale.iter().enumerate() {
-            let up = f32::from(u8::from(tile.z1[lane] > tile.z0[lane])) - f32::from(u8::from(tile.z1[lane] < tile.z0[lane]));
-            hi[lane * tiles.len() + j] = tile.hi(lane);
-            rates[lane * tiles.len() + j] = rate * up * scale;
+/// Bits of the rows, and `127 · 256 lr_hi sign(v1 - v0)` times the scale of the row; (row, block) both.
+fn unpack(cx: &Context<'_>, strip: &Strip<'_>) -> (Vec<u64>, Vec<f32>) {
+    let (blocks, rows) = (cx.w.blocks(), strip.row_moment.len());
+    let (mut hi, mut rates) = (vec![0u64; rows * blocks], vec![0.0f32; rows * blocks]);
+    for (r, (hi, rates)) in hi.chunks_exact_mut(blocks).zip(rates.chunks_exact_mut(blocks)).enumerate() {
+        let (tiles, lane) = (&strip.tiles[r / TILE_ROWS * blocks..][..blocks], r % TILE_ROWS);
+        let rate = cx.p.lr_hi * FULL_CHARGE * charge::PARTS * cx.row_scale[strip.first + r];
+        for ((tile, hi), rates) in tiles.iter().zip(hi).zip(rates) {
+            let (v0, v1) = (tile.z0[lane], tile.z1[lane]); // of the order of the levels
+            *hi = tile.hi(lane);
+            *rates = rate * (f32::from(u8::from(v1 > v0)) - f32::from(u8::from(v1 < v0)));
         }
     }
-}
-
-/// Moves the points of one tile along `levels`, the gradient of the strip's levels.
-fn move_points(isa: Isa, cx: &Context<'_>, strip: &mut Strip<'_>, levels: &[f32], t: usize, j: usize) {
-    let blocks = cx.w.blocks();
-    let rows = (strip.row_moment.len() - t * TILE_ROWS).min(TILE_ROWS);
-    let at = |r: usize| (t * TILE_ROWS + r) * blocks + j;
-    let mut gradient = [[0.0f32; TILE_ROWS]; 2];
-    let (mut m, mut v) = ([[0.0f32; TILE_ROWS]; 2], [0.0f32; TILE_ROWS]);
-    for r in 0..rows {
-        for a in 0..2 {
-            gradient[a][r] = levels[2 * at(r) + a];
-            m[a][r] = strip.m[2 * at(r) + a];
-        }
-        v[r] = strip.v[at(r)];
-    }
-    let (mut m_out, mut v_out) = ([[0.0f32; TILE_ROWS]; 2], [0.0f32; TILE_ROWS]);
-    let points = points::Points {
-        tile: &mut strip.tiles[t * blocks + j],
-        levels: gradient,
-        m,
-        v,
-        m_out: &mut m_out,
-        v_out: &mut v_out,
-        scale: cx.w.scale(),
-        lr: cx.p.lr_lo,
-        betas: [cx.p.betas.0, cx.p.betas.1],
-        corrections: cx.corrections.map(|c| c as f32),
-    };
-    // SAFETY: `isa` is one of this machine's.
-    unsafe { by_isa!(isa, points(points)) };
-    for r in 0..rows {
-        for a in 0..2 {
-            strip.m[2 * at(r) + a] = m_out[a][r];
-        }
-        strip.v[at(r)] = v_out[r];
-    }
+    (hi, rates)
 }

@@ -121,6 +121,7 @@ def kernels(rows: Rows) -> Iterator[str]:
 
 def memory(rows: Rows) -> Iterator[str]:
     """Yield a table of the peaks of memory."""
+    yield ""
     head = ["weights", "peak, less that of a tiny model", "bytes a weight", "state in training, bytes a weight"]
     lines = [
         [f"{r['weights']:,} {r['kind']}", f"{r['bytes'] / 1e6:.1f} MB", str(r["a_weight"]), str(r.get("state", ""))]
@@ -131,6 +132,7 @@ def memory(rows: Rows) -> Iterator[str]:
 
 def use(rows: Rows) -> Iterator[str]:
     """Yield a table of how busy training kept its threads."""
+    yield ""
     head = ["batch", "threads", "spinning", "part of the threads' time that was used"]
     yield from table(head, [[str(r["batch"]), str(r["threads"]), f"{r['spin_us']} µs", f"{r['cpu']:.3f}"] for r in rows])
 
@@ -157,8 +159,9 @@ def main() -> None:
     print(", ".join(f"{what} {value}" for what, value in setting.items()))
     results["layers"] = [r for r in results["layers"] if r["layer"] in args.layers]
     for title, (part, lines) in TABLES.items():
-        if results[part]:
-            print(f"\n## {title}", *lines(results[part]), sep="\n")
+        text = list(lines(results[part])) if results[part] else []
+        if text:
+            print(f"\n## {title}", *text, sep="\n")
 
 
 if __name__ == "__main__":

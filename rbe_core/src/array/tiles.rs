@@ -78,11 +78,12 @@ impl<'a, T: Element> Operand<'a, T> {
     fn locate(&self, element: usize) -> (isize, usize) {
         let (mut run, within) = (element / self.inner, element % self.inner);
         let mut at = self.offset as isize + within as isize * self.step;
-        for (len, stride) in self.outer.iter().zip(&self.outer_strides).rev() {
+        let Some((_, first)) = self.outer_strides.split_first() else { return (at, within) };
+        for (len, stride) in self.outer[1..].iter().zip(first).rev() {
             at += (run % len) as isize * stride;
             run /= len;
         }
-        (at, within)
+        (at + run as isize * self.outer_strides[0], within) // no division for the outermost axis
     }
 
     /// The `n` elements from `start` on.

@@ -61,16 +61,28 @@ pub(super) fn copy_run<T: Element>(source: &[T], at: isize, step: isize, out: &m
 
 /// `out[r * width + c] = source[at + r + c * step]` for `r < rows`, `c < cols`.
 fn turn<T: Element>(source: &[T], at: isize, step: isize, out: &mut [T], width: usize, rows: usize, cols: usize) {
-    let mut square = [[source[at as usize]; SIDE]; SIDE];
     for (r, c) in squares(rows, cols) {
-        let (height, breadth) = (SIDE.min(rows - r), SIDE.min(cols - c));
-        for (k, line) in square[..breadth].iter_mut().enumerate() {
-            let start = (at + r as isize + (c + k) as isize * step) as usize;
-            line[..height].copy_from_slice(&source[start..start + height]);
+        let (from, to) = (at + r as isize + c as isize * step, &mut out[r * width + c..]);
+        match (SIDE.min(rows - r), SIDE.min(cols - c)) {
+            // Lengths that the compiler knows: copies in registers, not calls.
+            (SIDE, SIDE) => turn_square(source, from, step, to, width, SIDE, SIDE),
+            (height, breadth) => turn_square(source, from, step, to, width, height, breadth),
         }
-        for i in 0..height {
-            let to = &mut out[(r + i) * width + c..][..breadth];
-            to.iter_mut().zip(&square).for_each(|(o, line)| *o = line[i]);
+    }
+}
+
+/// As [`turn`], for at most [`SIDE`] rows and columns.
+#[inline(always)]
+fn turn_square<T: Element>(source: &[T], at: isize, step: isize, out: &mut [T], width: usize, rows: usize, cols: usize) {
+    let mut square = [[source[at as usize]; SIDE]; SIDE];
+    for (k, line) in square[..cols].iter_mut().enumerate() {
+        let start = (at + k as isize * step) as usize;
+        line[..rows].copy_from_slice(&source[start..start + rows]);
+    }
+    for i in 0..rows {
+        let to = &mut out[i * width..i * width + cols];
+        for (o, line) in to.iter_mut().zip(&square) {
+            *o = line[i];
         }
     }
 }

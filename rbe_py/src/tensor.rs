@@ -246,6 +246,13 @@ impl RBETensor {
         Ok(self.inner.array("is_contiguous").or_raise()?.is_contiguous())
     }
 
+    /// The values in memory of their own, without a tape.
+    fn _copy(&self, py: Python<'_>) -> PyResult<RBETensor> {
+        rbe_core::graph::note_read(&self.inner, "clone");
+        let array = self.inner.array("clone").or_raise()?;
+        Ok(crate::fork::detach(py, || array.copy()).into())
+    }
+
     /// Holder of the memory, for NumPy.
     fn _memory(&self) -> PyResult<ArrayHolder> {
         rbe_core::graph::note_read(&self.inner, "numpy");

@@ -60,7 +60,7 @@ def clone(self: RBETensor) -> RBETensor:
         return _rbe._packed(self._hi, self._lo, list(self.shape), self.scale)
     if self.requires_grad and _rbe.is_grad_enabled():
         return self * 1.0
-    return creation.from_numpy(np.array(self.detach()._memory(), order="C"))
+    return self._copy()
 
 
 def requires_grad_(self: RBETensor, requires_grad: bool = True) -> RBETensor:

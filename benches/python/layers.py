@@ -97,7 +97,7 @@ def ours(inputs: int, outputs: int, batch: int) -> dict[str, dict[str, Case]]:
         "backward": {
             "backward": backward,  # dx and bias; bits and levels held as factors
             "backward, levels read": read("levels"),
-            "backward, levels and hi read": read("levels", "hi"),
+            "backward, levels and hi read": read("hi", "levels"),
         },
         "forward + backward": {"forward + backward": cases["forward + backward"]},
         "training step": {"training step": cases["training step"]} | steps,

@@ -3,7 +3,7 @@
 
 use parking_lot::Mutex;
 use proptest::prelude::*;
-use rbe_core::kernel::packed::{Factor, Grads, backward, dx, forward, level_gradient, weight_gradient};
+use rbe_core::kernel::packed::{Factor, Grads, backward, dx, flip_gradient, forward, level_gradient, weight_gradient};
 use rbe_core::kernel::scalar::{self, TwoLevel};
 use rbe_core::kernel::{Isa, set_isa};
 use rbe_core::packed::{BITS, PackedTensor, levels};
@@ -134,6 +134,8 @@ impl Case {
         compare("levels of two factors", 3, gv);
         weight_gradient(&factors, w, g);
         compare("G of two factors", 2, g);
+        flip_gradient(&factors, w, g, gv);
+        compare("levels on the way to flips", 3, gv);
     }
 
     fn check_all(&self) {

@@ -160,6 +160,32 @@ def test_a_saved_tensor_of_a_user_operation_is_watched():
         y.backward()
 
 
+def test_the_gradient_of_the_levels_is_the_sum_over_their_bits():
+    layer = nn.RBELinear(130, 37)
+    x = rbe.randn(50, 130)
+    y = layer(x)
+    upstream = rbe.randn(50, 37)
+    y.backward(upstream)
+    gradient = np.zeros((37, 3 * 64))
+    gradient[:, :130] = upstream.numpy().T.astype(np.float64) @ x.numpy()
+    bits = layer.weight.hi[:, :, None] >> np.arange(64, dtype=np.uint64) & np.uint64(1)
+    parts = gradient.reshape(bits.shape)
+    expected = np.stack([(parts * (bits == b)).sum(-1) for b in (0, 1)], -1)
+    grad = layer.weight.grad
+    before, points = grad.levels, grad.lo
+    assert before.dtype == np.float32
+    grad.hi  # noqa: B018 (finds the levels on its way)
+    for found in (before, grad.levels):
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+    np.testing.assert_allclose(grad.lo, points, rtol=1e-4, atol=1e-5)
+    grad.levels[:] = 0  # a copy
+    np.testing.assert_allclose(grad.levels, expected, atol=1e-4)
+    activation = nn.RBEActivation(4)
+    activation(rbe.randn(3, 4)).sum().backward()
+    with pytest.raises(rbe.GraphError, match="levels"):
+        activation.weight.grad.levels  # noqa: B018
+
+
 def test_checkpoint_repeats_random_numbers_and_reaches_parameters():
     layer = nn.Sequential(nn.Linear(6, 6), nn.Tanh(), nn.Dropout(0.5), nn.RBELinear(6, 4))
     x = rbe.randn(5, 6, requires_grad=True)

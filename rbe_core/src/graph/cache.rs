@@ -1,5 +1,7 @@
 //! Gradients as leaves hold them: dense, or the small factors of a packed tensor's weight cotangent.
 
+use std::sync::OnceLock;
+
 use crate::array::Array;
 use crate::error::{RbeError, Result};
 use crate::kernel::activation::{Unit, dz, flips};
@@ -38,12 +40,13 @@ pub struct GradientCache {
     version: u64,
     factors: Vec<Factor>,
     folded: Option<Box<Array>>, // (rows, blocks, 64) f32: the part of G that is no longer held as factors
+    levels: OnceLock<Array>,    // what `levels` is to return, where reading `hi` has found it
 }
 
 impl GradientCache {
     /// Gradient of one use.
     pub fn new(weight: &PackedTensor, factor: Factor) -> GradientCache {
-        GradientCache { weight: weight.clone(), version: weight.version(), factors: vec![factor], folded: None }
+        GradientCache { weight: weight.clone(), version: weight.version(), factors: vec![factor], folded: None, levels: OnceLock::new() }
     }
 
     /// Gradient whose weight cotangent `G` (rows, cols) f32 is known.
@@ -55,7 +58,13 @@ impl GradientCache {
                 out[..cols].copy_from_slice(g);
             }
         });
-        GradientCache { weight: weight.clone(), version: weight.version(), factors: Vec::new(), folded: Some(Box::new(folded)) }
+        GradientCache {
+            weight: weight.clone(),
+            version: weight.version(),
+            factors: Vec::new(),
+            folded: Some(Box::new(folded)),
+            levels: OnceLock::new(),
+        }
     }
 
     /// The tensor this is the gradient of.
@@ -82,7 +91,7 @@ impl GradientCache {
 
     /// Bytes held.
     pub fn nbytes(&self) -> usize {
-        self.factor_bytes() + self.folded().map_or(0, Array::nbytes)
+        self.factor_bytes() + [self.folded(), self.levels.get()].into_iter().flatten().map(Array::nbytes).sum::<usize>()
     }
 
     /// Fails if the tensor was changed since its first factor was taken.
@@ -106,6 +115,7 @@ impl GradientCache {
     /// `Graph` if the tensor was changed in between.
     pub fn append(&mut self, other: GradientCache) -> Result<()> {
         self.check_fresh("backward")?;
+        self.levels = OnceLock::new();
         self.folded = match (self.folded.take(), other.folded) {
             (Some(a), Some(b)) => Some(Box::new(sum(*a, &b)?)),
             (a, b) => a.or(b),
@@ -168,6 +178,7 @@ impl GradientCache {
             version: self.version,
             factors: factors.collect(),
             folded: self.folded().map(|g| Box::new(times(g))),
+            levels: OnceLock::new(),
         }
     }
 
@@ -222,12 +233,26 @@ impl GradientCache {
         if self.folded.is_some() {
             return Ok(self.hi_of(self.weight_cotangent()));
         }
-        Ok(self.with_products(|factors| Array::build(&self.shape([BITS]), |g: &mut [f32]| kernel::flip_gradient(factors, &self.weight, g))))
+        let levels = self.no_levels();
+        let hi = self.with_products(|factors| {
+            Array::build(&self.shape([BITS]), |g: &mut [f32]| {
+                kernel::flip_gradient(factors, &self.weight, g, &mut levels.write::<f32>());
+            })
+        });
+        self.levels.get_or_init(|| levels);
+        Ok(hi)
     }
 
     fn hi_of(&self, g: Array) -> Array {
-        kernel::to_flips(&self.weight, &mut g.write::<f32>());
+        let levels = self.no_levels();
+        kernel::to_flips(&self.weight, &mut g.write::<f32>(), &mut levels.write::<f32>());
+        self.levels.get_or_init(|| levels);
         g
+    }
+
+    /// Room for the gradient of the levels.
+    fn no_levels(&self) -> Array {
+        Array::build(&self.shape([2]), |_: &mut [f32]| {})
     }
 
     /// Euclidean gradient of the points, `Jᵀ g_v`: f32 (rows, blocks, 2).
@@ -256,6 +281,9 @@ impl GradientCache {
         self.check_fresh(OP)?;
         if self.is_activation() {
             return Err(RbeError::graph(OP, "the gradient of two-level weights", "that of an activation"));
+        }
+        if let Some(known) = self.levels.get() {
+            return Ok(known.copy());
         }
         let gv = self.with_products(|f| Array::build(&self.shape([2]), |gv: &mut [f32]| kernel::level_gradient(f, &self.weight, gv)));
         if let Some(folded) = &self.folded {

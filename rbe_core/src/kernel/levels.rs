@@ -1,5 +1,6 @@
 //! Levels of a tile's sixteen rows at once: branch-free plain Rust, compiled anew for every instruction set.
 
+use super::lane_sum::fold;
 use super::view::View;
 use crate::packed::{BITS, TILE_ROWS, Tile};
 
@@ -20,21 +21,28 @@ pub(super) fn tile_levels(tile: &Tile, scale: f32, v0: &mut [f32; TILE_ROWS], v1
     }
 }
 
-/// The rows of tile `r` of `G (rows, blocks, 64)` times `v_{1-b} - v_b`.
+/// The rows of tile `r` of `G (rows, blocks, 64)` times `v_{1-b} - v_b`; their sums over the bits that are 0 and 1 go to
+/// `sums (rows, blocks, 2)`.
 #[inline(always)]
-pub(super) fn flips(w: &View<'_>, r: usize, g: &mut [f32]) {
+pub(super) fn flips(w: &View<'_>, r: usize, g: &mut [f32], sums: &mut [f32]) {
     for j in 0..w.blocks {
         let tile = w.tile(r, j);
         let (mut v0, mut v1) = ([0.0; TILE_ROWS], [0.0; TILE_ROWS]);
         tile_levels(tile, w.scale, &mut v0, &mut v1);
         for (i, row) in g.chunks_exact_mut(w.blocks * BITS).enumerate() {
             let (hi, gap) = (tile.hi(i), (v1[i] - v0[i]).to_bits());
+            let (mut all, mut set) = ([0.0f32; 16], [0.0f32; 16]);
             for (q, sixteen) in row[j * BITS..][..BITS].as_chunks_mut::<16>().0.iter_mut().enumerate() {
                 let bits = (hi >> (16 * q)) as u32;
                 for (k, g) in sixteen.iter_mut().enumerate() {
-                    *g *= f32::from_bits(gap ^ (bits >> k & 1) << 31);
+                    let bit = bits >> k & 1;
+                    all[k] += *g;
+                    set[k] += f32::from_bits(g.to_bits() & 0u32.wrapping_sub(bit));
+                    *g *= f32::from_bits(gap ^ bit << 31);
                 }
             }
+            let (all, set) = (fold(all, |a, b| a + b), fold(set, |a, b| a + b));
+            sums[2 * (i * w.blocks + j)..][..2].copy_from_slice(&[all - set, set]);
         }
     }
 }

@@ -127,30 +127,33 @@ pub fn weight_gradient(factors: &[Factor<'_>], w: &PackedTensor, g: &mut [f32]) 
     gradient(factors, w, g, |_, _| {});
 }
 
-/// The change of the loss for each flip, `G_k (v_{1-b} - v_b)`: (rows, blocks, 64), zero at unused bits.
+/// The change of the loss for each flip, `G_k (v_{1-b} - v_b)`: (rows, blocks, 64), zero at unused bits. `levels (rows, blocks, 2)`
+/// gets the gradient of the levels, which is found on the way.
 ///
 /// # Panics
 /// If a slice has another length.
-pub fn flip_gradient(factors: &[Factor<'_>], w: &PackedTensor, g: &mut [f32]) {
-    flip_gradient_on(isa(), factors, w, g);
+pub fn flip_gradient(factors: &[Factor<'_>], w: &PackedTensor, g: &mut [f32], levels: &mut [f32]) {
+    flip_gradient_on(isa(), factors, w, g, levels);
 }
 
-fn flip_gradient_on(isa: Isa, factors: &[Factor<'_>], w: &PackedTensor, g: &mut [f32]) {
+fn flip_gradient_on(isa: Isa, factors: &[Factor<'_>], w: &PackedTensor, g: &mut [f32], levels: &mut [f32]) {
     let tiles = w.tiles();
-    let view = View::new(w, &tiles);
-    gradient(factors, w, g, |first, piece| flips(isa, &view, first, piece));
+    let flips = Flips::new(isa, View::new(w, &tiles), levels);
+    // SAFETY: every piece has rows of its own.
+    gradient(factors, w, g, |first, piece| unsafe { flips.of_rows(first, piece) });
 }
 
-/// `G (rows, blocks, 64)` to the change of the loss for each flip.
+/// `G (rows, blocks, 64)` to the change of the loss for each flip, with the gradient of the levels as above.
 ///
 /// # Panics
-/// If `g` has another length.
-pub fn to_flips(w: &PackedTensor, g: &mut [f32]) {
+/// If a slice has another length.
+pub fn to_flips(w: &PackedTensor, g: &mut [f32], levels: &mut [f32]) {
     let width = w.blocks() * BITS;
     assert!(g.len() == w.rows() * width, "flip gradient: length");
     let tiles = w.tiles();
-    let view = View::new(w, &tiles);
-    parallel::for_each_piece(g, GRADIENT_ROWS * width, |p, piece| flips(isa(), &view, p * GRADIENT_ROWS, piece));
+    let flips = Flips::new(isa(), View::new(w, &tiles), levels);
+    // SAFETY: every piece has rows of its own.
+    parallel::for_each_piece(g, GRADIENT_ROWS * width, |p, piece| unsafe { flips.of_rows(p * GRADIENT_ROWS, piece) });
 }
 
 /// Gradient of the levels (rows, blocks, 2) to that of the points, `Jᵀ g_v`.
@@ -180,13 +183,35 @@ fn gradient(factors: &[Factor<'_>], w: &PackedTensor, g: &mut [f32], then: impl 
     });
 }
 
-/// Rows of `G` from row `first` of a tile on, times `v_{1-b} - v_b`.
-fn flips(isa: Isa, w: &View<'_>, first: usize, g: &mut [f32]) {
-    for (t, tile) in g.chunks_mut(TILE_ROWS * w.blocks * BITS).enumerate() {
-        match isa {
-            Isa::Scalar => levels::flips(w, first / TILE_ROWS + t, tile),
-            // SAFETY: `isa` is one of this machine's.
-            _ => unsafe { by_isa!(isa, flips(w, first / TILE_ROWS + t, tile)) },
+/// What turns rows of `G` into the change of the loss for each flip.
+struct Flips<'a> {
+    isa: Isa,
+    w: View<'a>,
+    levels: Shared<'a, f32>,
+}
+
+impl<'a> Flips<'a> {
+    fn new(isa: Isa, w: View<'a>, levels: &'a mut [f32]) -> Flips<'a> {
+        assert!(levels.len() == w.rows * w.blocks * 2, "flip gradient: levels");
+        Flips { isa, w, levels: Shared::whole(levels) }
+    }
+
+    /// Rows from row `first` of a tile on, times `v_{1-b} - v_b`.
+    ///
+    /// # Safety
+    /// No two calls at the same time may be about the same rows.
+    unsafe fn of_rows(&self, first: usize, g: &mut [f32]) {
+        let (w, width) = (&self.w, self.w.blocks * BITS);
+        for (t, tile) in g.chunks_mut(TILE_ROWS * width).enumerate() {
+            let (r, rows) = (first / TILE_ROWS + t, tile.len() / width);
+            // SAFETY: `isa` is one of this machine's; the levels of these rows are the caller's alone.
+            unsafe {
+                let sums = self.levels.part(0, r * TILE_ROWS * w.blocks * 2, rows * w.blocks * 2);
+                match self.isa {
+                    Isa::Scalar => levels::flips(w, r, tile, sums),
+                    isa => by_isa!(isa, flips(w, r, tile, sums)),
+                }
+            }
         }
     }
 }

@@ -82,8 +82,8 @@ pub(in crate::kernel) unsafe fn level_gradient(x: &[f32], dy: DyTiles<'_>, w: Vi
 /// # Safety
 /// The machine must have AVX2 with FMA.
 #[target_feature(enable = "avx2,fma,bmi2")]
-pub(in crate::kernel) unsafe fn flips(w: &View<'_>, r: usize, g: &mut [f32]) {
-    levels::flips(w, r, g);
+pub(in crate::kernel) unsafe fn flips(w: &View<'_>, r: usize, g: &mut [f32], sums: &mut [f32]) {
+    levels::flips(w, r, g, sums);
 }
 
 /// Writes `dy (samples, rows)` of one chunk as (row tile, row, sample).

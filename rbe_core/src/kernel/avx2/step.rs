@@ -70,17 +70,17 @@ pub(in super::super) unsafe fn charge_row(row: charge::Row<'_>) -> u32 {
         }
         flips += flipped.count_ones();
         *hi ^= flipped;
-        [levels[0][lane], levels[1][lane]] = sums(clear, set);
+        [levels[0][lane], levels[1][lane]] = both_sums(clear, set);
     }
     let total = _mm256_add_ps(_mm256_add_ps(total[0], total[1]), _mm256_add_ps(total[2], total[3]));
-    *square += sums(total, total)[0];
+    *square += both_sums(total, total)[0];
     flips
 }
 
 /// Sums of the lanes of both.
 #[inline]
 #[target_feature(enable = "avx2,fma,bmi2")]
-fn sums(a: __m256, b: __m256) -> [f32; 2] {
+pub(super) fn both_sums(a: __m256, b: __m256) -> [f32; 2] {
     let pairs = _mm256_add_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
     let pairs = _mm_add_ps(_mm256_castps256_ps128(pairs), _mm256_extractf128_ps::<1>(pairs));
     let pair = _mm_add_ps(pairs, _mm_movehl_ps(pairs, pairs));

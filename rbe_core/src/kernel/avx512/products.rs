@@ -4,6 +4,7 @@ use std::arch::x86_64::*;
 use std::ops::Range;
 
 use super::lanes::{Avx512, load, store};
+use super::step::both_sums;
 use crate::kernel::dy_tiles::DyTiles;
 use crate::kernel::family::Family;
 use crate::kernel::samples::Levels;
@@ -77,17 +78,21 @@ pub(in crate::kernel) unsafe fn level_gradient(x: &[f32], dy: DyTiles<'_>, w: Vi
 /// # Safety
 /// The machine must have AVX-512.
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
-pub(in crate::kernel) unsafe fn flips(w: &View<'_>, r: usize, g: &mut [f32]) {
+pub(in crate::kernel) unsafe fn flips(w: &View<'_>, r: usize, g: &mut [f32], sums: &mut [f32]) {
     let minus = _mm512_set1_ps(-0.0);
     for j in 0..w.blocks {
         let tile = w.tile(r, j);
         let gaps = Levels::of(tile, w.scale).gap;
         for (i, row) in g.chunks_exact_mut(w.blocks * BITS).enumerate() {
             let (hi, gap) = (tile.hi(i), _mm512_set1_ps(gaps[i]));
+            let (mut all, mut set) = (_mm512_setzero_ps(), _mm512_setzero_ps());
             for (q, sixteen) in row[j * BITS..][..BITS].as_chunks_mut::<16>().0.iter_mut().enumerate() {
-                let change = _mm512_mask_xor_ps(gap, (hi >> (16 * q)) as u16, gap, minus);
-                store(sixteen, _mm512_mul_ps(load(sixteen), change));
+                let (bits, g) = ((hi >> (16 * q)) as u16, load(sixteen));
+                all = _mm512_add_ps(all, g);
+                set = _mm512_mask_add_ps(set, bits, set, g);
+                store(sixteen, _mm512_mul_ps(g, _mm512_mask_xor_ps(gap, bits, gap, minus)));
             }
+            sums[2 * (i * w.blocks + j)..][..2].copy_from_slice(&both_sums(_mm512_sub_ps(all, set), set));
         }
     }
 }

@@ -71,7 +71,7 @@ pub(in super::super) unsafe fn charge_row(row: charge::Row<'_>) -> u32 {
         unsafe { _mm512_storeu_si512(at.cast(), _mm512_mask_subs_epi8(moved, flipped, hysteresis, moved)) };
         flips += flipped.count_ones();
         *hi ^= flipped;
-        [levels[0][lane], levels[1][lane]] = sums(_mm512_sub_ps(all, set), set);
+        [levels[0][lane], levels[1][lane]] = both_sums(_mm512_sub_ps(all, set), set);
     }
     let total = _mm512_add_ps(_mm512_add_ps(total[0], total[1]), _mm512_add_ps(total[2], total[3]));
     *square += _mm512_reduce_add_ps(total);
@@ -81,7 +81,7 @@ pub(in super::super) unsafe fn charge_row(row: charge::Row<'_>) -> u32 {
 /// Sums of the lanes of both.
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
-fn sums(a: __m512, b: __m512) -> [f32; 2] {
+pub(super) fn both_sums(a: __m512, b: __m512) -> [f32; 2] {
     let pairs = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
     let pairs = _mm256_add_ps(_mm512_castps512_ps256(pairs), _mm512_extractf32x8_ps::<1>(pairs));
     let pairs = _mm_add_ps(_mm256_castps256_ps128(pairs), _mm256_extractf128_ps::<1>(pairs));

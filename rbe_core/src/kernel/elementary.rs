@@ -11,7 +11,7 @@ const LANES: usize = 32;
 /// Where sines and cosines of single precision end: beyond it multiples of π/2 need more digits.
 pub const CIRCLE_END: f64 = 281_474_976_710_656.0; // 2^48
 
-/// Elementary functions: in f32 those of [`single`], with the errors stated here, in f64 those of the standard library.
+/// Elementary functions: in f32 those of `kernel/single.rs`, with the errors stated here, in f64 those of the standard library.
 pub trait Elementary: Float {
     /// `e^x` to 2 units in the last place; 0 where the result would be subnormal.
     fn fast_exp(self) -> Self;

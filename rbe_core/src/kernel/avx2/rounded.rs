@@ -1,8 +1,8 @@
-//! Evidence in whole numbers for AVX2: products of bytes by `vpmaddubsw` on magnitudes, which 127 · 127 · 2 do not overflow.
+//! Evidence in whole numbers for AVX2: products of bytes by `vpmaddubsw`, so small that some add up in 16 bits.
 
 use std::arch::x86_64::*;
 
-use crate::kernel::step::rounded::{self, CHUNK_ROWS, Quad, WORDS, Words};
+use crate::kernel::step::rounded::{self, CHUNK_ROWS, Quad, TOGETHER, WORDS, Words};
 
 /// See [`rounded::quad`].
 ///
@@ -40,39 +40,44 @@ pub(in crate::kernel) unsafe fn scaled(g: &mut [f32], excess: i32, columns: &[f3
     rounded::scaled(g, excess, columns, row);
 }
 
-/// See [`rounded::Words`]: sums (rows of the chunk, columns), four rows of sixteen columns in registers.
+/// See [`rounded::Words`]: sums (rows of the chunk, columns). A few words' products are added in 16 bits, four rows of sixteen
+/// columns in registers; their sums in 32 bits lie in `out`, in the first-level cache.
 ///
 /// # Safety
 /// AVX2 with FMA must be available.
 #[target_feature(enable = "avx2,fma,bmi2")]
 pub(in crate::kernel) unsafe fn sums(w: &Words<'_>, out: &mut [i32]) {
     const ROWS: usize = 4;
-    let (sign, ones) = (_mm256_set1_epi8(-128), _mm256_set1_epi16(1));
+    const DEEP: usize = TOGETHER / 2; // words: each gives a lane of 16 bits two products
     assert!(w.fit(out), "sums: lengths");
-    let width = w.columns.len();
-    for k in (0..width).step_by(16) {
-        for r in (0..CHUNK_ROWS).step_by(ROWS) {
-            // Below, the offset is taken off `x`: the excess is added at the start instead.
-            let mut sums: [[__m256i; 2]; ROWS] = std::array::from_fn(|i| [_mm256_set1_epi32(w.excess[r + i]); 2]);
-            for (x, dy) in w.lines() {
-                // SAFETY: sixteen words from k on, inside the line.
-                let x = unsafe { [0, 8].map(|at| _mm256_loadu_si256(x[k..k + 16].as_ptr().add(at).cast())) };
-                let x = x.map(|x| _mm256_xor_si256(x, sign));
-                let size = x.map(|x| _mm256_abs_epi8(x));
-                for (i, sums) in sums.iter_mut().enumerate() {
-                    let dy = _mm256_set1_epi32(dy[(r + i) * WORDS].cast_signed());
-                    for i in 0..2 {
-                        let pairs = _mm256_maddubs_epi16(size[i], _mm256_sign_epi8(dy, x[i]));
-                        sums[i] = _mm256_add_epi32(sums[i], _mm256_madd_epi16(pairs, ones));
-                    }
-                }
-            }
-            for (i, sums) in sums.iter().enumerate() {
-                let out = &mut out[(r + i) * width + k..][..16];
-                // SAFETY: sixteen numbers.
+    let (width, ones) = (w.columns.len(), _mm256_set1_epi16(1));
+    out.fill(0);
+    for first in (0..w.used).step_by(DEEP) {
+        for k in (0..width).step_by(16) {
+            for r in (0..CHUNK_ROWS).step_by(ROWS) {
+                // SAFETY: groups of words are whole, so DEEP words from `first` on are there, of these columns of x and these rows of dy
+                // and of the sums: as just asserted.
                 unsafe {
-                    _mm256_storeu_si256(out.as_mut_ptr().cast(), sums[0]);
-                    _mm256_storeu_si256(out.as_mut_ptr().add(8).cast(), sums[1]);
+                    let x = w.x.as_ptr().add(first * w.width + w.columns.start + k);
+                    let dy = w.dy.as_ptr().add((first / WORDS * CHUNK_ROWS + r) * WORDS + first % WORDS);
+                    let mut sums = [[_mm256_setzero_si256(); 2]; ROWS];
+                    for i in 0..DEEP {
+                        let x = [0, 8].map(|at| _mm256_loadu_si256(x.add(i * w.width + at).cast()));
+                        for (row, sums) in sums.iter_mut().enumerate() {
+                            let dy = _mm256_set1_epi32(dy.add(row * WORDS + i).read().cast_signed());
+                            for h in 0..2 {
+                                let products = _mm256_maddubs_epi16(x[h], dy);
+                                sums[h] = if i == 0 { products } else { _mm256_add_epi16(sums[h], products) };
+                            }
+                        }
+                    }
+                    let out = out.as_mut_ptr().add(r * width + k);
+                    for (row, sums) in sums.into_iter().enumerate() {
+                        for (h, sum) in sums.into_iter().enumerate() {
+                            let out = out.add(row * width + 8 * h).cast();
+                            _mm256_storeu_si256(out, _mm256_add_epi32(_mm256_loadu_si256(out), _mm256_madd_epi16(sum, ones)));
+                        }
+                    }
                 }
             }
         }

@@ -20,7 +20,8 @@ pub(in super::super) unsafe fn charge_row(row: charge::Row<'_>) -> u32 {
     );
     // Packing 32 numbers to bytes leaves their fours in the first order; the second brings them back.
     let (packed, natural) = (_mm256_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7), _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
-    let to_sign = _mm256_setr_epi32(31, 30, 29, 28, 27, 26, 25, 24);
+    // What brings bit 8q + i of a word to the sign of lane i.
+    let to_sign = [0, 8, 16, 24].map(|q| _mm256_sub_epi32(_mm256_setr_epi32(31, 30, 29, 28, 27, 26, 25, 24), _mm256_set1_epi32(q)));
     let (minus, most) = (_mm256_set1_ps(-0.0), _mm256_set1_ps(charge::MOST));
     let hysteresis = _mm256_set1_epi8(charge::HYSTERESIS as i8);
     let (mut total, mut flips) = ([_mm256_setzero_ps(); 4], 0);
@@ -28,9 +29,10 @@ pub(in super::super) unsafe fn charge_row(row: charge::Row<'_>) -> u32 {
         let random = words(block + j, stream);
         let rate = _mm256_set1_ps(rate[j]);
         let mut flipped = 0u64;
-        let (mut clear, mut set) = (_mm256_setzero_ps(), _mm256_setzero_ps());
+        let (mut all, mut set) = (_mm256_setzero_ps(), _mm256_setzero_ps());
         for half in 0..2 {
             let at = j * BITS + half * 32;
+            let word = _mm256_set1_epi32((*hi >> (32 * half)) as i32);
             let mut parts = [_mm256_setzero_si256(); 4];
             for q in 0..4 {
                 let at = at + q * 8;
@@ -41,10 +43,9 @@ pub(in super::super) unsafe fn charge_row(row: charge::Row<'_>) -> u32 {
                 };
                 let evidence = _mm256_mul_ps(_mm256_mul_ps(rate, g), scale);
                 // A set bit turns the evidence around.
-                let bits = _mm256_set1_epi32((*hi >> (half * 32 + q * 8)) as i32);
-                let bits = _mm256_castsi256_ps(_mm256_sllv_epi32(bits, to_sign));
+                let bits = _mm256_castsi256_ps(_mm256_sllv_epi32(word, to_sign[q]));
                 let sign = _mm256_and_ps(bits, minus);
-                clear = _mm256_add_ps(clear, _mm256_blendv_ps(g, _mm256_setzero_ps(), bits));
+                all = _mm256_add_ps(all, g);
                 set = _mm256_add_ps(set, _mm256_blendv_ps(_mm256_setzero_ps(), g, bits));
                 // Numbers too low for 32 bits become the lowest.
                 parts[q] = _mm256_cvtps_epi32(_mm256_min_ps(_mm256_xor_ps(evidence, sign), most));
@@ -70,7 +71,8 @@ pub(in super::super) unsafe fn charge_row(row: charge::Row<'_>) -> u32 {
         }
         flips += flipped.count_ones();
         *hi ^= flipped;
-        [levels[0][lane], levels[1][lane]] = both_sums(clear, set);
+        let [all, set] = both_sums(all, set);
+        [levels[0][lane], levels[1][lane]] = [all - set, set];
     }
     let total = _mm256_add_ps(_mm256_add_ps(total[0], total[1]), _mm256_add_ps(total[2], total[3]));
     *square += both_sums(total, total)[0];

@@ -1,6 +1,7 @@
 //! Random numbers of a step, counted by block: they do not depend on the order of the work.
 
 /// 32 random bits of a counter (a variant of the integer hash "lowbias32" by C. Wellons).
+#[inline(always)] // compiled anew for every instruction set
 pub(in super::super) fn hash(counter: u32, seed: u32) -> u32 {
     let mut x = counter.wrapping_add(seed);
     x = (x ^ (x >> 16)).wrapping_mul(0x21f0_aaad);
@@ -17,6 +18,7 @@ pub(super) fn stream(seed: u64, step: u64) -> u32 {
 }
 
 /// The 16 words of random bits of block `block`: byte `k` of them, in little-endian order, is that of weight `k`.
+#[inline(always)]
 pub(in super::super) fn words(block: usize, stream: u32) -> [u32; 16] {
     std::array::from_fn(|i| hash((block * 16 + i) as u32, stream))
 }

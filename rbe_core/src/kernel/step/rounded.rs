@@ -1,4 +1,4 @@
-//! Evidence in whole numbers: `x` and `dy` rounded to 8 bits, every column of each by its own largest magnitude, and
+//! Evidence in whole numbers: `x` and `dy` rounded to int8, from -45 to 45 by each column's own largest magnitude, and
 //! stochastically, so that the sums of their products have the mean `G`. Those sums are exact in any order: every
 //! instruction set gives the same numbers.
 
@@ -18,16 +18,22 @@ pub(in super::super) const GROUP: usize = 64;
 pub(in super::super) const WORDS: usize = GROUP / 4;
 /// Rows that are summed at once.
 pub(in super::super) const CHUNK_ROWS: usize = 2 * TILE_ROWS;
+/// Largest magnitude of a rounded number. More would gain nothing (design/results.md), and with these, products can be
+/// added in 16 bits: [`TOGETHER`] of them, which is what AVX2 needs to be fast.
+const MOST: i32 = 45;
+/// Products of an `x` as it is stored and a `dy` whose sum stays inside 16 bits.
+pub(in super::super) const TOGETHER: usize = 8;
+const _: () = assert!(TOGETHER as i32 * (OFFSET + MOST) * MOST <= i16::MAX as i32);
 /// Most samples: their sums stay inside 32 bits.
-pub(super) const MOST_SAMPLES: usize = (1 << 31) / (127 * 127) / GROUP * GROUP;
+pub(super) const MOST_SAMPLES: usize = i32::MAX as usize / ((OFFSET + MOST) * MOST) as usize / GROUP * GROUP;
 /// Samples of which one task finds the largest magnitudes.
 const PIECE: usize = 256;
 /// What is added to the rounded `x`, so that it has no sign: instructions multiply such by signed numbers.
-const OFFSET: i32 = 128;
+const OFFSET: i32 = MOST + 1;
 
 /// The rounded factors of a step.
 pub(super) struct Rounded {
-    x: Buffer,          // (words of four samples, width), numbers from 1 to 255 that stand for -127 to 127
+    x: Buffer,          // (words of four samples, width), each with OFFSET
     dy: Buffer,         // (chunks of rows, groups, rows of the chunk, words)
     x_scale: Vec<f32>,  // (width)
     dy_scale: Vec<f32>, // (rows)
@@ -102,8 +108,8 @@ pub(in super::super) fn quad(quad: Quad<'_>) {
         for (i, sample) in samples.iter().enumerate() {
             let u = (random[i / 2] >> (16 * (i % 2)) & 0xffff) as f32 * (1.0 / 65536.0);
             let rounded = (sample[k] * inverse[k] + u).floor();
-            let rounded = if rounded > -127.0 { rounded } else { -127.0 };
-            let rounded = nearest(if rounded < 127.0 { rounded } else { 127.0 }) + quad.offset;
+            let rounded = if rounded > -MOST as f32 { rounded } else { -MOST as f32 };
+            let rounded = nearest(if rounded < MOST as f32 { rounded } else { MOST as f32 }) + quad.offset;
             *word |= (rounded as u32 & 0xff) << (8 * i);
         }
     }
@@ -233,7 +239,7 @@ fn round(isa: Isa, samples: &[&[f32]], n: usize, width: usize, offset: i32, coun
     });
     let mut most = vec![0.0f32; width];
     partial.iter().for_each(|part| maxima(part, &mut most));
-    let inverse: Vec<f32> = most.iter().map(|m| if *m > 0.0 { 127.0 / m } else { 0.0 }).collect();
+    let inverse: Vec<f32> = most.iter().map(|m| if *m > 0.0 { MOST as f32 / m } else { 0.0 }).collect();
     let zeros = vec![0.0f32; n];
     let lines = samples.len().div_ceil(GROUP) * WORDS;
     let mut words = Buffer::dirty(lines * width * size_of::<u32>());
@@ -251,7 +257,7 @@ fn round(isa: Isa, samples: &[&[f32]], n: usize, width: usize, offset: i32, coun
             by_isa!(isa, quad(Quad { samples: of, inverse: &inverse, offset, counter, stream, words: used }));
         }
     });
-    (words, most.into_iter().map(|m| m * (1.0 / 127.0)).collect())
+    (words, most.into_iter().map(|m| m * (1.0 / MOST as f32)).collect())
 }
 
 #[cfg(test)]

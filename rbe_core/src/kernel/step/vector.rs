@@ -3,9 +3,13 @@
 use super::evidence::Piece;
 use super::rounded::CHUNK_ROWS;
 use super::{Context, FULL_CHARGE, Strip, charge, follow, points};
+use crate::kernel::each::fetch_to_write;
 use crate::kernel::isa::Isa;
 use crate::kernel::strip::{STRIP_ROWS, scratch};
 use crate::packed::{BITS, TILE_ROWS};
+
+/// Charges in a cache line.
+const LINE: usize = 64;
 
 /// Calls the kernel of the instruction set.
 macro_rules! by_isa {
@@ -39,33 +43,40 @@ pub(super) fn strip(isa: Isa, cx: &Context<'_>, strip: &mut Strip<'_>) -> (u64, 
     let (mut squares, mut flips) = (vec![0.0f32; width], 0);
     let mut square = [0.0f32; STRIP_ROWS];
     let mut levels = vec![[[0.0f32; TILE_ROWS]; 2]; strip.tiles.len()];
-    for first in (0..rows).step_by(at_once) {
-        for from in (0..blocks).step_by(piece_blocks) {
-            let here = from..(from + piece_blocks).min(blocks);
-            let columns = here.start * BITS..here.end * BITS;
-            let g = &mut buffer.slice_mut()[..at_once * columns.len()];
-            match source.piece() {
-                // SAFETY: `isa` is one of this machine's.
-                Piece::Row => unsafe { by_isa!(isa, accumulate_row(source.evidence.factors, w.rows(), w.cols(), strip.first + first, g)) },
-                _ => source.fill(w, strip.first + first, here.clone(), g),
+    let pieces = (0..rows)
+        .step_by(at_once)
+        .flat_map(|first| (0..blocks).step_by(piece_blocks).map(move |from| (first, from..(from + piece_blocks).min(blocks))));
+    let mut pieces = pieces.peekable();
+    while let Some((first, here)) = pieces.next() {
+        let columns = here.start * BITS..here.end * BITS;
+        let g = &mut buffer.slice_mut()[..at_once * columns.len()];
+        match source.piece() {
+            // SAFETY: `isa` is one of this machine's.
+            Piece::Row => unsafe { by_isa!(isa, accumulate_row(source.evidence.factors, w.rows(), w.cols(), strip.first + first, g)) },
+            _ => source.fill(w, strip.first + first, here.clone(), g),
+        }
+        if let Some((first, here)) = pieces.peek() {
+            // The rows of a piece lie apart, so that nobody else foresees which charges come next.
+            for charges in strip.charges.chunks_exact(width).skip(*first).take(at_once) {
+                charges[here.start * BITS..here.end * BITS].iter().step_by(LINE).for_each(|at| fetch_to_write(at));
             }
-            for (r, g) in (first..rows).zip(g.chunks_exact(columns.len())) {
-                let row = charge::Row {
-                    g,
-                    hi: &mut hi[r * blocks..][here.clone()],
-                    rate: &rate[r * blocks..][here.clone()],
-                    col_scale: &cx.col_scale[columns.clone()],
-                    charges: &mut strip.charges[r * width..][columns.clone()],
-                    squares: &mut squares[columns.clone()],
-                    square: &mut square[r],
-                    levels: &mut levels[r / TILE_ROWS * blocks..][here.clone()],
-                    lane: r % TILE_ROWS,
-                    block: (strip.first + r) * blocks + from,
-                    stream: cx.stream,
-                };
-                // SAFETY: as above.
-                flips += u64::from(unsafe { by_isa!(isa, charge_row(row)) });
-            }
+        }
+        for (r, g) in (first..rows).zip(g.chunks_exact(columns.len())) {
+            let row = charge::Row {
+                g,
+                hi: &mut hi[r * blocks..][here.clone()],
+                rate: &rate[r * blocks..][here.clone()],
+                col_scale: &cx.col_scale[columns.clone()],
+                charges: &mut strip.charges[r * width..][columns.clone()],
+                squares: &mut squares[columns.clone()],
+                square: &mut square[r],
+                levels: &mut levels[r / TILE_ROWS * blocks..][here.clone()],
+                lane: r % TILE_ROWS,
+                block: (strip.first + r) * blocks + here.start,
+                stream: cx.stream,
+            };
+            // SAFETY: as above.
+            flips += u64::from(unsafe { by_isa!(isa, charge_row(row)) });
         }
     }
     for (moment, square) in strip.row_moment.iter_mut().zip(square) {

@@ -6,11 +6,13 @@ use super::family::{Family, SAMPLES};
 use super::view::{Shared, View};
 use crate::packed::TILE_ROWS;
 
-/// `dy` cut into chunks of samples, and those into row tiles, zero beyond the last row: every tile as (sample, row), and where
-/// samples are to be in lanes as (row, sample) too, zero beyond the last sample.
+/// `dy` cut into chunks of samples, and those into row tiles, zero beyond the last row: a tile as (sample, row), or where
+/// samples are to be in lanes as (row, sample), zero beyond the last sample, or both.
 #[derive(Clone, Copy)]
 pub(super) struct DyTiles<'a> {
     rows: &'a [f32],
+    /// First sample of `rows`.
+    first_in_rows: usize,
     lanes: &'a [f32],
     /// Samples.
     pub batch: usize,
@@ -24,8 +26,27 @@ pub(super) struct DyTiles<'a> {
 pub(super) enum Orders {
     /// (sample, row) only.
     Rows,
-    /// (row, sample) too where samples are to be in lanes.
+    /// Of every chunk what its family reads: (sample, row), or (row, sample).
+    Lanes,
+    /// (sample, row) of all chunks, and (row, sample) where samples are to be in lanes.
     Both,
+}
+
+impl Orders {
+    /// Samples of `batch` that are ordered as (sample, row), the last ones.
+    fn in_rows(self, batch: usize, rest: Family) -> usize {
+        match self {
+            Orders::Rows | Orders::Both => batch,
+            Orders::Lanes if rest.lanes().is_none() => batch % SAMPLES,
+            Orders::Lanes => 0,
+        }
+    }
+
+    /// Samples ordered as (row, sample), with those that fill up the lanes.
+    fn in_lanes(self, batch: usize, rest: Family) -> usize {
+        let last = if batch.is_multiple_of(SAMPLES) { 0 } else { rest.lanes().unwrap_or(0) };
+        if self == Orders::Rows { 0 } else { batch / SAMPLES * SAMPLES + last }
+    }
 }
 
 impl<'a> DyTiles<'a> {
@@ -41,31 +62,32 @@ impl<'a> DyTiles<'a> {
     ) -> DyTiles<'a> {
         let (batch, row_tiles) = (dy.len() / w.rows, w.row_tiles());
         assert!(data.len() == Self::len(batch, w, rest, orders), "ordered gradient: lengths");
-        let (out_rows, out_lanes) = data.split_at_mut(batch * row_tiles * TILE_ROWS);
+        let first_in_rows = batch - orders.in_rows(batch, rest);
+        let size = row_tiles * TILE_ROWS;
+        let (out_rows, out_lanes) = data.split_at_mut((batch - first_in_rows) * size);
         {
             let (out_rows, out_lanes) = (Shared::whole(out_rows), Shared::whole(out_lanes));
             let chunk = |c: usize| {
                 let (first, last) = (c * SAMPLES, ((c + 1) * SAMPLES).min(batch));
                 let dy = &dy[first * w.rows..last * w.rows];
-                let size = row_tiles * TILE_ROWS;
-                // SAFETY: every chunk has a part of its own.
-                rows_in_lanes(dy, w, unsafe { out_rows.part(0, first * size, (last - first) * size) });
+                if first >= first_in_rows {
+                    // SAFETY: every chunk has a part of its own.
+                    rows_in_lanes(dy, w, unsafe { out_rows.part(0, (first - first_in_rows) * size, (last - first) * size) });
+                }
                 let family = if last - first == SAMPLES { Family::Sixteen } else { rest };
-                if let Some(n) = family.lanes().filter(|_| orders == Orders::Both) {
+                if let Some(n) = family.lanes().filter(|_| orders != Orders::Rows) {
                     // SAFETY: as above.
                     lanes(family, dy, unsafe { out_lanes.part(0, first * size, n * size) });
                 }
             };
             each(batch.div_ceil(SAMPLES), &chunk);
         }
-        DyTiles { rows: out_rows, lanes: out_lanes, batch, row_tiles, rest }
+        DyTiles { rows: out_rows, first_in_rows, lanes: out_lanes, batch, row_tiles, rest }
     }
 
     /// Numbers that the ordered gradient takes.
     pub(super) fn len(batch: usize, w: &View<'_>, rest: Family, orders: Orders) -> usize {
-        let last = if batch.is_multiple_of(SAMPLES) { 0 } else { rest.lanes().unwrap_or(0) };
-        let in_lanes = if orders == Orders::Both { batch / SAMPLES * SAMPLES + last } else { 0 };
-        (batch + in_lanes) * w.row_tiles() * TILE_ROWS
+        (orders.in_rows(batch, rest) + orders.in_lanes(batch, rest)) * w.row_tiles() * TILE_ROWS
     }
 
     /// Number of chunks.
@@ -106,7 +128,7 @@ impl<'a> DyTiles<'a> {
     #[inline(always)]
     pub(super) fn rows(&self, c: usize, r: usize) -> &'a [[f32; TILE_ROWS]] {
         let here = self.samples(c);
-        &self.rows.as_chunks().0[c * SAMPLES * self.row_tiles + r * here..][..here]
+        &self.rows.as_chunks().0[(c * SAMPLES - self.first_in_rows) * self.row_tiles + r * here..][..here]
     }
 }
 

@@ -53,10 +53,13 @@ macro_rules! by_isa {
 const WORTH_SHARING: usize = 1 << 20;
 /// Samples of a piece of the forward product: more decode the levels less often, fewer keep their sums nearer.
 const PIECE_SAMPLES: usize = 2 * SAMPLES;
-/// Most pieces of one product.
-const PIECES: usize = 16;
+/// Pieces of one product for each thread where there are several.
+const PIECES: usize = 4;
 /// Rows of a piece of `G`: many, for every piece brings `x` into order anew.
 const GRADIENT_ROWS: usize = 256;
+/// Samples of which the backward products are computed at once: their upstream gradient, in another order, is read once for each block
+/// column and shall stay in the cache.
+const PART_SAMPLES: usize = 8 * SAMPLES;
 /// Fewest row tiles of a piece: fewer, and building the tables dominates.
 const ROW_TILES: usize = 24;
 
@@ -102,9 +105,13 @@ fn pieces(batch: usize, w: &View<'_>) -> (usize, usize) {
     if batch * w.rows * w.cols < WORTH_SHARING {
         return (batch.max(1).next_multiple_of(SAMPLES), tiles);
     }
+    let most = match parallel::num_threads() {
+        1 => 1,
+        threads => PIECES * threads,
+    };
     let chunks = batch.div_ceil(PIECE_SAMPLES);
-    let across = (PIECES / chunks.min(PIECES)).min(tiles.div_ceil(ROW_TILES)).max(1);
-    (PIECE_SAMPLES * chunks.div_ceil(PIECES), tiles.div_ceil(across))
+    let across = (most / chunks.min(most)).min(tiles.div_ceil(ROW_TILES)).max(1);
+    (PIECE_SAMPLES, tiles.div_ceil(across))
 }
 
 /// `dx (batch, cols) = dy (batch, rows) W`.
@@ -272,24 +279,50 @@ fn backward_on(isa: Isa, x: Option<&[f32]>, dy: &[f32], batch: usize, w: &Packed
     }
     let tiles = w.tiles();
     let view = View::new(w, &tiles);
+    let Grads { mut dx, mut levels, .. } = wanted;
+    // An empty batch too has a gradient of the levels: zeros.
+    for first in (0..batch.max(1)).step_by(PART_SAMPLES) {
+        let here = first..(first + PART_SAMPLES).min(batch);
+        let (of_rows, of_cols) = (here.start * rows..here.end * rows, here.start * cols..here.end * cols);
+        let dx = dx.as_deref_mut().map(|dx| &mut dx[of_cols.clone()]);
+        let levels = levels.as_deref_mut().zip(x).map(|(levels, x)| (levels, &x[of_cols.clone()]));
+        backward_part(isa, &dy[of_rows], here.len(), &view, dx, levels, fresh && first == 0);
+    }
+}
+
+/// The gradients of some samples: that of the levels of `x` is added, or with `fresh` written.
+fn backward_part(
+    isa: Isa,
+    dy: &[f32],
+    batch: usize,
+    view: &View<'_>,
+    dx: Option<&mut [f32]>,
+    levels: Option<(&mut [f32], &[f32])>,
+    fresh: bool,
+) {
+    let (rows, cols, blocks) = (view.rows, view.cols, view.blocks);
     let rest = Family::of_rest(isa, batch % SAMPLES);
-    let orders = if isa == Isa::Amx { Orders::Rows } else { Orders::Both };
-    let mut ordered = scratch(DyTiles::len(batch, &view, rest, orders));
+    let orders = match isa {
+        Isa::Amx => Orders::Rows,
+        Isa::Avx512 if levels.is_some() => Orders::Both, // its gradient of the levels has rows in lanes at any batch
+        _ => Orders::Lanes,
+    };
+    let mut ordered = scratch(DyTiles::len(batch, view, rest, orders));
     let shared = batch * rows * cols >= WORTH_SHARING;
     let each = |n: usize, task: &(dyn Fn(usize) + Sync)| if shared { parallel::for_each(n, task) } else { (0..n).for_each(task) };
     // SAFETY: `isa` is one of this machine's.
-    let lanes = |family: Family, dy: &[f32], out: &mut [f32]| unsafe { by_isa!(isa, order(family, dy, &view, out)) };
-    let dy = DyTiles::order(dy, &view, (rest, orders), ordered.slice_mut(), each, lanes);
+    let lanes = |family: Family, dy: &[f32], out: &mut [f32]| unsafe { by_isa!(isa, order(family, dy, view, out)) };
+    let dy = DyTiles::order(dy, view, (rest, orders), ordered.slice_mut(), each, lanes);
     // One list of pieces for both gradients: nobody waits in between.
-    let dx = wanted.dx.map(|out| Shared::new(out, cols));
-    let levels = wanted.levels.zip(x).map(|(out, x)| (Shared::new(out, blocks * 2), x));
+    let dx = dx.map(|out| Shared::new(out, cols));
+    let levels = levels.map(|(out, x)| (Shared::new(out, blocks * 2), x));
     each(2 * blocks, &|p| {
         let j = p % blocks;
         // SAFETY: `isa` is one of this machine's; every piece has a block column of its own of one of the outputs.
         unsafe {
             match (p < blocks, dx, levels) {
-                (true, Some(dx), _) => by_isa!(isa, dx(dy, view, j, dx)),
-                (false, _, Some((gv, x))) => by_isa!(isa, level_gradient(x, dy, view, j, gv, fresh)),
+                (true, Some(dx), _) => by_isa!(isa, dx(dy, *view, j, dx)),
+                (false, _, Some((gv, x))) => by_isa!(isa, level_gradient(x, dy, *view, j, gv, fresh)),
                 _ => {}
             }
         }

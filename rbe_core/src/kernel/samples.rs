@@ -76,21 +76,25 @@ pub(super) fn into_lanes<'a, S: Lanes<N>, const N: usize>(s: S, rows: impl Fn(us
     }
 }
 
-/// `out(sample, first column, values)` for the pieces of up to eight of the `used` columns of `from (columns, N)`.
+/// Writes the `used` columns of `from (columns, N)`, a row for each sample; `out(sample, first column, n)` is where up to eight go.
 #[inline(always)]
-pub(super) fn from_lanes<S: Lanes<N>, const N: usize>(
+pub(super) fn from_lanes<'a, S: Lanes<N>, const N: usize>(
     s: S,
     from: &[[f32; N]],
     used: usize,
     samples: usize,
-    mut out: impl FnMut(usize, usize, &[f32]),
+    out: impl Fn(usize, usize, usize) -> &'a mut [f32],
 ) {
     for (q, eight) in from.as_chunks::<8>().0.iter().enumerate().take(used.div_ceil(8)) {
         let here = (used - 8 * q).min(8);
         for first in (0..samples).step_by(8) {
             let part = |i: usize| eight[i][first..].first_chunk().unwrap_or(&[0.0; 8]);
             for (b, row) in s.transpose(std::array::from_fn(part)).iter().enumerate().take(samples - first) {
-                out(first + b, 8 * q, &row[..here]);
+                let out = out(first + b, 8 * q, here);
+                match out.first_chunk_mut() {
+                    Some(whole) => *whole = *row,
+                    None => out.copy_from_slice(&row[..here]),
+                }
             }
         }
     }
@@ -116,10 +120,13 @@ fn build<S: Lanes<N>, const N: usize>(s: S, x: &[f32], first: usize, w: &View<'_
 /// instruction set.
 #[inline(always)]
 fn set_sums<S: Lanes<N>, const N: usize>(s: S, hi: u64, tables: &[[f32; N]; SUMS]) -> S::V {
+    // One base and thirteen distances: as rows of an array, the groups' addresses would fill all registers.
+    let tables = tables.as_flattened();
     let mut sums = [s.splat(0.0); 4];
     for g in 0..GROUPS {
-        let sum = s.load(&tables[(g << GROUP) + (hi >> (GROUP * g)) as usize % (1 << GROUP)]);
-        sums[g % 4] = if g < 4 { sum } else { s.add(sums[g % 4], sum) };
+        let at = (g << GROUP) * N + (hi >> (GROUP * g)) as usize % (1 << GROUP) * N;
+        let Some(entry) = tables[at..].first_chunk() else { unreachable!("entries are whole") };
+        sums[g % 4] = if g < 4 { s.load(entry) } else { s.add(sums[g % 4], s.load(entry)) };
     }
     s.add(s.add(sums[0], sums[1]), s.add(sums[2], sums[3]))
 }
@@ -170,10 +177,9 @@ pub(super) unsafe fn forward<S: Lanes<N>, const N: usize>(
     }
     for (c, sums) in sums.chunks_exact(tiles.len()).enumerate() {
         for (sums, r) in sums.iter().zip(tiles.clone()) {
-            from_lanes(s, sums, w.rows_in(r), (samples - c * N).min(N), |b, i, values| {
-                // SAFETY: the caller owns these rows of these samples.
-                unsafe { y.part(first + c * N + b, r * TILE_ROWS + i, values.len()) }.copy_from_slice(values);
-            });
+            // SAFETY: the caller owns these rows of these samples.
+            let part = |b: usize, i: usize, n: usize| unsafe { y.part(first + c * N + b, r * TILE_ROWS + i, n) };
+            from_lanes(s, sums, w.rows_in(r), (samples - c * N).min(N), part);
         }
     }
 }
@@ -200,25 +206,20 @@ pub(super) unsafe fn level_gradient<S: Lanes<N>, const N: usize>(
     let mut sums = crate::Buffer::zeroed(w.row_tiles() * 2 * TILE_ROWS * size_of::<f32>());
     let sums: &mut [[[f32; TILE_ROWS]; 2]] = sums.slice_mut();
     for c in chunks {
-        let mut totals = [0.0; N];
-        s.store(&mut totals, build(s, x, c * SAMPLES, &w, j, tables));
+        let total = build(s, x, c * SAMPLES, &w, j, tables);
         for (r, [all, set]) in sums.iter_mut().enumerate() {
             let (tile, lanes) = (w.tile(r, j), dy.lanes::<N>(c, r));
-            for (half, set) in set.as_chunks_mut::<8>().0.iter_mut().enumerate() {
-                let mut products = [[0.0; N]; 8];
+            for (half, (all, set)) in all.as_chunks_mut::<8>().0.iter_mut().zip(set.as_chunks_mut::<8>().0).enumerate() {
+                let mut products = [[[0.0; N]; 8]; 2];
                 for i in 0..8 {
-                    let part = set_sums(s, tile.hi(8 * half + i), tables);
-                    s.store(&mut products[i], s.mul(s.load(&lanes[8 * half + i]), part));
+                    let dy = s.load(&lanes[8 * half + i]);
+                    s.store(&mut products[0][i], s.mul(dy, total));
+                    s.store(&mut products[1][i], s.mul(dy, set_sums(s, tile.hi(8 * half + i), tables)));
                 }
-                set.iter_mut().zip(s.across(&products)).for_each(|(set, sum)| *set += sum);
-            }
-            let mut sum = *all;
-            for (dy, total) in dy.rows(c, r).iter().zip(&totals) {
-                for i in 0..TILE_ROWS {
-                    sum[i] = dy[i].mul_add(*total, sum[i]);
+                for (sums, products) in [all, set].into_iter().zip(&products) {
+                    sums.iter_mut().zip(s.across(products)).for_each(|(sum, more)| *sum += more);
                 }
             }
-            *all = sum;
         }
     }
     for (r, sums) in sums.iter().enumerate() {

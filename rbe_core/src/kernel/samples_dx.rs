@@ -1,10 +1,10 @@
 //! `dx = dy W` with samples in lanes: with `u = dy (v1 - v0)`, a column of a block gets `Σ dy v0` and the sum of u over the rows
-//! whose bit is set; the subset sums of a tile's sixteen rows, in groups of five, five and six, serve the block's 64 columns.
+//! whose bit is set; the subset sums of a tile's sixteen rows, in groups of four, serve the block's 64 columns.
 
 use super::dy_tiles::DyTiles;
 use super::family::SAMPLES;
 use super::lanes::Lanes;
-use super::samples::{Levels, from_lanes, subsets};
+use super::samples::{Levels, from_lanes};
 use super::strip::scratch;
 use super::view::{Shared, View};
 use crate::packed::{BITS, TILE_ROWS};
@@ -31,10 +31,12 @@ pub(super) fn column_scratch(w: &View<'_>) -> crate::Buffer {
     crate::Buffer::dirty(w.row_tiles() * size_of::<Columns>())
 }
 
-/// Rows of the groups of a tile: first row, rows, place of the first sum.
-const GROUPS: [(usize, usize, usize); 3] = [(0, 5, 0), (5, 5, 32), (10, 6, 64)];
+/// Rows of a group: their sums are made in registers.
+const GROUP: usize = 4;
+/// Sums of the subsets of a group.
+const SUBSETS: usize = 1 << GROUP;
 /// Sums of the subsets of a tile's groups.
-const SUMS: usize = 128;
+const SUMS: usize = TILE_ROWS / GROUP * SUBSETS;
 
 /// Columns of block `j` of `dx (batch, cols)` for the samples of chunk `c`.
 ///
@@ -60,14 +62,15 @@ pub(super) unsafe fn dx<S: Lanes<N>, const N: usize>(
     for (t, pair) in columns.chunks(2).enumerate() {
         for (i, (tile, tables)) in pair.iter().zip(tables.iter_mut()).enumerate() {
             let dy = dy.lanes::<N>(c, 2 * t + i);
-            let mut u = [[0.0; N]; TILE_ROWS];
-            for r in 0..TILE_ROWS {
-                let dy = s.load(&dy[r]);
-                base = s.mul_add(dy, s.splat(tile.levels.v0[r]), base);
-                s.store(&mut u[r], s.mul(dy, s.splat(tile.levels.gap[r])));
-            }
-            for (first, rows, place) in GROUPS {
-                subsets(s, &u[first..first + rows], &mut tables[place..]);
+            for (g, out) in tables.as_chunks_mut::<SUBSETS>().0.iter_mut().enumerate() {
+                let mut u = [s.splat(0.0); GROUP];
+                for i in 0..GROUP {
+                    let r = g * GROUP + i;
+                    let dy = s.load(&dy[r]);
+                    base = s.mul_add(dy, s.splat(tile.levels.v0[r]), base);
+                    u[i] = s.mul(dy, s.splat(tile.levels.gap[r]));
+                }
+                subsets(s, u, out);
             }
         }
         match pair {
@@ -90,18 +93,34 @@ pub(super) unsafe fn dx<S: Lanes<N>, const N: usize>(
         s.store(sum, s.add(s.load(sum), base));
     }
     let (first, used) = (c * SAMPLES, w.cols_in(j));
-    from_lanes(s, &sums, used, (dy.batch - first).min(N), |b, k, values| {
-        // SAFETY: the caller owns these columns.
-        unsafe { dx.part(first + b, j * BITS + k, values.len()) }.copy_from_slice(values);
-    });
+    // SAFETY: the caller owns these columns.
+    let part = |b: usize, k: usize, n: usize| unsafe { dx.part(first + b, j * BITS + k, n) };
+    from_lanes(s, &sums, used, (dy.batch - first).min(N), part);
+}
+
+/// Sums of every subset of four, the subset's bits being the position.
+#[inline(always)]
+fn subsets<S: Lanes<N>, const N: usize>(s: S, u: [S::V; GROUP], out: &mut [[f32; N]; SUBSETS]) {
+    let (low, high) = (s.add(u[0], u[1]), s.add(u[2], u[3]));
+    for (four, upper) in out.as_chunks_mut::<4>().0.iter_mut().zip([None, Some(u[2]), Some(u[3]), Some(high)]) {
+        let lower = [s.splat(0.0), u[0], u[1], low];
+        for i in 0..4 {
+            let sum = match upper {
+                None => lower[i],
+                Some(upper) if i == 0 => upper,
+                Some(upper) => s.add(upper, lower[i]),
+            };
+            s.store(&mut four[i], sum);
+        }
+    }
 }
 
 /// Sum over the rows whose bit is set.
 #[inline(always)]
 fn look_up<S: Lanes<N>, const N: usize>(s: S, bits: u16, tables: &[[f32; N]; SUMS]) -> S::V {
     let mut sum = s.splat(0.0);
-    for (g, (first, rows, place)) in GROUPS.into_iter().enumerate() {
-        let entry = s.load(&tables[place + usize::from(bits >> first) % (1 << rows)]);
+    for g in 0..TILE_ROWS / GROUP {
+        let entry = s.load(&tables[g * SUBSETS + usize::from(bits >> (GROUP * g)) % SUBSETS]);
         sum = if g == 0 { entry } else { s.add(sum, entry) };
     }
     sum

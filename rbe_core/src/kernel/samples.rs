@@ -56,18 +56,22 @@ pub(super) fn subsets<S: Lanes<N>, const N: usize>(s: S, inputs: &[[f32; N]], ou
 pub(super) fn into_lanes<'a, S: Lanes<N>, const N: usize>(s: S, rows: impl Fn(usize) -> &'a [f32], out: &mut [[f32; N]]) {
     for first in (0..N).step_by(8) {
         for (q, out) in out.as_chunks_mut::<8>().0.iter_mut().enumerate() {
-            let mut padded = [[0.0f32; 8]; 8];
             let mut from: [&[f32; 8]; 8] = [&[0.0; 8]; 8];
-            for ((i, from), padded) in from.iter_mut().enumerate().zip(&mut padded) {
-                let rest = rows(first + i);
-                let rest = rest.get(8 * q..).unwrap_or(&[]);
-                *from = match rest.first_chunk() {
-                    Some(whole) => whole,
-                    None => {
-                        padded[..rest.len()].copy_from_slice(rest);
-                        padded
-                    }
-                };
+            let mut whole = true;
+            for i in 0..8 {
+                match rows(first + i).get(8 * q..).and_then(|row| row.first_chunk()) {
+                    Some(eight) => from[i] = eight,
+                    None => whole = false,
+                }
+            }
+            let mut padded = [[0.0f32; 8]; 8];
+            if !whole {
+                for (i, padded) in padded.iter_mut().enumerate() {
+                    let rest = rows(first + i).get(8 * q..).unwrap_or(&[]);
+                    let here = rest.len().min(8);
+                    padded[..here].copy_from_slice(&rest[..here]);
+                }
+                from = padded.each_ref();
             }
             for (out, column) in out.iter_mut().zip(s.transpose(from)) {
                 out[first..first + 8].copy_from_slice(&column);
@@ -205,12 +209,12 @@ pub(super) unsafe fn level_gradient<S: Lanes<N>, const N: usize>(
     let tables: &mut [[f32; N]; SUMS] = table(tables.slice_mut());
     let mut sums = crate::Buffer::zeroed(w.row_tiles() * 2 * TILE_ROWS * size_of::<f32>());
     let sums: &mut [[[f32; TILE_ROWS]; 2]] = sums.slice_mut();
+    let mut products = [[[0.0; N]; 8]; 2]; // of eight rows dy T and dy S
     for c in chunks {
         let total = build(s, x, c * SAMPLES, &w, j, tables);
         for (r, [all, set]) in sums.iter_mut().enumerate() {
             let (tile, lanes) = (w.tile(r, j), dy.lanes::<N>(c, r));
             for (half, (all, set)) in all.as_chunks_mut::<8>().0.iter_mut().zip(set.as_chunks_mut::<8>().0).enumerate() {
-                let mut products = [[[0.0; N]; 8]; 2];
                 for i in 0..8 {
                     let dy = s.load(&lanes[8 * half + i]);
                     s.store(&mut products[0][i], s.mul(dy, total));

@@ -51,7 +51,9 @@ pub(in crate::kernel) unsafe fn sums(w: &Words<'_>, out: &mut [i32]) {
     const DEEP: usize = TOGETHER / 2; // words: each gives a lane of 16 bits two products
     assert!(w.fit(out), "sums: lengths");
     let (width, ones) = (w.columns.len(), _mm256_set1_epi16(1));
-    out.fill(0);
+    if w.used == 0 {
+        out.fill(0);
+    }
     for first in (0..w.used).step_by(DEEP) {
         for k in (0..width).step_by(16) {
             for r in (0..CHUNK_ROWS).step_by(ROWS) {
@@ -75,7 +77,8 @@ pub(in crate::kernel) unsafe fn sums(w: &Words<'_>, out: &mut [i32]) {
                     for (row, sums) in sums.into_iter().enumerate() {
                         for (h, sum) in sums.into_iter().enumerate() {
                             let out = out.add(row * width + 8 * h).cast();
-                            _mm256_storeu_si256(out, _mm256_add_epi32(_mm256_loadu_si256(out), _mm256_madd_epi16(sum, ones)));
+                            let sum = _mm256_madd_epi16(sum, ones);
+                            _mm256_storeu_si256(out, if first == 0 { sum } else { _mm256_add_epi32(_mm256_loadu_si256(out), sum) });
                         }
                     }
                 }

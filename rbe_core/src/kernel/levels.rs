@@ -63,12 +63,12 @@ pub(super) fn log_ratios(tile: &Tile) -> [f32; TILE_ROWS] {
             out[r] = far_factor(tile.z0[r], tile.z1[r]);
         }
     } else {
-        for r in 0..TILE_ROWS {
-            let mut sum = NEAR_SERIES[9];
-            for c in NEAR_SERIES[..9].iter().rev() {
-                sum = sum.mul_add(t[r], *c);
+        // Row by row a compiler would mix the rows of several steps into one vector.
+        out = [NEAR_SERIES[9]; TILE_ROWS];
+        for c in NEAR_SERIES[..9].iter().rev() {
+            for r in 0..TILE_ROWS {
+                out[r] = out[r].mul_add(t[r], *c);
             }
-            out[r] = sum;
         }
     }
     out

@@ -18,8 +18,8 @@ pub(in crate::kernel) unsafe fn quad(quad: Quad<'_>) {
 /// # Safety
 /// AVX2 with FMA must be available.
 #[target_feature(enable = "avx2,fma,bmi2")]
-pub(in crate::kernel) unsafe fn maxima(sample: &[f32], most: &mut [f32]) {
-    rounded::maxima(sample, most);
+pub(in crate::kernel) unsafe fn maxima(samples: &[&[f32]], most: &mut [f32]) {
+    rounded::maxima(samples, most);
 }
 
 /// See [`rounded::add_excess`].

@@ -20,8 +20,8 @@ pub(in crate::kernel) unsafe fn quad(quad: Quad<'_>) {
 /// # Safety
 /// AVX-512 must be available.
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
-pub(in crate::kernel) unsafe fn maxima(sample: &[f32], most: &mut [f32]) {
-    rounded::maxima(sample, most);
+pub(in crate::kernel) unsafe fn maxima(samples: &[&[f32]], most: &mut [f32]) {
+    rounded::maxima(samples, most);
 }
 
 /// See [`rounded::add_excess`].

@@ -26,8 +26,8 @@ pub(in super::super) const TOGETHER: usize = 8;
 const _: () = assert!(TOGETHER as i32 * (OFFSET + MOST) * MOST <= i16::MAX as i32);
 /// Most samples: their sums stay inside 32 bits.
 pub(super) const MOST_SAMPLES: usize = i32::MAX as usize / ((OFFSET + MOST) * MOST) as usize / GROUP * GROUP;
-/// Samples of which one task finds the largest magnitudes.
-const PIECE: usize = 256;
+/// Samples of which one task finds the largest magnitudes, and samples that one task rounds.
+const PIECE: usize = 16;
 /// What is added to the rounded `x`, so that it has no sign: instructions multiply such by signed numbers.
 const OFFSET: i32 = MOST + 1;
 
@@ -117,10 +117,18 @@ pub(in super::super) fn quad(quad: Quad<'_>) {
 
 /// Largest magnitudes of every column so far.
 #[inline(always)]
-pub(in super::super) fn maxima(sample: &[f32], most: &mut [f32]) {
-    for (m, v) in most.iter_mut().zip(sample) {
-        let v = v.abs();
-        *m = if v > *m { v } else { *m };
+pub(in super::super) fn maxima(samples: &[&[f32]], most: &mut [f32]) {
+    let larger = |a: f32, b: f32| if a > b { a } else { b };
+    let (fours, rest) = samples.as_chunks::<4>();
+    for [a, b, c, d] in fours {
+        for ((((m, a), b), c), d) in most.iter_mut().zip(*a).zip(*b).zip(*c).zip(*d) {
+            *m = larger(larger(a.abs(), b.abs()), larger(larger(c.abs(), d.abs()), *m));
+        }
+    }
+    for sample in rest {
+        for (m, v) in most.iter_mut().zip(*sample) {
+            *m = larger(v.abs(), *m);
+        }
     }
 }
 
@@ -232,20 +240,20 @@ pub(in super::super) fn scaled(g: &mut [f32], excess: i32, columns: &[f32], row:
 fn round(isa: Isa, samples: &[&[f32]], n: usize, width: usize, offset: i32, counter: u32, stream: u32) -> (Buffer, Vec<f32>) {
     let partial = parallel::map(samples.len().div_ceil(PIECE), |p| {
         let mut most = vec![0.0f32; width];
-        for sample in samples.iter().skip(p * PIECE).take(PIECE) {
-            by_isa!(isa, maxima(sample, &mut most));
-        }
+        let samples = &samples[p * PIECE..samples.len().min((p + 1) * PIECE)];
+        by_isa!(isa, maxima(samples, &mut most));
         most
     });
     let mut most = vec![0.0f32; width];
-    partial.iter().for_each(|part| maxima(part, &mut most));
+    let partial: Vec<&[f32]> = partial.iter().map(Vec::as_slice).collect();
+    by_isa!(isa, maxima(&partial, &mut most));
     let inverse: Vec<f32> = most.iter().map(|m| if *m > 0.0 { MOST as f32 / m } else { 0.0 }).collect();
     let zeros = vec![0.0f32; n];
     let lines = samples.len().div_ceil(GROUP) * WORDS;
     let mut words = Buffer::dirty(lines * width * size_of::<u32>());
-    parallel::for_each_piece(words.slice_mut::<u32>(), WORDS * width, |group, piece| {
+    parallel::for_each_piece(words.slice_mut::<u32>(), PIECE / 4 * width, |p, piece| {
         for (i, line) in piece.chunks_exact_mut(width).enumerate() {
-            let first = (group * WORDS + i) * 4;
+            let first = p * PIECE + i * 4;
             let (used, rest) = line.split_at_mut(n);
             rest.fill(0);
             if first >= samples.len() {

@@ -27,7 +27,7 @@ fn piece_blocks(isa: Isa) -> usize {
 pub enum Precision {
     /// Single precision.
     Exact,
-    /// 8 bits, rounded stochastically without bias; sums are exact. Networks train as well with them (design/results.md).
+    /// Whole numbers from -45 to 45, rounded stochastically without bias; sums are exact. Networks train as well with them (design/results.md).
     #[default]
     Int8,
 }

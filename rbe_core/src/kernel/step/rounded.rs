@@ -310,6 +310,20 @@ mod tests {
     }
 
     #[test]
+    fn the_largest_numbers_do_not_overflow() {
+        let (rows, cols, batch) = (33, 70, 200);
+        let w = PackedTensor::random(&[rows, cols], None, Generator::new(1).stream()).unwrap();
+        for sign in [1.0, -1.0] {
+            let (x, dy) = (vec![1.0; batch * cols], vec![sign; batch * rows]);
+            for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+                for row in all(isa, &[Factor { x: &x, dy: &dy, batch }], &w, 5).chunks_exact(w.blocks() * BITS) {
+                    assert!(row[..cols].iter().all(|g| (g - sign * batch as f32).abs() < 1e-3), "{}: {:?}", isa.name(), &row[..4]);
+                }
+            }
+        }
+    }
+
+    #[test]
     fn the_mean_is_the_cotangent() {
         let (rows, cols, batch, draws) = (5, 70, 13, 4000);
         let w = PackedTensor::random(&[rows, cols], None, Generator::new(1).stream()).unwrap();

@@ -68,7 +68,7 @@ test-memory: ## Look for accesses out of bounds in the kernels, with AddressSani
 	PROPTEST_CASES=50 cargo test -p rbe_core --test kernels --config "target.$(HOST).runner='valgrind --quiet --error-exitcode=9'"
 
 # BENCH limits or directs what is measured: make bench BENCH='--threads 1 --isas avx2'
-bench: $(TORCH_VENV)/.built ## Measure kernels, and packed layers against torch's dense ones: 10 minutes
+bench: $(TORCH_VENV)/.built ## Measure kernels, and packed layers against torch's dense ones: 10 to 20 minutes
 	$(TORCH_VENV)/bin/python benches/python/compare.py $(BENCH)
 	$(if $(BENCH),,$(MAKE) bench-latency)
 

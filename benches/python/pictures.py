@@ -67,7 +67,7 @@ def roofline(path: Path, rows: Rows, title: str) -> None:
             for what in dict.fromkeys(r["what"] for r in kernels):
                 points = sorted((r["batch"], r["gmacs"]) for r in here if r["what"] == what and r["layer"] == layer)
                 axis.plot(*zip(*points, strict=True), marker="o", ms=3, lw=1, label=what)
-            for i, peak in enumerate(r for r in here if r["what"] == "peak"):
+            for i, peak in enumerate(sorted((r for r in here if r["what"] == "peak"), key=lambda r: r["gmacs"])):
                 axis.axhline(peak["gmacs"], color="0.5", lw=0.8, ls="--")
                 place = axis.get_yaxis_transform()  # across in parts of the axis, up in GMAC/s
                 right = 0.99 - 0.2 * (i % 2)  # peaks may lie close together

@@ -28,9 +28,10 @@ impl Family {
 
     /// Family of the last chunk of a batch, `samples` in number and fewer than [`SAMPLES`].
     ///
-    /// Rows in lanes cost the same for every sample, samples in lanes the same for a vector of them, full or not. At 768 x 3072
-    /// rows in lanes reach on AVX2 27 (forward) and 20 GMAC/s (dx), eight samples 70 and 50, sixteen 107 and 62; on AVX-512 111 and
-    /// 71, sixteen samples 120 to 160 and 90. So they meet at 3 of eight and at 12 to 13 of sixteen.
+    /// Rows in lanes cost the same for every sample, samples in lanes the same for a vector of them, full or not. At 768 x 3072 on
+    /// AVX2 three samples take 180 µs forward and 278 for dx with rows in lanes, and 206 and 267 with samples in lanes, as eight do. On
+    /// AVX-512 rows in lanes reach 111 GMAC/s forward and 71 for dx, sixteen samples 120 to 160 and 90. So they meet at 3 of
+    /// eight and at 12 to 13 of sixteen.
     pub(super) fn of_rest(isa: Isa, samples: usize) -> Family {
         match (isa, samples) {
             (Isa::Avx512 | Isa::Amx, ..=12) | (Isa::Avx2, ..=3) => Family::Rows,

@@ -12,5 +12,5 @@ pub(super) use super::avx512::{accumulate_row, charge_row, flips, order, points}
 pub(super) use dx::dx;
 pub(super) use gemm::{COLUMNS as GEMM_COLUMNS, PANEL as GEMM_PANEL, gemm};
 pub(super) use products::{forward, level_gradient};
-pub(super) use rounded::{add_excess, maxima, quad, scaled, sums};
+pub(super) use rounded::{add_excess, measure, quad, scaled, sums};
 pub(super) use tiles::is_available;

@@ -116,7 +116,7 @@ impl Lanes<16> for Avx2 {
 /// Sums of the numbers of each of eight vectors of eight.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn across(rows: [__m256; 8]) -> [f32; 8] {
+pub(super) fn across(rows: [__m256; 8]) -> [f32; 8] {
     let pairs = |i: usize| _mm256_hadd_ps(rows[i], rows[i + 1]);
     let (a, b) = (_mm256_hadd_ps(pairs(0), pairs(2)), _mm256_hadd_ps(pairs(4), pairs(6)));
     let sums = _mm256_add_ps(_mm256_permute2f128_ps::<0x20>(a, b), _mm256_permute2f128_ps::<0x31>(a, b));

@@ -13,5 +13,5 @@ mod step;
 pub(super) use dx::rows as dx_rows;
 pub(super) use lanes::Avx512;
 pub(super) use products::{dx, flips, forward, level_gradient, order};
-pub(super) use rounded::{add_excess, maxima, quad, scaled, sums};
+pub(super) use rounded::{add_excess, measure, quad, scaled, sums};
 pub(super) use step::{accumulate_row, charge_row, points};

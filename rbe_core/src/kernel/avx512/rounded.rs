@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use crate::kernel::avx2;
-use crate::kernel::step::rounded::{self, CHUNK_ROWS, Quad, WORDS, Words};
+use crate::kernel::step::rounded::{self, CHUNK_ROWS, PANEL, Quad, WORDS, Words};
 use crate::packed::BITS;
 
 /// See [`rounded::quad`].
@@ -15,13 +15,13 @@ pub(in crate::kernel) unsafe fn quad(quad: Quad<'_>) {
     rounded::quad(quad);
 }
 
-/// See [`rounded::maxima`].
+/// See [`rounded::measure`].
 ///
 /// # Safety
 /// AVX-512 must be available.
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
-pub(in crate::kernel) unsafe fn maxima(samples: &[&[f32]], most: &mut [f32]) {
-    rounded::maxima(samples, most);
+pub(in crate::kernel) unsafe fn measure(samples: &[&[f32]], most: &mut [f32], squares: &mut [f32]) {
+    rounded::measure(samples, most, squares);
 }
 
 /// See [`rounded::add_excess`].
@@ -29,7 +29,7 @@ pub(in crate::kernel) unsafe fn maxima(samples: &[&[f32]], most: &mut [f32]) {
 /// # Safety
 /// AVX-512 must be available.
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
-pub(in crate::kernel) unsafe fn add_excess(dy: &[u32], excess: &mut [i32]) {
+pub(in crate::kernel) unsafe fn add_excess(dy: &[u32], excess: [&mut [i32]; 2]) {
     rounded::add_excess(dy, excess);
 }
 
@@ -38,8 +38,8 @@ pub(in crate::kernel) unsafe fn add_excess(dy: &[u32], excess: &mut [i32]) {
 /// # Safety
 /// AVX-512 must be available.
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
-pub(in crate::kernel) unsafe fn scaled(g: &mut [f32], excess: i32, columns: &[f32], row: f32) {
-    rounded::scaled(g, excess, columns, row);
+pub(in crate::kernel) unsafe fn scaled(g: &mut [f32], columns: &[f32], row: f32) {
+    rounded::scaled(g, columns, row);
 }
 
 /// See [`rounded::Words`]: sums (rows of the chunk, columns).
@@ -56,23 +56,31 @@ pub(in crate::kernel) unsafe fn sums(w: &Words<'_>, out: &mut [i32]) {
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx512vnni")]
 fn of_words(w: &Words<'_>, out: &mut [i32]) {
     const ROWS: usize = 4;
-    let width = w.columns.len();
-    for k in (0..width).step_by(BITS) {
+    const PANELS: usize = BITS / PANEL;
+    let words = w.words();
+    let width = w.x.len() / words;
+    for (k, panels) in w.x.chunks_exact(words * BITS).enumerate() {
         for r in (0..CHUNK_ROWS).step_by(ROWS) {
-            let mut sums = [[_mm512_setzero_si512(); 4]; ROWS];
-            for (x, dy) in w.lines() {
-                // SAFETY: 64 words from k on, inside the line.
-                let x = unsafe { [0, 16, 32, 48].map(|at| _mm512_loadu_si512(x[k..k + BITS].as_ptr().add(at).cast())) };
-                for (i, sums) in sums.iter_mut().enumerate() {
-                    let dy = _mm512_set1_epi32(dy[(r + i) * WORDS].cast_signed());
-                    for i in 0..4 {
-                        sums[i] = _mm512_dpbusd_epi32(sums[i], x[i], dy);
+            let mut sums = [[_mm512_setzero_si512(); PANELS]; ROWS];
+            for (sums, excess) in sums.iter_mut().zip(&w.excess[r..]) {
+                *sums = [_mm512_set1_epi32(excess.wrapping_neg()); PANELS];
+            }
+            for i in 0..w.used {
+                // SAFETY: sixteen words of each panel from word i on, and word i of four rows: as the lengths fit.
+                unsafe {
+                    let x = [0, 1, 2, 3].map(|p| _mm512_loadu_si512(panels.as_ptr().add((p * words + i) * PANEL).cast()));
+                    let dy = w.dy.as_ptr().add((i / WORDS * CHUNK_ROWS + r) * WORDS + i % WORDS);
+                    for (row, sums) in sums.iter_mut().enumerate() {
+                        let dy = _mm512_set1_epi32(dy.add(row * WORDS).read().cast_signed());
+                        for p in 0..PANELS {
+                            sums[p] = _mm512_dpbusd_epi32(sums[p], x[p], dy);
+                        }
                     }
                 }
             }
-            for (i, sums) in sums.iter().enumerate() {
-                let out = &mut out[(r + i) * width + k..][..BITS];
-                for (out, sums) in out.as_chunks_mut::<16>().0.iter_mut().zip(sums) {
+            for (row, sums) in sums.iter().enumerate() {
+                let out = &mut out[(r + row) * width + k * BITS..][..BITS];
+                for (out, sums) in out.as_chunks_mut::<PANEL>().0.iter_mut().zip(sums) {
                     // SAFETY: sixteen numbers.
                     unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), *sums) };
                 }

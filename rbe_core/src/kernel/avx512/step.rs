@@ -16,40 +16,59 @@ use crate::packed::BITS;
 /// AVX-512 must be available.
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
 pub(in super::super) unsafe fn charge_row(row: charge::Row<'_>) -> u32 {
-    let charge::Row { g, hi, rate, col_scale, charges, squares, square, levels, lane, block, stream } = row;
+    match row.g {
+        charge::Cotangents::Real(_) => charges::<false>(row),
+        charge::Cotangents::Whole(..) => charges::<true>(row),
+    }
+}
+
+/// [`charge_row`] of whole numbers, or of others.
+#[inline]
+#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
+fn charges<const WHOLE: bool>(row: charge::Row<'_>) -> u32 {
+    let charge::Row { g, unit, hi, rate, col_scale, charges, squares, square, levels, lane, block, stream } = row;
     let width = hi.len() * BITS;
+    let (g, scale): (&[f32], &[f32]) = match g {
+        charge::Cotangents::Real(g) => (g, g),
+        charge::Cotangents::Whole(g, scale) => (bytemuck::cast_slice(g), scale),
+    };
     assert!(
-        [rate.len(), levels.len()] == [hi.len(); 2] && [g.len(), col_scale.len(), charges.len(), squares.len()] == [width; 4],
+        [rate.len(), levels.len()] == [hi.len(); 2] && [g.len(), scale.len(), col_scale.len(), charges.len(), squares.len()] == [width; 5],
         "charges: lengths"
     );
     let lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     // Packing 64 numbers to bytes leaves them in the order of these fours, which is an order and its own inverse.
     let fours = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    let (minus, most) = (_mm512_set1_ps(-0.0), _mm512_set1_ps(charge::MOST));
+    let (most, units) = (_mm512_set1_ps(charge::MOST), _mm512_set1_ps(unit));
     let hysteresis = _mm512_set1_epi8(charge::HYSTERESIS as i8);
     let (mut total, mut flips) = ([_mm512_setzero_ps(); 4], 0);
     for (j, (hi, levels)) in hi.iter_mut().zip(levels).enumerate() {
         let counter = (((block + j) * 16) as u32).wrapping_add(stream);
         let random = hash(_mm512_add_epi32(_mm512_set1_epi32(counter.cast_signed()), lanes));
-        let rate = _mm512_set1_ps(rate[j]);
+        // A set bit turns the evidence around.
+        let (clear_rate, set_rate) = (_mm512_set1_ps(rate[j]), _mm512_set1_ps(-rate[j]));
         let mut parts = [_mm512_setzero_si512(); 4];
         let (mut all, mut set) = (_mm512_setzero_ps(), _mm512_setzero_ps());
         for q in 0..4 {
             let at = j * BITS + q * 16;
-            // SAFETY: `at + 16 <= width`, the length of all three slices.
-            let (g, scale, sums) = unsafe {
-                let sums = squares.as_mut_ptr().add(at);
-                (_mm512_loadu_ps(g.as_ptr().add(at)), _mm512_loadu_ps(col_scale.as_ptr().add(at)), sums)
+            // SAFETY: `at + 16 <= width`, the length of all four slices.
+            let (g, col_scale, sums) = unsafe {
+                let g = if WHOLE {
+                    let g = _mm512_cvtepi32_ps(_mm512_loadu_si512(g.as_ptr().add(at).cast()));
+                    _mm512_mul_ps(g, _mm512_loadu_ps(scale.as_ptr().add(at)))
+                } else {
+                    _mm512_loadu_ps(g.as_ptr().add(at))
+                };
+                (g, _mm512_loadu_ps(col_scale.as_ptr().add(at)), squares.as_mut_ptr().add(at))
             };
-            let evidence = _mm512_mul_ps(_mm512_mul_ps(rate, g), scale);
-            // A set bit turns the evidence around.
             let bits = (*hi >> (16 * q)) as u16;
-            let evidence = _mm512_mask_xor_ps(evidence, bits, evidence, minus);
+            let evidence = _mm512_mul_ps(_mm512_mul_ps(_mm512_mask_blend_ps(bits, clear_rate, set_rate), g), col_scale);
             all = _mm512_add_ps(all, g);
             set = _mm512_mask_add_ps(set, bits, set, g);
             // Numbers too low for 32 bits become the lowest.
             parts[q] = _mm512_cvtps_epi32(_mm512_min_ps(evidence, most));
             total[q] = _mm512_fmadd_ps(g, g, total[q]);
+            let g = _mm512_mul_ps(g, units);
             // SAFETY: as above.
             unsafe { _mm512_storeu_ps(sums, _mm512_fmadd_ps(g, g, _mm512_loadu_ps(sums))) };
         }
@@ -71,10 +90,10 @@ pub(in super::super) unsafe fn charge_row(row: charge::Row<'_>) -> u32 {
         unsafe { _mm512_storeu_si512(at.cast(), _mm512_mask_subs_epi8(moved, flipped, hysteresis, moved)) };
         flips += flipped.count_ones();
         *hi ^= flipped;
-        [levels[0][lane], levels[1][lane]] = both_sums(_mm512_sub_ps(all, set), set);
+        [levels[0][lane], levels[1][lane]] = both_sums(_mm512_sub_ps(all, set), set).map(|sum| unit * sum);
     }
     let total = _mm512_add_ps(_mm512_add_ps(total[0], total[1]), _mm512_add_ps(total[2], total[3]));
-    *square += _mm512_reduce_add_ps(total);
+    *square += unit * unit * _mm512_reduce_add_ps(total);
     flips
 }
 

@@ -32,13 +32,24 @@ pub(in super::super) fn discharge(charge: u8, evidence: f32, byte: u8) -> (u8, b
 /// Gradients of the two levels of a tile's rows.
 pub(in super::super) type Levels = [[f32; TILE_ROWS]; 2];
 
+/// Weight cotangents of some blocks of a row (blocks * 64), 0 at unused bits, over their unit.
+#[derive(Clone, Copy)]
+pub(in super::super) enum Cotangents<'a> {
+    /// As they are.
+    Real(&'a [f32]),
+    /// Whole numbers, to be multiplied by the scales of their columns.
+    Whole(&'a [i32], &'a [f32]),
+}
+
 /// Some blocks of one row of weights with what their charges need.
 pub(in super::super) struct Row<'a> {
-    /// Weight cotangents (blocks * 64), 0 at unused bits.
-    pub g: &'a [f32],
+    /// G over `unit`.
+    pub g: Cotangents<'a>,
+    /// Unit of G.
+    pub unit: f32,
     /// State bits (blocks); flipped in place.
     pub hi: &'a mut [u64],
-    /// `127 · 256 lr_hi sign(v1 - v0) / sqrt(row moment)` of each block.
+    /// `127 · 256 lr_hi sign(v1 - v0) / sqrt(row moment)` of each block, times the unit of G.
     pub rate: &'a [f32],
     /// `1 / sqrt(column moment)` (blocks * 64), 0 at unused bits.
     pub col_scale: &'a [f32],

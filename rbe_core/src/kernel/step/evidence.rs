@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::rounded::{CHUNK_ROWS, MOST_SAMPLES, Rounded};
+use super::charge::Cotangents;
+use super::rounded::{CHUNK_ROWS, MOST_SAMPLES, Rounded, scale_rows};
 use crate::error::{RbeError, Result};
 use crate::kernel::dense::strip_gradient;
 use crate::kernel::isa::Isa;
@@ -16,16 +17,16 @@ const FEW_SAMPLES: usize = 8;
 /// As [`FEW_SAMPLES`] where the alternative are whole numbers.
 const FEW_ROUNDED: usize = 2;
 
-/// Blocks of a piece of whole numbers: with some samples of `x` they stay in, or near, the first-level cache. Two to six were
-/// equal on a machine with 32 KB of it.
-const PIECE_BLOCKS: usize = 4;
+/// Blocks of a piece of whole numbers, which is 96 KB large: larger pieces leave the second-level cache, and of smaller ones the charges,
+/// row by row, come from memory in bits too short to be foreseen.
+const PIECE_BLOCKS: usize = 12;
 
 /// In which numbers the evidence for the charges is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Precision {
     /// Single precision.
     Exact,
-    /// Whole numbers from -45 to 45, rounded stochastically without bias; sums are exact. Networks train as well with them (design/results.md).
+    /// Whole numbers of at most 8 bits, rounded stochastically without bias; sums are exact. Networks train as well with them (design/results.md).
     #[default]
     Int8,
 }
@@ -99,35 +100,64 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Rows from `first` on, a chunk of them where numbers are rounded, else those of a strip, and the given blocks, all of them where
-    /// numbers are not rounded, of `G (rows, blocks, 64)`: 0 at unused bits. Rows beyond the tensor's have any value.
-    pub(super) fn fill(&self, w: &PackedTensor, first: usize, blocks: Range<usize>, g: &mut [f32]) {
-        let (width, here) = (w.blocks() * BITS, blocks.len() * BITS);
+    /// What `G` of row `n` is counted in.
+    pub(super) fn unit(&self, n: usize) -> f32 {
         match &self.rounded {
-            Some(rounded) => rounded.fill(self.isa, first, blocks.start * BITS..blocks.end * BITS, g),
+            Some(rounded) if self.evidence.folded.is_none() => rounded.dy_scale(n),
+            _ => 1.0,
+        }
+    }
+
+    /// Rows from `first` on, a chunk of them where numbers are rounded, else those of a strip, and the given blocks, all of them where
+    /// numbers are not rounded, of `G (rows, blocks, 64)` over its units: 0 at unused bits. Rows beyond the tensor's have any value.
+    /// If the scales of the columns are returned, `g` has the bits of whole numbers, which they are to be multiplied by.
+    pub(super) fn fill(&self, w: &PackedTensor, first: usize, blocks: Range<usize>, g: &mut [f32]) -> Option<&[f32]> {
+        let (width, columns) = (w.blocks() * BITS, blocks.start * BITS..blocks.end * BITS);
+        match &self.rounded {
+            Some(rounded) => {
+                rounded.sums(self.isa, first, &columns, bytemuck::cast_slice_mut(g));
+                let scale = &rounded.x_scale()[columns.clone()];
+                if self.evidence.folded.is_none() {
+                    return Some(scale);
+                }
+                scale_rows(self.isa, g, scale, |r| rounded.dy_scale(first + r));
+            }
             None => {
                 let strip = first / STRIP_ROWS;
                 strip_gradient(self.evidence.factors, w, strip, &mut g[..rows_of(w, strip) * width]);
             }
         }
         if let Some(folded) = self.evidence.folded {
-            for (g, row) in g.chunks_exact_mut(here).zip(folded[first * width..].chunks_exact(width)) {
-                g.iter_mut().zip(&row[blocks.start * BITS..]).for_each(|(g, f)| *g += f);
+            for (g, row) in g.chunks_exact_mut(columns.len()).zip(folded[first * width..].chunks_exact(width)) {
+                g.iter_mut().zip(&row[columns.clone()]).for_each(|(g, f)| *g += f);
             }
         }
+        None
     }
 
-    /// Strip `s` of `G` (rows of the strip, blocks * 64), 0 at unused bits.
+    /// Strip `s` of `G (rows of the strip, blocks * 64)` over its units, 0 at unused bits.
     pub(super) fn strip(&self, w: &PackedTensor, s: usize, g: &mut [f32]) {
         if self.rounded.is_none() {
-            return self.fill(w, s * STRIP_ROWS, 0..w.blocks(), g);
+            self.fill(w, s * STRIP_ROWS, 0..w.blocks(), g);
+            return;
         }
         let width = w.blocks() * BITS;
         let mut chunk = scratch(CHUNK_ROWS * width);
         for (i, g) in g.chunks_mut(CHUNK_ROWS * width).enumerate() {
-            self.fill(w, s * STRIP_ROWS + i * CHUNK_ROWS, 0..w.blocks(), chunk.slice_mut());
-            g.copy_from_slice(&chunk.slice()[..g.len()]);
+            let chunk = chunk.slice_mut();
+            if let Some(scale) = self.fill(w, s * STRIP_ROWS + i * CHUNK_ROWS, 0..w.blocks(), chunk) {
+                scale_rows(self.isa, chunk, scale, |_| 1.0);
+            }
+            g.copy_from_slice(&chunk[..g.len()]);
         }
+    }
+}
+
+/// `g`, in which [`Source::fill`] has left some rows of some columns, as `charge::Row` takes a row of it.
+pub(super) fn row_of<'a>(g: &'a [f32], scale: Option<&'a [f32]>) -> Cotangents<'a> {
+    match scale {
+        Some(scale) => Cotangents::Whole(bytemuck::cast_slice(g), scale),
+        None => Cotangents::Real(g),
     }
 }
 

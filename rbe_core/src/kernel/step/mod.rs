@@ -175,9 +175,19 @@ mod tests {
 
     /// Charges, bits, points, moments and flips after one step.
     fn after(isa: Isa, rows: usize, cols: usize, g: Evidence<'_>) -> (Vec<u8>, Vec<u64>, Vec<f32>, Vec<f32>, u64) {
+        after_with(isa, rows, cols, g, &params())
+    }
+
+    fn after_with(
+        isa: Isa,
+        rows: usize,
+        cols: usize,
+        g: Evidence<'_>,
+        params: &StepParams,
+    ) -> (Vec<u8>, Vec<u64>, Vec<f32>, Vec<f32>, u64) {
         let w = weight(rows, cols);
         let mut state = State::new(&w, 3);
-        let stats = step_on(isa, &w, &mut state, g, &params());
+        let stats = step_on(isa, &w, &mut state, g, params);
         let moments = [&state.row_moment, &state.col_moment, &state.m, &state.v].map(|a| a.to_vec::<f32>().unwrap()).concat();
         (state.charges.to_vec::<u8>().unwrap(), w.hi(), w.lo(), moments, stats.flips)
     }
@@ -205,6 +215,30 @@ mod tests {
                 assert!(plain.0 == vector.0 && plain.1 == vector.1 && plain.4 == vector.4, "{} {rows} {cols}", isa.name());
                 close("points", &vector.2, &plain.2, 1e-5);
                 close("moments", &vector.3, &plain.3, 1e-4);
+            }
+        }
+    }
+
+    #[test]
+    fn steps_of_whole_numbers_are_the_same_on_every_set() {
+        let mut of_int8 = params();
+        of_int8.evidence = Precision::Int8;
+        for (rows, cols, batch) in [(1usize, 1usize, 3usize), (16, 64, 20), (17, 65, 7), (70, 191, 300), (130, 1000, 33)] {
+            let (x, dy) = (normal(batch * cols, 7), normal(batch * rows, 8));
+            let factors = [Factor { x: &x, dy: &dy, batch }];
+            for folded in [false, true] {
+                let mut g = normal(rows * cols.div_ceil(BITS) * BITS, 2);
+                g.chunks_exact_mut(cols.div_ceil(BITS) * BITS).for_each(|row| row[cols..].fill(0.0));
+                let evidence = Evidence { factors: &factors, folded: folded.then_some(&g) };
+                let step = |isa| after_with(isa, rows, cols, evidence, &of_int8);
+                let plain = step(Isa::Scalar);
+                assert!(rows < 16 || plain.4 > 0, "no bit flipped");
+                for isa in Isa::ALL.into_iter().filter(|isa| *isa != Isa::Scalar && isa.is_available()) {
+                    let vector = step(isa);
+                    assert!(plain.0 == vector.0 && plain.1 == vector.1 && plain.4 == vector.4, "{} {rows} {cols} {folded}", isa.name());
+                    close("points", &vector.2, &plain.2, 1e-5);
+                    close("moments", &vector.3, &plain.3, 1e-4);
+                }
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::evidence::Source;
 use super::{BETA_G, State, TINY};
-use crate::kernel::strip::{rows_of, scratch, strips};
+use crate::kernel::strip::{STRIP_ROWS, rows_of, scratch, strips};
 use crate::packed::{BITS, PackedTensor};
 use crate::parallel;
 
@@ -23,12 +23,14 @@ pub(super) fn first(w: &PackedTensor, source: &Source<'_>) -> (Vec<f32>, Vec<f32
         let rows: Vec<f64> = g
             .slice::<f32>()
             .chunks_exact(width)
-            .map(|row| {
+            .enumerate()
+            .map(|(r, row)| {
+                let unit = source.unit(s * STRIP_ROWS + r);
                 row[..cols]
                     .iter()
                     .zip(&mut columns)
                     .map(|(g, c)| {
-                        let gg = f64::from(*g) * f64::from(*g);
+                        let gg = f64::from(unit * g) * f64::from(unit * g);
                         *c += gg;
                         gg
                     })

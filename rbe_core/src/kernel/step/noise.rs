@@ -20,7 +20,11 @@ pub(super) fn stream(seed: u64, step: u64) -> u32 {
 /// The 16 words of random bits of block `block`: byte `k` of them, in little-endian order, is that of weight `k`.
 #[inline(always)]
 pub(in super::super) fn words(block: usize, stream: u32) -> [u32; 16] {
-    std::array::from_fn(|i| hash((block * 16 + i) as u32, stream))
+    let mut out = [0; 16];
+    for (i, word) in out.iter_mut().enumerate() {
+        *word = hash((block * 16 + i) as u32, stream); // no closure: it would not be compiled for the caller's instruction set
+    }
+    out
 }
 
 /// Random byte of weight `k` of block `block`.

@@ -7,7 +7,7 @@ use super::{Context, FULL_CHARGE, StepParams, Strip, follow};
 use crate::disk;
 use crate::packed::{BITS, TILE_ROWS, pull_back};
 
-/// Updates a strip whose weight cotangents are `g (rows of the strip, blocks * 64)`; bits flipped and column sums of G².
+/// Updates a strip whose weight cotangents, over their units, are `g (rows of the strip, blocks * 64)`; bits flipped and column sums of G².
 pub(super) fn strip(cx: &Context<'_>, strip: &mut Strip<'_>, g: &[f32]) -> (u64, Vec<f64>) {
     let (w, p) = (cx.w, cx.p);
     let (cols, blocks) = (w.cols(), w.blocks());
@@ -17,9 +17,10 @@ pub(super) fn strip(cx: &Context<'_>, strip: &mut Strip<'_>, g: &[f32]) -> (u64,
     let (m, v) = (strip.m.as_chunks_mut().0.as_chunks_mut().0, strip.v.as_chunks_mut().0);
     for (r, row) in g.chunks_exact(width).enumerate() {
         let n = strip.first + r;
+        let unit = cx.source.unit(n);
         let mut square = 0.0;
         for (k, g) in row[..cols].iter().enumerate() {
-            let gg = f64::from(*g) * f64::from(*g);
+            let gg = f64::from(unit * g) * f64::from(unit * g);
             square += gg;
             columns[k] += gg;
         }
@@ -31,18 +32,18 @@ pub(super) fn strip(cx: &Context<'_>, strip: &mut Strip<'_>, g: &[f32]) -> (u64,
             let used = BITS.min(cols - j * BITS);
             let (hi, g) = (tile.hi(lane), &row[j * BITS..j * BITS + used]);
             let charges = &mut strip.charges[r * width + j * BITS..][..used];
-            let flipped = charge(g, hi, z, &cx.col_scale[j * BITS..], cx.row_scale[n], charges, p.lr_hi, block, cx.stream);
+            let flipped = charge(g, hi, z, &cx.col_scale[j * BITS..], [cx.row_scale[n], unit], charges, p.lr_hi, block, cx.stream);
             flips += u64::from(flipped.count_ones());
             tile.set_hi(lane, hi ^ flipped);
 
             let mut gv = [0.0f32; 2];
-            g.iter().enumerate().for_each(|(k, g)| gv[(hi >> k & 1) as usize] += g);
+            g.iter().enumerate().for_each(|(k, g)| gv[(hi >> k & 1) as usize] += unit * g);
             if p.interaction != 0.0 {
                 // Σ I_k over the flipped bits moves G_k from one level's sum to the other's.
                 for (k, g) in g.iter().enumerate().filter(|(k, _)| flipped >> k & 1 == 1) {
                     let from = (hi >> k & 1) as usize;
-                    gv[from] -= p.interaction * g;
-                    gv[1 - from] += p.interaction * g;
+                    gv[from] -= p.interaction * unit * g;
+                    gv[1 - from] += p.interaction * unit * g;
                 }
             }
             let at = r / TILE_ROWS * blocks + j;
@@ -62,7 +63,7 @@ fn charge(
     hi: u64,
     z: [f32; 2],
     col_scale: &[f32],
-    row_scale: f32,
+    [row_scale, unit]: [f32; 2],
     charges: &mut [u8],
     lr: f32,
     block: usize,
@@ -76,7 +77,7 @@ fn charge(
     } else {
         0.0
     };
-    let rate = lr * FULL_CHARGE * PARTS * up * row_scale;
+    let rate = lr * FULL_CHARGE * PARTS * up * row_scale * unit;
     let mut flipped = 0;
     for (k, (g, c)) in g.iter().zip(charges.iter_mut()).enumerate() {
         let sign = if hi >> k & 1 == 1 { -1.0 } else { 1.0 };

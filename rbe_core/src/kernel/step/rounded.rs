@@ -1,6 +1,9 @@
-//! Evidence in whole numbers: `x` and `dy` rounded to int8, from -45 to 45 by each column's own largest magnitude, and
-//! stochastically, so that the sums of their products have the mean `G`. Those sums are exact in any order: every
-//! instruction set gives the same numbers.
+//! Evidence in whole numbers: `x` and `dy` rounded to int8, every column by a scale of its own, and stochastically, so that the sums
+//! of their products have the mean `G`. Those sums are exact in any order: every instruction set gives the same numbers.
+//!
+//! A column's scale is as large as two bounds allow: no number above [`MOST`], and a length (the root of the sum of squares) such that the
+//! sum of products of a [`PART`] of the samples, which is at most the product of the two lengths, fits in 16 bits. That makes AVX2 fast,
+//! which multiplies bytes to 16 bits only.
 
 use std::ops::Range;
 
@@ -18,64 +21,67 @@ pub(in super::super) const GROUP: usize = 64;
 pub(in super::super) const WORDS: usize = GROUP / 4;
 /// Rows that are summed at once.
 pub(in super::super) const CHUNK_ROWS: usize = 2 * TILE_ROWS;
-/// Largest magnitude of a rounded number. More would gain nothing (design/results.md), and with these, products can be
-/// added in 16 bits: [`TOGETHER`] of them, which is what AVX2 needs to be fast.
-const MOST: i32 = 45;
-/// Products of an `x` as it is stored and a `dy` whose sum stays inside 16 bits.
-pub(in super::super) const TOGETHER: usize = 8;
-const _: () = assert!(TOGETHER as i32 * (OFFSET + MOST) * MOST <= i16::MAX as i32);
-/// Most samples: their sums stay inside 32 bits.
-pub(super) const MOST_SAMPLES: usize = i32::MAX as usize / ((OFFSET + MOST) * MOST) as usize / GROUP * GROUP;
-/// Samples of which one task finds the largest magnitudes, and samples that one task rounds.
-const PIECE: usize = 16;
+/// Columns whose words lie together.
+pub(in super::super) const PANEL: usize = 16;
+/// Samples whose products are added in 16 bits. With more, numbers would have to be smaller, and their rounding coarser.
+const PART: usize = 256;
+/// Words of a part.
+pub(in super::super) const PART_WORDS: usize = PART / 4;
+/// Largest magnitude of a rounded number: two products of it and an `x` as it is stored stay inside 16 bits.
+const MOST: i32 = 90;
 /// What is added to the rounded `x`, so that it has no sign: instructions multiply such by signed numbers.
 const OFFSET: i32 = MOST + 1;
+const _: () = assert!(2 * (OFFSET + MOST) * MOST <= i16::MAX as i32);
+/// Largest length of a column of a part after rounding: its square, less what single precision may have lost of it, fits in 16 bits.
+const LONGEST: f32 = 180.9;
+/// Most samples: the sums of their parts stay inside 32 bits.
+pub(super) const MOST_SAMPLES: usize = PART << 16;
+/// Samples that one task measures, and samples that one task rounds.
+const PIECE: usize = 16;
 
 /// The rounded factors of a step.
 pub(super) struct Rounded {
-    x: Buffer,          // (words of four samples, width), each with OFFSET
-    dy: Buffer,         // (chunks of rows, groups, rows of the chunk, words)
-    x_scale: Vec<f32>,  // (width)
-    dy_scale: Vec<f32>, // (rows)
-    excess: Vec<i32>,   // (rows), see Words
+    x: Buffer,              // (panels, words of four samples, columns of the panel), each with OFFSET
+    dy: Buffer,             // (chunks of rows, groups, rows of the chunk, words)
+    x_scale: Vec<f32>,      // (width)
+    dy_scale: Vec<f32>,     // (rows)
+    excess: Vec<i32>,       // (rows), see Words
+    excess_pairs: Vec<u32>, // (chunks of rows, parts, rows of the chunk), see Words
     samples: usize,
 }
 
 /// What a kernel sums over: all samples of a chunk of rows and of some columns.
 #[derive(Clone)]
 pub(in super::super) struct Words<'a> {
-    /// (words, width): four samples of a column, each with [`OFFSET`]
+    /// (panels, words, [`PANEL`]): four samples of a column, each with [`OFFSET`]
     pub x: &'a [u32],
-    /// Columns of `x`.
-    pub width: usize,
-    /// Those that are wanted, whole blocks.
-    pub columns: Range<usize>,
     /// (groups, [`CHUNK_ROWS`], [`WORDS`]): four samples of a row
     pub dy: &'a [u32],
     /// Words that hold samples; the rest of the last group is zero.
     pub used: usize,
     /// For every row of the chunk the sum of `OFFSET · dy`: the sums of `x` as it is stored have it too much.
     pub excess: &'a [i32],
+    /// The same of every part of the samples: (parts, [`CHUNK_ROWS`]). In 16 bits each, modulo 2^16: that of the first two samples of
+    /// the words, and in the upper half that of the last two.
+    pub excess_pairs: &'a [u32],
 }
 
 impl Words<'_> {
-    /// Lines of `x`, the wanted columns only, each with the place in `dy` of the words of row 0.
-    pub(in super::super) fn lines(&self) -> impl Iterator<Item = (&[u32], &[u32])> {
-        let lines = self.x.chunks_exact(self.width).take(self.used).enumerate();
-        lines.map(|(i, x)| (&x[self.columns.clone()], &self.dy[i / WORDS * CHUNK_ROWS * WORDS + i % WORDS..]))
+    /// Words of a row or column.
+    pub(in super::super) fn words(&self) -> usize {
+        self.dy.len() / CHUNK_ROWS
     }
 
     /// Whether the lengths fit together and to sums `(rows of the chunk, columns)`.
     pub(in super::super) fn fit(&self, out: &[i32]) -> bool {
-        let words = self.x.len() / self.width;
-        self.x.len() == words * self.width
+        let words = self.words();
+        self.dy.len() == words * CHUNK_ROWS
             && words.is_multiple_of(WORDS)
-            && self.used <= words
-            && self.dy.len() == words * CHUNK_ROWS
-            && self.columns.end <= self.width
-            && self.columns.len().is_multiple_of(BITS)
+            && (1..=words).contains(&self.used)
+            && self.x.len().is_multiple_of(words * BITS)
             && self.excess.len() == CHUNK_ROWS
-            && out.len() == CHUNK_ROWS * self.columns.len()
+            && self.excess_pairs.len() == words.div_ceil(PART_WORDS) * CHUNK_ROWS
+            && out.len() == CHUNK_ROWS * (self.x.len() / words)
     }
 }
 
@@ -115,43 +121,50 @@ pub(in super::super) fn quad(quad: Quad<'_>) {
     }
 }
 
-/// Largest magnitudes of every column so far.
+/// Largest magnitudes and sums of squares of every column so far.
 #[inline(always)]
-pub(in super::super) fn maxima(samples: &[&[f32]], most: &mut [f32]) {
+pub(in super::super) fn measure(samples: &[&[f32]], most: &mut [f32], squares: &mut [f32]) {
     let larger = |a: f32, b: f32| if a > b { a } else { b };
     let (fours, rest) = samples.as_chunks::<4>();
     for [a, b, c, d] in fours {
-        for ((((m, a), b), c), d) in most.iter_mut().zip(*a).zip(*b).zip(*c).zip(*d) {
+        for (((((m, q), a), b), c), d) in most.iter_mut().zip(squares.iter_mut()).zip(*a).zip(*b).zip(*c).zip(*d) {
             *m = larger(larger(a.abs(), b.abs()), larger(larger(c.abs(), d.abs()), *m));
+            *q += (a * a + b * b) + (c * c + d * d);
         }
     }
     for sample in rest {
-        for (m, v) in most.iter_mut().zip(*sample) {
+        for ((m, q), v) in most.iter_mut().zip(squares.iter_mut()).zip(*sample) {
             *m = larger(v.abs(), *m);
+            *q += v * v;
         }
     }
 }
 
-/// Adds `OFFSET` times the four samples of every row.
+/// Adds `OFFSET` times the first two of the four samples of every row, and the last two.
 #[inline(always)]
-pub(in super::super) fn add_excess(dy: &[u32], excess: &mut [i32]) {
-    for (excess, word) in excess.iter_mut().zip(dy) {
+pub(in super::super) fn add_excess(dy: &[u32], excess: [&mut [i32]; 2]) {
+    let [first, last] = excess;
+    for ((first, last), word) in first.iter_mut().zip(last).zip(dy) {
         let word = word.cast_signed();
-        let sum = (word >> 24) + (word << 8 >> 24) + (word << 16 >> 24) + (word << 24 >> 24);
-        *excess = excess.wrapping_add(OFFSET * sum);
+        *first = first.wrapping_add(OFFSET * ((word << 24 >> 24) + (word << 16 >> 24)));
+        *last = last.wrapping_add(OFFSET * ((word << 8 >> 24) + (word >> 24)));
     }
 }
 
-/// Sums (rows of the chunk, columns), with their excess, as the plain twin of the kernels computes them.
+/// Sums (rows of the chunk, columns), without the excess, as the plain twin of the kernels computes them.
 pub(super) fn sums(w: &Words<'_>, out: &mut [i32]) {
     assert!(w.fit(out), "sums: lengths");
-    for (r, out) in out.chunks_exact_mut(w.columns.len()).enumerate() {
-        out.fill(0);
-        for (x, dy) in w.lines() {
-            let dy = dy[r * WORDS].to_le_bytes().map(|d| i32::from(d.cast_signed()));
-            for (out, x) in out.iter_mut().zip(x) {
-                for (x, dy) in x.to_le_bytes().iter().zip(dy) {
-                    *out = out.wrapping_add(i32::from(*x) * dy);
+    let words = w.words();
+    let columns = w.x.len() / words;
+    for (r, (out, excess)) in out.chunks_exact_mut(columns).zip(w.excess).enumerate() {
+        out.fill(excess.wrapping_neg());
+        for (out, panel) in out.chunks_exact_mut(PANEL).zip(w.x.chunks_exact(words * PANEL)) {
+            for (i, x) in panel.chunks_exact(PANEL).take(w.used).enumerate() {
+                let dy = w.dy[(i / WORDS * CHUNK_ROWS + r) * WORDS + i % WORDS].to_le_bytes().map(|d| i32::from(d.cast_signed()));
+                for (out, x) in out.iter_mut().zip(x) {
+                    for (x, dy) in x.to_le_bytes().iter().zip(dy) {
+                        *out = out.wrapping_add(i32::from(*x) * dy);
+                    }
                 }
             }
         }
@@ -187,29 +200,65 @@ impl Rounded {
         // Random numbers of dy from the upper half of the counters.
         let (x, x_scale) = round(isa, &x, w.cols(), width, OFFSET, 0, stream);
         let (dy, dy_scale) = round(isa, &dy, w.rows(), rows, 0, 1 << 31, stream);
-        let mut excess = vec![0i32; rows];
-        for dy in dy.slice().chunks_exact(rows) {
-            by_isa!(isa, add_excess(dy, &mut excess));
-        }
-        Rounded { x, dy: by_chunk(dy.slice(), rows), x_scale, dy_scale, excess, samples }
+        let (excess, excess_pairs) = excess(isa, dy.slice(), rows);
+        Rounded { x: by_panel(x.slice(), width), dy: by_chunk(dy.slice(), rows), x_scale, dy_scale, excess, excess_pairs, samples }
     }
 
-    /// Rows `first..` of `G` and some of its columns, `g (rows of a chunk, columns)`.
-    pub(super) fn fill(&self, isa: Isa, first: usize, columns: Range<usize>, g: &mut [f32]) {
-        let width = self.x_scale.len();
+    /// Whole numbers of rows `first..` and of some columns, `out (rows of a chunk, columns)`: times the scales of their row and column
+    /// they are `G`.
+    pub(super) fn sums(&self, isa: Isa, first: usize, columns: &Range<usize>, out: &mut [i32]) {
         assert!(first.is_multiple_of(CHUNK_ROWS) && first < self.dy_scale.len(), "rounded evidence: rows");
         let (x, dy): (&[u32], &[u32]) = (self.x.slice(), self.dy.slice());
-        let words = x.len() / width;
-        let dy = &dy[first * words..][..CHUNK_ROWS * words];
-        let excess = &self.excess[first..][..CHUNK_ROWS];
-        let scale = &self.x_scale[columns.clone()];
-        let sums_of: &mut [i32] = bytemuck::cast_slice_mut(g);
-        let words = Words { x, width, columns, dy, used: self.samples.div_ceil(4), excess };
-        by_isa!(isa, sums(&words, sums_of));
-        for ((g, excess), row) in g.chunks_exact_mut(scale.len()).zip(excess).zip(&self.dy_scale[first..]) {
-            by_isa!(isa, scaled(g, *excess, scale, *row));
+        let words = x.len() / self.x_scale.len();
+        let parts = words.div_ceil(PART_WORDS);
+        let words = Words {
+            x: &x[columns.start * words..columns.end * words],
+            dy: &dy[first * words..][..CHUNK_ROWS * words],
+            used: self.samples.div_ceil(4),
+            excess: &self.excess[first..][..CHUNK_ROWS],
+            excess_pairs: &self.excess_pairs[first * parts..][..CHUNK_ROWS * parts],
+        };
+        by_isa!(isa, sums(&words, out));
+    }
+
+    /// Scales of the columns.
+    pub(super) fn x_scale(&self) -> &[f32] {
+        &self.x_scale
+    }
+
+    /// Scale of row `n`.
+    pub(super) fn dy_scale(&self, n: usize) -> f32 {
+        self.dy_scale[n]
+    }
+}
+
+/// See [`Words`]: the excess of every row, and that of every part in pairs, `(chunks of rows, parts, rows of the chunk)`.
+fn excess(isa: Isa, dy: &[u32], rows: usize) -> (Vec<i32>, Vec<u32>) {
+    let parts = (dy.len() / rows).div_ceil(PART_WORDS);
+    let (mut all, mut pairs) = (vec![0i32; rows], vec![0u32; parts * rows]);
+    for (p, part) in dy.chunks(PART_WORDS * rows).enumerate() {
+        let (mut first, mut last) = (vec![0i32; rows], vec![0i32; rows]);
+        for dy in part.chunks_exact(rows) {
+            by_isa!(isa, add_excess(dy, [&mut first, &mut last]));
+        }
+        for (n, (first, last)) in first.into_iter().zip(last).enumerate() {
+            all[n] = all[n].wrapping_add(first).wrapping_add(last);
+            pairs[(n / CHUNK_ROWS * parts + p) * CHUNK_ROWS + n % CHUNK_ROWS] = u32::from(first as u16) | u32::from(last as u16) << 16;
         }
     }
+    (all, pairs)
+}
+
+/// `x (words, width)` as (panels, words, columns of the panel).
+fn by_panel(x: &[u32], width: usize) -> Buffer {
+    let words = x.len() / width;
+    let mut out = Buffer::dirty(size_of_val(x));
+    parallel::for_each_piece(out.slice_mut::<u32>(), words * PANEL, |panel, out| {
+        for (out, line) in out.chunks_exact_mut(PANEL).zip(x.chunks_exact(width)) {
+            out.copy_from_slice(&line[panel * PANEL..][..PANEL]);
+        }
+    });
+    out
 }
 
 /// `dy (words, rows)` with a row's words of a group side by side: (chunks of rows, groups, rows of the chunk, words).
@@ -228,26 +277,55 @@ fn by_chunk(dy: &[u32], rows: usize) -> Buffer {
     out
 }
 
-/// Whole numbers, in the memory of `g`, to what they are without the excess and with their scales.
+/// Whole numbers, in the memory of `g`, times the scales of their columns and their row.
 #[inline(always)]
-pub(in super::super) fn scaled(g: &mut [f32], excess: i32, columns: &[f32], row: f32) {
+pub(in super::super) fn scaled(g: &mut [f32], columns: &[f32], row: f32) {
     for (g, column) in g.iter_mut().zip(columns) {
-        *g = g.to_bits().cast_signed().wrapping_sub(excess) as f32 * column * row;
+        *g = g.to_bits().cast_signed() as f32 * column * row;
     }
+}
+
+/// [`scaled`] of rows of as many numbers as there are columns.
+pub(super) fn scale_rows(isa: Isa, g: &mut [f32], columns: &[f32], row: impl Fn(usize) -> f32) {
+    for (r, g) in g.chunks_exact_mut(columns.len()).enumerate() {
+        by_isa!(isa, scaled(g, columns, row(r)));
+    }
+}
+
+/// Columns whose largest number is below this are taken for zero: their scale would be beyond single precision.
+const SMALLEST: f32 = 1e-36;
+
+/// What the numbers of a column are multiplied by before they are rounded, given their largest magnitude, the largest sum of squares of a
+/// part, and the samples of a part.
+fn inverse_scale(most: f32, squares: f32, samples: usize) -> f32 {
+    let root = (samples as f32).sqrt();
+    // Rounding moves each number by less than 1, and their length by less than the root of their count. Squares that have left the
+    // range of single precision tell nothing; then the largest number does.
+    let length = if (1e-30..1e37).contains(&squares) { squares.sqrt() / most } else { root };
+    let inverse = (MOST as f32).min((LONGEST - root) / length) / most;
+    if most >= SMALLEST { inverse } else { 0.0 }
 }
 
 /// Words of `samples` of `n` columns, `width` to a line, in whole groups; and the scales of the columns.
 fn round(isa: Isa, samples: &[&[f32]], n: usize, width: usize, offset: i32, counter: u32, stream: u32) -> (Buffer, Vec<f32>) {
-    let partial = parallel::map(samples.len().div_ceil(PIECE), |p| {
-        let mut most = vec![0.0f32; width];
+    let measured = parallel::map(samples.len().div_ceil(PIECE), |p| {
+        let (mut most, mut squares) = (vec![0.0f32; width], vec![0.0f32; width]);
         let samples = &samples[p * PIECE..samples.len().min((p + 1) * PIECE)];
-        by_isa!(isa, maxima(samples, &mut most));
-        most
+        by_isa!(isa, measure(samples, &mut most, &mut squares));
+        (most, squares)
     });
-    let mut most = vec![0.0f32; width];
-    let partial: Vec<&[f32]> = partial.iter().map(Vec::as_slice).collect();
-    by_isa!(isa, maxima(&partial, &mut most));
-    let inverse: Vec<f32> = most.iter().map(|m| if *m > 0.0 { MOST as f32 / m } else { 0.0 }).collect();
+    let (mut most, mut squares) = (vec![0.0f32; width], vec![0.0f32; width]);
+    let larger = |all: &mut [f32], of: &[f32]| all.iter_mut().zip(of).for_each(|(a, b)| *a = if *b > *a { *b } else { *a });
+    for part in measured.chunks(PART / PIECE) {
+        let mut of_part = vec![0.0f32; width];
+        for (m, q) in part {
+            larger(&mut most, m);
+            of_part.iter_mut().zip(q).for_each(|(sum, q)| *sum += q);
+        }
+        larger(&mut squares, &of_part);
+    }
+    let of_part = samples.len().min(PART);
+    let inverse: Vec<f32> = most.iter().zip(&squares).map(|(most, squares)| inverse_scale(*most, *squares, of_part)).collect();
     let zeros = vec![0.0f32; n];
     let lines = samples.len().div_ceil(GROUP) * WORDS;
     let mut words = Buffer::dirty(lines * width * size_of::<u32>());
@@ -265,7 +343,7 @@ fn round(isa: Isa, samples: &[&[f32]], n: usize, width: usize, offset: i32, coun
             by_isa!(isa, quad(Quad { samples: of, inverse: &inverse, offset, counter, stream, words: used }));
         }
     });
-    (words, most.into_iter().map(|m| m * (1.0 / MOST as f32)).collect())
+    (words, inverse.into_iter().map(|i| if i > 0.0 { 1.0 / i } else { 0.0 }).collect())
 }
 
 #[cfg(test)]
@@ -286,7 +364,8 @@ mod tests {
         for (c, g) in out.chunks_exact_mut(CHUNK_ROWS * width).enumerate() {
             for columns in (0..width).step_by(2 * BITS).map(|k| k..(k + 2 * BITS).min(width)) {
                 let mut piece = vec![f32::NAN; CHUNK_ROWS * columns.len()];
-                rounded.fill(isa, c * CHUNK_ROWS, columns.clone(), &mut piece);
+                rounded.sums(isa, c * CHUNK_ROWS, &columns, bytemuck::cast_slice_mut(&mut piece));
+                scale_rows(isa, &mut piece, &rounded.x_scale()[columns.clone()], |r| rounded.dy_scale(c * CHUNK_ROWS + r));
                 for (g, piece) in g.chunks_exact_mut(width).zip(piece.chunks_exact(columns.len())) {
                     g[columns.clone()].copy_from_slice(piece);
                 }
@@ -298,7 +377,7 @@ mod tests {
 
     #[test]
     fn every_set_has_the_same_numbers() {
-        for (rows, cols, batch) in [(1, 1, 3), (33, 191, 64), (32, 64, 65), (70, 130, 200), (100, 300, 17)] {
+        for (rows, cols, batch) in [(1, 1, 3), (33, 191, 64), (32, 64, 65), (70, 130, 200), (100, 300, 17), (40, 130, 600)] {
             let w = PackedTensor::random(&[rows, cols], None, Generator::new(1).stream()).unwrap();
             let (x, dy) = (normal(batch * cols, 2), normal(batch * rows, 3));
             let factors = [Factor { x: &x, dy: &dy, batch }];
@@ -310,15 +389,54 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_numbers_do_not_overflow() {
-        let (rows, cols, batch) = (33, 70, 200);
+    fn the_largest_sums_do_not_overflow() {
+        // Columns of one number everywhere are the ones whose products reach the bound of lengths; in a single sample, that of magnitudes.
+        // A sum that had wrapped around would be far off.
+        let (rows, cols) = (33, 70);
         let w = PackedTensor::random(&[rows, cols], None, Generator::new(1).stream()).unwrap();
-        for sign in [1.0, -1.0] {
-            let (x, dy) = (vec![1.0; batch * cols], vec![sign; batch * rows]);
-            for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
-                for row in all(isa, &[Factor { x: &x, dy: &dy, batch }], &w, 5).chunks_exact(w.blocks() * BITS) {
-                    assert!(row[..cols].iter().all(|g| (g - sign * batch as f32).abs() < 1e-3), "{}: {:?}", isa.name(), &row[..4]);
+        for batch in [3, 4, 9, 256, 257, 700] {
+            for (sign, alone) in [(1.0, false), (-1.0, false), (1.0, true), (-1.0, true)] {
+                let there = |of: usize| (0..batch * of).map(move |i| if alone && i / of != batch / 2 { 0.0 } else { 1e4f32 });
+                let x: Vec<f32> = there(cols).collect();
+                let dy: Vec<f32> = there(rows).map(|v| sign * v).collect();
+                let want = sign * 1e8 * if alone { 1.0 } else { batch as f32 };
+                for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+                    for row in all(isa, &[Factor { x: &x, dy: &dy, batch }], &w, 5).chunks_exact(w.blocks() * BITS) {
+                        let off = row[..cols].iter().map(|g| (g / want - 1.0).abs()).fold(0.0, f32::max);
+                        assert!(off < 0.05, "{} {batch} {alone}: {off}", isa.name());
+                        assert!(row[cols..].iter().all(|g| *g == 0.0));
+                    }
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn lengths_after_rounding_are_within_their_bound() {
+        for (batch, seed) in [(5, 1), (100, 2), (256, 3)] {
+            let (rows, cols) = (40, 64);
+            let w = PackedTensor::random(&[rows, cols], None, Generator::new(1).stream()).unwrap();
+            let (x, mut dy) = (normal(batch * cols, seed), normal(batch * rows, seed + 9));
+            dy.iter_mut().enumerate().for_each(|(i, d)| *d *= [1.0, 1e-30, 1e30, 1e-20][i % 4]);
+            let rounded = Rounded::new(crate::kernel::isa(), &[Factor { x: &x, dy: &dy, batch }], &w, 7);
+            let bytes = |words: &[u32]| words.iter().flat_map(|w| w.to_le_bytes()).collect::<Vec<u8>>();
+            let words = batch.div_ceil(GROUP) * WORDS;
+            for (n, row) in bytes(rounded.dy.slice()).chunks_exact(4 * WORDS).enumerate().take(CHUNK_ROWS * words / WORDS) {
+                let square: i32 = row.iter().map(|d| i32::from(d.cast_signed()).pow(2)).sum();
+                assert!(square <= i32::from(i16::MAX), "{batch} {n}: {square}");
+            }
+        }
+    }
+
+    #[test]
+    fn squares_beyond_single_precision_do_no_harm() {
+        let (rows, cols, batch) = (32, 64, 8);
+        let w = PackedTensor::random(&[rows, cols], None, Generator::new(1).stream()).unwrap();
+        for (large, small) in [(1e33f32, 1e-35f32), (1e20, 1e-20), (1e33, 1e-45), (1.0, 0.0)] {
+            let (x, dy) = (vec![large; batch * cols], vec![small; batch * rows]);
+            let want = if small < SMALLEST { 0.0 } else { large * small * batch as f32 };
+            for g in all(crate::kernel::isa(), &[Factor { x: &x, dy: &dy, batch }], &w, 3) {
+                assert!(g.is_finite() && (g - want).abs() <= 0.1 * want, "{large} {small}: {g} {want}");
             }
         }
     }

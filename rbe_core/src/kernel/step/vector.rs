@@ -1,16 +1,11 @@
 //! One strip with sixteen weights or rows in a vector. The twin is [`super::plain`].
 
-use std::hint::black_box;
-
-use super::evidence::Piece;
+use super::evidence::{Piece, row_of};
 use super::rounded::CHUNK_ROWS;
 use super::{Context, FULL_CHARGE, Strip, charge, follow, points};
 use crate::kernel::isa::Isa;
 use crate::kernel::strip::{STRIP_ROWS, scratch};
 use crate::packed::{BITS, TILE_ROWS};
-
-/// Charges in a cache line.
-const LINE: usize = 64;
 
 /// Calls the kernel of the instruction set.
 macro_rules! by_isa {
@@ -50,17 +45,18 @@ pub(super) fn strip(isa: Isa, cx: &Context<'_>, strip: &mut Strip<'_>) -> (u64, 
     for (first, here) in pieces {
         let columns = here.start * BITS..here.end * BITS;
         let g = &mut buffer.slice_mut()[..at_once * columns.len()];
-        match source.piece() {
-            // SAFETY: `isa` is one of this machine's.
-            Piece::Row => unsafe { by_isa!(isa, accumulate_row(source.evidence.factors, w.rows(), w.cols(), strip.first + first, g)) },
+        let scale = match source.piece() {
+            Piece::Row => {
+                // SAFETY: `isa` is one of this machine's.
+                unsafe { by_isa!(isa, accumulate_row(source.evidence.factors, w.rows(), w.cols(), strip.first + first, g)) };
+                None
+            }
             _ => source.fill(w, strip.first + first, here.clone(), g),
-        }
-        if at_once > 1 {
-            touch(strip.charges.chunks_exact(width).skip(first).take(at_once).map(|charges| &charges[columns.clone()]));
-        }
+        };
         for (r, g) in (first..rows).zip(g.chunks_exact(columns.len())) {
             let row = charge::Row {
-                g,
+                g: row_of(g, scale),
+                unit: source.unit(strip.first + r),
                 hi: &mut hi[r * blocks..][here.clone()],
                 rate: &rate[r * blocks..][here.clone()],
                 col_scale: &cx.col_scale[columns.clone()],
@@ -101,19 +97,14 @@ pub(super) fn strip(isa: Isa, cx: &Context<'_>, strip: &mut Strip<'_>) -> (u64, 
     (flips, squares[..w.cols()].iter().map(|v| f64::from(*v)).collect())
 }
 
-/// Reads a charge of every cache line of some rows, all at once: the rows of a piece lie apart, so that nobody foresees them, and the
-/// charges would wait for one line after the other. Prefetching them, a piece ahead or at once, was half as good on an EPYC.
-fn touch<'a>(rows: impl Iterator<Item = &'a [u8]>) {
-    black_box(rows.map(|charges| charges.iter().step_by(LINE).fold(0, |sum, charge| sum ^ charge)).fold(0, |sum, row| sum ^ row));
-}
-
-/// Bits of the rows, and `127 · 256 lr_hi sign(v1 - v0)` times the scale of the row; (row, block) both.
+/// Bits of the rows, and `127 · 256 lr_hi sign(v1 - v0)` times the scale of the row and the unit of its G; (row, block) both.
 fn unpack(cx: &Context<'_>, strip: &Strip<'_>) -> (Vec<u64>, Vec<f32>) {
     let (blocks, rows) = (cx.w.blocks(), strip.row_moment.len());
     let (mut hi, mut rates) = (vec![0u64; rows * blocks], vec![0.0f32; rows * blocks]);
     for (r, (hi, rates)) in hi.chunks_exact_mut(blocks).zip(rates.chunks_exact_mut(blocks)).enumerate() {
         let (tiles, lane) = (&strip.tiles[r / TILE_ROWS * blocks..][..blocks], r % TILE_ROWS);
-        let rate = cx.p.lr_hi * FULL_CHARGE * charge::PARTS * cx.row_scale[strip.first + r];
+        let n = strip.first + r;
+        let rate = cx.p.lr_hi * FULL_CHARGE * charge::PARTS * cx.row_scale[n] * cx.source.unit(n);
         for ((tile, hi), rates) in tiles.iter().zip(hi).zip(rates) {
             let (v0, v1) = (tile.z0[lane], tile.z1[lane]); // of the order of the levels
             *hi = tile.hi(lane);

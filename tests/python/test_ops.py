@@ -176,3 +176,17 @@ def test_other_arguments_that_make_no_sense():
         ops.pool2d(normal(1, 1, 4, 4), 2, mode="median")
     with pytest.raises(rbe.DTypeError, match=r"gemm.*packed"):
         ops.gemm(rbe.ones(2, 64), rbe.RBELinear(64, 2).weight, transpose_b=True)
+
+
+def test_large_results_are_complete():
+    # From 16 MB on results are written past the caches; the last piece is no whole line.
+    n = (16 << 20) // 4 + 1027
+    a, b = (RNG.standard_normal(n).astype(np.float32) for _ in range(2))
+    x, y = rbe.tensor(a), rbe.tensor(b)
+    np.testing.assert_array_equal((x * y).numpy(), a * b)
+    np.testing.assert_array_equal((x - y).numpy(), a - b)
+    np.testing.assert_array_equal(x.relu().numpy(), np.maximum(a, 0))
+    rows = a[: n // 1027 * 1027].reshape(-1, 1027)  # rows that begin at any place
+    np.testing.assert_array_equal((rbe.tensor(rows) + rbe.tensor(rows[0])).numpy(), rows + rows[0])
+    wide = rbe.tensor(a.astype(np.float64))
+    np.testing.assert_array_equal((wide * 3.0).numpy(), a.astype(np.float64) * 3)

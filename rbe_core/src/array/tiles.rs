@@ -7,6 +7,7 @@ use super::storage::{Array, Read};
 use super::transpose::copy_run;
 use crate::dtype::Element;
 use crate::error::Result;
+use crate::kernel::stream::{LARGE, Stream};
 use crate::parallel;
 
 /// Most elements of a tile.
@@ -163,12 +164,21 @@ pub fn straight(arrays: &[&Array]) -> SmallVec<[Array; 3]> {
     arrays.iter().map(|a| if turned(a) { a.copy() } else { (*a).clone() }).collect()
 }
 
+/// What the time of an element-wise function is that of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bound {
+    /// Reading and writing memory: large results are written past the caches.
+    Memory,
+    /// Working out values, beside which writes go on.
+    Arithmetic,
+}
+
 /// `f` of the tiles of arrays of one type under broadcasting.
 ///
 /// # Errors
 /// `Shape` if the shapes do not broadcast.
-pub fn tiled<T: Element>(op: &'static str, arrays: &[&Array], f: impl Fn(&[&[T]], &mut [T]) + Sync + Send) -> Result<Array> {
-    tiled_up_to(PIECE, op, arrays, || (), |(), x, out| f(x, out))
+pub fn tiled<T: Element>(op: &'static str, arrays: &[&Array], bound: Bound, f: impl Fn(&[&[T]], &mut [T]) + Sync + Send) -> Result<Array> {
+    tiled_up_to(PIECE, op, arrays, bound, || (), |(), x, out| f(x, out))
 }
 
 /// As [`tiled`], where `f` is given a state that those tiles share which are computed one after the other, and no tile is longer
@@ -182,7 +192,7 @@ pub fn tiled_with<T: Element, S>(
     state: impl Fn() -> S + Sync + Send,
     f: impl Fn(&mut S, &[&[T]], &mut [T]) + Sync + Send,
 ) -> Result<Array> {
-    tiled_up_to(TILE, op, arrays, state, f)
+    tiled_up_to(TILE, op, arrays, Bound::Arithmetic, state, f)
 }
 
 /// Tiles are `even` elements long where those of every array lie together.
@@ -190,6 +200,7 @@ fn tiled_up_to<T: Element, S>(
     even: usize,
     op: &'static str,
     arrays: &[&Array],
+    bound: Bound,
     state: impl Fn() -> S + Sync + Send,
     f: impl Fn(&mut S, &[&[T]], &mut [T]) + Sync + Send,
 ) -> Result<Array> {
@@ -200,11 +211,19 @@ fn tiled_up_to<T: Element, S>(
     let arrays = straight(arrays);
     let operands = arrays.iter().map(|a| Operand::new(a, &shape)).collect::<Result<SmallVec<[Operand<'_, T>; 3]>>>()?;
     Ok(Array::build(&shape, |out: &mut [T]| {
-        let room = || (state(), scratches(operands.len()));
-        let tile = if operands.iter().all(Operand::is_even) { even } else { tile_length(&shape) };
-        for_each_tile(vec![out], tile, room, |(state, scratches), at, outs| {
+        let past_caches = bound == Bound::Memory && size_of_val(out) >= LARGE;
+        let tile = match operands.iter().all(Operand::is_even) {
+            true if past_caches => TILE,
+            true => even,
+            false => tile_length(&shape),
+        };
+        let room = || (state(), scratches(operands.len()), past_caches.then(|| Stream::new(tile)));
+        for_each_tile(vec![out], tile, room, |(state, scratches, stream), at, outs| {
             let x = read_tiles(&operands, scratches, at, outs[0].len());
-            f(state, &x, outs[0]);
+            match stream {
+                Some(stream) => stream.write(&x, outs[0], |tile| f(state, &x, tile)),
+                None => f(state, &x, outs[0]),
+            }
         });
     }))
 }

@@ -36,6 +36,7 @@ pub mod scalar;
 mod single;
 pub mod softmax;
 pub mod step;
+pub(crate) mod stream;
 mod strip;
 mod view;
 

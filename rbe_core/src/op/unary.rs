@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::fused::{Elementwise, ElementwiseOf};
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule};
 use super::table;
-use crate::array::{Array, map, tiled};
+use crate::array::{Array, Bound, map, tiled};
 use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
@@ -19,6 +19,8 @@ use crate::tensor::RBETensor;
 pub trait UnaryFn: Send + Sync + 'static {
     /// Row of the rule table; what it saves is what [`UnaryFn::df`] is given.
     const RULE: &'static Rule;
+    /// What its time is that of.
+    const BOUND: Bound = Bound::Arithmetic;
     /// Value.
     fn f<T: Elementary>(&self, x: T) -> T;
     /// Derivative, from the input or, where the rule saves the output, from that.
@@ -90,14 +92,14 @@ impl<F: UnaryFn> Op for Unary<F> {
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
         let a = x.array(0)?;
         let a = if a.dtype().is_float() { a.clone() } else { a.cast(DType::F32) };
-        dispatch_float!(name(F::RULE), a.dtype(), T => Ok(tiled(name(F::RULE), &[&a], |x: &[&[T]], out| values(&self.0, x[0], out))?.into()))
+        dispatch_float!(name(F::RULE), a.dtype(), T => Ok(tiled(name(F::RULE), &[&a], F::BOUND, |x: &[&[T]], out| values(&self.0, x[0], out))?.into()))
     }
 
     fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
         let saved = if F::RULE.saves.has_output() { cx.output()? } else { cx.input(0)? };
         cx.one(|| {
             dispatch_float!(name(F::RULE), saved.dtype(), T => {
-                tiled(name(F::RULE), &[cx.dy(), saved], |x: &[&[T]], out| slopes(&self.0, x[0], x[1], out))
+                tiled(name(F::RULE), &[cx.dy(), saved], F::BOUND, |x: &[&[T]], out| slopes(&self.0, x[0], x[1], out))
             })
         })
     }
@@ -106,12 +108,13 @@ impl<F: UnaryFn> Op for Unary<F> {
 /// Functions as `|x, parameters…| value, |saved, parameters…| derivative`. Not closures: what is written is part of methods that
 /// are inlined wherever they are called.
 macro_rules! unary {
-    ($($(#[$doc:meta])* $op:ident $(($($field:ident: $kind:ty),*))? $method:ident $rule:ident:
+    ($($(#[$doc:meta])* $op:ident $(($($field:ident: $kind:ty),*))? $method:ident $rule:ident $(bound by $bound:ident)?:
         |$x:ident $(, $p:ident)*| $f:expr, |$s:ident $(, $q:ident)*| $df:expr $(, beyond $reach:expr, |$far:ident| $beyond:expr)?;)*) => {$(
         $(#[$doc])*
         pub struct $op { $($(#[doc = "Parameter of the function."] pub $field: $kind),*)? }
         impl UnaryFn for $op {
             const RULE: &'static Rule = &table::$rule;
+            $(const BOUND: Bound = Bound::$bound;)?
             #[inline(always)]
             fn f<T: Elementary>(&self, $x: T) -> T {
                 unary!(@parameters self T ($($p),*) ($($($field),*)?));
@@ -154,7 +157,7 @@ fn tanh_gelu<T: Elementary>(x: T) -> (T, T) {
 
 unary! {
     /// `-x`.
-    Neg neg NEG: |x| -x, |_x| -T::one();
+    Neg neg NEG bound by Memory: |x| -x, |_x| -T::one();
     /// `e^x`.
     Exp exp EXP: |x| x.fast_exp(), |y| y;
     /// `e^x - 1`, accurate near 0.
@@ -164,13 +167,13 @@ unary! {
     /// `ln(1 + x)`, accurate near 0.
     Log1p log1p LOG1P: |x| x.fast_ln_1p(), |x| T::one() / (T::one() + x);
     /// Square root.
-    Sqrt sqrt SQRT: |x| x.sqrt(), |y| T::of(0.5) / y;
+    Sqrt sqrt SQRT bound by Memory: |x| x.sqrt(), |y| T::of(0.5) / y;
     /// `x²`.
-    Square square SQUARE: |x| x * x, |x| x + x;
+    Square square SQUARE bound by Memory: |x| x * x, |x| x + x;
     /// `1 / x`.
-    Reciprocal reciprocal RECIPROCAL: |x| T::one() / x, |y| -y * y;
+    Reciprocal reciprocal RECIPROCAL bound by Memory: |x| T::one() / x, |y| -y * y;
     /// `|x|`; the gradient at 0 is 0.
-    Abs abs_ ABS: |x| x.abs(), |x| sign(x);
+    Abs abs_ ABS bound by Memory: |x| x.abs(), |x| sign(x);
     /// Sine of `x` radians.
     Sin sin SIN: |x| x.fast_sin(), |x| x.fast_cos(), beyond CIRCLE_END, |x| (x.sin(), x.cos());
     /// Cosine of `x` radians.
@@ -180,9 +183,9 @@ unary! {
     /// `1 / (1 + e^-x)`.
     Sigmoid sigmoid SIGMOID: |x| x.fast_logistic(), |y| y * (T::one() - y);
     /// `max(x, 0)`; the gradient at 0 is 0.
-    Relu relu RELU: |x| if x > T::zero() || x.is_nan() { x } else { T::zero() }, |y| if y > T::zero() { T::one() } else { T::zero() };
+    Relu relu RELU bound by Memory: |x| if x > T::zero() || x.is_nan() { x } else { T::zero() }, |y| if y > T::zero() { T::one() } else { T::zero() };
     /// `x` above 0, `slope · x` below.
-    LeakyRelu(slope: f64) leaky_relu LEAKY_RELU: |x, s| if x > T::zero() { x } else { s * x }, |x, s| if x > T::zero() { T::one() } else { s };
+    LeakyRelu(slope: f64) leaky_relu LEAKY_RELU bound by Memory: |x, s| if x > T::zero() { x } else { s * x }, |x, s| if x > T::zero() { T::one() } else { s };
     /// `x` above 0, `alpha (e^x - 1)` below.
     Elu(alpha: f64) elu ELU: |x, a| if x > T::zero() { x } else { a * x.fast_exp_m1() },
         |x, a| if x > T::zero() { T::one() } else { a * x.fast_exp() };
@@ -198,7 +201,7 @@ unary! {
     /// `x^p` for one exponent.
     Powi(exponent: f64) power_of POWF: |x, p| x.fast_pow(p), |x, p| if p == T::zero() { T::zero() } else { p * x.fast_pow(p - T::one()) };
     /// `x` held between two bounds; the gradient is 1 on and between them.
-    Clamp(low: f64, high: f64) clamp_between CLAMP: |x, low, high| if x.is_nan() { x } else { x.max(low).min(high) },
+    Clamp(low: f64, high: f64) clamp_between CLAMP bound by Memory: |x, low, high| if x.is_nan() { x } else { x.max(low).min(high) },
         |x, low, high| if x >= low && x <= high { T::one() } else { T::zero() };
 }
 

@@ -1,0 +1,82 @@
+//! Results too large for a cache, written past it: a line that is only written need not be read first, and what is still wanted stays.
+
+use bytemuck::Pod;
+
+/// Bytes of such a result. With half of it, an EPYC with a cache of 32 MB was slower, if the result was read soon.
+pub(crate) const LARGE: usize = 16 << 20;
+
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
+/// A tile that is worked out in the innermost cache before it is written. Dropped, it has written everything.
+pub(crate) struct Stream<T>(Vec<T>);
+
+impl<T: Pod> Stream<T> {
+    /// Room for tiles of up to `length` elements.
+    pub(crate) fn new(length: usize) -> Stream<T> {
+        Stream(vec![T::zeroed(); length])
+    }
+
+    /// Writes to `out` what `fill` makes of `x`. While it is written, what follows each of `x` in memory is asked for.
+    #[allow(clippy::needless_pass_by_value)] // `fill` is called once
+    pub(crate) fn write(&mut self, x: &[&[T]], out: &mut [T], fill: impl FnOnce(&mut [T])) {
+        let tile = &mut self.0[..out.len()];
+        fill(tile);
+        past_caches(bytemuck::cast_slice(tile), bytemuck::cast_slice_mut(out), x.iter().map(|x| x.as_ptr_range().end.cast()));
+    }
+}
+
+impl<T> Drop for Stream<T> {
+    fn drop(&mut self) {
+        #[cfg(target_arch = "x86_64")]
+        // Other threads are told with ordinary writes that a piece is done; these do not wait for those past the caches.
+        // SAFETY: every x86-64 has SSE.
+        unsafe {
+            std::arch::x86_64::_mm_sfence();
+        }
+    }
+}
+
+/// Copies `from` to `to` without bringing it into a cache.
+#[cfg(target_arch = "x86_64")]
+fn past_caches(from: &[u8], to: &mut [u8], next: impl Iterator<Item = *const u8> + Clone) {
+    use std::arch::x86_64::{__m128i, _MM_HINT_T0, _mm_loadu_si128, _mm_prefetch, _mm_stream_si128};
+    assert!(from.len() == to.len(), "stream: lengths");
+    if !to.as_ptr().cast::<__m128i>().is_aligned() {
+        return to.copy_from_slice(from);
+    }
+    let ((from, rest), (to, rest_to)) = (from.as_chunks::<LINE>(), to.as_chunks_mut::<LINE>());
+    for (line, (from, to)) in from.iter().zip(to).enumerate() {
+        for next in next.clone() {
+            // SAFETY: a hint that reads nothing, wherever the address lies.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(next.wrapping_add(line * LINE).cast()) };
+        }
+        for at in (0..LINE).step_by(size_of::<__m128i>()) {
+            // SAFETY: sixteen bytes from `at` on are inside both lines, and `to` is aligned: it was where the lines begin.
+            unsafe { _mm_stream_si128(to.as_mut_ptr().add(at).cast(), _mm_loadu_si128(from.as_ptr().add(at).cast())) };
+        }
+    }
+    rest_to.copy_from_slice(rest);
+}
+
+/// Copies `from` to `to`.
+#[cfg(not(target_arch = "x86_64"))]
+fn past_caches(from: &[u8], to: &mut [u8], _next: impl Iterator<Item = *const u8>) {
+    to.copy_from_slice(from);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_length_and_place_is_copied() {
+        for (start, length) in [(0, 64), (0, 1000), (1, 1000), (4, 1023), (3, 5), (0, 0)] {
+            let x: Vec<f32> = (0..length).map(|i| i as f32).collect();
+            let mut out = vec![-1.0f32; 1100];
+            Stream::new(1024).write(&[&x], &mut out[start..start + length], |tile| tile.copy_from_slice(&x));
+            assert!(out[start..start + length] == x[..]);
+            assert!(out[..start].iter().chain(&out[start + length..]).all(|o| *o == -1.0));
+        }
+    }
+}

@@ -188,5 +188,9 @@ def test_large_results_are_complete():
     np.testing.assert_array_equal(x.relu().numpy(), np.maximum(a, 0))
     rows = a[: n // 1027 * 1027].reshape(-1, 1027)  # rows that begin at any place
     np.testing.assert_array_equal((rbe.tensor(rows) + rbe.tensor(rows[0])).numpy(), rows + rows[0])
+    for width in (2048, 2049):
+        square = a[: n // width * width].reshape(-1, width)
+        np.testing.assert_array_equal(rbe.tensor(square).transpose(0, 1).contiguous().numpy(), square.T)
+        np.testing.assert_array_equal(rbe.tensor(np.ascontiguousarray(square.T)).transpose(0, 1).contiguous().numpy(), square)
     wide = rbe.tensor(a.astype(np.float64))
     np.testing.assert_array_equal((wide * 3.0).numpy(), a.astype(np.float64) * 3)

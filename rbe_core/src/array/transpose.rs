@@ -3,6 +3,7 @@
 use super::shape::{Dims, contiguous_strides};
 use super::tiles::{PIECE, join};
 use crate::dtype::Element;
+use crate::kernel::stream::{LARGE, LINE, Streaming};
 use crate::parallel;
 
 /// Side of the squares that are turned in the innermost cache: a cache line of f32.
@@ -27,7 +28,11 @@ pub(super) fn copy_strided<T: Element>(source: &[T], offset: usize, strides: &[i
     let unit: usize = dims[1..].iter().product(); // elements of a step of the first axis
     let steps = if along == 0 { PIECE.div_ceil(unit).next_multiple_of(BAND) } else { PIECE.div_ceil(unit) };
     let places = contiguous_strides(&dims);
+    // Squares that begin within a cache line would be written in halves of lines.
+    let whole = out.as_ptr().addr().is_multiple_of(LINE) && (places[along] as usize * size_of::<T>()).is_multiple_of(LINE);
+    let past = whole && size_of_val(out) >= LARGE;
     parallel::for_each_piece(out, steps * unit, |i, piece| {
+        let past_caches = past.then(Streaming::new);
         let mut part = dims.clone();
         part[0] = piece.len() / unit;
         let from = offset as isize + (i * steps) as isize * strides[0];
@@ -44,7 +49,7 @@ pub(super) fn copy_strided<T: Element>(source: &[T], offset: usize, strides: &[i
             if along == last {
                 copy_run(source, at, strides[last], &mut piece[to..to + part[last]]);
             } else {
-                turn(source, at, strides[last], &mut piece[to..], places[along] as usize, part[along], part[last]);
+                turn(source, at, strides[last], &mut piece[to..], places[along] as usize, [part[along], part[last]], past_caches.as_ref());
             }
         }
     });
@@ -60,13 +65,28 @@ pub(super) fn copy_run<T: Element>(source: &[T], at: isize, step: isize, out: &m
 }
 
 /// `out[r * width + c] = source[at + r + c * step]` for `r < rows`, `c < cols`.
-fn turn<T: Element>(source: &[T], at: isize, step: isize, out: &mut [T], width: usize, rows: usize, cols: usize) {
+fn turn<T: Element>(
+    source: &[T],
+    at: isize,
+    step: isize,
+    out: &mut [T],
+    width: usize,
+    [rows, cols]: [usize; 2],
+    past_caches: Option<&Streaming>,
+) {
     for (r, c) in squares(rows, cols) {
         let (from, to) = (at + r as isize + c as isize * step, &mut out[r * width + c..]);
-        match (SIDE.min(rows - r), SIDE.min(cols - c)) {
+        match (SIDE.min(rows - r), SIDE.min(cols - c), past_caches) {
             // Lengths that the compiler knows: copies in registers, not calls.
-            (SIDE, SIDE) => turn_square(source, from, step, to, width, SIDE, SIDE),
-            (height, breadth) => turn_square(source, from, step, to, width, height, breadth),
+            (SIDE, SIDE, Some(streaming)) => {
+                let mut turned = [[source[at as usize]; SIDE]; SIDE];
+                turn_square(source, from, step, turned.as_flattened_mut(), SIDE, SIDE, SIDE);
+                for (line, to) in turned.iter().zip(to.chunks_mut(width)) {
+                    streaming.copy(line, &mut to[..SIDE]);
+                }
+            }
+            (SIDE, SIDE, None) => turn_square(source, from, step, to, width, SIDE, SIDE),
+            (height, breadth, _) => turn_square(source, from, step, to, width, height, breadth),
         }
     }
 }

@@ -6,27 +6,24 @@ use bytemuck::Pod;
 pub(crate) const LARGE: usize = 16 << 20;
 
 /// Bytes of a cache line.
-const LINE: usize = 64;
+pub(crate) const LINE: usize = 64;
 
-/// A tile that is worked out in the innermost cache before it is written. Dropped, it has written everything.
-pub(crate) struct Stream<T>(Vec<T>);
+/// Whoever writes past the caches holds one until all is written.
+pub(crate) struct Streaming(());
 
-impl<T: Pod> Stream<T> {
-    /// Room for tiles of up to `length` elements.
-    pub(crate) fn new(length: usize) -> Stream<T> {
-        Stream(vec![T::zeroed(); length])
+impl Streaming {
+    pub(crate) fn new() -> Streaming {
+        Streaming(())
     }
 
-    /// Writes to `out` what `fill` makes of `x`. While it is written, what follows each of `x` in memory is asked for.
-    #[allow(clippy::needless_pass_by_value)] // `fill` is called once
-    pub(crate) fn write(&mut self, x: &[&[T]], out: &mut [T], fill: impl FnOnce(&mut [T])) {
-        let tile = &mut self.0[..out.len()];
-        fill(tile);
-        past_caches(bytemuck::cast_slice(tile), bytemuck::cast_slice_mut(out), x.iter().map(|x| x.as_ptr_range().end.cast()));
+    /// Copies `from` to `to` without bringing it into a cache.
+    #[inline(always)]
+    pub(crate) fn copy<T: Pod>(&self, from: &[T], to: &mut [T]) {
+        past_caches(bytemuck::cast_slice(from), bytemuck::cast_slice_mut(to), std::iter::empty());
     }
 }
 
-impl<T> Drop for Stream<T> {
+impl Drop for Streaming {
     fn drop(&mut self) {
         #[cfg(target_arch = "x86_64")]
         // Other threads are told with ordinary writes that a piece is done; these do not wait for those past the caches.
@@ -37,8 +34,29 @@ impl<T> Drop for Stream<T> {
     }
 }
 
+/// A tile that is worked out in the innermost cache before it is written.
+pub(crate) struct Stream<T> {
+    tile: Vec<T>,
+    _streaming: Streaming,
+}
+
+impl<T: Pod> Stream<T> {
+    /// Room for tiles of up to `length` elements.
+    pub(crate) fn new(length: usize) -> Stream<T> {
+        Stream { tile: vec![T::zeroed(); length], _streaming: Streaming::new() }
+    }
+
+    /// Writes to `out` what `fill` makes of `x`. While it is written, what follows each of `x` in memory is asked for.
+    pub(crate) fn write(&mut self, x: &[&[T]], out: &mut [T], fill: impl FnOnce(&mut [T])) {
+        let tile = &mut self.tile[..out.len()];
+        fill(tile);
+        past_caches(bytemuck::cast_slice(tile), bytemuck::cast_slice_mut(out), x.iter().map(|x| x.as_ptr_range().end.cast()));
+    }
+}
+
 /// Copies `from` to `to` without bringing it into a cache.
 #[cfg(target_arch = "x86_64")]
+#[inline(always)]
 fn past_caches(from: &[u8], to: &mut [u8], next: impl Iterator<Item = *const u8> + Clone) {
     use std::arch::x86_64::{__m128i, _MM_HINT_T0, _mm_loadu_si128, _mm_prefetch, _mm_stream_si128};
     assert!(from.len() == to.len(), "stream: lengths");

@@ -116,7 +116,14 @@ unsafe fn chunk(s: Avx512, _: &Tiles, rows: &[Rows], dy: DyTiles<'_>, c: usize, 
         if p + AHEAD >= rows.len() {
             next.v0 = [_mm512_setzero_ps(); 2];
         }
-        let [now, later] = u.0.get_disjoint_mut([p % (AHEAD + 1), (p + AHEAD) % (AHEAD + 1)]).unwrap();
+        // SAFETY: as above; every tile is sixteen lines of 64 bytes.
+        unsafe {
+            let [a, b, c] = &u.0[p % (AHEAD + 1)];
+            load!("4", a.as_ptr(), LINE);
+            load!("5", b.as_ptr(), LINE);
+            load!("6", c.as_ptr(), LINE);
+        }
+        let later = &mut u.0[(p + AHEAD) % (AHEAD + 1)];
         // Sixteen columns of sums, and between the products a quarter of the next u.
         macro_rules! columns {
             ($sums:literal, $bits:expr, $from:literal) => {
@@ -130,12 +137,8 @@ unsafe fn chunk(s: Avx512, _: &Tiles, rows: &[Rows], dy: DyTiles<'_>, c: usize, 
                 next.set(later, &mut base, $from + 3);
             };
         }
-        // SAFETY: as above; every tile is sixteen lines of 64 bytes.
+        // SAFETY: as above.
         unsafe {
-            let [a, b, c] = now;
-            load!("4", a.as_ptr(), LINE);
-            load!("5", b.as_ptr(), LINE);
-            load!("6", c.as_ptr(), LINE);
             columns!("0", this.bits[0].as_ptr(), 0);
             columns!("1", this.bits[1].as_ptr(), 4);
             columns!("2", this.bits[2].as_ptr(), 8);

@@ -3,6 +3,7 @@
 use super::shape::{Dims, contiguous_strides};
 use super::tiles::{PIECE, join};
 use crate::dtype::Element;
+use crate::kernel::each::fill;
 use crate::kernel::stream::{LARGE, LINE, Streaming};
 use crate::parallel;
 
@@ -58,7 +59,7 @@ pub(super) fn copy_strided<T: Element>(source: &[T], offset: usize, strides: &[i
 /// Copies the run of `source` that begins at `at`.
 pub(super) fn copy_run<T: Element>(source: &[T], at: isize, step: isize, out: &mut [T]) {
     match step {
-        0 => out.fill(source[at as usize]),
+        0 => fill(source[at as usize], out),
         1 => out.copy_from_slice(&source[at as usize..at as usize + out.len()]),
         _ => out.iter_mut().enumerate().for_each(|(i, o)| *o = source[(at + i as isize * step) as usize]),
     }

@@ -1,5 +1,17 @@
 //! Element-wise loops over slices, written so that they become vectors and find the memory that they write.
 
+use super::by_isa;
+use crate::dtype::Element;
+
+by_isa! {
+    /// One value everywhere.
+    pub(crate) fn fill[T: Element](value: T, out: &mut [T]) {
+        for o in out {
+            *o = value;
+        }
+    }
+}
+
 /// Asks for the cache line of an address to write it: else a line is fetched only when it is written, and the loop waits for it.
 /// Nothing is touched; the address may lie beyond the end.
 #[inline(always)]

@@ -68,6 +68,7 @@ class Trainer(Evaluator):
     Examples
     --------
     >>> import rbe
+    >>> _ = rbe.manual_seed(0)
     >>> model = rbe.nn.Sequential(rbe.RBELinear(8, 32), rbe.nn.ReLU(), rbe.nn.Linear(32, 2))
     >>> x = rbe.randn(64, 8)
     >>> data = rbe.data.TensorDataset(x, (x[:, 0] > 0).long())
@@ -75,9 +76,9 @@ class Trainer(Evaluator):
     ...     model, rbe.optim.HybridOptimizer(model.parameters()), rbe.nn.CrossEntropyLoss(),
     ...     metrics=["accuracy"], progress=False,
     ... )
-    >>> history = trainer.fit(rbe.data.DataLoader(data, 16, shuffle=True, seed=0), epochs=8)
+    >>> history = trainer.fit(rbe.data.DataLoader(data, 16, shuffle=True, seed=0), epochs=24)
     >>> len(history), history[-1]["step"]
-    (8, 32)
+    (24, 96)
     >>> trainer.evaluate(rbe.data.DataLoader(data, 16))["accuracy"] > 0.9
     True
     >>> trainer.predict(rbe.data.DataLoader(data, 16)).shape

@@ -65,7 +65,12 @@ def test_the_page_works_as_it_is_written(tmp_path):
         path.write_text("".join(lines), encoding="utf-8")
     # Dependencies are those of the tree itself (of the whole workspace, as `make test` has it): only its crates are compiled, and those
     # in a hurry.
-    env = {**os.environ, "CARGO_TARGET_DIR": str(ROOT / "target"), "PYO3_PYTHON": sys.executable, "CARGO_PROFILE_DEV_OPT_LEVEL": "0"}
+    env = {
+        **os.environ,
+        "CARGO_TARGET_DIR": str(ROOT / "target"),
+        "PYO3_PYTHON": sys.executable,
+        "CARGO_PROFILE_DEV_OPT_LEVEL": "0",
+    }
     assert "test result: ok" in run("cargo", "test", "--workspace", "--test", "gradcheck", cwd=tree, env=env)
     run("cargo", "build", "--workspace", cwd=tree, env=env)
     suffix = sysconfig.get_config_var("SHLIB_SUFFIX") or ".so"

@@ -188,6 +188,9 @@ def test_large_results_are_complete():
     np.testing.assert_array_equal(x.relu().numpy(), np.maximum(a, 0))
     rows = a[: n // 1027 * 1027].reshape(-1, 1027)  # rows that begin at any place
     np.testing.assert_array_equal((rbe.tensor(rows) + rbe.tensor(rows[0])).numpy(), rows + rows[0])
+    grid = a[: n // 500 * 500].reshape(-1, 500)
+    small = rbe.nn.functional.layer_norm(rbe.tensor(grid[:100]), (500,)).numpy()
+    np.testing.assert_array_equal(rbe.nn.functional.layer_norm(rbe.tensor(grid), (500,)).numpy()[:100], small)
     for width in (2048, 2049):
         square = a[: n // width * width].reshape(-1, width)
         np.testing.assert_array_equal(rbe.tensor(square).transpose(0, 1).contiguous().numpy(), square.T)

@@ -2,12 +2,13 @@
 
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense};
 use super::table;
-use crate::array::{Array, Dims};
+use crate::array::{Array, Dims, TILE};
 use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
 use crate::graph::apply;
 use crate::kernel::layer_norm;
+use crate::kernel::stream::{LARGE, Stream};
 use crate::parallel;
 use crate::tensor::RBETensor;
 
@@ -53,12 +54,18 @@ impl Op for LayerNorm {
             let (w, b) = (weight.as_ref().map(Array::read::<T>), bias.as_ref().map(Array::read::<T>));
             let mut stats = Vec::new();
             let value = Array::build(a.shape(), |out: &mut [T]| {
+                let past_caches = size_of_val(out) >= LARGE && width <= TILE;
                 let mut pieces: Vec<&mut [T]> = out.chunks_mut(CHUNK * width).collect();
                 stats = parallel::map_mut(&mut pieces, |p, piece| {
+                    let mut stream = past_caches.then(|| Stream::new(width));
                     let rows = source[p * CHUNK * width..].chunks(width).zip(piece.chunks_mut(width));
                     rows.map(|(x, o)| {
                         let [mean, scale] = layer_norm::statistics(x, self.eps).map(T::of);
-                        layer_norm::normalise(x, mean, scale, w.as_deref(), b.as_deref(), o);
+                        let normalise = |o: &mut [T]| layer_norm::normalise(x, mean, scale, w.as_deref(), b.as_deref(), o);
+                        match &mut stream {
+                            Some(stream) => stream.write(&[x], o, normalise),
+                            None => normalise(o),
+                        }
                         [mean, scale]
                     })
                     .collect::<Vec<_>>()

@@ -62,9 +62,11 @@ test-isa: $(VENV)/.built ## Run the tests of the package on every other instruct
 	done
 
 # rustc keeps sanitizers for nightly; RUSTC_BOOTSTRAP=1 lets a stable one have them. valgrind knows no AVX-512: it sees the others.
-test-memory: ## Look for accesses out of bounds in the kernels, with AddressSanitizer and with valgrind
+test-memory: ## Look for accesses out of bounds in the kernels, with AddressSanitizer and, of products, with valgrind
 	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address PROPTEST_CASES=1000 \
 	  cargo test -p rbe_core --test kernels --target $(HOST) --target-dir target/asan
+	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address \
+	  cargo test -p rbe_core --lib --target $(HOST) --target-dir target/asan -- kernel::step kernel::stream array::
 	@command -v valgrind >/dev/null || { echo "no valgrind here: apt-get install valgrind"; exit 1; }
 	PROPTEST_CASES=50 cargo test -p rbe_core --test kernels --config "target.$(HOST).runner='valgrind --quiet --error-exitcode=9'"
 

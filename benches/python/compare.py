@@ -38,6 +38,7 @@ class Extent:
     isas: tuple[str | None, ...] = (None, "avx2")  # as detected, and forced
     seconds: float = 0.7  # for each comparison, at the least
     width: int = 4096  # of the model whose memory is measured
+    paths: tuple[str, ...] = PATHS
 
     @property
     def kernel_cases(self) -> str:
@@ -53,7 +54,10 @@ class Extent:
 
 
 FULL = Extent()
-QUICK = Extent(("layers", "memory"), ("768x3072", "3072x768"), threads=(1,), isas=(None,), seconds=0.5)
+# bfloat16 takes torch up to a hundred times as long where the processor has no instructions for it.
+QUICK = Extent(
+    ("layers", "memory"), ("768x3072", "3072x768"), threads=(1,), isas=(None,), seconds=0.5, paths=("float32", "int8")
+)
 SMOKE = Extent(("layers", "memory"), ("256x256",), (1, 8), (1,), (None,), 0.0, 256)
 
 
@@ -70,9 +74,10 @@ def lines(script: str, *arguments: str, isa: str | None = None) -> Iterator[Any]
 
 def measure_layers(extent: Extent, found: Rows) -> None:
     shapes = ("--layers", ",".join(extent.layers), "--batches", ",".join(map(str, extent.batches)))
+    paths = ("--paths", ",".join(extent.paths))
     with tqdm(total=len(extent.settings) * len(extent.layers) * len(extent.batches), unit=" shapes", desc="layers") as bar:
         for isa, n in extent.settings:
-            for rows in lines("layers.py", *shapes, "--threads", str(n), "--seconds", str(extent.seconds), isa=isa):
+            for rows in lines("layers.py", *shapes, "--threads", str(n), "--seconds", str(extent.seconds), *paths, isa=isa):
                 found += rows
                 bar.set_postfix_str(f"{isa}, {n} threads, {rows[0]['layer']}, batch {rows[0]['batch']}", refresh=False)
                 bar.update()
@@ -156,7 +161,9 @@ def write(stem: Path, results: dict[str, Any]) -> None:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     mode = parser.add_mutually_exclusive_group()
-    mode.add_argument("--quick", action="store_true", help="large layers on one thread, no kernels: under two minutes")
+    mode.add_argument(
+        "--quick", action="store_true", help="large layers on one thread beside float32 and int8, no kernels: under two minutes"
+    )
     mode.add_argument("--smoke", action="store_true", help="one small layer once, to see that it runs")
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), help="use: how busy training keeps its threads")
     parser.add_argument("--layers", nargs="+", choices=FULL.layers)

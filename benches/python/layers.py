@@ -168,7 +168,9 @@ def main() -> None:
     parser.add_argument("--batches", required=True, help="as 1,32")
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--seconds", type=float, required=True, help="for each comparison")
+    parser.add_argument("--paths", required=True, help="of torch, as float32,int8")
     args = parser.parse_args()
+    wanted = args.paths.split(",")
     rbe.set_num_threads(args.threads)
     if torch is not None:
         torch.set_num_threads(args.threads)
@@ -176,7 +178,7 @@ def main() -> None:
         inputs, outputs = map(int, layer.split("x"))
         for batch in map(int, args.batches.split(",")):
             case = {"isa": rbe.isa(), "threads": args.threads, "layer": layer, "batch": batch}
-            paths = theirs(inputs, outputs, batch)
+            paths = {name: cases for name, cases in theirs(inputs, outputs, batch).items() if name in wanted}
             rows = []
             for what, own in ours(inputs, outputs, batch).items():
                 others = {name: cases[what] for name, cases in paths.items() if what in cases}

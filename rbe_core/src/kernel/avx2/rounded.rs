@@ -40,8 +40,8 @@ pub(in crate::kernel) unsafe fn scaled(g: &mut [f32], columns: &[f32], row: f32)
     rounded::scaled(g, columns, row);
 }
 
-/// See [`rounded::Words`]: sums (rows of the chunk, columns). Four rows of sixteen columns are summed in registers, modulo 2^16, and begin
-/// with what they would have too much; what is left fits. The sums of parts are added in `out`.
+/// See [`rounded::Words`]: sums (rows of the chunk, columns). Four rows of sixteen columns are summed in registers, modulo 2^16, and begin below zero
+/// by what they would have too much; what is left fits. The sums of parts are added in `out`.
 ///
 /// # Safety
 /// AVX2 with FMA must be available.

@@ -25,16 +25,8 @@ const FOUR: usize = 4;
 /// [`charge_row`] of whole numbers, or of others.
 #[target_feature(enable = "avx2,fma,bmi2,popcnt")]
 fn charges<const WHOLE: bool>(row: charge::Row<'_>) -> u32 {
-    let charge::Row { g, unit, hi, rate, col_scale, charges, squares, square, levels, lane, block, stream } = row;
-    let width = hi.len() * BITS;
-    let (g, scale): (&[f32], &[f32]) = match g {
-        charge::Cotangents::Real(g) => (g, g),
-        charge::Cotangents::Whole(g, scale) => (bytemuck::cast_slice(g), scale),
-    };
-    assert!(
-        [rate.len(), levels.len()] == [hi.len(); 2] && [g.len(), scale.len(), col_scale.len(), charges.len(), squares.len()] == [width; 5],
-        "charges: lengths"
-    );
+    let (g, scale) = row.numbers();
+    let charge::Row { unit, hi, rate, col_scale, charges, squares, square, levels, lane, block, stream, .. } = row;
     // Packing 32 numbers to bytes leaves their fours in the first order; the second brings them back.
     let (packed, natural) = (_mm256_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7), _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
     // What brings bit 8q + i of a word to the sign of lane i.
@@ -59,7 +51,7 @@ fn charges<const WHOLE: bool>(row: charge::Row<'_>) -> u32 {
                 let mut eights = [_mm256_setzero_si256(); 4];
                 for q in 0..4 {
                     let at = j * BITS + half * 32 + q * 8;
-                    // SAFETY: `at + 8 <= width`, the length of all four slices.
+                    // SAFETY: `at + 8` is at most the length of all four slices, 64 for each block.
                     let (g, col_scale, squares) = unsafe {
                         let g = if WHOLE {
                             let g = _mm256_cvtepi32_ps(_mm256_loadu_si256(g.as_ptr().add(at).cast()));
@@ -89,7 +81,7 @@ fn charges<const WHOLE: bool>(row: charge::Row<'_>) -> u32 {
         for (i, hi) in hi.iter_mut().enumerate() {
             let mut flipped = 0u64;
             for half in 0..2 {
-                // SAFETY: 32 charges from there on are inside their slice, whose length is `width`; half of sixteen words is eight.
+                // SAFETY: 32 charges from there on are inside their slice, which has 64 for each block; half of sixteen words is eight.
                 let (at, random) = unsafe {
                     let at = charges.as_mut_ptr().add((four * FOUR + i) * BITS + half * 32);
                     (at, _mm256_loadu_si256(random[i][8 * half..].as_ptr().cast()))

@@ -26,16 +26,8 @@ pub(in super::super) unsafe fn charge_row(row: charge::Row<'_>) -> u32 {
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
 fn charges<const WHOLE: bool>(row: charge::Row<'_>) -> u32 {
-    let charge::Row { g, unit, hi, rate, col_scale, charges, squares, square, levels, lane, block, stream } = row;
-    let width = hi.len() * BITS;
-    let (g, scale): (&[f32], &[f32]) = match g {
-        charge::Cotangents::Real(g) => (g, g),
-        charge::Cotangents::Whole(g, scale) => (bytemuck::cast_slice(g), scale),
-    };
-    assert!(
-        [rate.len(), levels.len()] == [hi.len(); 2] && [g.len(), scale.len(), col_scale.len(), charges.len(), squares.len()] == [width; 5],
-        "charges: lengths"
-    );
+    let (g, scale) = row.numbers();
+    let charge::Row { unit, hi, rate, col_scale, charges, squares, square, levels, lane, block, stream, .. } = row;
     let lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     // Packing 64 numbers to bytes leaves them in the order of these fours, which is an order and its own inverse.
     let fours = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
@@ -51,7 +43,7 @@ fn charges<const WHOLE: bool>(row: charge::Row<'_>) -> u32 {
         let (mut all, mut set) = (_mm512_setzero_ps(), _mm512_setzero_ps());
         for q in 0..4 {
             let at = j * BITS + q * 16;
-            // SAFETY: `at + 16 <= width`, the length of all four slices.
+            // SAFETY: `at + 16` is at most the length of all four slices, 64 for each block.
             let (g, col_scale, sums) = unsafe {
                 let g = if WHOLE {
                     let g = _mm512_cvtepi32_ps(_mm512_loadu_si512(g.as_ptr().add(at).cast()));
@@ -72,7 +64,7 @@ fn charges<const WHOLE: bool>(row: charge::Row<'_>) -> u32 {
             // SAFETY: as above.
             unsafe { _mm512_storeu_ps(sums, _mm512_fmadd_ps(g, g, _mm512_loadu_ps(sums))) };
         }
-        // SAFETY: `j * BITS + BITS <= width`, the length of the charges.
+        // SAFETY: `j * BITS + BITS` is at most the length of the charges.
         let at = unsafe { charges.as_mut_ptr().add(j * BITS) };
         // Pieces of rows come in an order that processors do not foresee.
         _mm_prefetch::<_MM_HINT_T0>(at.wrapping_add(2 * BITS).cast());

@@ -1,6 +1,6 @@
 //! Charges of bits: what evidence does to one, and what a kernel needs for a row of them.
 
-use crate::packed::TILE_ROWS;
+use crate::packed::{BITS, TILE_ROWS};
 
 /// Parts of a unit of charge in which evidence is counted: a random byte decides what becomes of them.
 pub(in super::super) const PARTS: f32 = 256.0;
@@ -67,6 +67,26 @@ pub(in super::super) struct Row<'a> {
     pub block: usize,
     /// Seed of this step's random numbers.
     pub stream: u32,
+}
+
+impl<'a> Row<'a> {
+    /// The numbers of G, those of whole ones with their own bits, and the scales of their columns, which real ones do not need.
+    ///
+    /// # Panics
+    /// If the lengths do not fit together.
+    pub(in super::super) fn numbers(&self) -> (&'a [f32], &'a [f32]) {
+        let (g, scale): (&[f32], &[f32]) = match self.g {
+            Cotangents::Real(g) => (g, g),
+            Cotangents::Whole(g, scale) => (bytemuck::cast_slice(g), scale),
+        };
+        let (blocks, width) = (self.hi.len(), self.hi.len() * BITS);
+        assert!(
+            [self.rate.len(), self.levels.len()] == [blocks; 2]
+                && [g.len(), scale.len(), self.col_scale.len(), self.charges.len(), self.squares.len()] == [width; 5],
+            "charges: lengths"
+        );
+        (g, scale)
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::view::{Shared, View};
 use crate::packed::TILE_ROWS;
 
 /// `dy` cut into chunks of samples, and those into row tiles, zero beyond the last row: a tile as (sample, row), or where
-/// samples are to be in lanes as (row, sample), zero beyond the last sample, or both.
+/// samples are to be in lanes as (row, sample), zero beyond the last sample.
 #[derive(Clone, Copy)]
 pub(super) struct DyTiles<'a> {
     rows: &'a [f32],
@@ -28,15 +28,13 @@ pub(super) enum Orders {
     Rows,
     /// Of every chunk what its family reads: (sample, row), or (row, sample).
     Lanes,
-    /// (sample, row) of all chunks, and (row, sample) where samples are to be in lanes.
-    Both,
 }
 
 impl Orders {
     /// Samples of `batch` that are ordered as (sample, row), the last ones.
     fn in_rows(self, batch: usize, rest: Family) -> usize {
         match self {
-            Orders::Rows | Orders::Both => batch,
+            Orders::Rows => batch,
             Orders::Lanes if rest.lanes().is_none() => batch % SAMPLES,
             Orders::Lanes => 0,
         }

@@ -303,15 +303,18 @@ fn backward_part(
     let (rows, cols, blocks) = (view.rows, view.cols, view.blocks);
     let rest = Family::of_rest(isa, batch % SAMPLES);
     let orders = match isa {
-        Isa::Amx => Orders::Rows,
-        Isa::Avx512 if levels.is_some() => Orders::Both, // its gradient of the levels has rows in lanes at any batch
+        Isa::Amx | Isa::Avx512 => Orders::Rows,
         _ => Orders::Lanes,
     };
     let mut ordered = scratch(DyTiles::len(batch, view, rest, orders));
     let shared = batch * rows * cols >= WORTH_SHARING;
     let each = |n: usize, task: &(dyn Fn(usize) + Sync)| if shared { parallel::for_each(n, task) } else { (0..n).for_each(task) };
-    // SAFETY: `isa` is one of this machine's.
-    let lanes = |family: Family, dy: &[f32], out: &mut [f32]| unsafe { by_isa!(isa, order(family, dy, view, out)) };
+    let lanes = |family: Family, dy: &[f32], out: &mut [f32]| match isa {
+        // SAFETY: it is one of this machine's.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => unsafe { super::avx2::order(family, dy, view, out) },
+        _ => unreachable!("only AVX2 has samples in lanes here"),
+    };
     let dy = DyTiles::order(dy, view, (rest, orders), ordered.slice_mut(), each, lanes);
     // One list of pieces for both gradients: nobody waits in between.
     let dx = dx.map(|out| Shared::new(out, cols));

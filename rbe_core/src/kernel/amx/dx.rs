@@ -11,7 +11,6 @@ use crate::kernel::dy_tiles::DyTiles;
 use crate::kernel::family::{Family, SAMPLES};
 use crate::kernel::lanes::Lanes;
 use crate::kernel::samples::Levels;
-use crate::kernel::samples_dx;
 use crate::kernel::view::{Shared, View};
 use crate::packed::{BITS, TILE_ROWS, Tile};
 
@@ -53,10 +52,8 @@ pub(in crate::kernel) unsafe fn dx(dy: DyTiles<'_>, w: View<'_>, j: usize, dx: S
         }
     }
     if let Some((c, Family::Rows)) = dy.rest() {
-        let mut columns = samples_dx::column_scratch(&w);
-        samples_dx::columns::<_, 16>(s, &w, j, columns.slice_mut());
         // SAFETY: as the caller vouches.
-        unsafe { avx512::dx_rows(columns.slice(), dy, c, &w, j, dx) };
+        unsafe { avx512::dx_of(dy, c..c + 1, w, j, dx) };
     }
 }
 

@@ -8,7 +8,7 @@ mod rounded;
 mod set_sums;
 mod tiles;
 
-pub(super) use super::avx512::{accumulate_row, charge_row, flips, order, points};
+pub(super) use super::avx512::{accumulate_row, charge_row, flips, points};
 pub(super) use dx::dx;
 pub(super) use gemm::{COLUMNS as GEMM_COLUMNS, PANEL as GEMM_PANEL, gemm};
 pub(super) use products::{forward, level_gradient};

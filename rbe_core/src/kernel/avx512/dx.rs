@@ -1,100 +1,146 @@
-//! `dx = dy W`: with `u = dy (v1 - v0)`, a column of a block gets `Σ dy v0` and the sum of u over the rows whose bit is set;
-//! subset sums of four rows serve the block's 64 columns.
+//! `dx = dy W` with sixteen columns of a block in lanes. Four rows of a tile make a table of sixteen sums `Σ dy w`, one for each way
+//! their bits can be; it serves the block's 64 columns, whose bits look it up by `vpermps`.
 
 use std::arch::x86_64::*;
+use std::ops::Range;
 
-use super::lanes::{load, load_words, store};
+use super::lanes::{column_bits, load, load_words, store};
 use crate::kernel::dy_tiles::DyTiles;
 use crate::kernel::family::SAMPLES;
-use crate::kernel::samples_dx::Columns;
+use crate::kernel::levels::tile_levels;
+use crate::kernel::strip::scratch;
 use crate::kernel::view::{Shared, View};
-use crate::packed::BITS;
+use crate::packed::{BITS, TILE_ROWS, Tile};
 
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn lanes(index: impl Fn(u32) -> u32) -> __m512i {
-    load_words(&std::array::from_fn(|l| index(l as u32)))
+/// Rows whose bits are the position in a table.
+const GROUP: usize = 4;
+/// Groups of a tile.
+const GROUPS: usize = TILE_ROWS / GROUP;
+/// Columns in lanes.
+const LANES: usize = 16;
+/// Tiles that are ready at once: 16 KB, for the first-level cache.
+const TILES: usize = 8;
+
+/// A tile made ready for many samples.
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C, align(64))]
+struct Ready {
+    /// Of every group and each of its rows the row's level at every position of the group's table.
+    levels: [[[f32; LANES]; GROUP]; GROUPS],
+    /// Of every group and column the position in the table, in the low four bits.
+    index: [[[u32; LANES]; BITS / LANES]; GROUPS],
 }
 
-/// Columns of block `j` of `dx (batch, cols)` for the samples of chunk `c`.
-///
-/// # Safety
-/// The machine must have AVX-512 F, DQ, BW and VL; nobody else may touch these columns of `dx`.
-#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,fma")]
-pub(in crate::kernel) unsafe fn rows(tiles: &[Columns], dy: DyTiles<'_>, c: usize, w: &View<'_>, j: usize, dx: Shared<'_, f32>) {
-    let mut b = 0;
-    while b < dy.samples(c) {
-        // SAFETY: the caller owns these columns.
-        b += unsafe {
-            match dy.samples(c) - b {
-                4.. => samples::<4>(tiles, dy, (c, b), w, j, dx),
-                2.. => samples::<2>(tiles, dy, (c, b), w, j, dx),
-                _ => samples::<1>(tiles, dy, (c, b), w, j, dx),
+impl Ready {
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,fma")]
+    fn set(&mut self, tile: &Tile, scale: f32) {
+        /// Positions whose bit of a row is set.
+        const SET: [u16; GROUP] = [0xaaaa, 0xcccc, 0xf0f0, 0xff00];
+        let [mut v0, mut v1] = [[0.0; TILE_ROWS]; 2];
+        tile_levels(tile, scale, &mut v0, &mut v1);
+        let bits = column_bits(tile);
+        for g in 0..GROUPS {
+            for (i, out) in self.levels[g].iter_mut().enumerate() {
+                let r = GROUP * g + i;
+                store(out, _mm512_mask_mov_ps(_mm512_set1_ps(v0[r]), SET[i], _mm512_set1_ps(v1[r])));
             }
-        };
+            for (out, bits) in self.index[g].iter_mut().zip(bits.as_chunks::<LANES>().0) {
+                for (out, bits) in out.iter_mut().zip(bits) {
+                    *out = u32::from(*bits >> (GROUP * g));
+                }
+            }
+        }
     }
 }
 
-/// `B` samples from number `b` of chunk `c` on; returns `B`.
+/// Sums of 64 columns of one sample.
+type Sums = [[f32; LANES]; BITS / LANES];
+
+/// Columns of block `j` of `dx (batch, cols)` for the samples of some chunks, any number of them.
 ///
 /// # Safety
-/// As [`dx`].
-#[inline]
+/// The machine must have AVX-512 F, DQ, BW and VL with FMA; nobody else may touch these columns of `dx`.
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,fma")]
-unsafe fn samples<const B: usize>(
-    tiles: &[Columns],
-    dy: DyTiles<'_>,
-    (c, b): (usize, usize),
-    w: &View<'_>,
-    j: usize,
-    dx: Shared<'_, f32>,
-) -> usize {
-    // From u of sixteen rows to the sums over pairs, four to a group of four lanes, and on to those over fours.
-    let pair = [lanes(|l| 2 * (l / 4)), lanes(|l| 2 * (l / 4) + 1), lanes(|l| 2 * (l / 4) + 8), lanes(|l| 2 * (l / 4) + 9)];
-    let four = [lanes(|l| l & 3), lanes(|l| 4 + (l >> 2)), lanes(|l| 8 + (l & 3)), lanes(|l| 12 + (l >> 2))];
-    let mut sums = [[_mm512_setzero_ps(); 4]; B];
-    let mut base = [_mm512_setzero_ps(); B];
-    for (r, tile) in tiles.iter().enumerate() {
-        let upstream: &[[f32; 16]; B] = match dy.rows(c, r)[b..].first_chunk() {
-            Some(upstream) => upstream,
-            None => return B,
-        };
-        let (v0, gap) = (load(&tile.levels.v0), load(&tile.levels.gap));
-        let mut tables = [[_mm512_setzero_ps(); 4]; B];
-        for i in 0..B {
-            let d = load(&upstream[i]);
-            base[i] = _mm512_fmadd_ps(d, v0, base[i]);
-            let u = _mm512_mul_ps(d, gap);
-            let p0 = _mm512_add_ps(_mm512_maskz_permutexvar_ps(0xaaaa, pair[0], u), _mm512_maskz_permutexvar_ps(0xcccc, pair[1], u));
-            let p1 = _mm512_add_ps(_mm512_maskz_permutexvar_ps(0xaaaa, pair[2], u), _mm512_maskz_permutexvar_ps(0xcccc, pair[3], u));
-            tables[i] = [
-                _mm512_add_ps(_mm512_permutexvar_ps(four[0], p0), _mm512_permutexvar_ps(four[1], p0)),
-                _mm512_add_ps(_mm512_permutexvar_ps(four[2], p0), _mm512_permutexvar_ps(four[3], p0)),
-                _mm512_add_ps(_mm512_permutexvar_ps(four[0], p1), _mm512_permutexvar_ps(four[1], p1)),
-                _mm512_add_ps(_mm512_permutexvar_ps(four[2], p1), _mm512_permutexvar_ps(four[3], p1)),
-            ];
+pub(in crate::kernel) unsafe fn dx(dy: DyTiles<'_>, chunks: Range<usize>, w: &View<'_>, j: usize, dx: Shared<'_, f32>) {
+    let (first, last) = (chunks.start * SAMPLES, dy.batch.min(chunks.end * SAMPLES));
+    let mut sums = scratch((last - first) * BITS);
+    let sums: &mut [Sums] = sums.slice_mut().as_chunks_mut().0.as_chunks_mut().0;
+    sums.fill(bytemuck::Zeroable::zeroed());
+    let mut tiles: [Ready; TILES] = bytemuck::Zeroable::zeroed();
+    for from in (0..w.row_tiles()).step_by(TILES) {
+        let tiles = &mut tiles[..TILES.min(w.row_tiles() - from)];
+        for (r, ready) in tiles.iter_mut().enumerate() {
+            ready.set(w.tile(from + r, j), w.scale);
         }
-        for q in 0..4 {
-            // SAFETY: sixteen 16-bit words are readable.
-            let i0 = _mm512_cvtepu16_epi32(unsafe { _mm256_loadu_si256(tile.bits[16 * q..][..16].as_ptr().cast()) });
-            let (i1, i2, i3) = (_mm512_srli_epi32::<4>(i0), _mm512_srli_epi32::<8>(i0), _mm512_srli_epi32::<12>(i0));
-            for i in 0..B {
-                let t = &tables[i];
-                let low = _mm512_add_ps(_mm512_permutexvar_ps(i0, t[0]), _mm512_permutexvar_ps(i1, t[1]));
-                let high = _mm512_add_ps(_mm512_permutexvar_ps(i2, t[2]), _mm512_permutexvar_ps(i3, t[3]));
-                sums[i][q] = _mm512_add_ps(sums[i][q], _mm512_add_ps(low, high));
+        for (c, sums) in chunks.clone().zip(sums.chunks_mut(SAMPLES)) {
+            let mut b = 0;
+            while b < sums.len() {
+                b += match sums.len() - b {
+                    4.. => add::<4>(tiles, (dy, c, from, b), sums),
+                    2.. => add::<2>(tiles, (dy, c, from, b), sums),
+                    _ => add::<1>(tiles, (dy, c, from, b), sums),
+                };
             }
         }
     }
     let used = w.cols_in(j);
-    for i in 0..B {
-        let base = _mm512_set1_ps(_mm512_reduce_add_ps(base[i]));
-        let mut out = [0.0f32; BITS];
-        for (q, out) in out.as_chunks_mut::<16>().0.iter_mut().enumerate() {
-            store(out, _mm512_add_ps(base, sums[i][q]));
-        }
+    for (b, sums) in sums.iter().enumerate() {
         // SAFETY: the caller owns these columns.
-        unsafe { dx.part(c * SAMPLES + b + i, j * BITS, used) }.copy_from_slice(&out[..used]);
+        unsafe { dx.part(first + b, j * BITS, used) }.copy_from_slice(&sums.as_flattened()[..used]);
+    }
+}
+
+/// Adds what the tiles from tile `from` on contribute to the sums of chunk `c`, those of `B` samples from number `b` on; returns `B`.
+///
+/// While one table is looked up, the multiply-adds of the next are under way: an addition for each of the four, between them.
+#[inline]
+#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,fma")]
+fn add<const B: usize>(tiles: &[Ready], (dy, c, from, b): (DyTiles<'_>, usize, usize, usize), sums: &mut [Sums]) -> usize {
+    let upstream = |r: usize| -> &[[f32; TILE_ROWS]; B] {
+        match dy.rows(c, from + r)[b..].first_chunk() {
+            Some(upstream) => upstream,
+            None => unreachable!("as many samples as sums"),
+        }
+    };
+    let Some(out) = sums[b..].first_chunk_mut::<B>() else { unreachable!("as many sums as asked for") };
+    let mut sums = [[_mm512_setzero_ps(); BITS / LANES]; B];
+    for (sums, out) in sums.iter_mut().zip(out.iter()) {
+        for (sum, out) in sums.iter_mut().zip(out) {
+            *sum = load(out);
+        }
+    }
+    let mut next_dy = upstream(0);
+    let mut next = [_mm512_setzero_ps(); B];
+    for i in 0..GROUP {
+        for b in 0..B {
+            next[b] = _mm512_fmadd_ps(load(&tiles[0].levels[0][i]), _mm512_set1_ps(next_dy[b][i]), next[b]);
+        }
+    }
+    for r in 0..tiles.len() {
+        for g in 0..GROUPS {
+            let tables = next;
+            // After the last group once more the same: nobody looks it up.
+            let following = if g + 1 < GROUPS { r } else { (r + 1).min(tiles.len() - 1) };
+            if g + 1 == GROUPS {
+                next_dy = upstream(following);
+            }
+            let following = &tiles[following].levels[(g + 1) % GROUPS];
+            for q in 0..BITS / LANES {
+                let at = load_words(&tiles[r].index[g][q]);
+                let levels = load(&following[q]);
+                for b in 0..B {
+                    sums[b][q] = _mm512_add_ps(sums[b][q], _mm512_permutexvar_ps(at, tables[b]));
+                    let dy = _mm512_set1_ps(next_dy[b][(g + 1) % GROUPS * GROUP + q]);
+                    next[b] = if q == 0 { _mm512_mul_ps(levels, dy) } else { _mm512_fmadd_ps(levels, dy, next[b]) };
+                }
+            }
+        }
+    }
+    for (sums, out) in sums.iter().zip(out) {
+        for (sum, out) in sums.iter().zip(out) {
+            store(out, *sum);
+        }
     }
     B
 }

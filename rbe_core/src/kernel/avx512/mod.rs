@@ -4,14 +4,14 @@
 //! Every product is checked against `kernel::scalar` in float64 by the tests of `kernel::packed`.
 
 mod dx;
+mod dx_few;
 mod lanes;
 mod products;
 mod rounded;
 mod rows;
 mod step;
 
-pub(super) use dx::rows as dx_rows;
 pub(super) use lanes::Avx512;
-pub(super) use products::{dx, flips, forward, level_gradient, order};
+pub(super) use products::{dx, dx_of, flips, forward, level_gradient};
 pub(super) use rounded::{add_excess, measure, quad, scaled, sums};
 pub(super) use step::{accumulate_row, charge_row, points};

@@ -30,6 +30,20 @@ impl<'a> View<'a> {
         &self.tiles[r * self.blocks + j]
     }
 
+    /// Asks for the bits of a tile, if there is one: those of a column of tiles lie too far apart for a processor to foresee them.
+    #[inline(always)]
+    pub(super) fn fetch_bits(&self, r: usize, j: usize) {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(tile) = self.tiles.get(r * self.blocks + j) {
+            for words in [&tile.low, &tile.high] {
+                // SAFETY: a prefetch is a hint that reads and writes nothing.
+                unsafe { std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(words.as_ptr().cast()) };
+            }
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = (r, j);
+    }
+
     /// Rows of row tile `r` that exist.
     #[inline(always)]
     pub(super) fn rows_in(&self, r: usize) -> usize {

@@ -165,11 +165,19 @@ pub(super) fn row_of<'a>(g: &'a [f32], scale: Option<&'a [f32]>) -> Cotangents<'
 #[inline(always)]
 pub(in super::super) fn accumulate_row(factors: &[Factor<'_>], rows: usize, cols: usize, n: usize, g: &mut [f32]) {
     let g = &mut g[..cols];
-    g.fill(0.0);
+    let mut first = true;
     for f in factors {
         for (x, dy) in f.x.chunks_exact(cols).zip(f.dy.chunks_exact(rows)) {
             let d = dy[n];
-            g.iter_mut().zip(x).for_each(|(g, x)| *g = d.mul_add(*x, *g));
+            if first {
+                g.iter_mut().zip(x).for_each(|(g, x)| *g = d * x);
+            } else {
+                g.iter_mut().zip(x).for_each(|(g, x)| *g = d.mul_add(*x, *g));
+            }
+            first = false;
         }
+    }
+    if first {
+        g.fill(0.0);
     }
 }

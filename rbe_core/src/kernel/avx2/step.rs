@@ -26,7 +26,7 @@ const FOUR: usize = 4;
 #[target_feature(enable = "avx2,fma,bmi2,popcnt")]
 fn charges<const WHOLE: bool>(row: charge::Row<'_>) -> u32 {
     let (g, scale) = row.numbers();
-    let charge::Row { unit, hi, rate, col_scale, charges, squares, square, levels, lane, block, stream, .. } = row;
+    let charge::Row { unit, tiles, rates, col_scale, charges, squares, square, levels, lane, block, stream, .. } = row;
     // Packing 32 numbers to bytes leaves their fours in the first order; the second brings them back.
     let (packed, natural) = (_mm256_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7), _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
     // What brings bit 8q + i of a word to the sign of lane i.
@@ -34,20 +34,20 @@ fn charges<const WHOLE: bool>(row: charge::Row<'_>) -> u32 {
     let (minus, most, units) = (_mm256_set1_ps(-0.0), _mm256_set1_ps(charge::MOST), _mm256_set1_ps(unit));
     let hysteresis = _mm256_set1_epi8(charge::HYSTERESIS as i8);
     let (mut total, mut flips) = ([_mm256_setzero_ps(); 2], 0);
-    for (four, (hi, levels)) in hi.chunks_mut(FOUR).zip(levels.chunks_mut(FOUR)).enumerate() {
+    for (four, (tiles, levels)) in tiles.chunks_mut(FOUR).zip(levels.chunks_mut(FOUR)).enumerate() {
         // First the evidence of all four blocks, in parts, and then their charges: what depends on each other stays close together, so
         // that a processor finds enough that does not.
         let mut parts = [[[_mm256_setzero_si256(); 2]; 2]; FOUR];
         let mut random = [[0u32; BITS / 4]; FOUR];
         // Of each block the sum of G, and that with the signs turned of those whose bit is set.
         let mut sums = [_mm256_setzero_ps(); 2 * FOUR];
-        for (i, hi) in hi.iter().enumerate() {
-            let j = four * FOUR + i;
+        for (i, tile) in tiles.iter().enumerate() {
+            let (j, hi) = (four * FOUR + i, tile.hi(lane));
             random[i] = words(block + j, stream);
-            let rate = _mm256_set1_ps(rate[j]);
+            let rate = _mm256_set1_ps(rates[j][lane]);
             let (mut all, mut turned) = (_mm256_setzero_ps(), _mm256_setzero_ps());
             for half in 0..2 {
-                let word = _mm256_set1_epi32((*hi >> (32 * half)) as i32);
+                let word = _mm256_set1_epi32((hi >> (32 * half)) as i32);
                 let mut eights = [_mm256_setzero_si256(); 4];
                 for q in 0..4 {
                     let at = j * BITS + half * 32 + q * 8;
@@ -70,7 +70,7 @@ fn charges<const WHOLE: bool>(row: charge::Row<'_>) -> u32 {
                     // Numbers too low for 32 bits become the lowest.
                     eights[q] = _mm256_cvtps_epi32(_mm256_min_ps(evidence, most));
                     total[q % 2] = _mm256_fmadd_ps(g, g, total[q % 2]);
-                    let g = _mm256_mul_ps(g, units);
+                    let g = if WHOLE { _mm256_mul_ps(g, units) } else { g };
                     // SAFETY: as above.
                     unsafe { _mm256_storeu_ps(squares, _mm256_fmadd_ps(g, g, _mm256_loadu_ps(squares))) };
                 }
@@ -78,7 +78,7 @@ fn charges<const WHOLE: bool>(row: charge::Row<'_>) -> u32 {
             }
             (sums[2 * i], sums[2 * i + 1]) = (all, turned);
         }
-        for (i, hi) in hi.iter_mut().enumerate() {
+        for (i, tile) in tiles.iter_mut().enumerate() {
             let mut flipped = 0u64;
             for half in 0..2 {
                 // SAFETY: 32 charges from there on are inside their slice, which has 64 for each block; half of sixteen words is eight.
@@ -101,7 +101,7 @@ fn charges<const WHOLE: bool>(row: charge::Row<'_>) -> u32 {
                 flipped |= u64::from(_mm256_movemask_epi8(moved).cast_unsigned()) << (32 * half);
             }
             flips += flipped.count_ones();
-            *hi ^= flipped;
+            tile.set_hi(lane, tile.hi(lane) ^ flipped);
         }
         let sums = across(sums);
         for (levels, [all, turned]) in levels.iter_mut().zip(sums.as_chunks().0) {

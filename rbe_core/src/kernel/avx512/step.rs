@@ -14,7 +14,7 @@ use crate::packed::BITS;
 ///
 /// # Safety
 /// AVX-512 must be available.
-#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
+#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2,popcnt")]
 pub(in super::super) unsafe fn charge_row(row: charge::Row<'_>) -> u32 {
     match row.g {
         charge::Cotangents::Real(_) => charges::<false>(row),
@@ -24,21 +24,22 @@ pub(in super::super) unsafe fn charge_row(row: charge::Row<'_>) -> u32 {
 
 /// [`charge_row`] of whole numbers, or of others.
 #[inline]
-#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
+#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2,popcnt")]
 fn charges<const WHOLE: bool>(row: charge::Row<'_>) -> u32 {
     let (g, scale) = row.numbers();
-    let charge::Row { unit, hi, rate, col_scale, charges, squares, square, levels, lane, block, stream, .. } = row;
+    let charge::Row { unit, tiles, rates, col_scale, charges, squares, square, levels, lane, block, stream, .. } = row;
     let lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     // Packing 64 numbers to bytes leaves them in the order of these fours, which is an order and its own inverse.
     let fours = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
     let (most, units) = (_mm512_set1_ps(charge::MOST), _mm512_set1_ps(unit));
     let hysteresis = _mm512_set1_epi8(charge::HYSTERESIS as i8);
     let (mut total, mut flips) = ([_mm512_setzero_ps(); 4], 0);
-    for (j, (hi, levels)) in hi.iter_mut().zip(levels).enumerate() {
+    for (j, ((tile, rates), levels)) in tiles.iter_mut().zip(rates).zip(levels).enumerate() {
+        let hi = tile.hi(lane);
         let counter = (((block + j) * 16) as u32).wrapping_add(stream);
         let random = hash(_mm512_add_epi32(_mm512_set1_epi32(counter.cast_signed()), lanes));
         // A set bit turns the evidence around.
-        let (clear_rate, set_rate) = (_mm512_set1_ps(rate[j]), _mm512_set1_ps(-rate[j]));
+        let (clear_rate, set_rate) = (_mm512_set1_ps(rates[lane]), _mm512_set1_ps(-rates[lane]));
         let mut parts = [_mm512_setzero_si512(); 4];
         let (mut all, mut set) = (_mm512_setzero_ps(), _mm512_setzero_ps());
         for q in 0..4 {
@@ -53,14 +54,14 @@ fn charges<const WHOLE: bool>(row: charge::Row<'_>) -> u32 {
                 };
                 (g, _mm512_loadu_ps(col_scale.as_ptr().add(at)), squares.as_mut_ptr().add(at))
             };
-            let bits = (*hi >> (16 * q)) as u16;
+            let bits = (hi >> (16 * q)) as u16;
             let evidence = _mm512_mul_ps(_mm512_mul_ps(_mm512_mask_blend_ps(bits, clear_rate, set_rate), g), col_scale);
             all = _mm512_add_ps(all, g);
             set = _mm512_mask_add_ps(set, bits, set, g);
             // Numbers too low for 32 bits become the lowest.
             parts[q] = _mm512_cvtps_epi32(_mm512_min_ps(evidence, most));
             total[q] = _mm512_fmadd_ps(g, g, total[q]);
-            let g = _mm512_mul_ps(g, units);
+            let g = if WHOLE { _mm512_mul_ps(g, units) } else { g };
             // SAFETY: as above.
             unsafe { _mm512_storeu_ps(sums, _mm512_fmadd_ps(g, g, _mm512_loadu_ps(sums))) };
         }
@@ -81,7 +82,7 @@ fn charges<const WHOLE: bool>(row: charge::Row<'_>) -> u32 {
         // SAFETY: as above.
         unsafe { _mm512_storeu_si512(at.cast(), _mm512_mask_subs_epi8(moved, flipped, hysteresis, moved)) };
         flips += flipped.count_ones();
-        *hi ^= flipped;
+        tile.set_hi(lane, hi ^ flipped);
         [levels[0][lane], levels[1][lane]] = both_sums(_mm512_sub_ps(all, set), set).map(|sum| unit * sum);
     }
     let total = _mm512_add_ps(_mm512_add_ps(total[0], total[1]), _mm512_add_ps(total[2], total[3]));

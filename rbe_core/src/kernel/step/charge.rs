@@ -1,6 +1,7 @@
 //! Charges of bits: what evidence does to one, and what a kernel needs for a row of them.
 
-use crate::packed::{BITS, TILE_ROWS};
+use super::points::Rows;
+use crate::packed::{BITS, Tile};
 
 /// Parts of a unit of charge in which evidence is counted: a random byte decides what becomes of them.
 pub(in super::super) const PARTS: f32 = 256.0;
@@ -30,7 +31,7 @@ pub(in super::super) fn discharge(charge: u8, evidence: f32, byte: u8) -> (u8, b
 }
 
 /// Gradients of the two levels of a tile's rows.
-pub(in super::super) type Levels = [[f32; TILE_ROWS]; 2];
+pub(in super::super) type Levels = [Rows; 2];
 
 /// Weight cotangents of some blocks of a row (blocks * 64), 0 at unused bits, over their unit.
 #[derive(Clone, Copy)]
@@ -45,12 +46,12 @@ pub(in super::super) enum Cotangents<'a> {
 pub(in super::super) struct Row<'a> {
     /// G over `unit`.
     pub g: Cotangents<'a>,
-    /// Unit of G.
+    /// Unit of G: 1 for real numbers.
     pub unit: f32,
-    /// State bits (blocks); flipped in place.
-    pub hi: &'a mut [u64],
-    /// `127 · 256 lr_hi sign(v1 - v0) / sqrt(row moment)` of each block, times the unit of G.
-    pub rate: &'a [f32],
+    /// The tiles (blocks) whose row `lane` it is: bits are flipped in place.
+    pub tiles: &'a mut [Tile],
+    /// `127 · 256 lr_hi sign(v1 - v0) / sqrt(row moment)` of the rows of each tile, times their units of G.
+    pub rates: &'a [Rows],
     /// `1 / sqrt(column moment)` (blocks * 64), 0 at unused bits.
     pub col_scale: &'a [f32],
     /// Charges (blocks * 64).
@@ -61,7 +62,7 @@ pub(in super::super) struct Row<'a> {
     pub square: &'a mut f32,
     /// Receives the sums of G over the bits that are 0 and 1 (blocks), before any flips.
     pub levels: &'a mut [Levels],
-    /// Place of the row in them.
+    /// Place of the row in tiles, rates and levels.
     pub lane: usize,
     /// Number of the first block.
     pub block: usize,
@@ -79,9 +80,9 @@ impl<'a> Row<'a> {
             Cotangents::Real(g) => (g, g),
             Cotangents::Whole(g, scale) => (bytemuck::cast_slice(g), scale),
         };
-        let (blocks, width) = (self.hi.len(), self.hi.len() * BITS);
+        let (blocks, width) = (self.tiles.len(), self.tiles.len() * BITS);
         assert!(
-            [self.rate.len(), self.levels.len()] == [blocks; 2]
+            [self.rates.len(), self.levels.len()] == [blocks; 2]
                 && [g.len(), scale.len(), self.col_scale.len(), self.charges.len(), self.squares.len()] == [width; 5],
             "charges: lengths"
         );

@@ -7,7 +7,7 @@ use crate::kernel::levels::log_ratios;
 use crate::packed::{TILE_ROWS, Tile};
 
 /// Sixteen numbers, one a row.
-pub(super) type Rows = [f32; TILE_ROWS];
+pub(in super::super) type Rows = [f32; TILE_ROWS];
 
 /// `f` of every row.
 #[inline(always)]

@@ -1,6 +1,7 @@
 //! One strip with sixteen weights or rows in a vector. The twin is [`super::plain`].
 
 use super::evidence::{Piece, row_of};
+use super::points::Rows;
 use super::rounded::CHUNK_ROWS;
 use super::{Context, FULL_CHARGE, Strip, charge, follow, points};
 use crate::kernel::isa::Isa;
@@ -35,7 +36,7 @@ pub(super) fn strip(isa: Isa, cx: &Context<'_>, strip: &mut Strip<'_>) -> (u64, 
     if at_once == 1 {
         buffer.slice_mut().fill(0.0f32);
     }
-    let (mut hi, rate) = unpack(cx, strip);
+    let rates = rates(cx, strip);
     let (mut squares, mut flips) = (vec![0.0f32; width], 0);
     let mut square = [0.0f32; STRIP_ROWS];
     let mut levels = vec![[[0.0f32; TILE_ROWS]; 2]; strip.tiles.len()];
@@ -57,8 +58,8 @@ pub(super) fn strip(isa: Isa, cx: &Context<'_>, strip: &mut Strip<'_>) -> (u64, 
             let row = charge::Row {
                 g: row_of(g, scale),
                 unit: source.unit(strip.first + r),
-                hi: &mut hi[r * blocks..][here.clone()],
-                rate: &rate[r * blocks..][here.clone()],
+                tiles: &mut strip.tiles[r / TILE_ROWS * blocks..][here.clone()],
+                rates: &rates[r / TILE_ROWS * blocks..][here.clone()],
                 col_scale: &cx.col_scale[columns.clone()],
                 charges: &mut strip.charges[r * width..][columns.clone()],
                 squares: &mut squares[columns.clone()],
@@ -74,10 +75,6 @@ pub(super) fn strip(isa: Isa, cx: &Context<'_>, strip: &mut Strip<'_>) -> (u64, 
     }
     for (moment, square) in strip.row_moment.iter_mut().zip(square) {
         *moment = follow(*moment, f64::from(square) / w.cols() as f64);
-    }
-    for (r, hi) in hi.chunks_exact(blocks).enumerate() {
-        let tiles = &mut strip.tiles[r / TILE_ROWS * blocks..][..blocks];
-        tiles.iter_mut().zip(hi).for_each(|(tile, hi)| tile.set_hi(r % TILE_ROWS, *hi));
     }
     let (m, v) = (strip.m.as_chunks_mut().0.as_chunks_mut().0, strip.v.as_chunks_mut().0);
     for (((tile, levels), m), v) in strip.tiles.iter_mut().zip(&levels).zip(m).zip(v) {
@@ -97,19 +94,21 @@ pub(super) fn strip(isa: Isa, cx: &Context<'_>, strip: &mut Strip<'_>) -> (u64, 
     (flips, squares[..w.cols()].iter().map(|v| f64::from(*v)).collect())
 }
 
-/// Bits of the rows, and `127 · 256 lr_hi sign(v1 - v0)` times the scale of the row and the unit of its G; (row, block) both.
-fn unpack(cx: &Context<'_>, strip: &Strip<'_>) -> (Vec<u64>, Vec<f32>) {
-    let (blocks, rows) = (cx.w.blocks(), strip.row_moment.len());
-    let (mut hi, mut rates) = (vec![0u64; rows * blocks], vec![0.0f32; rows * blocks]);
-    for (r, (hi, rates)) in hi.chunks_exact_mut(blocks).zip(rates.chunks_exact_mut(blocks)).enumerate() {
-        let (tiles, lane) = (&strip.tiles[r / TILE_ROWS * blocks..][..blocks], r % TILE_ROWS);
-        let n = strip.first + r;
-        let rate = cx.p.lr_hi * FULL_CHARGE * charge::PARTS * cx.row_scale[n] * cx.source.unit(n);
-        for ((tile, hi), rates) in tiles.iter().zip(hi).zip(rates) {
-            let (v0, v1) = (tile.z0[lane], tile.z1[lane]); // of the order of the levels
-            *hi = tile.hi(lane);
-            *rates = rate * (f32::from(u8::from(v1 > v0)) - f32::from(u8::from(v1 < v0)));
+/// `127 · 256 lr_hi sign(v1 - v0)` times the scale of the row and the unit of its G, of the rows of every tile.
+fn rates(cx: &Context<'_>, strip: &Strip<'_>) -> Vec<Rows> {
+    let mut out = vec![[0.0; TILE_ROWS]; strip.tiles.len()];
+    for (t, (out, tiles)) in out.chunks_exact_mut(cx.w.blocks()).zip(strip.tiles.chunks_exact(cx.w.blocks())).enumerate() {
+        let mut of_rows = [0.0; TILE_ROWS];
+        for (r, rate) in (t * TILE_ROWS..strip.row_moment.len()).zip(&mut of_rows) {
+            let n = strip.first + r;
+            *rate = cx.p.lr_hi * FULL_CHARGE * charge::PARTS * cx.row_scale[n] * cx.source.unit(n);
+        }
+        for (out, tile) in out.iter_mut().zip(tiles) {
+            for r in 0..TILE_ROWS {
+                let (v0, v1) = (tile.z0[r], tile.z1[r]); // of the order of the levels
+                out[r] = of_rows[r] * (f32::from(u8::from(v1 > v0)) - f32::from(u8::from(v1 < v0)));
+            }
         }
     }
-    (hi, rates)
+    out
 }

@@ -7,6 +7,7 @@ use super::storage::{Array, Read};
 use super::transpose::copy_run;
 use crate::dtype::Element;
 use crate::error::Result;
+use crate::kernel::each::RUN;
 use crate::kernel::stream::{LARGE, Stream};
 use crate::parallel;
 
@@ -73,6 +74,18 @@ impl<'a, T: Element> Operand<'a, T> {
     /// Whether its elements lie together.
     fn is_even(&self) -> bool {
         self.step == 1 && self.outer.is_empty()
+    }
+
+    /// A run of [`RUN`] elements of the number that it is at `start`.
+    fn repeated<'s>(&self, scratch: &'s mut Scratch<T>, start: usize) -> &'s [T] {
+        let run = start / self.inner;
+        if scratch.phase != run {
+            let (at, _) = self.locate(start);
+            scratch.tile.clear();
+            scratch.tile.resize(RUN, self.data[at as usize]);
+            scratch.phase = run;
+        }
+        &scratch.tile
     }
 
     /// Position in the storage of an element, and how many it is from the beginning of its innermost run.
@@ -178,7 +191,21 @@ pub enum Bound {
 /// # Errors
 /// `Shape` if the shapes do not broadcast.
 pub fn tiled<T: Element>(op: &'static str, arrays: &[&Array], bound: Bound, f: impl Fn(&[&[T]], &mut [T]) + Sync + Send) -> Result<Array> {
-    tiled_up_to(PIECE, op, arrays, bound, || (), |(), x, out| f(x, out))
+    tiled_up_to(PIECE, false, op, arrays, bound, || (), |(), x, out| f(x, out))
+}
+
+/// As [`tiled`], for an `f` that knows of arrays which are one number over the whole of a long tile: it is given [`RUN`] elements of
+/// them, as `each!` takes them.
+///
+/// # Errors
+/// As [`tiled`].
+pub fn tiled_in_runs<T: Element>(
+    op: &'static str,
+    arrays: &[&Array],
+    bound: Bound,
+    f: impl Fn(&[&[T]], &mut [T]) + Sync + Send,
+) -> Result<Array> {
+    tiled_up_to(PIECE, true, op, arrays, bound, || (), |(), x, out| f(x, out))
 }
 
 /// As [`tiled`], where `f` is given a state that those tiles share which are computed one after the other, and no tile is longer
@@ -192,12 +219,13 @@ pub fn tiled_with<T: Element, S>(
     state: impl Fn() -> S + Sync + Send,
     f: impl Fn(&mut S, &[&[T]], &mut [T]) + Sync + Send,
 ) -> Result<Array> {
-    tiled_up_to(TILE, op, arrays, Bound::Arithmetic, state, f)
+    tiled_up_to(TILE, false, op, arrays, Bound::Arithmetic, state, f)
 }
 
-/// Tiles are `even` elements long where those of every array lie together.
+/// Tiles are `even` elements long where those of every array lie together, or with `in_runs` are one number.
 fn tiled_up_to<T: Element, S>(
     even: usize,
+    in_runs: bool,
     op: &'static str,
     arrays: &[&Array],
     bound: Bound,
@@ -212,20 +240,34 @@ fn tiled_up_to<T: Element, S>(
     let operands = arrays.iter().map(|a| Operand::new(a, &shape)).collect::<Result<SmallVec<[Operand<'_, T>; 3]>>>()?;
     Ok(Array::build(&shape, |out: &mut [T]| {
         let past_caches = bound == Bound::Memory && size_of_val(out) >= LARGE;
-        let tile = match operands.iter().all(Operand::is_even) {
-            true if past_caches => TILE,
-            true => even,
-            false => tile_length(&shape),
-        };
+        let most = if past_caches { TILE } else { even };
+        let all_even = operands.iter().all(Operand::is_even);
+        let repeated = if in_runs && !all_even { run_length(&operands, most) } else { None };
+        let tile = if all_even { most } else { repeated.unwrap_or_else(|| tile_length(&shape)) };
         let room = || (state(), scratches(operands.len()), past_caches.then(|| Stream::new(tile)));
         for_each_tile(vec![out], tile, room, |(state, scratches, stream), at, outs| {
-            let x = read_tiles(&operands, scratches, at, outs[0].len());
+            let n = outs[0].len();
+            let x = if repeated.is_some() && n > RUN {
+                let of = |(o, scratch)| if Operand::is_even(o) { o.tile(scratch, at, n) } else { o.repeated(scratch, at) };
+                operands.iter().zip(scratches).map(of).collect()
+            } else {
+                read_tiles(&operands, scratches, at, n)
+            };
             match stream {
                 Some(stream) => stream.write(&x, outs[0], |tile| f(state, &x, tile)),
                 None => f(state, &x, outs[0]),
             }
         });
     }))
+}
+
+/// Elements of tiles, `most` at the most, over each of which every operand lies together or is one number; if they are worth it.
+fn run_length<T: Element>(operands: &[Operand<'_, T>], most: usize) -> Option<usize> {
+    let mut runs = operands.iter().filter(|o| o.step == 0 && !o.outer.is_empty()).map(|o| o.inner);
+    let run = runs.next().unwrap_or(most);
+    let tile = run / run.div_ceil(most).max(1);
+    let simple = operands.iter().all(|o| o.is_even() || o.step == 0) && runs.all(|other| other == run);
+    (simple && tile >= 2 * RUN && run.is_multiple_of(tile)).then_some(tile)
 }
 
 /// Room for a tile of each operand.
@@ -241,4 +283,32 @@ pub fn read_tiles<'s, T: Element>(
     n: usize,
 ) -> SmallVec<[&'s [T]; 4]> {
     operands.iter().zip(scratches).map(|(operand, scratch)| operand.tile(scratch, start, n)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::each::each;
+
+    fn numbers(shape: &[usize]) -> Array {
+        let n: usize = shape.iter().product();
+        Array::from_slice(&(0..n).map(|i| (i * 7919 % 1009) as f32).collect::<Vec<_>>(), shape).unwrap()
+    }
+
+    #[test]
+    fn one_number_for_a_run_is_that_number() {
+        // Rows shorter and longer than a tile and a piece, and some that no tile divides; one that is written past the caches.
+        for (rows, width) in [(1, 1), (3, 64), (5, 65), (40, 130), (9, 512), (3, 1500), (2, 4099), (2, PIECE), (3, 20_000), (8192, 512)] {
+            let x = numbers(&[rows, width]);
+            for other in [&[][..], &[1, 1], &[rows, 1], &[width], &[rows, width]] {
+                let y = numbers(other);
+                let want: Vec<f32> = {
+                    let (x, wide) = (x.to_vec::<f32>().unwrap(), y.broadcast_to(&[rows, width]).unwrap().to_vec::<f32>().unwrap());
+                    x.iter().zip(wide).map(|(x, y)| x - y).collect()
+                };
+                let got = tiled_in_runs("test", &[&x, &y], Bound::Memory, |x: &[&[f32]], out| each!(a in x[0], b in x[1] => out, a - b));
+                assert!(got.unwrap().to_vec::<f32>().unwrap() == want, "{rows} {width} {other:?}");
+            }
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::fused::{Elementwise, ElementwiseOf};
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule};
 use super::table;
-use crate::array::{Array, Bound, tiled, zip};
+use crate::array::{Array, Bound, tiled_in_runs, zip};
 use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
@@ -107,7 +107,7 @@ impl<F: BinaryFn> Op for Binary<F> {
         }
         let dtype = if dtype.is_float() { dtype } else { DType::F32 };
         let (a, b) = (a.cast(dtype), b.cast(dtype));
-        dispatch_float!(name::<F>(), dtype, T => Ok(tiled(name::<F>(), &[&a, &b], Bound::Memory, |x: &[&[T]], out| values::<F, T>(x[0], x[1], out))?.into()))
+        dispatch_float!(name::<F>(), dtype, T => Ok(tiled_in_runs(name::<F>(), &[&a, &b], Bound::Memory, |x: &[&[T]], out| values::<F, T>(x[0], x[1], out))?.into()))
     }
 
     fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
@@ -118,7 +118,7 @@ impl<F: BinaryFn> Op for Binary<F> {
             let [a, b] = F::READ[usize::from(!first)];
             let (a, b) = (if a { saved(0)? } else { dy.clone() }, if b { saved(1)? } else { dy.clone() });
             dispatch_float!(name::<F>(), dy.dtype(), T => {
-                tiled(name::<F>(), &[dy, &a, &b], Bound::Memory, |x: &[&[T]], out| slopes::<F, T>(first, x[0], x[1], x[2], out))
+                tiled_in_runs(name::<F>(), &[dy, &a, &b], Bound::Memory, |x: &[&[T]], out| slopes::<F, T>(first, x[0], x[1], x[2], out))
             })
         };
         cx.two(|| run(true), || run(false))
@@ -227,7 +227,7 @@ impl Op for Sum {
         Ok(match (dtype, self.subtract) {
             (DType::I64, false) => zip(name, &a, &b, i64::wrapping_add)?,
             (DType::I64, true) => zip(name, &a, &b, i64::wrapping_sub)?,
-            _ => dispatch_float!(name, dtype, T => tiled(name, &[&a, &b], Bound::Memory, |x: &[&[T]], out| sums(self.subtract, x[0], x[1], out)))?,
+            _ => dispatch_float!(name, dtype, T => tiled_in_runs(name, &[&a, &b], Bound::Memory, |x: &[&[T]], out| sums(self.subtract, x[0], x[1], out)))?,
         }
         .into())
     }

@@ -244,6 +244,11 @@ fn networks(c: &mut Cases) {
         x[0].rbe_activation(&shared, &x[1].mul(&RBETensor::new(&[0.3], &[])?)?)
     });
 
+    for affine in 0..2 {
+        c.add("rms_norm", vec![t(1, &[2, 3, 4]), positive(2, &[3, 4])], move |x| {
+            x[0].rms_norm(&[3, 4], (affine > 0).then_some(&x[1]), 1e-5)?.add(&x[1])
+        });
+    }
     for affine in 0..3 {
         c.add("layer_norm", vec![t(1, &[2, 3, 4]), positive(2, &[3, 4]), t(3, &[3, 4])], move |x| {
             let y = x[0].layer_norm(&[3, 4], (affine > 0).then_some(&x[1]), (affine > 1).then_some(&x[2]), 1e-5)?;

@@ -42,7 +42,7 @@ mod _rbe {
     #[pymodule_export]
     use crate::observe::{profile_start, profile_stop, set_debug_mode};
     #[pymodule_export]
-    use crate::ops::{batch_norm, concat, cross_entropy, layer_norm, mse_loss, rbe_activation, stack, two_level_linear, where_};
+    use crate::ops::{batch_norm, concat, cross_entropy, layer_norm, mse_loss, rbe_activation, rms_norm, stack, two_level_linear, where_};
     #[pymodule_export]
     use crate::optim::{Dense, Hybrid, clip_grad_norm, clip_grad_value};
     #[pymodule_export]

@@ -83,6 +83,13 @@ pub fn layer_norm(
     enter(py, x.inner.numel(), || x.inner.layer_norm(&shape, weight, bias, eps)).map(RBETensor::from)
 }
 
+/// Division by the root of the mean square over trailing axes.
+#[pyfunction]
+#[pyo3(signature = (x, shape, weight = None, eps = 1e-5))]
+pub fn rms_norm(py: Python<'_>, x: &RBETensor, shape: Vec<usize>, weight: Option<&RBETensor>, eps: f64) -> PyResult<RBETensor> {
+    enter(py, x.inner.numel(), || x.inner.rms_norm(&shape, weight.map(|t| &t.inner), eps)).map(RBETensor::from)
+}
+
 /// Normalisation of channels.
 #[pyfunction]
 #[pyo3(signature = (x, running_mean = None, running_var = None, weight = None, bias = None, training = false, momentum = 0.1, eps = 1e-5))]

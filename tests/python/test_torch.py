@@ -100,6 +100,7 @@ def test_cross_entropy(reduction, smoothing, weighted, shape):
 def test_normalisation():
     w, b = RNG.standard_normal(7), RNG.standard_normal(7)
     compare(lambda x, w, b: F.layer_norm(x, 7, w, b), lambda x, w, b: torch.nn.functional.layer_norm(x, (7,), w, b), X, w, b)
+    compare(lambda x, w: F.rms_norm(x, 7, w), lambda x, w: torch.nn.functional.rms_norm(x, (7,), w), X, w)
     for shape in ((5, 7), (5, 7, 3)):
         for training in (True, False):
             mean, var = RNG.standard_normal(7), RNG.random(7) + 0.5

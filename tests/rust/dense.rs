@@ -47,6 +47,7 @@ const OPERATIONS: &[Operation] = &[
         let weight = y.sum(Some(&[0]), false)?;
         x.layer_norm(&[WIDTH], Some(&weight), Some(&weight.square()?), 1e-5)
     }),
+    ("rms_norm", |x, y| x.rms_norm(&[WIDTH], Some(&y.sum(Some(&[0]), false)?), 1e-5)),
     ("cross_entropy", |x, _| x.cross_entropy(&classes()?, CrossEntropyOptions::default())),
     ("matmul", |x, y| x.matmul(&y.transpose(0, 1)?)),
 ];

@@ -21,12 +21,12 @@ mod isa;
 pub(crate) mod lane_sum;
 #[cfg(target_arch = "x86_64")]
 mod lanes;
-pub mod layer_norm;
 mod levels;
 pub mod packed;
 pub mod recurrent;
 pub mod reduce;
 #[cfg(target_arch = "x86_64")]
+pub mod row_norm;
 mod rows;
 #[cfg(target_arch = "x86_64")]
 mod samples;

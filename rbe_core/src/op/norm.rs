@@ -7,7 +7,7 @@ use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
 use crate::graph::apply;
-use crate::kernel::layer_norm;
+use crate::kernel::row_norm;
 use crate::kernel::stream::{LARGE, Stream};
 use crate::parallel;
 use crate::tensor::RBETensor;
@@ -19,28 +19,36 @@ pub(super) fn narrow<T: Float>(values: &[f64], shape: &[usize]) -> Array {
     Array::build(shape, |out: &mut [T]| out.iter_mut().zip(values).for_each(|(o, v)| *o = T::of(*v)))
 }
 
-/// Each row of `width` elements to mean 0 and variance 1, then an affine map. Inputs: x, optional weight and bias (width).
-struct LayerNorm {
-    shape: Dims, // trailing axes
+/// Each row of `width` elements to mean 0 and variance 1, or to mean square 1, then an affine map. Inputs: x, optional weight and bias
+/// (width).
+struct RowNorm {
+    shape: Dims,   // trailing axes
+    centred: bool, // to mean 0
     eps: f64,
 }
 
-impl Op for LayerNorm {
+impl RowNorm {
+    fn name(&self) -> &'static str {
+        if self.centred { "layer_norm" } else { "rms_norm" }
+    }
+}
+
+impl Op for RowNorm {
     fn rule(&self) -> &Rule {
-        &table::LAYER_NORM
+        if self.centred { &table::LAYER_NORM } else { &table::RMS_NORM }
     }
 
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
-        const OP: &str = "layer_norm";
+        let op = self.name();
         let a = x.array(0)?;
         let width: usize = self.shape.iter().product();
         if a.ndim() < self.shape.len() || a.shape()[a.ndim() - self.shape.len()..] != self.shape[..] || width == 0 {
-            return Err(RbeError::shape(OP, format!("x (…, {:?})", self.shape.as_slice()), format!("{:?}", a.shape())));
+            return Err(RbeError::shape(op, format!("x (…, {:?})", self.shape.as_slice()), format!("{:?}", a.shape())));
         }
         for i in 1..x.len() {
             if x.array(i)?.shape() != self.shape.as_slice() {
                 return Err(RbeError::shape(
-                    OP,
+                    op,
                     format!("weight and bias {:?}", self.shape.as_slice()),
                     format!("{:?}", x.array(i)?.shape()),
                 ));
@@ -49,7 +57,7 @@ impl Op for LayerNorm {
         let a = if a.dtype().is_float() { a.contiguous() } else { a.cast(DType::F32).contiguous() };
         let affine = |i: usize| -> Result<Option<Array>> { Ok(x.optional(i)?.map(|p| p.cast(a.dtype()).contiguous())) };
         let (weight, bias) = (affine(1)?, affine(2)?);
-        dispatch_float!(OP, a.dtype(), T => {
+        dispatch_float!(op, a.dtype(), T => {
             let source = a.read::<T>();
             let (w, b) = (weight.as_ref().map(Array::read::<T>), bias.as_ref().map(Array::read::<T>));
             let mut stats = Vec::new();
@@ -60,8 +68,12 @@ impl Op for LayerNorm {
                     let mut stream = past_caches.then(|| Stream::new(width));
                     let rows = source[p * CHUNK * width..].chunks(width).zip(piece.chunks_mut(width));
                     rows.map(|(x, o)| {
-                        let [mean, scale] = layer_norm::statistics(x, self.eps).map(T::of);
-                        let normalise = |o: &mut [T]| layer_norm::normalise(x, mean, scale, w.as_deref(), b.as_deref(), o);
+                        let statistics = match self.centred {
+                            true => row_norm::statistics(x, self.eps),
+                            false => [0.0, row_norm::inverse_root_mean_square(x, self.eps)],
+                        };
+                        let [mean, scale] = statistics.map(T::of);
+                        let normalise = |o: &mut [T]| row_norm::normalise(x, mean, scale, w.as_deref(), b.as_deref(), o);
                         match &mut stream {
                             Some(stream) => stream.write(&[x], o, normalise),
                             None => normalise(o),
@@ -82,7 +94,7 @@ impl Op for LayerNorm {
         let width: usize = self.shape.iter().product();
         let weight = if cx.arity() > 1 { Some(cx.input(1)?.cast(dy.dtype()).contiguous()) } else { None };
         let affine = cx.needs(1) || cx.needs(2);
-        dispatch_float!("layer_norm", dy.dtype(), T => {
+        dispatch_float!(self.name(), dy.dtype(), T => {
             let (d, x, stats, w) = (dy.read::<T>(), x.read::<T>(), stats.read::<T>(), weight.as_ref().map(Array::read::<T>));
             let stats = stats.as_chunks::<2>().0;
             // Gradients of weight and bias: sums over the rows of a piece, and of those in order.
@@ -94,7 +106,7 @@ impl Op for LayerNorm {
                     let rows = x[p * CHUNK * width..].chunks(width).zip(d[p * CHUNK * width..].chunks(width));
                     for ((o, (x, d)), stats) in piece.chunks_mut(width).zip(rows).zip(&stats[p * CHUNK..]) {
                         let sums = if affine { Some(part.split_at_mut(width)) } else { None };
-                        layer_norm::backward(x, d, *stats, w.as_deref(), o, sums);
+                        row_norm::backward(x, d, *stats, self.centred, w.as_deref(), o, sums);
                     }
                     part
                 });
@@ -124,6 +136,14 @@ impl RBETensor {
     /// # Errors
     /// `Shape` if the shapes do not fit; `Value` for a bias without weight.
     pub fn layer_norm(&self, shape: &[usize], weight: Option<&RBETensor>, bias: Option<&RBETensor>, eps: f64) -> Result<RBETensor> {
-        apply(LayerNorm { shape: Dims::from_slice(shape), eps }, &with_affine(self, weight, bias)?)
+        apply(RowNorm { shape: Dims::from_slice(shape), centred: true, eps }, &with_affine(self, weight, bias)?)
+    }
+
+    /// Divides by the root of the mean square over the trailing axes `shape` (Zhang, Sennrich 2019); the weight has that shape.
+    ///
+    /// # Errors
+    /// `Shape` if the shapes do not fit.
+    pub fn rms_norm(&self, shape: &[usize], weight: Option<&RBETensor>, eps: f64) -> Result<RBETensor> {
+        apply(RowNorm { shape: Dims::from_slice(shape), centred: false, eps }, &with_affine(self, weight, None)?)
     }
 }

@@ -98,6 +98,7 @@ rules! {
     SELF_ATTENTION: "self_attention", (1, 2), INPUTS.and(OUTPUT);
     RECURRENT: "recurrent", (3, 5), Saves::input(1).and(Saves::input(2)).and(OUTPUT);
     LAYER_NORM: "layer_norm", (1, 3), X.and(Saves::input(1));
+    RMS_NORM: "rms_norm", (1, 2), X.and(Saves::input(1));
     BATCH_NORM: "batch_norm", (1, 3), X.and(Saves::input(1));
     MSE: "mse_loss", (2, 2), INPUTS;
     CROSS_ENTROPY: "cross_entropy", (2, 2), INPUTS;

@@ -65,6 +65,7 @@ __all__ = [
     "randperm",
     "rbe_activation",
     "recurrent",
+    "rms_norm",
     "self_attention",
     "set_isa",
     "set_num_threads",
@@ -495,6 +496,7 @@ def layer_norm(
     bias: RBETensor | None = None,
     eps: float = 1e-5,
 ) -> RBETensor: ...
+def rms_norm(x: RBETensor, shape: Sequence[int], weight: RBETensor | None = None, eps: float = 1e-5) -> RBETensor: ...
 def batch_norm(
     x: RBETensor,
     running_mean: RBETensor | None = None,

@@ -57,14 +57,9 @@ def rms_norm(
     >>> rbe.nn.functional.rms_norm(rbe.tensor([[3.0, 3.0]]), 2, eps=0.0)
     tensor([[1., 1.]])
     """
-    sizes = _sizes(normalized_shape)
-    if not sizes or list(input.shape[-len(sizes) :]) != sizes:
-        raise ShapeError("rms_norm", f"x (…, {', '.join(map(str, sizes))})", str(tuple(input.shape)))
     if eps is None:
         eps = 2.0**-52 if input.dtype is float64 else 2.0**-23
-    axes = list(range(-len(sizes), 0))
-    scaled = input * (input.square().mean(axes, True) + eps).sqrt().reciprocal()
-    return scaled if weight is None else scaled * weight
+    return _rbe.rms_norm(input, _sizes(normalized_shape), weight, eps)
 
 
 def group_norm(

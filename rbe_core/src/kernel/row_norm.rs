@@ -1,4 +1,4 @@
-//! Rows brought to mean 0 and variance 1, and the gradient of that.
+//! Rows brought to mean 0 and variance 1, or to mean square 1, and the gradients of that.
 
 use super::by_isa::by_isa;
 use super::each::each;
@@ -18,6 +18,13 @@ by_isa! {
 }
 
 by_isa! {
+    /// `1 / √(mean of the squares + eps)` of a row.
+    pub fn inverse_root_mean_square[T: Float](row: &[T], eps: f64) -> f64 {
+        1.0 / (lane_sum!(x in row => x * x) / row.len() as f64 + eps).sqrt()
+    }
+}
+
+by_isa! {
     /// `out = (x - mean) scale`, then an affine map of weight and bias where there are any.
     pub fn normalise[T: Float](row: &[T], mean: T, scale: T, weight: Option<&[T]>, bias: Option<&[T]>, out: &mut [T]) {
         match (weight, bias) {
@@ -30,19 +37,21 @@ by_isa! {
 }
 
 by_isa! {
-    /// Gradient of a row from `up`, that of the normalised row.
-    fn gradient[T: Float](row: &[T], up: &[T], mean: T, scale: T, dx: &mut [T]) {
+    /// Gradient of a row from `up`, that of the normalised row. Where rows are not `centred`, their mean is no part of the function.
+    fn gradient[T: Float](row: &[T], up: &[T], mean: T, scale: T, centred: bool, dx: &mut [T]) {
         let sums = lane_sums!(d in up, x in row => d, d * ((x - mean) * scale));
         let [s, sx] = sums.map(|sum| T::of(sum / row.len() as f64));
+        let s = if centred { s } else { T::of(0.0) };
         each!(d in up, x in row => dx, scale * (d - s - (x - mean) * scale * sx));
     }
 }
 
 by_isa! {
     /// As [`gradient`], from `dy`, where `up` is `dy` times the weight.
-    fn weighted_gradient[T: Float](row: &[T], dy: &[T], weight: &[T], mean: T, scale: T, dx: &mut [T]) {
+    fn weighted_gradient[T: Float](row: &[T], dy: &[T], weight: &[T], mean: T, scale: T, centred: bool, dx: &mut [T]) {
         let sums = lane_sums!(d in dy, x in row, w in weight => d * w, d * w * ((x - mean) * scale));
         let [s, sx] = sums.map(|sum| T::of(sum / row.len() as f64));
+        let s = if centred { s } else { T::of(0.0) };
         each!(d in dy, x in row, w in weight => dx, scale * (d * w - s - (x - mean) * scale * sx));
     }
 }
@@ -61,13 +70,14 @@ pub fn backward<T: Float>(
     row: &[T],
     dy: &[T],
     [mean, scale]: [T; 2],
+    centred: bool,
     weight: Option<&[T]>,
     dx: &mut [T],
     affine: Option<(&mut [T], &mut [T])>,
 ) {
     match weight {
-        Some(weight) => weighted_gradient(row, dy, weight, mean, scale, dx),
-        None => gradient(row, dy, mean, scale, dx),
+        Some(weight) => weighted_gradient(row, dy, weight, mean, scale, centred, dx),
+        None => gradient(row, dy, mean, scale, centred, dx),
     }
     if let Some((weight, bias)) = affine {
         totals(row, dy, mean, scale, weight, bias);

@@ -1,5 +1,7 @@
 //! Element-wise loops over slices, written so that they become vectors and find the memory that they write.
 
+use std::sync::LazyLock;
+
 use super::by_isa;
 use crate::dtype::Element;
 
@@ -10,6 +12,21 @@ by_isa! {
             *o = value;
         }
     }
+}
+
+/// Whether loops gain by asking for the lines that they will write. Intel's processors do; an EPYC (Zen 4) takes up to a fifth longer.
+#[inline(always)]
+pub(crate) fn asks_ahead() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        static INTEL: LazyLock<bool> = LazyLock::new(|| {
+            let vendor = std::arch::x86_64::__cpuid(0);
+            [vendor.ebx, vendor.edx, vendor.ecx].map(u32::to_le_bytes).as_flattened() == b"GenuineIntel"
+        });
+        *INTEL
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    false
 }
 
 /// Asks for the cache line of an address to write it: else a line is fetched only when it is written, and the loop waits for it.
@@ -44,12 +61,13 @@ macro_rules! each {
     (@runs $out:ident, $value:expr, $($x:ident: $row:expr, $step:expr),+) => {{
         const LINE: usize = 64; // bytes
         const AHEAD: usize = 32 * LINE;
+        let ahead = $crate::kernel::each::asks_ahead();
         let length = $out.len();
         let bulk = length / RUN * RUN;
         $(let $x = (&$row[..], $step);)+
         for at in (0..bulk).step_by(RUN) {
             let out = &mut $out[at..at + RUN];
-            for line in 0..size_of_val(out) / LINE {
+            for line in 0..if ahead { size_of_val(out) / LINE } else { 0 } {
                 $crate::kernel::each::fetch_to_write(out.as_ptr().cast::<u8>().wrapping_add(AHEAD + line * LINE));
             }
             $(let $x = &$x.0[at * $x.1..at * $x.1 + RUN];)+

@@ -61,28 +61,31 @@ fn of_words(w: &Words<'_>, out: &mut [i32]) {
     let width = w.x.len() / words;
     for (k, panels) in w.x.chunks_exact(words * BITS).enumerate() {
         for r in (0..CHUNK_ROWS).step_by(ROWS) {
+            // Loops over numbers, here and below: those of iterators kept the sums in memory.
             let mut sums = [[_mm512_setzero_si512(); PANELS]; ROWS];
-            for (sums, excess) in sums.iter_mut().zip(&w.excess[r..]) {
-                *sums = [_mm512_set1_epi32(excess.wrapping_neg()); PANELS];
+            for row in 0..ROWS {
+                for p in 0..PANELS {
+                    sums[row][p] = _mm512_set1_epi32(w.excess[r + row].wrapping_neg());
+                }
             }
             for i in 0..w.used {
                 // SAFETY: sixteen words of each panel from word i on, and word i of four rows: as the lengths fit.
                 unsafe {
                     let x = [0, 1, 2, 3].map(|p| _mm512_loadu_si512(panels.as_ptr().add((p * words + i) * PANEL).cast()));
                     let dy = w.dy.as_ptr().add((i / WORDS * CHUNK_ROWS + r) * WORDS + i % WORDS);
-                    for (row, sums) in sums.iter_mut().enumerate() {
+                    for row in 0..ROWS {
                         let dy = _mm512_set1_epi32(dy.add(row * WORDS).read().cast_signed());
                         for p in 0..PANELS {
-                            sums[p] = _mm512_dpbusd_epi32(sums[p], x[p], dy);
+                            sums[row][p] = _mm512_dpbusd_epi32(sums[row][p], x[p], dy);
                         }
                     }
                 }
             }
-            for (row, sums) in sums.iter().enumerate() {
+            for row in 0..ROWS {
                 let out = &mut out[(r + row) * width + k * BITS..][..BITS];
-                for (out, sums) in out.as_chunks_mut::<PANEL>().0.iter_mut().zip(sums) {
-                    // SAFETY: sixteen numbers.
-                    unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), *sums) };
+                for p in 0..PANELS {
+                    // SAFETY: sixteen numbers of 64 from the p-th on.
+                    unsafe { _mm512_storeu_si512(out.as_mut_ptr().add(p * PANEL).cast(), sums[row][p]) };
                 }
             }
         }

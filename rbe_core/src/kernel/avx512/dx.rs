@@ -105,9 +105,10 @@ fn add<const B: usize>(tiles: &[Ready], (dy, c, from, b): (DyTiles<'_>, usize, u
     };
     let Some(out) = sums[b..].first_chunk_mut::<B>() else { unreachable!("as many sums as asked for") };
     let mut sums = [[_mm512_setzero_ps(); BITS / LANES]; B];
-    for (sums, out) in sums.iter_mut().zip(out.iter()) {
-        for (sum, out) in sums.iter_mut().zip(out) {
-            *sum = load(out);
+    // Loops over numbers, here and below: those of iterators would keep the sums in memory.
+    for b in 0..B {
+        for q in 0..BITS / LANES {
+            sums[b][q] = load(&out[b][q]);
         }
     }
     let mut next_dy = upstream(0);
@@ -137,9 +138,9 @@ fn add<const B: usize>(tiles: &[Ready], (dy, c, from, b): (DyTiles<'_>, usize, u
             }
         }
     }
-    for (sums, out) in sums.iter().zip(out) {
-        for (sum, out) in sums.iter().zip(out) {
-            store(out, *sum);
+    for b in 0..B {
+        for q in 0..BITS / LANES {
+            store(&mut out[b][q], sums[b][q]);
         }
     }
     B

@@ -1,7 +1,8 @@
-"""Packed layers of rbe beside dense layers of torch, and kernels beside the machine: tables, `results/<cpu>.json`, pictures.
+"""Packed layers of rbe beside dense layers of torch, and kernels beside the machine: tables,
+`results/<cpu>-<isa>.json`, pictures.
 
 Everything is measured unless the options choose less; Ctrl-C ends the measuring, and what is there by then is written. A run
-that measured less than everything writes `<cpu>-part.json`. `tables.py` prints such files as Markdown.
+that measured less than everything writes `<cpu>-<isa>-part.json`. `tables.py` prints such files as Markdown.
 """
 
 import argparse
@@ -198,7 +199,9 @@ def main() -> None:
         ended = f"{error}\n{error.stderr or ''}"
     report(results)
     kind = "-part" if ended or extent != preset else "-quick" if args.quick else "-smoke" if args.smoke else ""
-    write(args.out / (re.sub(r"[^A-Za-z0-9]+", "-", cpu()).strip("-").lower() + kind), results)
+    # Some processors give no more than their family's name: the best instruction set tells those apart.
+    stem = re.sub(r"[^A-Za-z0-9]+", "-", f"{cpu()} {live(None)}").strip("-").lower()
+    write(args.out / (stem + kind), results)
     if ended:
         raise SystemExit(ended)
 

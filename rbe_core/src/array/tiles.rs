@@ -242,20 +242,26 @@ fn tiled_up_to<T: Element, S>(
         let past_caches = bound == Bound::Memory && size_of_val(out) >= LARGE;
         let most = if past_caches { TILE } else { even };
         let all_even = operands.iter().all(Operand::is_even);
-        let repeated = if in_runs && !all_even { run_length(&operands, most) } else { None };
-        let tile = if all_even { most } else { repeated.unwrap_or_else(|| tile_length(&shape)) };
+        let run = if in_runs && !all_even { run_length(&operands, most) } else { None };
+        let tile = match run {
+            _ if all_even => most,
+            Some(run) => most.max(run) / run * run,
+            None => tile_length(&shape),
+        };
         let room = || (state(), scratches(operands.len()), past_caches.then(|| Stream::new(tile)));
         for_each_tile(vec![out], tile, room, |(state, scratches, stream), at, outs| {
-            let n = outs[0].len();
-            let x = if repeated.is_some() && n > RUN {
-                let of = |(o, scratch)| if Operand::is_even(o) { o.tile(scratch, at, n) } else { o.repeated(scratch, at) };
-                operands.iter().zip(scratches).map(of).collect()
-            } else {
-                read_tiles(&operands, scratches, at, n)
-            };
-            match stream {
-                Some(stream) => stream.write(&x, outs[0], |tile| f(state, &x, tile)),
-                None => f(state, &x, outs[0]),
+            for (i, out) in outs[0].chunks_mut(run.unwrap_or(tile)).enumerate() {
+                let (at, n) = (at + i * run.unwrap_or(tile), out.len());
+                let x = if run.is_some() && n > RUN {
+                    let of = |(o, scratch)| if Operand::is_even(o) { o.tile(scratch, at, n) } else { o.repeated(scratch, at) };
+                    operands.iter().zip(scratches.iter_mut()).map(of).collect()
+                } else {
+                    read_tiles(&operands, scratches, at, n)
+                };
+                match stream {
+                    Some(stream) => stream.write(&x, out, |tile| f(state, &x, tile)),
+                    None => f(state, &x, out),
+                }
             }
         });
     }))

@@ -110,7 +110,8 @@ fn pieces(batch: usize, w: &View<'_>) -> (usize, usize) {
         threads => PIECES * threads,
     };
     let chunks = batch.div_ceil(PIECE_SAMPLES);
-    let across = (most / chunks.min(most)).min(tiles.div_ceil(ROW_TILES)).max(1);
+    let worth = (tiles / (2 * ROW_TILES)).max(parallel::num_threads().min(tiles.div_ceil(ROW_TILES)));
+    let across = (most / chunks.min(most)).min(worth).max(1);
     (PIECE_SAMPLES, tiles.div_ceil(across))
 }
 

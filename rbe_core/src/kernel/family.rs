@@ -30,7 +30,7 @@ impl Family {
     ///
     /// Rows in lanes cost the same for every sample, samples in lanes the same for a vector of them, full or not. At 768 x 3072 on
     /// AVX2 three samples take 180 µs forward and 278 for dx with rows in lanes, and 206 and 267 with samples in lanes, as eight do. On
-    /// AVX-512 rows in lanes reach 111 GMAC/s forward and 71 for dx, sixteen samples 120 to 160 and 90. So they meet at 3 of
+    /// AVX-512, whose dx has a family of its own, rows in lanes reach 111 GMAC/s forward, sixteen samples 120 to 160. So they meet at 3 of
     /// eight and at 12 to 13 of sixteen.
     pub(super) fn of_rest(isa: Isa, samples: usize) -> Family {
         match (isa, samples) {

@@ -194,7 +194,7 @@ pub fn tiled<T: Element>(op: &'static str, arrays: &[&Array], bound: Bound, f: i
     tiled_up_to(PIECE, false, op, arrays, bound, || (), |(), x, out| f(x, out))
 }
 
-/// As [`tiled`], for an `f` that knows of arrays which are one number over the whole of a long tile: it is given [`RUN`] elements of
+/// As [`tiled`], for an `f` that knows of arrays which are one number over the whole of a long tile: it is given `RUN` elements of
 /// them, as `each!` takes them.
 ///
 /// # Errors

@@ -111,3 +111,42 @@ pub(in crate::kernel) unsafe fn flips(w: &View<'_>, r: usize, g: &mut [f32], sum
 fn no_kernel(family: Family) {
     unreachable!("AVX-512 has no kernels for {family:?}");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::dy_tiles::Orders;
+    use crate::kernel::isa::Isa;
+    use crate::packed::PackedTensor;
+    use crate::random::Generator;
+
+    #[test]
+    fn chunks_one_by_one_are_all_of_them() {
+        if !Isa::Avx512.is_available() {
+            return;
+        }
+        let (rows, cols) = (203, 130);
+        let w = PackedTensor::random(&[rows, cols], None, Generator::new(1).stream()).unwrap();
+        let tiles = w.tiles();
+        let view = View::new(&w, &tiles);
+        for batch in [21, 18, 33] {
+            let mut dy = vec![0.0f32; batch * rows];
+            Generator::new(2).stream().normal(&mut dy);
+            let mut data = vec![0.0; DyTiles::len(batch, &view, Family::Rows, Orders::Rows)];
+            let each = |n: usize, task: &(dyn Fn(usize) + Sync)| (0..n).for_each(task);
+            let dy = DyTiles::order(&dy, &view, (Family::Rows, Orders::Rows), &mut data, each, |_, _, _| unreachable!("rows only"));
+            let (mut all, mut one_by_one) = (vec![0.0f32; batch * cols], vec![f32::NAN; batch * cols]);
+            for j in 0..view.blocks {
+                // SAFETY: AVX-512 is available, and nobody else has the outputs.
+                unsafe {
+                    dx(dy, view, j, Shared::new(&mut all, cols));
+                    (0..dy.chunks()).for_each(|c| dx_of(dy, c..c + 1, view, j, Shared::new(&mut one_by_one, cols)));
+                }
+            }
+            let size = all.iter().fold(0.0f32, |most, v| most.max(v.abs()));
+            for (a, b) in all.iter().zip(&one_by_one) {
+                assert!((a - b).abs() <= 1e-5 * size, "{batch}: {a} {b}"); // few samples have a kernel of their own
+            }
+        }
+    }
+}

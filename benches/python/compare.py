@@ -1,5 +1,5 @@
-"""Packed layers of rbe beside dense layers of torch, and kernels beside the machine: tables,
-`results/<cpu>-<isa>.json`, pictures.
+"""Packed layers of rbe beside dense layers of torch, and kernels beside the machine: tables, `results/<cpu>-<isa>.json`
+and pictures.
 
 Everything is measured unless the options choose less; Ctrl-C ends the measuring, and what is there by then is written. A run
 that measured less than everything writes `<cpu>-<isa>-part.json`. `tables.py` prints such files as Markdown.

@@ -110,6 +110,7 @@ fn pieces(batch: usize, w: &View<'_>) -> (usize, usize) {
         threads => PIECES * threads,
     };
     let chunks = batch.div_ceil(PIECE_SAMPLES);
+    // Twice the fewest row tiles, unless a thread would be left without a piece.
     let worth = (tiles / (2 * ROW_TILES)).max(parallel::num_threads().min(tiles.div_ceil(ROW_TILES)));
     let across = (most / chunks.min(most)).min(worth).max(1);
     (PIECE_SAMPLES, tiles.div_ceil(across))

@@ -37,7 +37,7 @@ pub(super) unsafe fn rows(tiles: &[Columns], dy: DyTiles<'_>, c: usize, w: &View
 /// `B` samples from number `b` of chunk `c` on; returns `B`.
 ///
 /// # Safety
-/// As [`dx`].
+/// As [`rows`].
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,fma")]
 unsafe fn samples<const B: usize>(

@@ -84,7 +84,7 @@ fn of_words(w: &Words<'_>, out: &mut [i32]) {
             for row in 0..ROWS {
                 let out = &mut out[(r + row) * width + k * BITS..][..BITS];
                 for p in 0..PANELS {
-                    // SAFETY: sixteen numbers of 64 from the p-th on.
+                    // SAFETY: sixteen numbers from 16 p on, of 64.
                     unsafe { _mm512_storeu_si512(out.as_mut_ptr().add(p * PANEL).cast(), sums[row][p]) };
                 }
             }

@@ -1,7 +1,8 @@
 """Time one layer, packed in rbe and dense in torch, side by side in this process: a JSON line, its rows, for every shape.
 
-`compare.py` calls this for every instruction set and number of threads. All contenders run in turns, in blocks of a few calls
-(fewer where a call is long); the first call of a block, which finds cold caches and parked threads, does not count. Beside
+`compare.py` calls this for every instruction set and number of threads. All contenders run in turns, in blocks of a few
+milliseconds; the first, in which calls find cold caches and parked threads, does not count. The thread that calls has a
+processor of its own. Beside
 torch's float32 stand the compressed paths it offers on a CPU: `autocast` (computing in bfloat16, its context included),
 `bfloat16` (weights and inputs held in it) and `int8` (dynamic quantisation), the last two for the forward pass, for nothing
 can be trained so. Our training step computes the evidence for the bits as `HybridOptimizer` does by default, and where it says
@@ -20,16 +21,18 @@ from typing import Any
 
 import numpy as np
 import rbe
+from machine import pin_threads
 
 try:
     import torch
 except ImportError:  # figures of rbe alone
     torch = None
 
-BLOCK = 4  # calls at the most
-LONG = 0.02  # seconds after which a block ends
+WARM = 0.001  # seconds of the calls at the beginning of a block that do not count
+BLOCK = 4  # calls that count, or
+SHORT, LONG = 0.002, 0.02  # more until so many seconds are over, and fewer after so many
 ROUNDS = 5  # blocks at the least
-PAUSE = 0.01  # seconds until the other side's threads have stopped spinning
+PAUSE = 0.015  # seconds until the other side's threads have stopped spinning: torch's do so for 9 ms
 
 
 @dataclass
@@ -136,16 +139,21 @@ def theirs(inputs: int, outputs: int, batch: int) -> dict[str, dict[str, Case]]:
 
 def block(case: Case) -> list[float]:
     time.sleep(PAUSE)
-    case.seconds()
-    found: list[float] = []
-    while len(found) < BLOCK and sum(found) < LONG:
+    warm, total, found = 0.0, 0.0, list[float]()
+    while warm < WARM:
+        warm += case.seconds()
+    while total < SHORT or (len(found) < BLOCK and total < LONG):
         found.append(case.seconds())
+        total += found[-1]
     return found
 
 
 def compare(own: dict[str, Case], others: dict[str, Case], seconds: float) -> Iterator[dict[str, Any]]:
     """Yield for each of our cases medians in microseconds, and the ratios of the blocks' medians to its own with quartiles."""
     times: dict[str, list[list[float]]] = {name: [] for name in own | others}
+    for contender in (own | others).values():
+        contender.seconds()  # starts what threads it needs
+    pin_threads()
     deadline = time.perf_counter() + seconds
     while min(map(len, times.values())) < ROUNDS or time.perf_counter() < deadline:
         for name, contender in (own | others).items():

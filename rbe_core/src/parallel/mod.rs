@@ -3,6 +3,7 @@
 //! Work is cut into chunks whose size depends on the problem, never on the number of threads, and every chunk owns
 //! its output; reductions fold the chunks' partial results in order. So results are bit-equal for any thread count.
 
+mod place;
 mod team;
 
 use std::sync::Arc;

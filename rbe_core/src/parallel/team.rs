@@ -2,10 +2,11 @@
 //!
 //! The caller is one of the team: it puts its job on the board, starts with the first task at once, and the helpers that are
 //! awake join it. A helper without work looks at the board for a bounded time before it sleeps, so that calls which follow
-//! closely find it awake; a caller never waits for one to wake up. Tasks may share out jobs of their own.
+//! closely find it awake; a caller never waits for one to wake up. Each thread begins with tasks of its own, the same in every
+//! job, and ends with those that others have left. Tasks may share out jobs of their own.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,6 +15,9 @@ use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use smallvec::SmallVec;
+
+use super::place::{Processors, Sleeper};
 
 /// Rounds of looking without giving way to other threads of the system: a few microseconds.
 const EAGER: u32 = 64;
@@ -28,25 +32,33 @@ struct Shared {
     // Of the standard library, for helpers sleep here when a process forks. The locks of parking_lot keep a list of those who wait, in the
     // memory of their threads, which a forked process gives to threads of its own.
     board: std::sync::Mutex<Board>,
-    wake: Condvar,
+    wake: Vec<Condvar>, // of each helper
     patience: Duration, // how long one looks for work before sleeping
 }
 
 struct Board {
-    jobs: Vec<Arc<Job>>, // oldest first
-    asleep: usize,
+    jobs: Vec<Arc<Job>>,            // oldest first
+    asleep: Vec<(usize, Sleeper)>,  // helpers
+    woken: Vec<Option<Processors>>, // where each helper may run when it is awake, if it was woken on some of them only
     closed: bool,
 }
 
 /// Tasks of one call.
 struct Job {
     task: NonNull<dyn Fn(usize) + Sync>,
-    tasks: usize,
-    next: AtomicUsize,       // first task that nobody has taken
+    lanes: SmallVec<[Lane; 2]>,
     unfinished: AtomicUsize, // tasks
     caller: Thread,
     within: Option<Arc<Job>>, // the job of which a task made this one
     panic: Mutex<Option<Box<dyn Any + Send>>>,
+}
+
+/// Neighbouring tasks of a job, which one thread takes first. The same thread begins with the same lane in every job: what it wrote in
+/// one is still in its own cache when it reads it in the next.
+#[repr(align(64))] // threads write the counters
+struct Lane {
+    next: AtomicUsize, // first task that nobody has taken
+    end: usize,
 }
 
 // SAFETY: `task` points to a function that may be called from any thread, while `Team::share` keeps it alive.
@@ -57,11 +69,13 @@ unsafe impl Sync for Job {}
 thread_local! {
     /// The job of which this thread runs a task.
     static CURRENT: RefCell<Option<Arc<Job>>> = const { RefCell::new(None) };
+    /// Number of this thread in its team; callers are 0.
+    static NUMBER: Cell<usize> = const { Cell::new(0) };
 }
 
 impl Job {
     fn has_tasks(&self) -> bool {
-        self.next.load(Ordering::Relaxed) < self.tasks
+        self.lanes.iter().any(|lane| lane.next.load(Ordering::Relaxed) < lane.end)
     }
 
     fn is_within(&self, outer: &Arc<Job>) -> bool {
@@ -75,21 +89,24 @@ impl Job {
         false
     }
 
-    /// Runs tasks until all are taken.
+    /// Runs tasks until all are taken: those of this thread's lane, then what others have left.
     fn work(self: &Arc<Job>) {
         let before = CURRENT.replace(Some(self.clone()));
         let mut finished = 0;
-        loop {
-            let i = self.next.fetch_add(1, Ordering::Relaxed);
-            if i >= self.tasks {
-                break;
+        let own = NUMBER.get() % self.lanes.len();
+        for lane in self.lanes[own..].iter().chain(&self.lanes[..own]) {
+            loop {
+                let i = lane.next.fetch_add(1, Ordering::Relaxed);
+                if i >= lane.end {
+                    break;
+                }
+                // SAFETY: this task is not counted as finished yet, so the caller is still in `share` and `task` alive.
+                let task = unsafe { self.task.as_ref() };
+                if let Err(panic) = catch_unwind(AssertUnwindSafe(|| task(i))) {
+                    self.panic.lock().get_or_insert(panic);
+                }
+                finished += 1;
             }
-            // SAFETY: this task is not counted as finished yet, so the caller is still in `share` and `task` alive.
-            let task = unsafe { self.task.as_ref() };
-            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| task(i))) {
-                self.panic.lock().get_or_insert(panic);
-            }
-            finished += 1;
         }
         CURRENT.set(before);
         if finished > 0 && self.unfinished.fetch_sub(finished, Ordering::AcqRel) == finished {
@@ -112,15 +129,16 @@ impl Shared {
         self.board().jobs.iter().find(|job| job.has_tasks() && outer.is_none_or(|outer| job.is_within(outer))).cloned()
     }
 
-    fn publish(&self, job: &Arc<Job>) {
+    fn publish(&self, job: &Arc<Job>, tasks: usize) {
         let mut board = self.board();
         board.jobs.push(job.clone());
         self.open.store(board.jobs.len(), Ordering::Release);
-        let wanted = board.asleep.min(job.tasks - 1);
-        drop(board);
-        for _ in 0..wanted {
-            self.wake.notify_one();
+        for _ in 0..board.asleep.len().min(tasks - 1) {
+            let Some((helper, sleeper)) = board.asleep.pop() else { break };
+            board.woken[helper] = sleeper.keep_away();
+            self.wake[helper].notify_one();
         }
+        drop(board);
         let mut outer = job.within.as_ref();
         while let Some(waiting) = outer {
             waiting.caller.unpark(); // it may help
@@ -157,18 +175,24 @@ impl Shared {
     }
 
     /// The life of a helper.
-    fn help(&self) {
+    fn help(&self, helper: usize) {
+        NUMBER.set(helper + 1);
         loop {
             self.look_while(|| self.find(None).map_or(Look::Nothing, Look::Found));
             let mut board = self.board();
-            while board.jobs.iter().all(|job| !job.has_tasks()) {
-                if board.closed {
-                    return;
-                }
-                board.asleep += 1;
-                board = self.wake.wait(board).unwrap_or_else(PoisonError::into_inner);
-                board.asleep -= 1;
+            if board.jobs.iter().any(|job| job.has_tasks()) {
+                continue;
             }
+            board.asleep.push((helper, Sleeper::current()));
+            while board.asleep.iter().any(|(other, _)| *other == helper) && !board.closed {
+                board = self.wake[helper].wait(board).unwrap_or_else(PoisonError::into_inner);
+            }
+            if board.closed {
+                return;
+            }
+            let processors = board.woken[helper].take();
+            drop(board);
+            processors.iter().for_each(Processors::allow);
         }
     }
 }
@@ -185,11 +209,18 @@ impl Team {
     /// # Errors
     /// That of the system if it cannot start them.
     pub(super) fn new(helpers: usize, patience: Duration) -> std::io::Result<Team> {
-        let board = std::sync::Mutex::new(Board { jobs: Vec::new(), asleep: 0, closed: false });
-        let team = Team { shared: Arc::new(Shared { open: AtomicUsize::new(0), board, wake: Condvar::new(), patience }) };
-        for i in 1..=helpers {
+        let board = std::sync::Mutex::new(Board {
+            jobs: Vec::new(),
+            asleep: Vec::new(),
+            woken: (0..helpers).map(|_| None).collect(),
+            closed: false,
+        });
+        let team = Team {
+            shared: Arc::new(Shared { open: AtomicUsize::new(0), board, wake: (0..helpers).map(|_| Condvar::new()).collect(), patience }),
+        };
+        for i in 0..helpers {
             let shared = team.shared.clone();
-            std::thread::Builder::new().name(format!("rbe-{i}")).spawn(move || shared.help())?;
+            std::thread::Builder::new().name(format!("rbe-{}", i + 1)).spawn(move || shared.help(i))?;
         }
         Ok(team)
     }
@@ -199,16 +230,16 @@ impl Team {
         // SAFETY: only the lifetime changes. `task` is called for tasks that are not finished, and this function returns
         // when all are.
         let task = unsafe { std::mem::transmute::<NonNull<dyn Fn(usize) + Sync + '_>, NonNull<dyn Fn(usize) + Sync>>(NonNull::from(task)) };
+        let lanes = (self.shared.wake.len() + 1).min(tasks);
         let job = Arc::new(Job {
             task,
-            tasks,
-            next: AtomicUsize::new(0),
+            lanes: (0..lanes).map(|k| Lane { next: AtomicUsize::new(k * tasks / lanes), end: (k + 1) * tasks / lanes }).collect(),
             unfinished: AtomicUsize::new(tasks),
             caller: std::thread::current(),
             within: CURRENT.with_borrow(Clone::clone),
             panic: Mutex::new(None),
         });
-        self.shared.publish(&job);
+        self.shared.publish(&job, tasks);
         self.shared.run(&job);
         // Locks that the caller holds may be wanted by other jobs: it helps only with those that its own tasks made.
         let over = || job.unfinished.load(Ordering::Acquire) == 0;
@@ -227,7 +258,7 @@ impl Team {
 impl Drop for Team {
     fn drop(&mut self) {
         self.shared.board().closed = true;
-        self.shared.wake.notify_all();
+        self.shared.wake.iter().for_each(Condvar::notify_one);
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod cast;
 mod create;
+mod grid;
 mod reduce;
 mod shape;
 mod storage;
@@ -10,9 +11,11 @@ mod transpose;
 mod view;
 mod zip;
 
+pub use grid::Bound;
+pub(crate) use grid::by_rows;
 pub use reduce::{reduce_rows, sum_to};
 pub use shape::{Dims, Strides, broadcast_shapes, contiguous_strides, normalize_axes, normalize_axis};
 pub use storage::{Array, Read, Storage, Write};
-pub use tiles::{Bound, Operand, TILE, for_each_tile, read_tiles, scratches, straight, tile_length, tiled, tiled_in_runs, tiled_with};
+pub use tiles::{Operand, TILE, for_each_tile, read_tiles, scratches, straight, tile_length, tiled_with};
 pub use view::SliceSpec;
 pub use zip::{fold_rows, map, map_into, positions, zip, zip3};

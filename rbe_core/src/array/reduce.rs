@@ -7,7 +7,7 @@ use super::storage::Array;
 use crate::dtype::{DType, Element};
 use crate::error::Result;
 use crate::kernel::by_isa;
-use crate::kernel::lane_sum::fold;
+use crate::kernel::lane_sum::{filled_up, fold};
 use crate::parallel;
 
 /// An element that can be summed.
@@ -106,8 +106,11 @@ by_isa! {
                 lanes[i] = lanes[i] + chunk[i];
             }
         }
-        for (lane, v) in lanes.iter_mut().zip(tail) {
-            *lane = *lane + *v;
+        if !tail.is_empty() {
+            let last: [T; LANES] = filled_up(tail, T::default());
+            for i in 0..LANES {
+                lanes[i] = lanes[i] + last[i];
+            }
         }
         fold(lanes, |a, b| a + b)
     }

@@ -7,8 +7,6 @@ use super::storage::{Array, Read};
 use super::transpose::copy_run;
 use crate::dtype::Element;
 use crate::error::Result;
-use crate::kernel::each::RUN;
-use crate::kernel::stream::{LARGE, Stream};
 use crate::parallel;
 
 /// Most elements of a tile.
@@ -17,20 +15,26 @@ pub const TILE: usize = 1 << 10;
 pub(super) const PIECE: usize = 1 << 14;
 
 /// Axes of `shape`, of those stepped through evenly one, none of length 1; in every set of strides.
-pub(super) fn join<const N: usize>(shape: &[usize], strides: [&[isize]; N]) -> (Dims, [Strides; N]) {
+pub(super) fn join(shape: &[usize], strides: &[&[isize]]) -> (Dims, SmallVec<[Strides; 3]>) {
     let mut dims = Dims::new();
-    let mut steps: [Strides; N] = std::array::from_fn(|_| Strides::new());
+    let mut steps: SmallVec<[Strides; 3]> = strides.iter().map(|_| Strides::new()).collect();
     for (axis, len) in shape.iter().enumerate().filter(|(_, len)| **len != 1) {
-        let joins = !dims.is_empty() && (0..N).all(|i| steps[i].last() == Some(&(strides[i][axis] * *len as isize)));
+        let joins = !dims.is_empty() && steps.iter().zip(strides).all(|(s, of)| s.last() == Some(&(of[axis] * *len as isize)));
         if joins {
             dims.last_mut().into_iter().for_each(|last| *last *= len);
             steps.iter_mut().for_each(|s| _ = s.pop());
         } else {
             dims.push(*len);
         }
-        (0..N).for_each(|i| steps[i].push(strides[i][axis]));
+        steps.iter_mut().zip(strides).for_each(|(s, of)| s.push(of[axis]));
     }
     (dims, steps)
+}
+
+/// As [`join`], for one set of strides.
+pub(super) fn join_one(shape: &[usize], strides: &[isize]) -> (Dims, Strides) {
+    let (dims, mut steps) = join(shape, &[strides]);
+    (dims, steps.pop().unwrap_or_default())
 }
 
 /// An array broadcast to a shape, to read in tiles.
@@ -64,28 +68,11 @@ impl<'a, T: Element> Operand<'a, T> {
     /// `Shape` if it does not broadcast to it.
     pub fn new(a: &'a Array, shape: &[usize]) -> Result<Operand<'a, T>> {
         let wide = a.broadcast_to(shape)?;
-        let (mut outer, [mut outer_strides]) = join(shape, [wide.strides()]);
+        let (mut outer, mut outer_strides) = join_one(shape, wide.strides());
         let (inner, step) = (outer.pop().unwrap_or(1), outer_strides.pop().unwrap_or(0));
         let still = outer_strides.iter().take_while(|s| **s == 0).count();
         let period = outer[still..].iter().product::<usize>() * if still == outer.len() && step == 0 { 1 } else { inner };
         Ok(Operand { data: a.read_storage::<T>(), offset: a.offset(), outer, outer_strides, inner, step, period })
-    }
-
-    /// Whether its elements lie together.
-    fn is_even(&self) -> bool {
-        self.step == 1 && self.outer.is_empty()
-    }
-
-    /// A run of [`RUN`] elements of the number that it is at `start`.
-    fn repeated<'s>(&self, scratch: &'s mut Scratch<T>, start: usize) -> &'s [T] {
-        let run = start / self.inner;
-        if scratch.phase != run {
-            let (at, _) = self.locate(start);
-            scratch.tile.clear();
-            scratch.tile.resize(RUN, self.data[at as usize]);
-            scratch.phase = run;
-        }
-        &scratch.tile
     }
 
     /// Position in the storage of an element, and how many it is from the beginning of its innermost run.
@@ -171,64 +158,20 @@ pub fn for_each_tile<U: Send, S>(
 /// Arrays in which tiles lie together or repeat: a copy of one that runs against its memory.
 pub fn straight(arrays: &[&Array]) -> SmallVec<[Array; 3]> {
     let turned = |a: &Array| {
-        let (_, [strides]) = join(a.shape(), [a.strides()]);
+        let (_, strides) = join_one(a.shape(), a.strides());
         strides.last().is_some_and(|s| *s > 1 || *s < 0) && !strides.contains(&0)
     };
     arrays.iter().map(|a| if turned(a) { a.copy() } else { (*a).clone() }).collect()
 }
 
-/// What the time of an element-wise function is that of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bound {
-    /// Reading and writing memory: large results are written past the caches.
-    Memory,
-    /// Working out values, beside which writes go on.
-    Arithmetic,
-}
-
-/// `f` of the tiles of arrays of one type under broadcasting.
+/// `f` of the tiles of arrays of one type under broadcasting, with a state that those tiles share which are computed one after the
+/// other. No tile is longer than [`TILE`].
 ///
 /// # Errors
 /// `Shape` if the shapes do not broadcast.
-pub fn tiled<T: Element>(op: &'static str, arrays: &[&Array], bound: Bound, f: impl Fn(&[&[T]], &mut [T]) + Sync + Send) -> Result<Array> {
-    tiled_up_to(PIECE, false, op, arrays, bound, || (), |(), x, out| f(x, out))
-}
-
-/// As [`tiled`], for an `f` that knows of arrays which are one number over the whole of a long tile: it is given `RUN` elements of
-/// them, as `each!` takes them.
-///
-/// # Errors
-/// As [`tiled`].
-pub fn tiled_in_runs<T: Element>(
-    op: &'static str,
-    arrays: &[&Array],
-    bound: Bound,
-    f: impl Fn(&[&[T]], &mut [T]) + Sync + Send,
-) -> Result<Array> {
-    tiled_up_to(PIECE, true, op, arrays, bound, || (), |(), x, out| f(x, out))
-}
-
-/// As [`tiled`], where `f` is given a state that those tiles share which are computed one after the other, and no tile is longer
-/// than [`TILE`].
-///
-/// # Errors
-/// As [`tiled`].
 pub fn tiled_with<T: Element, S>(
     op: &'static str,
     arrays: &[&Array],
-    state: impl Fn() -> S + Sync + Send,
-    f: impl Fn(&mut S, &[&[T]], &mut [T]) + Sync + Send,
-) -> Result<Array> {
-    tiled_up_to(TILE, false, op, arrays, Bound::Arithmetic, state, f)
-}
-
-/// Tiles are `even` elements long where those of every array lie together, or with `in_runs` are one number.
-fn tiled_up_to<T: Element, S>(
-    even: usize,
-    in_runs: bool,
-    op: &'static str,
-    arrays: &[&Array],
-    bound: Bound,
     state: impl Fn() -> S + Sync + Send,
     f: impl Fn(&mut S, &[&[T]], &mut [T]) + Sync + Send,
 ) -> Result<Array> {
@@ -239,41 +182,15 @@ fn tiled_up_to<T: Element, S>(
     let arrays = straight(arrays);
     let operands = arrays.iter().map(|a| Operand::new(a, &shape)).collect::<Result<SmallVec<[Operand<'_, T>; 3]>>>()?;
     Ok(Array::build(&shape, |out: &mut [T]| {
-        let past_caches = bound == Bound::Memory && size_of_val(out) >= LARGE;
-        let most = if past_caches { TILE } else { even };
-        let all_even = operands.iter().all(Operand::is_even);
-        let run = if in_runs && !all_even { run_length(&operands, most) } else { None };
-        let tile = match run {
-            _ if all_even => most,
-            Some(run) => most.max(run) / run * run,
-            None => tile_length(&shape),
-        };
-        let room = || (state(), scratches(operands.len()), past_caches.then(|| Stream::new(tile)));
-        for_each_tile(vec![out], tile, room, |(state, scratches, stream), at, outs| {
-            for (i, out) in outs[0].chunks_mut(run.unwrap_or(tile)).enumerate() {
-                let (at, n) = (at + i * run.unwrap_or(tile), out.len());
-                let x = if run.is_some() && n > RUN {
-                    let of = |(o, scratch)| if Operand::is_even(o) { o.tile(scratch, at, n) } else { o.repeated(scratch, at) };
-                    operands.iter().zip(scratches.iter_mut()).map(of).collect()
-                } else {
-                    read_tiles(&operands, scratches, at, n)
-                };
-                match stream {
-                    Some(stream) => stream.write(&x, out, |tile| f(state, &x, tile)),
-                    None => f(state, &x, out),
-                }
-            }
-        });
+        for_each_tile(
+            vec![out],
+            tile_length(&shape),
+            || (state(), scratches(operands.len())),
+            |(state, scratches), at, outs| {
+                f(state, &read_tiles(&operands, scratches, at, outs[0].len()), outs[0]);
+            },
+        );
     }))
-}
-
-/// Elements of tiles, `most` at the most, over each of which every operand lies together or is one number; if they are worth it.
-fn run_length<T: Element>(operands: &[Operand<'_, T>], most: usize) -> Option<usize> {
-    let mut runs = operands.iter().filter(|o| o.step == 0 && !o.outer.is_empty()).map(|o| o.inner);
-    let run = runs.next().unwrap_or(most);
-    let tile = run / run.div_ceil(most).max(1);
-    let simple = operands.iter().all(|o| o.is_even() || o.step == 0) && runs.all(|other| other == run);
-    (simple && tile >= 2 * RUN && run.is_multiple_of(tile)).then_some(tile)
 }
 
 /// Room for a tile of each operand.
@@ -289,32 +206,4 @@ pub fn read_tiles<'s, T: Element>(
     n: usize,
 ) -> SmallVec<[&'s [T]; 4]> {
     operands.iter().zip(scratches).map(|(operand, scratch)| operand.tile(scratch, start, n)).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::kernel::each::each;
-
-    fn numbers(shape: &[usize]) -> Array {
-        let n: usize = shape.iter().product();
-        Array::from_slice(&(0..n).map(|i| (i * 7919 % 1009) as f32).collect::<Vec<_>>(), shape).unwrap()
-    }
-
-    #[test]
-    fn one_number_for_a_run_is_that_number() {
-        // Rows shorter and longer than a tile and a piece, and some that no tile divides; one that is written past the caches.
-        for (rows, width) in [(1, 1), (3, 64), (5, 65), (40, 130), (9, 512), (3, 1500), (2, 4099), (2, PIECE), (3, 20_000), (8192, 512)] {
-            let x = numbers(&[rows, width]);
-            for other in [&[][..], &[1, 1], &[rows, 1], &[width], &[rows, width]] {
-                let y = numbers(other);
-                let want: Vec<f32> = {
-                    let (x, wide) = (x.to_vec::<f32>().unwrap(), y.broadcast_to(&[rows, width]).unwrap().to_vec::<f32>().unwrap());
-                    x.iter().zip(wide).map(|(x, y)| x - y).collect()
-                };
-                let got = tiled_in_runs("test", &[&x, &y], Bound::Memory, |x: &[&[f32]], out| each!(a in x[0], b in x[1] => out, a - b));
-                assert!(got.unwrap().to_vec::<f32>().unwrap() == want, "{rows} {width} {other:?}");
-            }
-        }
-    }
 }

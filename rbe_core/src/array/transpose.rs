@@ -1,7 +1,7 @@
 //! Row-major copies of strided views.
 
 use super::shape::{Dims, contiguous_strides};
-use super::tiles::{PIECE, join};
+use super::tiles::{PIECE, join_one};
 use crate::dtype::Element;
 use crate::kernel::each::fill;
 use crate::kernel::stream::{LARGE, LINE, Streaming};
@@ -17,7 +17,7 @@ pub(super) fn copy_strided<T: Element>(source: &[T], offset: usize, strides: &[i
     if out.is_empty() {
         return;
     }
-    let (mut dims, [mut strides]) = join(shape, [strides]);
+    let (mut dims, mut strides) = join_one(shape, strides);
     if dims.is_empty() {
         dims.push(1);
         strides.push(1);

@@ -1,7 +1,7 @@
 //! Exponentials, logarithms, circular functions, powers and the normal distribution of both precisions, and rows of them.
 
 use super::by_isa::by_isa;
-use super::lane_sum::fold;
+use super::lane_sum::{filled_up, fold};
 use super::single;
 use crate::dtype::Float;
 
@@ -131,8 +131,11 @@ by_isa! {
                 lanes[i] = if chunk[i] > lanes[i] { chunk[i] } else { lanes[i] };
             }
         }
-        for (lane, x) in lanes.iter_mut().zip(rest) {
-            *lane = if *x > *lane { *x } else { *lane };
+        if !rest.is_empty() {
+            let last: [T; LANES] = filled_up(rest, T::neg_infinity());
+            for i in 0..LANES {
+                lanes[i] = if last[i] > lanes[i] { last[i] } else { lanes[i] };
+            }
         }
         fold(lanes, |a, b| if b > a { b } else { a })
     }

@@ -11,32 +11,32 @@ pub(super) fn add<T: Float>(a: T, b: T) -> T {
 /// All lanes, a multiple of sixteen, into one, half onto half.
 #[inline(always)]
 pub(crate) fn fold<T: Copy, const N: usize>(lanes: [T; N], join: impl Fn(T, T) -> T) -> T {
-    let mut left = [lanes[0]; 16];
-    left.copy_from_slice(&lanes[..16]);
+    let mut left: [T; 16] = std::array::from_fn(|i| lanes[i]);
     for k in 1..N / 16 {
         for i in 0..16 {
             left[i] = join(left[i], lanes[16 * k + i]);
         }
     }
-    for i in 0..8 {
-        left[i] = join(left[i], left[i + 8]);
-    }
-    for i in 0..4 {
-        left[i] = join(left[i], left[i + 4]);
-    }
-    for i in 0..2 {
-        left[i] = join(left[i], left[i + 2]);
-    }
-    join(left[0], left[1])
+    let left: [T; 8] = std::array::from_fn(|i| join(left[i], left[i + 8]));
+    let left: [T; 4] = std::array::from_fn(|i| join(left[i], left[i + 4]));
+    join(join(left[0], left[2]), join(left[1], left[3]))
+}
+
+/// What is left of a row after its last whole block, as a block: by it, lanes can stay in registers, which are not written one by one.
+#[inline(always)]
+pub(crate) fn filled_up<T: Copy, const N: usize>(rest: &[T], fill: T) -> [T; N] {
+    let mut block = [fill; N];
+    block[..rest.len()].copy_from_slice(rest);
+    block
 }
 
 /// `lane_sums!(x in row, y in other => term, …)`: the sums, in `f64`, of terms over slices of one length. Terms are added in lanes of
 /// their own type for a block, the blocks in double precision: an order that the length alone decides.
 macro_rules! lane_sums {
     ($($x:ident in $row:expr),+ => $($term:expr),+) => {{
-        const LANES: usize = 32;
-        const BLOCK: usize = 1024;
         const SUMS: usize = [$(stringify!($term)),+].len();
+        const LANES: usize = if SUMS == 1 { 64 } else { 32 }; // fewer are taken two by two, more do not fit in the registers of AVX2
+        const BLOCK: usize = 1024;
         let length = [$($row.len()),+][0];
         let mut totals = [0.0f64; SUMS];
         for start in (0..length).step_by(BLOCK) {
@@ -54,11 +54,15 @@ macro_rules! lane_sums {
                     }
                 }
             }
-            for i in bulk..size {
-                $(let $x = $x[i];)+
-                let terms = [$($term),+];
-                for k in 0..SUMS {
-                    lanes[k][i - bulk] = $crate::kernel::lane_sum::add(lanes[k][i - bulk], terms[k]);
+            if bulk < size {
+                $(let $x: [_; LANES] = $crate::kernel::lane_sum::filled_up(&$x[bulk..], $crate::dtype::Float::of(0.0));)+
+                for i in 0..LANES {
+                    $(let $x = $x[i];)+
+                    let terms = [$($term),+];
+                    for k in 0..SUMS {
+                        let term = if i < size - bulk { terms[k] } else { $crate::dtype::Float::of(0.0) };
+                        lanes[k][i] = $crate::kernel::lane_sum::add(lanes[k][i], term);
+                    }
                 }
             }
             for k in 0..SUMS {

@@ -1,9 +1,9 @@
 //! Rows to one number, and back.
 
 use super::by_isa::by_isa;
-use super::each::each;
+use super::each::{Grid, Target, each};
 use super::elementary::{Elementary, largest};
-use super::lane_sum::{fold, lane_sum};
+use super::lane_sum::{filled_up, fold, lane_sum};
 use super::softmax::sum_exp;
 use crate::dtype::{Element, Float};
 
@@ -32,8 +32,8 @@ pub fn log_sum_exp<T: Elementary>(row: &[T]) -> T {
 
 by_isa! {
     /// `out = dy e^(x - y)`.
-    pub fn shares[T: Elementary](dy: &[T], x: &[T], y: &[T], out: &mut [T]) {
-        each!(d in dy, x in x, y in y => out, d * (x - y).fast_exp());
+    pub(crate) fn shares[T: Elementary](dy: Grid<'_, T>, x: Grid<'_, T>, y: Grid<'_, T>, out: &mut Target<'_, T>) {
+        each!(rows d in dy, x in x, y in y => out, d * (x - y).fast_exp());
     }
 }
 
@@ -48,8 +48,11 @@ by_isa! {
                 lanes[i] = further(lanes[i], chunk[i], largest);
             }
         }
-        for (lane, v) in lanes.iter_mut().zip(tail) {
-            *lane = further(*lane, *v, largest);
+        if !tail.is_empty() {
+            let last: [T; LANES] = filled_up(tail, row[0]);
+            for i in 0..LANES {
+                lanes[i] = further(lanes[i], last[i], largest);
+            }
         }
         fold(lanes, |a, b| further(a, b, largest))
     }
@@ -72,7 +75,7 @@ by_isa! {
 
 by_isa! {
     /// `out = dy / count` where x equals the extreme, 0 elsewhere.
-    pub fn to_extremes[T: Float](dy: &[T], x: &[T], extreme: &[T], count: &[T], out: &mut [T]) {
-        each!(d in dy, x in x, e in extreme, n in count => out, if x == e { d / n } else { T::zero() });
+    pub(crate) fn to_extremes[T: Float](dy: Grid<'_, T>, x: Grid<'_, T>, extreme: Grid<'_, T>, count: Grid<'_, T>, out: &mut Target<'_, T>) {
+        each!(rows d in dy, x in x, e in extreme, n in count => out, if x == e { d / n } else { T::zero() });
     }
 }

@@ -3,6 +3,7 @@
 use super::by_isa::by_isa;
 use super::each::each;
 use super::lane_sum::{lane_sum, lane_sums};
+use super::stream::Streaming;
 use crate::dtype::Float;
 
 by_isa! {
@@ -26,12 +27,12 @@ by_isa! {
 
 by_isa! {
     /// `out = (x - mean) scale`, then an affine map of weight and bias where there are any.
-    pub fn normalise[T: Float](row: &[T], mean: T, scale: T, weight: Option<&[T]>, bias: Option<&[T]>, out: &mut [T]) {
+    pub(crate) fn normalise[T: Float](row: &[T], mean: T, scale: T, weight: Option<&[T]>, bias: Option<&[T]>, out: &mut [T], past_caches: Option<&Streaming>) {
         match (weight, bias) {
-            (Some(weight), Some(bias)) => each!(x in row, w in weight, b in bias => out, ((x - mean) * scale).mul_add(w, b)),
-            (Some(weight), None) => each!(x in row, w in weight => out, ((x - mean) * scale) * w),
-            (None, Some(bias)) => each!(x in row, b in bias => out, (x - mean).mul_add(scale, b)),
-            (None, None) => each!(x in row => out, (x - mean) * scale),
+            (Some(weight), Some(bias)) => each!(x in row, w in weight, b in bias => out, past past_caches, ((x - mean) * scale).mul_add(w, b)),
+            (Some(weight), None) => each!(x in row, w in weight => out, past past_caches, ((x - mean) * scale) * w),
+            (None, Some(bias)) => each!(x in row, b in bias => out, past past_caches, (x - mean).mul_add(scale, b)),
+            (None, None) => each!(x in row => out, past past_caches, (x - mean) * scale),
         }
     }
 }

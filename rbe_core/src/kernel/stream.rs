@@ -19,7 +19,7 @@ impl Streaming {
     /// Copies `from` to `to` without bringing it into a cache.
     #[inline(always)]
     pub(crate) fn copy<T: Pod>(&self, from: &[T], to: &mut [T]) {
-        past_caches(bytemuck::cast_slice(from), bytemuck::cast_slice_mut(to), std::iter::empty());
+        past_caches(bytemuck::cast_slice(from), bytemuck::cast_slice_mut(to));
     }
 }
 
@@ -34,41 +34,17 @@ impl Drop for Streaming {
     }
 }
 
-/// A tile that is worked out in the innermost cache before it is written.
-pub(crate) struct Stream<T> {
-    tile: Vec<T>,
-    _streaming: Streaming,
-}
-
-impl<T: Pod> Stream<T> {
-    /// Room for tiles of up to `length` elements.
-    pub(crate) fn new(length: usize) -> Stream<T> {
-        Stream { tile: vec![T::zeroed(); length], _streaming: Streaming::new() }
-    }
-
-    /// Writes to `out` what `fill` makes of `x`. While it is written, what follows each of `x` in memory is asked for.
-    pub(crate) fn write(&mut self, x: &[&[T]], out: &mut [T], fill: impl FnOnce(&mut [T])) {
-        let tile = &mut self.tile[..out.len()];
-        fill(tile);
-        past_caches(bytemuck::cast_slice(tile), bytemuck::cast_slice_mut(out), x.iter().map(|x| x.as_ptr_range().end.cast()));
-    }
-}
-
 /// Copies `from` to `to` without bringing it into a cache.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-fn past_caches(from: &[u8], to: &mut [u8], next: impl Iterator<Item = *const u8> + Clone) {
-    use std::arch::x86_64::{__m128i, _MM_HINT_T0, _mm_loadu_si128, _mm_prefetch, _mm_stream_si128};
+fn past_caches(from: &[u8], to: &mut [u8]) {
+    use std::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_stream_si128};
     assert!(from.len() == to.len(), "stream: lengths");
     if !to.as_ptr().cast::<__m128i>().is_aligned() {
         return to.copy_from_slice(from);
     }
     let ((from, rest), (to, rest_to)) = (from.as_chunks::<LINE>(), to.as_chunks_mut::<LINE>());
-    for (line, (from, to)) in from.iter().zip(to).enumerate() {
-        for next in next.clone() {
-            // SAFETY: a hint that reads nothing, wherever the address lies.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(next.wrapping_add(line * LINE).cast()) };
-        }
+    for (from, to) in from.iter().zip(to) {
         for at in (0..LINE).step_by(size_of::<__m128i>()) {
             // SAFETY: sixteen bytes from `at` on are inside both lines, and `to` is aligned: it was where the lines begin.
             unsafe { _mm_stream_si128(to.as_mut_ptr().add(at).cast(), _mm_loadu_si128(from.as_ptr().add(at).cast())) };
@@ -79,7 +55,7 @@ fn past_caches(from: &[u8], to: &mut [u8], next: impl Iterator<Item = *const u8>
 
 /// Copies `from` to `to`.
 #[cfg(not(target_arch = "x86_64"))]
-fn past_caches(from: &[u8], to: &mut [u8], _next: impl Iterator<Item = *const u8>) {
+fn past_caches(from: &[u8], to: &mut [u8]) {
     to.copy_from_slice(from);
 }
 
@@ -92,7 +68,7 @@ mod tests {
         for (start, length) in [(0, 64), (0, 1000), (1, 1000), (4, 1023), (3, 5), (0, 0)] {
             let x: Vec<f32> = (0..length).map(|i| i as f32).collect();
             let mut out = vec![-1.0f32; 1100];
-            Stream::new(1024).write(&[&x], &mut out[start..start + length], |tile| tile.copy_from_slice(&x));
+            Streaming::new().copy(&x, &mut out[start..start + length]);
             assert!(out[start..start + length] == x[..]);
             assert!(out[..start].iter().chain(&out[start + length..]).all(|o| *o == -1.0));
         }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use super::fused::{Elementwise, ElementwiseOf};
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule};
 use super::table;
-use crate::array::{Array, Bound, tiled_in_runs, zip};
+use crate::array::{Array, Bound, by_rows, zip};
 use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
 use crate::graph::apply;
 use crate::kernel::by_isa;
-use crate::kernel::each::each;
+use crate::kernel::each::{Grid, Target, each};
 use crate::kernel::elementary::Elementary;
 use crate::tensor::RBETensor;
 
@@ -64,28 +64,28 @@ fn name<F: BinaryFn>() -> &'static str {
 }
 
 by_isa! {
-    fn values[F: BinaryFn, T: Elementary](x: &[T], y: &[T], out: &mut [T]) {
-        each!(a in x, b in y => out, F::f(a, b));
+    fn values[F: BinaryFn, T: Elementary](x: Grid<'_, T>, y: Grid<'_, T>, out: &mut Target<'_, T>) {
+        each!(rows a in x, b in y => out, F::f(a, b));
     }
 }
 
 by_isa! {
-    fn slopes[F: BinaryFn, T: Elementary](first: bool, dy: &[T], x: &[T], y: &[T], out: &mut [T]) {
+    fn slopes[F: BinaryFn, T: Elementary](first: bool, dy: Grid<'_, T>, x: Grid<'_, T>, y: Grid<'_, T>, out: &mut Target<'_, T>) {
         if first {
-            each!(d in dy, a in x, b in y => out, d * F::da(a, b));
+            each!(rows d in dy, a in x, b in y => out, d * F::da(a, b));
         } else {
-            each!(d in dy, a in x, b in y => out, d * F::db(a, b));
+            each!(rows d in dy, a in x, b in y => out, d * F::db(a, b));
         }
     }
 }
 
 impl<F: BinaryFn, T: Elementary> ElementwiseOf<T> for Binary<F> {
     fn value(&self, x: &[&[T]], out: &mut [T]) {
-        values::<F, T>(x[0], x[1], out);
+        values::<F, T>(Grid::row(x[0]), Grid::row(x[1]), &mut Target::row(out));
     }
 
     fn slope(&self, k: usize, dy: &[T], x: &[&[T]], _y: &[T], out: &mut [T]) {
-        slopes::<F, T>(k == 0, dy, x[0], x[1], out);
+        slopes::<F, T>(k == 0, Grid::row(dy), Grid::row(x[0]), Grid::row(x[1]), &mut Target::row(out));
     }
 }
 
@@ -107,7 +107,7 @@ impl<F: BinaryFn> Op for Binary<F> {
         }
         let dtype = if dtype.is_float() { dtype } else { DType::F32 };
         let (a, b) = (a.cast(dtype), b.cast(dtype));
-        dispatch_float!(name::<F>(), dtype, T => Ok(tiled_in_runs(name::<F>(), &[&a, &b], Bound::Memory, |x: &[&[T]], out| values::<F, T>(x[0], x[1], out))?.into()))
+        dispatch_float!(name::<F>(), dtype, T => Ok(by_rows(name::<F>(), &[&a, &b], Bound::Memory, |x: &[Grid<'_, T>], out| values::<F, T>(x[0], x[1], out))?.into()))
     }
 
     fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
@@ -118,7 +118,7 @@ impl<F: BinaryFn> Op for Binary<F> {
             let [a, b] = F::READ[usize::from(!first)];
             let (a, b) = (if a { saved(0)? } else { dy.clone() }, if b { saved(1)? } else { dy.clone() });
             dispatch_float!(name::<F>(), dy.dtype(), T => {
-                tiled_in_runs(name::<F>(), &[dy, &a, &b], Bound::Memory, |x: &[&[T]], out| slopes::<F, T>(first, x[0], x[1], x[2], out))
+                by_rows(name::<F>(), &[dy, &a, &b], Bound::Memory, |x: &[Grid<'_, T>], out| slopes::<F, T>(first, x[0], x[1], x[2], out))
             })
         };
         cx.two(|| run(true), || run(false))
@@ -190,18 +190,18 @@ pub struct Sum {
 }
 
 by_isa! {
-    fn sums[T: Float](subtract: bool, x: &[T], y: &[T], out: &mut [T]) {
+    fn sums[T: Float](subtract: bool, x: Grid<'_, T>, y: Grid<'_, T>, out: &mut Target<'_, T>) {
         if subtract {
-            each!(a in x, b in y => out, a - b);
+            each!(rows a in x, b in y => out, a - b);
         } else {
-            each!(a in x, b in y => out, a + b);
+            each!(rows a in x, b in y => out, a + b);
         }
     }
 }
 
 impl<T: Float> ElementwiseOf<T> for Sum {
     fn value(&self, x: &[&[T]], out: &mut [T]) {
-        sums(self.subtract, x[0], x[1], out);
+        sums(self.subtract, Grid::row(x[0]), Grid::row(x[1]), &mut Target::row(out));
     }
 
     fn slope(&self, k: usize, dy: &[T], _x: &[&[T]], _y: &[T], out: &mut [T]) {
@@ -227,7 +227,7 @@ impl Op for Sum {
         Ok(match (dtype, self.subtract) {
             (DType::I64, false) => zip(name, &a, &b, i64::wrapping_add)?,
             (DType::I64, true) => zip(name, &a, &b, i64::wrapping_sub)?,
-            _ => dispatch_float!(name, dtype, T => tiled_in_runs(name, &[&a, &b], Bound::Memory, |x: &[&[T]], out| sums(self.subtract, x[0], x[1], out)))?,
+            _ => dispatch_float!(name, dtype, T => by_rows(name, &[&a, &b], Bound::Memory, |x: &[Grid<'_, T>], out| sums(self.subtract, x[0], x[1], out)))?,
         }
         .into())
     }

@@ -2,13 +2,13 @@
 
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense};
 use super::table;
-use crate::array::{Array, Dims, TILE};
+use crate::array::{Array, Dims};
 use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
 use crate::graph::apply;
 use crate::kernel::row_norm;
-use crate::kernel::stream::{LARGE, Stream};
+use crate::kernel::stream::{LARGE, Streaming};
 use crate::parallel;
 use crate::tensor::RBETensor;
 
@@ -62,10 +62,10 @@ impl Op for RowNorm {
             let (w, b) = (weight.as_ref().map(Array::read::<T>), bias.as_ref().map(Array::read::<T>));
             let mut stats = Vec::new();
             let value = Array::build(a.shape(), |out: &mut [T]| {
-                let past_caches = size_of_val(out) >= LARGE && width <= TILE;
+                let past_caches = size_of_val(out) >= LARGE;
                 let mut pieces: Vec<&mut [T]> = out.chunks_mut(CHUNK * width).collect();
                 stats = parallel::map_mut(&mut pieces, |p, piece| {
-                    let mut stream = past_caches.then(|| Stream::new(width));
+                    let past_caches = past_caches.then(Streaming::new);
                     let rows = source[p * CHUNK * width..].chunks(width).zip(piece.chunks_mut(width));
                     rows.map(|(x, o)| {
                         let statistics = match self.centred {
@@ -73,11 +73,7 @@ impl Op for RowNorm {
                             false => [0.0, row_norm::inverse_root_mean_square(x, self.eps)],
                         };
                         let [mean, scale] = statistics.map(T::of);
-                        let normalise = |o: &mut [T]| row_norm::normalise(x, mean, scale, w.as_deref(), b.as_deref(), o);
-                        match &mut stream {
-                            Some(stream) => stream.write(&[x], o, normalise),
-                            None => normalise(o),
-                        }
+                        row_norm::normalise(x, mean, scale, w.as_deref(), b.as_deref(), o, past_caches.as_ref());
                         [mean, scale]
                     })
                     .collect::<Vec<_>>()

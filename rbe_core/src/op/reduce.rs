@@ -2,10 +2,11 @@
 
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule};
 use super::table;
-use crate::array::{Array, Bound, Dims, fold_rows, map, normalize_axes, normalize_axis, reduce_rows, tiled_in_runs, zip3};
+use crate::array::{Array, Bound, Dims, by_rows, fold_rows, map, normalize_axes, normalize_axis, reduce_rows, zip3};
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
 use crate::graph::apply;
+use crate::kernel::each::Grid;
 use crate::kernel::reduce::{extreme, further, log_sum_exp, mean, shares, squares, ties, to_extremes};
 use crate::tensor::RBETensor;
 use crate::{dispatch_all, dispatch_float};
@@ -133,7 +134,7 @@ impl Op for Reduce {
                 }
                 Kind::LogSumExp => {
                     let y = cx.output()?.reshape_to(&keep)?;
-                    tiled_in_runs(name, &[&dy, cx.input(0)?, &y], Bound::Arithmetic, |x: &[&[T]], out| shares(x[0], x[1], x[2], out))
+                    by_rows(name, &[&dy, cx.input(0)?, &y], Bound::Arithmetic, |x: &[Grid<'_, T>], out| shares(x[0], x[1], x[2], out))
                 }
                 Kind::Norm => {
                     let slope = |d: T, x: T, y: T| if y > T::of(0.0) { d * (x / y) } else { T::of(0.0) };
@@ -146,7 +147,7 @@ impl Op for Reduce {
                     let count = Array::build(&keep, |out: &mut [T]| {
                         reduce_rows(&source, inner, out, |i, row| ties(row, values[i]), |a, b| a + b);
                     });
-                    tiled_in_runs(name, &[&dy, x, &y, &count], Bound::Memory, |x: &[&[T]], out| to_extremes(x[0], x[1], x[2], x[3], out))
+                    by_rows(name, &[&dy, x, &y, &count], Bound::Memory, |x: &[Grid<'_, T>], out| to_extremes(x[0], x[1], x[2], x[3], out))
                 }
             })
         })

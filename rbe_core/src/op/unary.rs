@@ -5,14 +5,15 @@ use std::sync::Arc;
 use super::fused::{Elementwise, ElementwiseOf};
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule};
 use super::table;
-use crate::array::{Array, Bound, map, tiled};
+use crate::array::{Array, Bound, by_rows, map};
 use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
 use crate::graph::apply;
 use crate::kernel::by_isa;
-use crate::kernel::each::each;
+use crate::kernel::each::{Grid, Target, each};
 use crate::kernel::elementary::{CIRCLE_END, Elementary};
+use crate::kernel::stream::Streaming;
 use crate::tensor::RBETensor;
 
 /// A function of one number with its derivative.
@@ -43,40 +44,51 @@ fn name(rule: &'static Rule) -> &'static str {
     }
 }
 
+/// What loops of `F` write past the caches with, if they do at all.
+fn past_caches<'a, F: UnaryFn, T>(out: &Target<'a, T>) -> Option<&'a Streaming> {
+    if F::BOUND == Bound::Memory { out.past_caches } else { None }
+}
+
 by_isa! {
-    fn values[F: UnaryFn, T: Elementary](f: &F, x: &[T], out: &mut [T]) {
-        each!(v in x => out, f.f(v));
-        far(x, F::REACH, |i, v| out[i] = F::beyond(v).0);
+    fn values[F: UnaryFn, T: Elementary](f: &F, x: Grid<'_, T>, out: &mut Target<'_, T>) {
+        each!(rows v in x => out, past past_caches::<F, T>(out), f.f(v));
+        far(x, F::REACH, out, |_, _, v| F::beyond(v).0);
     }
 }
 
 by_isa! {
-    fn slopes[F: UnaryFn, T: Elementary](f: &F, dy: &[T], saved: &[T], out: &mut [T]) {
-        each!(d in dy, s in saved => out, d * f.df(s));
-        far(saved, F::REACH, |i, v| out[i] = dy[i] * F::beyond(v).1);
+    fn slopes[F: UnaryFn, T: Elementary](f: &F, dy: Grid<'_, T>, saved: Grid<'_, T>, out: &mut Target<'_, T>) {
+        each!(rows d in dy, s in saved => out, past past_caches::<F, T>(out), d * f.df(s));
+        far(saved, F::REACH, out, |r, c, v| dy.data[r * dy.down + c * dy.across] * F::beyond(v).1);
     }
 }
 
-/// Calls `fix` with the finite numbers of `x` from `reach` on, which are rare, and their places.
+/// Writes what `value` makes of row, column and element of the finite numbers of `x` from `reach` on, which are rare.
 #[inline(always)]
-fn far<T: Elementary>(x: &[T], reach: Option<f64>, mut fix: impl FnMut(usize, T)) {
+fn far<T: Elementary>(x: Grid<'_, T>, reach: Option<f64>, out: &mut Target<'_, T>, value: impl Fn(usize, usize, T) -> T) {
     let Some(reach) = reach.map(T::of) else { return };
-    let mut any = false;
-    for v in x {
-        any |= v.abs() >= reach;
-    }
-    if any {
-        x.iter().enumerate().filter(|(_, v)| v.abs() >= reach && v.is_finite()).for_each(|(i, v)| fix(i, *v));
+    let (mut room, width) = (x.room(), out.width);
+    for (r, out) in out.rows.chunks_mut(width).enumerate() {
+        let (line, across) = x.line(r, width, &mut room);
+        let mut any = false;
+        for v in line {
+            any |= v.abs() >= reach;
+        }
+        if any {
+            let all = out.iter_mut().enumerate().map(|(c, o)| (c, o, line[c * across]));
+            all.filter(|(_, _, v)| v.abs() >= reach && v.is_finite()).for_each(|(c, o, v)| *o = value(r, c, v));
+        }
     }
 }
 
 impl<F: UnaryFn, T: Elementary> ElementwiseOf<T> for Unary<F> {
     fn value(&self, x: &[&[T]], out: &mut [T]) {
-        values(&self.0, x[0], out);
+        values(&self.0, Grid::row(x[0]), &mut Target::row(out));
     }
 
     fn slope(&self, _k: usize, dy: &[T], x: &[&[T]], y: &[T], out: &mut [T]) {
-        slopes(&self.0, dy, if F::RULE.saves.has_output() { y } else { x[0] }, out);
+        let saved = if F::RULE.saves.has_output() { y } else { x[0] };
+        slopes(&self.0, Grid::row(dy), Grid::row(saved), &mut Target::row(out));
     }
 }
 
@@ -92,14 +104,14 @@ impl<F: UnaryFn> Op for Unary<F> {
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
         let a = x.array(0)?;
         let a = if a.dtype().is_float() { a.clone() } else { a.cast(DType::F32) };
-        dispatch_float!(name(F::RULE), a.dtype(), T => Ok(tiled(name(F::RULE), &[&a], F::BOUND, |x: &[&[T]], out| values(&self.0, x[0], out))?.into()))
+        dispatch_float!(name(F::RULE), a.dtype(), T => Ok(by_rows(name(F::RULE), &[&a], F::BOUND, |x: &[Grid<'_, T>], out| values(&self.0, x[0], out))?.into()))
     }
 
     fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
         let saved = if F::RULE.saves.has_output() { cx.output()? } else { cx.input(0)? };
         cx.one(|| {
             dispatch_float!(name(F::RULE), saved.dtype(), T => {
-                tiled(name(F::RULE), &[cx.dy(), saved], F::BOUND, |x: &[&[T]], out| slopes(&self.0, x[0], x[1], out))
+                by_rows(name(F::RULE), &[cx.dy(), saved], F::BOUND, |x: &[Grid<'_, T>], out| slopes(&self.0, x[0], x[1], out))
             })
         })
     }

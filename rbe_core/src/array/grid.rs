@@ -1,0 +1,135 @@
+//! Element-wise work row by row: what is one number along rows, or one row for all, is read where it lies.
+
+use smallvec::SmallVec;
+
+use super::shape::{Dims, Strides, broadcast_shapes};
+use super::storage::{Array, Read};
+use super::tiles::{Operand, PIECE, for_each_tile, join, read_tiles, scratches, straight, tile_length};
+use crate::dtype::Element;
+use crate::error::Result;
+use crate::kernel::each::{Grid, RUN, Target};
+use crate::kernel::stream::{LARGE, Streaming};
+use crate::parallel;
+
+/// What the time of an element-wise function is that of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bound {
+    /// Reading and writing memory: large results are written past the caches.
+    Memory,
+    /// Working out values, beside which writes go on.
+    Arithmetic,
+}
+
+/// An array broadcast to a shape, to read in rows: the last axis of those that [`join`] leaves.
+struct Rows<'a, T> {
+    data: Read<'a, T>,
+    offset: usize,
+    strides: Strides, // none negative
+}
+
+impl<T: Element> Rows<'_, T> {
+    /// What begins at a row and a column.
+    fn at(&self, dims: &[usize], mut row: usize, column: usize) -> Grid<'_, T> {
+        let Some((across, outer)) = self.strides.split_last() else { return Grid { data: &self.data[self.offset..], down: 0, across: 0 } };
+        let mut at = self.offset + column * *across as usize;
+        for (len, stride) in dims.iter().zip(outer).rev() {
+            at += row % len * *stride as usize;
+            row /= len;
+        }
+        Grid { data: &self.data[at..], down: outer.last().map_or(0, |down| *down as usize), across: *across as usize }
+    }
+}
+
+/// `f` of the rows of arrays of one type under broadcasting.
+///
+/// # Errors
+/// `Shape` if the shapes do not broadcast.
+pub(crate) fn by_rows<T: Element>(
+    op: &'static str,
+    arrays: &[&Array],
+    bound: Bound,
+    f: impl Fn(&[Grid<'_, T>], &mut Target<'_, T>) + Sync + Send,
+) -> Result<Array> {
+    let mut shape = Dims::from_slice(arrays[0].shape());
+    for a in &arrays[1..] {
+        shape = broadcast_shapes(op, &shape, a.shape())?;
+    }
+    let arrays = straight(arrays);
+    let wide = arrays.iter().map(|a| a.broadcast_to(&shape)).collect::<Result<SmallVec<[Array; 3]>>>()?;
+    let (dims, strides) = join(&shape, &wide.iter().map(Array::strides).collect::<SmallVec<[&[isize]; 3]>>());
+    let width = dims.last().copied().unwrap_or(1);
+    let plain = strides.iter().all(|s| s.last().is_none_or(|across| *across <= 1) && s.iter().all(|stride| *stride >= 0));
+    let past = |out: &[T]| bound == Bound::Memory && size_of_val(out) >= LARGE;
+    if !plain || dims.len() > 1 && width < RUN {
+        let operands = arrays.iter().map(|a| Operand::new(a, &shape)).collect::<Result<SmallVec<[Operand<'_, T>; 3]>>>()?;
+        return Ok(Array::build(&shape, |out: &mut [T]| {
+            let past = past(out);
+            let room = || (scratches(operands.len()), past.then(Streaming::new));
+            for_each_tile(vec![out], tile_length(&shape), room, |(scratches, past_caches), at, outs| {
+                let x = read_tiles(&operands, scratches, at, outs[0].len());
+                let x: SmallVec<[Grid<'_, T>; 4]> = x.iter().map(|x| Grid::row(x)).collect();
+                f(&x, &mut Target { past_caches: past_caches.as_ref(), ..Target::row(outs[0]) });
+            });
+        }));
+    }
+    let operands = wide.iter().zip(strides).map(|(a, strides)| Rows { data: a.read_storage::<T>(), offset: a.offset(), strides });
+    let operands: SmallVec<[Rows<'_, T>; 3]> = operands.collect();
+    let outer = &dims[..dims.len().saturating_sub(1)];
+    let block = outer.last().copied().unwrap_or(1); // rows an even step apart
+    Ok(Array::build(&shape, |out: &mut [T]| {
+        let past = past(out);
+        let size = if width <= PIECE && !outer.is_empty() { PIECE / width * width } else { PIECE };
+        parallel::for_each_piece(out, size, |i, piece| {
+            let past_caches = past.then(Streaming::new);
+            let (mut at, mut rest) = (i * size, piece);
+            while !rest.is_empty() {
+                let (row, column) = (at / width, at % width);
+                let rows = if column == 0 { (rest.len() / width).min(block - row % block) } else { 0 };
+                let breadth = if rows > 0 { width } else { (width - column).min(rest.len()) };
+                let (rows, others) = rest.split_at_mut(breadth * rows.max(1));
+                at += rows.len();
+                let x: SmallVec<[Grid<'_, T>; 4]> = operands.iter().map(|o| o.at(outer, row, column)).collect();
+                f(&x, &mut Target { rows, width: breadth, past_caches: past_caches.as_ref() });
+                rest = others;
+            }
+        });
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::each::each;
+
+    fn numbers(shape: &[usize]) -> Array {
+        let n: usize = shape.iter().product();
+        Array::from_slice(&(0..n).map(|i| (i * 7919 % 1009) as f32).collect::<Vec<_>>(), shape).unwrap()
+    }
+
+    fn check(x: &Array, y: &Array) {
+        let shape = broadcast_shapes("test", x.shape(), y.shape()).unwrap();
+        let [a, b] = [x, y].map(|a| a.broadcast_to(&shape).unwrap().to_vec::<f32>().unwrap());
+        let got = by_rows("test", &[x, y], Bound::Memory, |x: &[Grid<'_, f32>], out| each!(rows a in x[0], b in x[1] => out, a - b));
+        let same = got.unwrap().to_vec::<f32>().unwrap().iter().zip(a.iter().zip(b)).all(|(o, (a, b))| *o == a - b);
+        assert!(same, "{:?} {:?}, {:?} {:?}", x.shape(), x.strides(), y.shape(), y.strides());
+    }
+
+    #[test]
+    fn every_element_finds_its_partners() {
+        // Rows narrower than a run, longer than a piece, and some that no piece divides; one result that is written past the caches.
+        for (rows, width) in [(1, 1), (3, 64), (5, 65), (40, 130), (9, 512), (3, 1500), (2, 4099), (2, PIECE), (3, 20_000), (8192, 512)] {
+            let x = numbers(&[rows, width]);
+            for other in [&[][..], &[1, 1], &[rows, 1], &[width], &[rows, width]] {
+                check(&x, &numbers(other));
+            }
+        }
+        for axes in [[0, 1, 2, 3], [1, 0, 2, 3], [0, 2, 1, 3], [3, 1, 2, 0]] {
+            let x = numbers(&[3, 4, 70, 80]).permute(&axes).unwrap();
+            let shape = x.shape();
+            for keep in 0..16 {
+                let other: Dims = (0..4).map(|axis| if keep >> axis & 1 == 1 { shape[axis] } else { 1 }).collect();
+                check(&x, &numbers(&other));
+            }
+        }
+    }
+}

@@ -58,19 +58,20 @@ impl Array {
 /// Elements of one parallel piece.
 const PIECE: usize = 1 << 14;
 
-/// Each row of `inner` elements to a number: `of(row's number, part of it)`, where the parts of a row that stands alone are
-/// pieces joined in order.
+/// Each row of `inner` elements to a number: `of(first row's number, rows, out)` for some rows or a part of one, where the parts of a
+/// row that stands alone are pieces joined in order.
 pub fn reduce_rows<T: Element, U: Element>(
     source: &[T],
     inner: usize,
     out: &mut [U],
-    of: impl Fn(usize, &[T]) -> U + Sync + Send,
+    of: impl Fn(usize, &[T], &mut [U]) + Sync + Send,
     join: impl Fn(U, U) -> U,
 ) {
     if let [alone] = out
         && inner > PIECE
     {
-        let parts = parallel::map(inner.div_ceil(PIECE), |i| of(0, &source[i * PIECE..((i + 1) * PIECE).min(inner)]));
+        let mut parts = vec![*alone; inner.div_ceil(PIECE)];
+        parallel::for_each_piece(&mut parts, 1, |i, part| of(0, &source[i * PIECE..((i + 1) * PIECE).min(inner)], part));
         if let Some(joined) = parts.into_iter().reduce(join) {
             *alone = joined;
         }
@@ -78,10 +79,8 @@ pub fn reduce_rows<T: Element, U: Element>(
     }
     let rows = PIECE.div_ceil(inner.max(1));
     parallel::for_each_piece(out, rows, |p, piece| {
-        for (i, o) in piece.iter_mut().enumerate() {
-            let row = p * rows + i;
-            *o = of(row, &source[row * inner..(row + 1) * inner]);
-        }
+        let first = p * rows;
+        of(first, &source[first * inner..(first + piece.len()) * inner], piece);
     });
 }
 
@@ -92,27 +91,30 @@ fn sum<T: Addend>(a: &Array, axes: &[usize]) -> Array {
     }
     let (moved, shape, _, inner) = a.split_axes(axes);
     let source = moved.read::<T>();
-    Array::build(&shape, |out: &mut [T]| reduce_rows(&source, inner, out, |_, row| sum_row(row), |a, b| a + b))
+    Array::build(&shape, |out: &mut [T]| reduce_rows(&source, inner, out, |_, rows, out| sum_rows(rows, out), |a, b| a + b))
 }
 
 by_isa! {
-    /// Sum in interleaved lanes, which a compiler can keep in vectors, folded in order.
-    fn sum_row[T: Addend](row: &[T]) -> T {
+    /// Sums of rows, in interleaved lanes, which a compiler can keep in vectors, folded in order.
+    fn sum_rows[T: Addend](rows: &[T], out: &mut [T]) {
         const LANES: usize = 64;
-        let mut lanes = [T::default(); LANES];
-        let (bulk, tail) = row.as_chunks::<LANES>();
-        for chunk in bulk {
-            for i in 0..LANES {
-                lanes[i] = lanes[i] + chunk[i];
+        let width = rows.len() / out.len();
+        for (r, o) in out.iter_mut().enumerate() {
+            let mut lanes = [T::default(); LANES];
+            let (bulk, tail) = rows[r * width..(r + 1) * width].as_chunks::<LANES>();
+            for chunk in bulk {
+                for i in 0..LANES {
+                    lanes[i] = lanes[i] + chunk[i];
+                }
             }
-        }
-        if !tail.is_empty() {
-            let last: [T; LANES] = filled_up(tail, T::default());
-            for i in 0..LANES {
-                lanes[i] = lanes[i] + last[i];
+            if !tail.is_empty() {
+                let last: [T; LANES] = filled_up(tail, T::default());
+                for i in 0..LANES {
+                    lanes[i] = lanes[i] + last[i];
+                }
             }
+            *o = fold(lanes, |a, b| a + b);
         }
-        fold(lanes, |a, b| a + b)
     }
 }
 

@@ -38,23 +38,26 @@ by_isa! {
 }
 
 by_isa! {
-    /// The largest or smallest element of a row that is not empty; NaN where there is one.
-    pub fn extreme[T: Element](row: &[T], largest: bool) -> T {
+    /// The largest or smallest element of each row, none of which is empty; NaN where there is one.
+    pub fn extremes[T: Element](rows: &[T], largest: bool, out: &mut [T]) {
         const LANES: usize = 64;
-        let mut lanes = [row[0]; LANES];
-        let (bulk, tail) = row.as_chunks::<LANES>();
-        for chunk in bulk {
-            for i in 0..LANES {
-                lanes[i] = further(lanes[i], chunk[i], largest);
+        let width = rows.len() / out.len();
+        for (row, o) in rows.chunks(width).zip(out) {
+            let mut lanes = [row[0]; LANES];
+            let (bulk, tail) = row.as_chunks::<LANES>();
+            for chunk in bulk {
+                for i in 0..LANES {
+                    lanes[i] = further(lanes[i], chunk[i], largest);
+                }
             }
-        }
-        if !tail.is_empty() {
-            let last: [T; LANES] = filled_up(tail, row[0]);
-            for i in 0..LANES {
-                lanes[i] = further(lanes[i], last[i], largest);
+            if !tail.is_empty() {
+                let last: [T; LANES] = filled_up(tail, row[0]);
+                for i in 0..LANES {
+                    lanes[i] = further(lanes[i], last[i], largest);
+                }
             }
+            *o = fold(lanes, |a, b| further(a, b, largest));
         }
-        fold(lanes, |a, b| further(a, b, largest))
     }
 }
 
@@ -67,9 +70,12 @@ pub fn further<T: Element>(a: T, b: T, largest: bool) -> T {
 }
 
 by_isa! {
-    /// How many elements equal `value`.
-    pub fn ties[T: Float](row: &[T], value: T) -> T {
-        T::of(lane_sum!(x in row => if x == value { T::one() } else { T::zero() }))
+    /// How many elements of each row, none of which is empty, equal its value.
+    pub fn ties[T: Float](rows: &[T], values: &[T], out: &mut [T]) {
+        let width = rows.len() / out.len();
+        for ((row, value), o) in rows.chunks(width).zip(values).zip(out) {
+            *o = T::of(lane_sum!(x in row => if x == *value { T::one() } else { T::zero() }));
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
 use crate::graph::apply;
 use crate::kernel::each::Grid;
-use crate::kernel::reduce::{extreme, further, log_sum_exp, mean, shares, squares, ties, to_extremes};
+use crate::kernel::reduce::{extremes, further, log_sum_exp, mean, shares, squares, ties, to_extremes};
 use crate::tensor::RBETensor;
 use crate::{dispatch_all, dispatch_float};
 
@@ -95,7 +95,7 @@ impl Op for Reduce {
             let out = dispatch_all!(a.dtype(), T => {
                 let source = moved.read::<T>();
                 Array::build(&shape, |out: &mut [T]| {
-                    reduce_rows(&source, inner, out, |_, row| extreme(row, largest), |a, b| further(a, b, largest));
+                    reduce_rows(&source, inner, out, |_, rows, out| extremes(rows, largest, out), |a, b| further(a, b, largest));
                 })
             });
             return Ok(self.finish(out, a.shape())?.into());
@@ -145,7 +145,7 @@ impl Op for Reduce {
                     let (moved, _, _, inner) = x.split_axes(&self.axes);
                     let (source, values) = (moved.read::<T>(), y.contiguous().to_vec::<T>()?);
                     let count = Array::build(&keep, |out: &mut [T]| {
-                        reduce_rows(&source, inner, out, |i, row| ties(row, values[i]), |a, b| a + b);
+                        reduce_rows(&source, inner, out, |first, rows, out| ties(rows, &values[first..], out), |a, b| a + b);
                     });
                     by_rows(name, &[&dy, x, &y, &count], Bound::Memory, |x: &[Grid<'_, T>], out| to_extremes(x[0], x[1], x[2], x[3], out))
                 }

@@ -55,8 +55,8 @@ pub(crate) fn by_rows<T: Element>(
         shape = broadcast_shapes(op, &shape, a.shape())?;
     }
     let arrays = straight(arrays);
-    let wide = arrays.iter().map(|a| a.broadcast_to(&shape)).collect::<Result<SmallVec<[Array; 3]>>>()?;
-    let (dims, strides) = join(&shape, &wide.iter().map(Array::strides).collect::<SmallVec<[&[isize]; 3]>>());
+    let strides = arrays.iter().map(|a| a.broadcast_strides(&shape)).collect::<Result<SmallVec<[Strides; 3]>>>()?;
+    let (dims, strides) = join(&shape, &strides.iter().map(|s| &**s).collect::<SmallVec<[&[isize]; 3]>>());
     let width = dims.last().copied().unwrap_or(1);
     let plain = strides.iter().all(|s| s.last().is_none_or(|across| *across <= 1) && s.iter().all(|stride| *stride >= 0));
     let past = |out: &[T]| bound == Bound::Memory && size_of_val(out) >= LARGE;
@@ -72,7 +72,7 @@ pub(crate) fn by_rows<T: Element>(
             });
         }));
     }
-    let operands = wide.iter().zip(strides).map(|(a, strides)| Rows { data: a.read_storage::<T>(), offset: a.offset(), strides });
+    let operands = arrays.iter().zip(strides).map(|(a, strides)| Rows { data: a.read_storage::<T>(), offset: a.offset(), strides });
     let operands: SmallVec<[Rows<'_, T>; 3]> = operands.collect();
     let outer = &dims[..dims.len().saturating_sub(1)];
     let block = outer.last().copied().unwrap_or(1); // rows an even step apart

@@ -1,5 +1,7 @@
 //! Element-wise work tile by tile: what a tile needs of every operand lies together in the innermost cache.
 
+use std::borrow::Cow;
+
 use smallvec::SmallVec;
 
 use super::shape::{Dims, Strides};
@@ -67,8 +69,7 @@ impl<'a, T: Element> Operand<'a, T> {
     /// # Errors
     /// `Shape` if it does not broadcast to it.
     pub fn new(a: &'a Array, shape: &[usize]) -> Result<Operand<'a, T>> {
-        let wide = a.broadcast_to(shape)?;
-        let (mut outer, mut outer_strides) = join_one(shape, wide.strides());
+        let (mut outer, mut outer_strides) = join_one(shape, &a.broadcast_strides(shape)?);
         let (inner, step) = (outer.pop().unwrap_or(1), outer_strides.pop().unwrap_or(0));
         let still = outer_strides.iter().take_while(|s| **s == 0).count();
         let period = outer[still..].iter().product::<usize>() * if still == outer.len() && step == 0 { 1 } else { inner };
@@ -156,12 +157,12 @@ pub fn for_each_tile<U: Send, S>(
 }
 
 /// Arrays in which tiles lie together or repeat: a copy of one that runs against its memory.
-pub fn straight(arrays: &[&Array]) -> SmallVec<[Array; 3]> {
+pub fn straight<'a>(arrays: &[&'a Array]) -> SmallVec<[Cow<'a, Array>; 3]> {
     let turned = |a: &Array| {
         let (_, strides) = join_one(a.shape(), a.strides());
         strides.last().is_some_and(|s| *s > 1 || *s < 0) && !strides.contains(&0)
     };
-    arrays.iter().map(|a| if turned(a) { a.copy() } else { (*a).clone() }).collect()
+    arrays.iter().map(|a| if !a.is_contiguous() && turned(a) { Cow::Owned(a.copy()) } else { Cow::Borrowed(*a) }).collect()
 }
 
 /// `f` of the tiles of arrays of one type under broadcasting, with a state that those tiles share which are computed one after the

@@ -153,14 +153,20 @@ impl Array {
     /// # Errors
     /// `Shape` if `shape` is not a broadcast of this array's.
     pub fn broadcast_to(&self, shape: &[usize]) -> Result<Array> {
+        Ok(self.with(Dims::from_slice(shape), self.broadcast_strides(shape)?, self.offset))
+    }
+
+    /// Strides of [`Array::broadcast_to`].
+    ///
+    /// # Errors
+    /// Those of it.
+    pub(super) fn broadcast_strides(&self, shape: &[usize]) -> Result<Strides> {
         let lead = shape.len().checked_sub(self.ndim());
         let fits = lead.is_some_and(|lead| self.shape.iter().zip(&shape[lead..]).all(|(have, want)| have == want || *have == 1));
         let Some(lead) = lead.filter(|_| fits) else {
             return Err(RbeError::shape("broadcast_to", format!("a shape that {:?} broadcasts to", self.shape()), format!("{shape:?}")));
         };
-        let strides =
-            (0..shape.len()).map(|i| if i < lead || self.shape[i - lead] != shape[i] { 0 } else { self.strides[i - lead] }).collect();
-        Ok(self.with(Dims::from_slice(shape), strides, self.offset))
+        Ok((0..shape.len()).map(|i| if i < lead || self.shape[i - lead] != shape[i] { 0 } else { self.strides[i - lead] }).collect())
     }
 
     /// Part of one axis.

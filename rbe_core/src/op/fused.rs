@@ -95,7 +95,7 @@ impl Fused {
         let shape = dy.shape();
         let arrays = straight(arrays);
         let dy = dy.contiguous();
-        let operands = arrays.iter().chain([&dy]).map(|a| Operand::new(a, shape)).collect::<Result<Vec<Operand<'_, T>>>>()?;
+        let operands = arrays.iter().map(|a| &**a).chain([&dy]).map(|a| Operand::new(a, shape)).collect::<Result<Vec<Operand<'_, T>>>>()?;
         let mut found = Vec::new();
         nest(wanted.len(), shape, Vec::new(), &mut found, &mut |outs: Vec<&mut [T]>| {
             let room = || (self.room(), scratches(operands.len()));

@@ -33,6 +33,8 @@ pub fn promote(a: &Array, b: &Array) -> DType {
 pub trait BinaryFn: Send + Sync + 'static {
     /// Row of the rule table.
     const RULE: &'static Rule;
+    /// What its time is that of.
+    const BOUND: Bound = Bound::Arithmetic;
     /// Value.
     fn f<T: Elementary>(a: T, b: T) -> T;
     /// Derivative with respect to the first.
@@ -64,13 +66,13 @@ fn name<F: BinaryFn>() -> &'static str {
 }
 
 by_isa! {
-    fn values[F: BinaryFn, T: Elementary](x: Grid<'_, T>, y: Grid<'_, T>, out: &mut Target<'_, T>) {
+    fn values[F: BinaryFn, T: Elementary](x: Grid<'_, T>, y: Grid<'_, T>, out: &mut Target<'_, T>) where narrow(F::BOUND == Bound::Memory) {
         each!(rows a in x, b in y => out, F::f(a, b));
     }
 }
 
 by_isa! {
-    fn slopes[F: BinaryFn, T: Elementary](first: bool, dy: Grid<'_, T>, x: Grid<'_, T>, y: Grid<'_, T>, out: &mut Target<'_, T>) {
+    fn slopes[F: BinaryFn, T: Elementary](first: bool, dy: Grid<'_, T>, x: Grid<'_, T>, y: Grid<'_, T>, out: &mut Target<'_, T>) where narrow(F::BOUND == Bound::Memory) {
         if first {
             each!(rows d in dy, a in x, b in y => out, d * F::da(a, b));
         } else {
@@ -107,7 +109,7 @@ impl<F: BinaryFn> Op for Binary<F> {
         }
         let dtype = if dtype.is_float() { dtype } else { DType::F32 };
         let (a, b) = (a.cast(dtype), b.cast(dtype));
-        dispatch_float!(name::<F>(), dtype, T => Ok(by_rows(name::<F>(), &[&a, &b], Bound::Memory, |x: &[Grid<'_, T>], out| values::<F, T>(x[0], x[1], out))?.into()))
+        dispatch_float!(name::<F>(), dtype, T => Ok(by_rows(name::<F>(), &[&a, &b], F::BOUND, |x: &[Grid<'_, T>], out| values::<F, T>(x[0], x[1], out))?.into()))
     }
 
     fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
@@ -118,7 +120,7 @@ impl<F: BinaryFn> Op for Binary<F> {
             let [a, b] = F::READ[usize::from(!first)];
             let (a, b) = (if a { saved(0)? } else { dy.clone() }, if b { saved(1)? } else { dy.clone() });
             dispatch_float!(name::<F>(), dy.dtype(), T => {
-                by_rows(name::<F>(), &[dy, &a, &b], Bound::Memory, |x: &[Grid<'_, T>], out| slopes::<F, T>(first, x[0], x[1], x[2], out))
+                by_rows(name::<F>(), &[dy, &a, &b], F::BOUND, |x: &[Grid<'_, T>], out| slopes::<F, T>(first, x[0], x[1], x[2], out))
             })
         };
         cx.two(|| run(true), || run(false))
@@ -128,13 +130,14 @@ impl<F: BinaryFn> Op for Binary<F> {
 /// Functions as `|a, b| value, |a, b| derivative by a, |a, b| derivative by b`. Not closures: what is written is part of methods
 /// that are inlined wherever they are called.
 macro_rules! binary {
-    ($($(#[$doc:meta])* $op:ident $method:ident $rule:ident:
+    ($($(#[$doc:meta])* $op:ident $method:ident $rule:ident $(bound by $bound:ident)?:
         |$fa:ident, $fb:ident| $f:expr, |$xa:ident, $xb:ident| $da:expr, |$ya:ident, $yb:ident| $db:expr
         $(, int $int:expr)? $(, read $read:expr)?;)*) => {$(
         $(#[$doc])*
         pub struct $op;
         impl BinaryFn for $op {
             const RULE: &'static Rule = &table::$rule;
+            $(const BOUND: Bound = Bound::$bound;)?
             #[inline(always)]
             fn f<T: Elementary>($fa: T, $fb: T) -> T { $f }
             #[inline(always)]
@@ -171,17 +174,17 @@ fn share<T: Float>(a: T, b: T, sign: T) -> T {
 
 binary! {
     /// `a * b`.
-    Mul mul MUL: |a, b| a * b, |_a, b| b, |a, _b| a, int i64::wrapping_mul, read [[false, true], [true, false]];
+    Mul mul MUL bound by Memory: |a, b| a * b, |_a, b| b, |a, _b| a, int i64::wrapping_mul, read [[false, true], [true, false]];
     /// `a / b`; integers divide to float32.
-    Div div DIV: |a, b| a / b, |_a, b| T::one() / b, |a, b| -a / (b * b), read [[false, true], [true, true]];
+    Div div DIV bound by Memory: |a, b| a / b, |_a, b| T::one() / b, |a, b| -a / (b * b), read [[false, true], [true, true]];
     /// `a ** b`.
     Pow pow POW: |a, b| a.fast_pow(b),
         |a, b| if b == T::zero() { T::zero() } else { b * a.fast_pow(b - T::one()) },
         |a, b| if a == T::zero() && b >= T::zero() { T::zero() } else { a.fast_pow(b) * a.fast_ln() };
     /// The larger; equal operands share the gradient.
-    Maximum maximum MAXIMUM: |a, b| if a.is_nan() || a > b { a } else { b }, |a, b| share(a, b, T::one()), |a, b| share(b, a, T::one()), int std::cmp::max;
+    Maximum maximum MAXIMUM bound by Memory: |a, b| if a.is_nan() || a > b { a } else { b }, |a, b| share(a, b, T::one()), |a, b| share(b, a, T::one()), int std::cmp::max;
     /// The smaller; equal operands share the gradient.
-    Minimum minimum MINIMUM: |a, b| if a.is_nan() || a < b { a } else { b }, |a, b| share(a, b, -T::one()), |a, b| share(b, a, -T::one()), int std::cmp::min;
+    Minimum minimum MINIMUM bound by Memory: |a, b| if a.is_nan() || a < b { a } else { b }, |a, b| share(a, b, -T::one()), |a, b| share(b, a, -T::one()), int std::cmp::min;
 }
 
 /// `a + b` or `a - b`.
@@ -190,7 +193,7 @@ pub struct Sum {
 }
 
 by_isa! {
-    fn sums[T: Float](subtract: bool, x: Grid<'_, T>, y: Grid<'_, T>, out: &mut Target<'_, T>) {
+    fn sums[T: Float](subtract: bool, x: Grid<'_, T>, y: Grid<'_, T>, out: &mut Target<'_, T>) where narrow(true) {
         if subtract {
             each!(rows a in x, b in y => out, a - b);
         } else {

@@ -50,14 +50,14 @@ fn past_caches<'a, F: UnaryFn, T>(out: &Target<'a, T>) -> Option<&'a Streaming> 
 }
 
 by_isa! {
-    fn values[F: UnaryFn, T: Elementary](f: &F, x: Grid<'_, T>, out: &mut Target<'_, T>) {
+    fn values[F: UnaryFn, T: Elementary](f: &F, x: Grid<'_, T>, out: &mut Target<'_, T>) where narrow(F::BOUND == Bound::Memory) {
         each!(rows v in x => out, past past_caches::<F, T>(out), f.f(v));
         far(x, F::REACH, out, |_, _, v| F::beyond(v).0);
     }
 }
 
 by_isa! {
-    fn slopes[F: UnaryFn, T: Elementary](f: &F, dy: Grid<'_, T>, saved: Grid<'_, T>, out: &mut Target<'_, T>) {
+    fn slopes[F: UnaryFn, T: Elementary](f: &F, dy: Grid<'_, T>, saved: Grid<'_, T>, out: &mut Target<'_, T>) where narrow(F::BOUND == Bound::Memory) {
         each!(rows d in dy, s in saved => out, past past_caches::<F, T>(out), d * f.df(s));
         far(saved, F::REACH, out, |r, c, v| dy.data[r * dy.down + c * dy.across] * F::beyond(v).1);
     }

@@ -72,20 +72,28 @@ impl Places {
     }
 }
 
+/// Tiles whose gradients [`to_points`] collects at a time: their pairs are a cache line of each row.
+const COLLECTED: usize = 8;
+
 by_isa! {
     /// Gradients of the levels of the rows of a row tile, `g (rows, blocks, 2)`, to those of its points.
     pub(in super::super) fn to_points(tiles: &[Tile], scale: f32, g: &mut [f32]) {
-        let rows = g.len() / (2 * tiles.len());
-        for (j, tile) in tiles.iter().enumerate() {
-            let mut levels = [[0.0f32; TILE_ROWS]; 2];
-            for r in 0..rows {
-                let at = 2 * (r * tiles.len() + j);
-                (levels[0][r], levels[1][r]) = (g[at], g[at + 1]);
+        let (blocks, (g, _)) = (tiles.len(), g.as_chunks_mut::<2>());
+        let count = g.len() / blocks;
+        let mut pairs = [[[0.0f32; 2]; TILE_ROWS]; COLLECTED];
+        for (c, tiles) in tiles.chunks(COLLECTED).enumerate() {
+            let of_row = |r: usize| r * blocks + c * COLLECTED..r * blocks + c * COLLECTED + tiles.len();
+            for r in 0..count {
+                pairs.iter_mut().zip(&g[of_row(r)]).for_each(|(pairs, pair)| pairs[r] = *pair);
             }
-            let e = Places::of(tile).pull_back(scale, &levels);
-            for r in 0..rows {
-                let at = 2 * (r * tiles.len() + j);
-                (g[at], g[at + 1]) = (e[0][r], e[1][r]);
+            for (pairs, tile) in pairs.iter_mut().zip(tiles) {
+                let e = Places::of(tile).pull_back(scale, &[rows(|r| pairs[r][0]), rows(|r| pairs[r][1])]);
+                for r in 0..TILE_ROWS {
+                    pairs[r] = [e[0][r], e[1][r]];
+                }
+            }
+            for r in 0..count {
+                g[of_row(r)].iter_mut().zip(&pairs).for_each(|(pair, pairs)| *pair = pairs[r]);
             }
         }
     }

@@ -148,8 +148,9 @@ impl Case {
 }
 
 #[rustfmt::skip] // the last are more samples than backward takes at once
-const AWKWARD: [(usize, usize, usize); 10] = [
-    (1, 1, 1), (33, 191, 31), (16, 64, 32), (17, 65, 33), (48, 128, 70), (130, 300, 41), (15, 320, 65), (40, 63, 64), (35, 70, 131), (17, 65, 256),
+// The last has more row tiles than are worked on at once.
+const AWKWARD: [(usize, usize, usize); 11] = [
+    (1, 1, 1), (33, 191, 31), (16, 64, 32), (17, 65, 33), (48, 128, 70), (130, 300, 41), (15, 320, 65), (40, 63, 64), (35, 70, 131), (17, 65, 256), (1550, 70, 19),
 ];
 
 proptest! {
@@ -173,15 +174,17 @@ fn awkward_shapes_agree_with_float64() {
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() {
     let _guard = ONE_AT_A_TIME.lock();
-    let case = Case::new(530, 330, 70, 1); // enough to be shared out, nothing a multiple of anything
-    for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
-        let mut first = None;
-        for threads in [1, 2, 4, 8] {
-            parallel::set_num_threads(threads).unwrap();
-            let mut outputs = case.outputs().map(|n| vec![f32::NAN; n]);
-            case.check(isa, [&case.x, &case.dy, &case.bias], outputs.each_mut().map(Vec::as_mut_slice));
-            let bits: Vec<u32> = outputs.concat().into_iter().map(f32::to_bits).collect();
-            assert!(*first.get_or_insert_with(|| bits.clone()) == bits, "{} with {threads} threads", isa.name());
+    // Enough to be shared out, nothing a multiple of anything; by columns, and by rows too.
+    for case in [Case::new(530, 330, 70, 1), Case::new(1601, 90, 21, 1)] {
+        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+            let mut first = None;
+            for threads in [1, 2, 4, 8] {
+                parallel::set_num_threads(threads).unwrap();
+                let mut outputs = case.outputs().map(|n| vec![f32::NAN; n]);
+                case.check(isa, [&case.x, &case.dy, &case.bias], outputs.each_mut().map(Vec::as_mut_slice));
+                let bits: Vec<u32> = outputs.concat().into_iter().map(f32::to_bits).collect();
+                assert!(*first.get_or_insert_with(|| bits.clone()) == bits, "{} with {threads} threads", isa.name());
+            }
         }
     }
 }

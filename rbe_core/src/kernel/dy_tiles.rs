@@ -17,6 +17,8 @@ pub(super) struct DyTiles<'a> {
     /// Samples.
     pub batch: usize,
     row_tiles: usize,
+    /// Row tile that counts as the first.
+    first_tile: usize,
     /// Family of the last chunk if it is not whole.
     rest: Family,
 }
@@ -80,12 +82,17 @@ impl<'a> DyTiles<'a> {
             };
             each(batch.div_ceil(SAMPLES), &chunk);
         }
-        DyTiles { rows: out_rows, first_in_rows, lanes: out_lanes, batch, row_tiles, rest }
+        DyTiles { rows: out_rows, first_in_rows, lanes: out_lanes, batch, row_tiles, first_tile: 0, rest }
     }
 
     /// Numbers that the ordered gradient takes.
     pub(super) fn len(batch: usize, w: &View<'_>, rest: Family, orders: Orders) -> usize {
         (orders.in_rows(batch, rest) + orders.in_lanes(batch, rest)) * w.row_tiles() * TILE_ROWS
+    }
+
+    /// What is left of it from row tile `tile` on.
+    pub(super) fn from_tile(self, tile: usize) -> DyTiles<'a> {
+        DyTiles { first_tile: self.first_tile + tile, ..self }
     }
 
     /// Number of chunks.
@@ -119,14 +126,14 @@ impl<'a> DyTiles<'a> {
     /// The sixteen rows of tile `r` of a chunk with `N` samples in lanes.
     #[inline(always)]
     pub(super) fn lanes<const N: usize>(&self, c: usize, r: usize) -> &'a [[f32; N]] {
-        &self.lanes.as_chunks().0[c * SAMPLES / N * self.row_tiles * TILE_ROWS + r * TILE_ROWS..][..TILE_ROWS]
+        &self.lanes.as_chunks().0[c * SAMPLES / N * self.row_tiles * TILE_ROWS + (self.first_tile + r) * TILE_ROWS..][..TILE_ROWS]
     }
 
     /// The samples of tile `r` of chunk `c`.
     #[inline(always)]
     pub(super) fn rows(&self, c: usize, r: usize) -> &'a [[f32; TILE_ROWS]] {
         let here = self.samples(c);
-        &self.rows.as_chunks().0[(c * SAMPLES - self.first_in_rows) * self.row_tiles + r * here..][..here]
+        &self.rows.as_chunks().0[(c * SAMPLES - self.first_in_rows) * self.row_tiles + (self.first_tile + r) * here..][..here]
     }
 }
 

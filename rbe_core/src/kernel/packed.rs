@@ -252,6 +252,9 @@ pub fn backward(f: Factor<'_>, w: &PackedTensor, wanted: Grads<'_>) {
     backward_on(isa(), Some(f.x), f.dy, f.batch, w, wanted, true);
 }
 
+/// Row tiles of a piece of the levels' gradient.
+const LEVEL_TILES: usize = 96;
+
 /// With `fresh` the gradient of the levels is written, else added.
 fn backward_on(isa: Isa, x: Option<&[f32]>, dy: &[f32], batch: usize, w: &PackedTensor, wanted: Grads<'_>, fresh: bool) {
     let (rows, cols, blocks) = (w.rows(), w.cols(), w.blocks());
@@ -318,16 +321,25 @@ fn backward_part(
         _ => unreachable!("only AVX2 has samples in lanes here"),
     };
     let dy = DyTiles::order(dy, view, (rest, orders), ordered.slice_mut(), each, lanes);
+    // Blocks of the levels' gradient lie side by side in a cache line: threads that begin with other parts of the list should have other
+    // rows. Tiles of AMX are not cut.
+    let part = if isa == Isa::Amx { view.row_tiles() } else { LEVEL_TILES };
+    let dx_pieces = if dx.is_some() { blocks } else { 0 };
+    let level_pieces = if levels.is_some() { blocks * view.row_tiles().div_ceil(part) } else { 0 };
     // One list of pieces for both gradients: nobody waits in between.
     let dx = dx.map(|out| Shared::new(out, cols));
     let levels = levels.map(|(out, x)| (Shared::new(out, blocks * 2), x));
-    each(2 * blocks, &|p| {
-        let j = p % blocks;
-        // SAFETY: `isa` is one of this machine's; every piece has a block column of its own of one of the outputs.
+    each(dx_pieces + level_pieces, &|p| {
+        let (j, first) = (p % blocks, p.saturating_sub(dx_pieces) / blocks * part);
+        // SAFETY: `isa` is one of this machine's; every piece has a block column of its own of some rows of one of the outputs.
         unsafe {
-            match (p < blocks, dx, levels) {
+            match (p < dx_pieces, dx, levels) {
                 (true, Some(dx), _) => by_isa!(isa, dx(dy, *view, j, dx)),
-                (false, _, Some((gv, x))) => by_isa!(isa, level_gradient(x, dy, *view, j, gv, fresh)),
+                (false, _, Some((gv, x))) => {
+                    let (dy, gv) = (dy.from_tile(first), gv.from_row(first * TILE_ROWS));
+                    let view = view.part(first..(first + part).min(view.row_tiles()));
+                    by_isa!(isa, level_gradient(x, dy, view, j, gv, fresh));
+                }
                 _ => {}
             }
         }

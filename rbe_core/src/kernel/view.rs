@@ -1,6 +1,7 @@
 //! What the fast kernels see of a packed tensor, and the shared output they write their own parts of.
 
 use std::marker::PhantomData;
+use std::ops::Range;
 
 use crate::packed::{BITS, PackedTensor, TILE_ROWS, Tile};
 
@@ -22,6 +23,12 @@ impl<'a> View<'a> {
 
     pub(super) fn row_tiles(&self) -> usize {
         self.rows.div_ceil(TILE_ROWS)
+    }
+
+    /// Some of its row tiles.
+    pub(super) fn part(&self, tiles: Range<usize>) -> View<'a> {
+        let rows = self.rows.min(tiles.end * TILE_ROWS) - tiles.start * TILE_ROWS;
+        View { tiles: &self.tiles[tiles.start * self.blocks..tiles.end * self.blocks], rows, ..*self }
     }
 
     /// The tile of row tile `r` and block `j`.
@@ -81,6 +88,17 @@ impl<'a, T> Shared<'a, T> {
     pub(super) fn whole(data: &'a mut [T]) -> Shared<'a, T> {
         let width = data.len();
         Shared::new(data, width)
+    }
+
+    /// What is left of it from row `row` on.
+    ///
+    /// # Panics
+    /// If there are fewer rows.
+    pub(super) fn from_row(self, row: usize) -> Shared<'a, T> {
+        let at = row * self.width;
+        assert!(at <= self.len, "rows outside their matrix");
+        // SAFETY: inside the borrowed slice, or its end.
+        Shared { data: unsafe { self.data.add(at) }, len: self.len - at, ..self }
     }
 
     /// Elements of a row.

@@ -91,7 +91,7 @@ impl<'a> DyTiles<'a> {
     }
 
     /// What is left of it from row tile `tile` on.
-    pub(super) fn from_tile(self, tile: usize) -> DyTiles<'a> {
+    pub(super) fn tiles_after(self, tile: usize) -> DyTiles<'a> {
         DyTiles { first_tile: self.first_tile + tile, ..self }
     }
 

@@ -336,7 +336,7 @@ fn backward_part(
             match (p < dx_pieces, dx, levels) {
                 (true, Some(dx), _) => by_isa!(isa, dx(dy, *view, j, dx)),
                 (false, _, Some((gv, x))) => {
-                    let (dy, gv) = (dy.from_tile(first), gv.from_row(first * TILE_ROWS));
+                    let (dy, gv) = (dy.tiles_after(first), gv.rows_after(first * TILE_ROWS));
                     let view = view.part(first..(first + part).min(view.row_tiles()));
                     by_isa!(isa, level_gradient(x, dy, view, j, gv, fresh));
                 }

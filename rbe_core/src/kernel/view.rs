@@ -94,7 +94,7 @@ impl<'a, T> Shared<'a, T> {
     ///
     /// # Panics
     /// If there are fewer rows.
-    pub(super) fn from_row(self, row: usize) -> Shared<'a, T> {
+    pub(super) fn rows_after(self, row: usize) -> Shared<'a, T> {
         let at = row * self.width;
         assert!(at <= self.len, "rows outside their matrix");
         // SAFETY: inside the borrowed slice, or its end.

@@ -66,7 +66,7 @@ test-memory: ## Look for accesses out of bounds in the kernels, with AddressSani
 	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address PROPTEST_CASES=1000 \
 	  cargo test -p rbe_core --test kernels --target $(HOST) --target-dir target/asan
 	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address \
-	  cargo test -p rbe_core --lib --target $(HOST) --target-dir target/asan -- kernel::step kernel::stream array::
+	  cargo test -p rbe_core --lib --target $(HOST) --target-dir target/asan -- kernel::step kernel::stream kernel::each array::
 	@command -v valgrind >/dev/null || { echo "no valgrind here: apt-get install valgrind"; exit 1; }
 	PROPTEST_CASES=50 cargo test -p rbe_core --test kernels --config "target.$(HOST).runner='valgrind --quiet --error-exitcode=9'"
 

@@ -1,12 +1,11 @@
 """Time one layer, packed in rbe and dense in torch, side by side in this process: a JSON line, its rows, for every shape.
 
 `compare.py` calls this for every instruction set and number of threads. All contenders run in turns, in blocks of a few
-milliseconds; the first, in which calls find cold caches and parked threads, does not count. The thread that calls has a
-processor of its own. Beside
-torch's float32 stand the compressed paths it offers on a CPU: `autocast` (computing in bfloat16, its context included),
-`bfloat16` (weights and inputs held in it) and `int8` (dynamic quantisation), the last two for the forward pass, for nothing
-can be trained so. Our training step computes the evidence for the bits as `HybridOptimizer` does by default, and where it says
-`exact` in float32.
+milliseconds; the first millisecond, in which calls find cold caches and parked threads, does not count. The thread that calls
+has a processor of its own. Beside torch's float32 stand the compressed paths it offers on a CPU: `autocast` (computing in
+bfloat16, its context included), `bfloat16` (weights and inputs held in it) and `int8` (dynamic quantisation), the last two for
+the forward pass, for nothing can be trained so. Our training step computes the evidence for the bits as `HybridOptimizer` does
+by default, and where it says `exact` in float32.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 //! Dense strided arrays: memory, shape and views, without a tape.
 
+mod by_rows;
 mod cast;
 mod create;
-mod grid;
 mod reduce;
 mod shape;
 mod storage;
@@ -11,8 +11,8 @@ mod transpose;
 mod view;
 mod zip;
 
-pub use grid::Bound;
-pub(crate) use grid::by_rows;
+pub use by_rows::Bound;
+pub(crate) use by_rows::by_rows;
 pub use reduce::{reduce_rows, sum_to};
 pub use shape::{Dims, Strides, broadcast_shapes, contiguous_strides, normalize_axes, normalize_axis};
 pub use storage::{Array, Read, Storage, Write};

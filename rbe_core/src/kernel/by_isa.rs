@@ -1,7 +1,7 @@
 //! One body for all instruction sets.
 
 /// Defines a function whose body is compiled for every instruction set; a call runs the one in use. Type parameters stand in
-/// brackets. What the body calls must be `#[inline(always)]`, or it stays code of the plainest set. `where narrow(condition)` before
+/// brackets. What the body calls must be `#[inline(always)]`, or it stays code of the plainest set. `where narrow(condition)` before the
 /// body: where it holds, AVX-512 runs the code of AVX2, as loops that wait for memory should.
 macro_rules! by_isa {
     ($(#[$meta:meta])* $vis:vis fn $name:ident $([$($g:ident: $bound:path),*])? ($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)? $(where narrow($narrow:expr))? $body:block) => {

@@ -323,7 +323,7 @@ fn backward_part(
     let dy = DyTiles::order(dy, view, (rest, orders), ordered.slice_mut(), each, lanes);
     // Blocks of the levels' gradient lie side by side in a cache line: threads that begin with other parts of the list should have other
     // rows. Tiles of AMX are not cut.
-    let part = if isa == Isa::Amx { view.row_tiles() } else { LEVEL_TILES };
+    let part = if isa == Isa::Amx { view.row_tiles().max(1) } else { LEVEL_TILES };
     let dx_pieces = if dx.is_some() { blocks } else { 0 };
     let level_pieces = if levels.is_some() { blocks * view.row_tiles().div_ceil(part) } else { 0 };
     // One list of pieces for both gradients: nobody waits in between.

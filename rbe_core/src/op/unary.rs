@@ -44,7 +44,9 @@ fn name(rule: &'static Rule) -> &'static str {
     }
 }
 
-/// What loops of `F` write past the caches with, if they do at all.
+/// What loops of `F` write past the caches with: never anything for those bound by arithmetic, of which the compiler then makes one
+/// loop instead of two.
+#[inline(always)]
 fn past_caches<'a, F: UnaryFn, T>(out: &Target<'a, T>) -> Option<&'a Streaming> {
     if F::BOUND == Bound::Memory { out.past_caches } else { None }
 }

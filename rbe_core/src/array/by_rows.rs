@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use super::shape::{Dims, Strides, broadcast_shapes};
 use super::storage::{Array, Read};
-use super::tiles::{Operand, PIECE, for_each_tile, join, read_tiles, scratches, straight, tile_length};
+use super::tiles::{PIECE, join, straight, tiled_with};
 use crate::dtype::Element;
 use crate::error::Result;
 use crate::kernel::each::{Grid, RUN, Target};
@@ -59,25 +59,24 @@ pub(crate) fn by_rows<T: Element>(
     let (dims, strides) = join(&shape, &strides.iter().map(|s| &**s).collect::<SmallVec<[&[isize]; 3]>>());
     let width = dims.last().copied().unwrap_or(1);
     let plain = strides.iter().all(|s| s.last().is_none_or(|across| *across <= 1) && s.iter().all(|stride| *stride >= 0));
-    let past = |out: &[T]| bound == Bound::Memory && size_of_val(out) >= LARGE;
+    let past = bound == Bound::Memory && shape.iter().product::<usize>() * size_of::<T>() >= LARGE;
     if !plain || dims.len() > 1 && width < RUN {
-        let operands = arrays.iter().map(|a| Operand::new(a, &shape)).collect::<Result<SmallVec<[Operand<'_, T>; 3]>>>()?;
-        return Ok(Array::build(&shape, |out: &mut [T]| {
-            let past = past(out);
-            let room = || (scratches(operands.len()), past.then(Streaming::new));
-            for_each_tile(vec![out], tile_length(&shape), room, |(scratches, past_caches), at, outs| {
-                let x = read_tiles(&operands, scratches, at, outs[0].len());
+        let arrays: SmallVec<[&Array; 3]> = arrays.iter().map(|a| &**a).collect();
+        return tiled_with(
+            op,
+            &arrays,
+            || past.then(Streaming::new),
+            |past_caches, x, out| {
                 let x: SmallVec<[Grid<'_, T>; 4]> = x.iter().map(|x| Grid::row(x)).collect();
-                f(&x, &mut Target { past_caches: past_caches.as_ref(), ..Target::row(outs[0]) });
-            });
-        }));
+                f(&x, &mut Target { past_caches: past_caches.as_ref(), ..Target::row(out) });
+            },
+        );
     }
     let operands = arrays.iter().zip(strides).map(|(a, strides)| Rows { data: a.read_storage::<T>(), offset: a.offset(), strides });
     let operands: SmallVec<[Rows<'_, T>; 3]> = operands.collect();
     let outer = &dims[..dims.len().saturating_sub(1)];
     let block = outer.last().copied().unwrap_or(1); // rows an even step apart
     Ok(Array::build(&shape, |out: &mut [T]| {
-        let past = past(out);
         let size = if width <= PIECE && !outer.is_empty() { PIECE / width * width } else { PIECE };
         parallel::for_each_piece(out, size, |i, piece| {
             let past_caches = past.then(Streaming::new);

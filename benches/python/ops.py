@@ -1,7 +1,7 @@
 """Time dense operations of rbe and torch side by side, forward alone and forward with backward; a table on standard output.
 
-Both sides run in turns, in blocks of a few milliseconds, with the same number of threads. A ratio above 1 means that rbe is faster; in
-brackets the quartiles over the blocks.
+Both sides run in turns, in blocks of a few milliseconds, with the same number of threads. A ratio above 1 means that rbe is
+faster; in brackets the quartiles over the blocks.
 """
 
 import argparse

@@ -1,72 +1,100 @@
 """What schedules share."""
 
-from typing import Any
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, ClassVar, NamedTuple
 
-from ...errors import DTypeError, TensorError
+from ...arguments import check, real, whole
+from ...errors import DTypeError, NonFiniteError, TensorError
+from ...saved import entries, integer, like, number, plain, sequence
 from ..base import Optimizer
 
 RATES = ("lr", "lr_lo", "lr_hi")
-NOT_SAVED = ("optimizer", "lr_lambdas", "_schedulers")
+MOST_STEPS = 2**53  # beyond that float64 does not tell one step from the next
 
 
-def per_group(op: str, value: Any, groups: int) -> list[Any]:
-    """Return one value for every group."""
+def per_group(op: str, name: str, value: Any, groups: int) -> list[Any]:
+    """Return one value for every group.
+
+    Raises
+    ------
+    TensorError
+        For a list of another length.
+    """
     if not isinstance(value, list | tuple):
         return [value] * groups
-    if len(value) != groups:
-        raise TensorError(op, f"one value, or {groups} for as many groups", str(len(value)))
+    check(op, len(value) == groups, f"one {name}, or {groups} for as many groups", f"{len(value)}")
     return list(value)
 
 
-def check(op: str, holds: bool, expected: str, got: object) -> None:
-    """Raise TensorError unless `holds`."""
-    if not holds:
-        raise TensorError(op, expected, str(got))
+def of_group(op: str, name: str, values: list[Any], single: Any, i: int) -> Any:
+    """Return the value of a group; one added later has the single value that all groups were given.
+
+    Raises
+    ------
+    TensorError
+        If there was none, but a list.
+    """
+    check(op, i < len(values) or single is not None, f"a {name} for every group", f"{len(values)} for {i + 1} groups")
+    return values[i] if i < len(values) else single
 
 
-class Schedule:
-    """What sets the rates of an optimiser, and can be saved."""
-
-    def __init__(self, optimizer: Optimizer) -> None:
-        if not isinstance(optimizer, Optimizer):
-            raise DTypeError(type(self).__name__, "an optimizer", type(optimizer).__name__)
-        self.optimizer = optimizer
-
-    def get_last_lr(self) -> list[float]:
-        """Return the rate of every group."""
-        return [group["lr"] for group in self.optimizer.param_groups]
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return all but the optimiser and functions."""
-        return {k: v for k, v in self.__dict__.items() if k not in NOT_SAVED}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue from what `state_dict` returned."""
-        self.__dict__.update(state_dict)
+def power(base: float, exponent: float) -> float:
+    """Return a power, infinite where it is too large: the rate that it gives is then refused."""
+    try:
+        return float(base**exponent)
+    except OverflowError:
+        return math.inf
 
 
-class LRScheduler(Schedule):
-    """Base of schedules that are a factor of the initial rates, by the number of steps.
+class Change(NamedTuple):
+    """What a step makes of a rate: `now · rate + initial · initial rate + fixed`.
+
+    `fixed` is a value of `lr`; `lr_lo` and `lr_hi` take it in the proportion of their initial values to that of `lr`.
+    """
+
+    now: float = 0.0
+    initial: float = 0.0
+    fixed: float = 0.0
+
+
+KEEP = Change(now=1.0)
+
+
+class LRScheduler:
+    """Base of schedules: each step changes the rates that the optimiser has at that time.
+
+    Schedules of one optimiser therefore combine, and a rate set by hand is where the next step begins, as in torch. A
+    schedule of one's own overrides `get_lr`.
 
     Parameters
     ----------
     optimizer : Optimizer
     last_epoch : int
-        Steps of an earlier run less one, to continue it; -1 starts anew.
+        Steps of an earlier run less one, to continue it with the optimiser whose state was loaded; -1 starts anew. A rate
+        that still is the initial one is set to what the schedule's formula says.
 
     Attributes
     ----------
     last_epoch : int
         Steps so far.
     base_lrs : list of float
-        Initial rate of every group.
+        Initial `lr` of every group.
+
+    Raises
+    ------
+    DTypeError
+        For anything but an optimiser, or an argument of another kind.
+    TensorError
+        For an argument outside its range, or groups without initial rates to continue with.
 
     Examples
     --------
     >>> import rbe
     >>> class Half(rbe.optim.lr_scheduler.LRScheduler):
-    ...     def factor(self, group):
-    ...         return 0.5 ** self.last_epoch
+    ...     def get_lr(self):
+    ...         return [lr * 0.5 ** self.last_epoch for lr in self.base_lrs]
     >>> optimizer = rbe.optim.SGD(rbe.nn.Linear(2, 2).parameters(), lr=1.0)
     >>> scheduler = Half(optimizer)
     >>> scheduler.step()
@@ -74,43 +102,197 @@ class LRScheduler(Schedule):
     0.5
     """
 
+    _not_saved: ClassVar[tuple[str, ...]] = ("optimizer",)
+    _is_initial = False  # True during the step that the constructor makes
+    _last_lr: list[float]
+
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
-        super().__init__(optimizer)
-        for i, group in enumerate(optimizer.param_groups):
-            for name in RATES:
-                if name in group and last_epoch == -1:
-                    group.setdefault(f"initial_{name}", group[name])
-                elif name in group and f"initial_{name}" not in group:
-                    wanted = f"initial_{name} in group {i} to continue from last_epoch {last_epoch}"
-                    raise TensorError(type(self).__name__, wanted, "none")
-        self.base_lrs: list[float] = [group["initial_lr"] for group in optimizer.param_groups]
-        self.last_epoch: float = last_epoch + 1
-        self._apply()
+        self._attach(optimizer)
+        op = type(self).__name__
+        self.last_epoch = whole(op, "last_epoch", last_epoch, -1)
+        if self.last_epoch >= 0:
+            for i, group in enumerate(optimizer.param_groups):
+                for name in RATES:
+                    if name in group and f"initial_{name}" not in group:
+                        raise TensorError(op, f"initial_{name} in group {i} to continue from last_epoch {last_epoch}", "none")
+        self.base_lrs: list[float] = []
+        self._other_bases: list[dict[str, float]] = []  # initial lr_lo and lr_hi of every group that has them
+        self._check()
+        self._initial_step()
 
-    def factor(self, group: int) -> float:
-        """Return what the initial rates of a group are multiplied by at `last_epoch`."""
-        raise NotImplementedError(f"{type(self).__name__} has no factor")
+    def _attach(self, optimizer: Optimizer) -> None:
+        if not isinstance(optimizer, Optimizer):
+            raise DTypeError(type(self).__name__, "an optimizer", type(optimizer).__name__)
+        self.optimizer = optimizer
 
-    def _relative(self, rate: float, group: int) -> float:
-        base = self.base_lrs[group]
-        if rate == 0.0:
-            return 0.0
-        check(type(self).__name__, base != 0, f"an initial lr other than 0 for a rate of {rate}", base)
-        return rate / base
+    def _check(self) -> None:
+        """Raise unless all numbers are in their range: those of the constructor, and those of a loaded state."""
 
-    def _apply(self) -> None:
-        for i, group in enumerate(self.optimizer.param_groups):
-            factor = self.factor(i)
-            for name in RATES:
-                if name in group:
-                    group[name] = group[f"initial_{name}"] * factor
+    def _initial_step(self) -> None:
+        self._step_count = 0
+        self._is_initial = True
+        try:
+            self.step()
+        finally:
+            del self._is_initial
+
+    def _first_rates(self, i: int, group: dict[str, Any]) -> dict[str, float]:
+        """Return the initial rates of a group that the schedule has not seen before."""
+        names = [name for name in RATES if name in group]
+        for name in names:
+            group.setdefault(f"initial_{name}", real(type(self).__name__, name, group[name]))
+        return {name: group[f"initial_{name}"] for name in names}
+
+    def _adopt_groups(self) -> None:
+        groups = self.optimizer.param_groups
+        for i in range(len(self.base_lrs), len(groups)):
+            rates = self._first_rates(i, groups[i])
+            self.base_lrs = [*self.base_lrs, rates.pop("lr")]
+            self._other_bases = [*self._other_bases, rates]
+
+    def _change(self, i: int) -> Change:
+        """Return what one step forward, to `last_epoch`, does to group i."""
+        raise NotImplementedError(f"{type(self).__name__} has no get_lr")
+
+    def _closed(self, i: int) -> Change:
+        """Return what a jump to `last_epoch` does to group i."""
+        return self._change(i)
+
+    def _first(self, i: int) -> Change:
+        """Return what the constructor does to group i."""
+        return self._change(i)
+
+    def _also(self, i: int, group: dict[str, Any]) -> dict[str, Any]:
+        """Return what else changes in group i."""
+        return {}
+
+    def _move(self, epoch: float | None) -> None:
+        self.last_epoch = self.last_epoch + 1 if epoch is None else whole(type(self).__name__, "epoch", epoch, 0)
+
+    def get_lr(self) -> list[float]:
+        """Return what `lr` of every group becomes by the present step; a schedule of one's own overrides it."""
+        plan = self._first if self._is_initial else self._change
+        groups = self.optimizer.param_groups
+        return [self._applied(plan(i), real("get_lr", "lr", g["lr"]), self.base_lrs[i], 1.0) for i, g in enumerate(groups)]
+
+    @staticmethod
+    def _applied(change: Change, rate: float, base: float, proportion: float) -> float:
+        return change.now * rate + change.initial * base + change.fixed * proportion
+
+    def _changes(self, jump: bool) -> list[Change]:
+        groups, op = self.optimizer.param_groups, type(self).__name__
+        if type(self).get_lr is not LRScheduler.get_lr:
+            rates = self.get_lr()
+            check(op, len(rates) == len(groups), f"{len(groups)} rates of get_lr", f"{len(rates)}")
+            return [Change(fixed=real(op, "rate of get_lr", rate)) for rate in rates]
+        plan = self._closed if jump else self._first if self._is_initial else self._change
+        return [plan(i) for i in range(len(groups))]
+
+    def _new_rates(self, i: int, group: dict[str, Any], change: Change) -> dict[str, float]:
+        op, found = type(self).__name__, {}
+        bases = {"lr": self.base_lrs[i], **self._other_bases[i]}
+        for name, base in bases.items():
+            if name not in group:
+                continue
+            proportion = 1.0
+            if name != "lr" and change.fixed != 0.0:
+                check(op, bases["lr"] != 0.0, f"an initial lr other than 0 for a rate of {change.fixed}", bases["lr"])
+                proportion = base / bases["lr"]
+            found[name] = self._applied(change, real(op, name, group[name]), base, proportion)
+            if not math.isfinite(found[name]):
+                raise NonFiniteError(op, f"a finite {name} of group {i}", str(found[name]))
+        return found
 
     def step(self, epoch: float | None = None) -> None:
-        """Advance by one step, or to the step `epoch`, and set the rates."""
-        self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
-        self._apply()
+        """Advance by one step, or go to the step `epoch`, and change the rates; nothing has changed after an error."""
+        with self._all_or_nothing():
+            self._adopt_groups()
+            self._step_count += 1
+            self._move(epoch)
+            groups = self.optimizer.param_groups
+            new = [self._new_rates(i, groups[i], change) for i, change in enumerate(self._changes(epoch is not None))]
+            also = [self._also(i, group) for i, group in enumerate(groups)]
+            for group, rates, more in zip(groups, new, also, strict=True):
+                group.update(rates)
+                group.update(more)
+            self._keep_last()
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue from what `state_dict` returned, and set the rates."""
-        super().load_state_dict(state_dict)
-        self._apply()
+    def _keep_last(self) -> None:
+        self._last_lr = [float(group["lr"]) for group in self.optimizer.param_groups]
+
+    def get_last_lr(self) -> list[float]:
+        """Return `lr` of every group as it was after the last step of this schedule."""
+        return list(self._last_lr)
+
+    def _parts(self) -> "list[LRScheduler]":
+        """Return the schedules that this one steps."""
+        return []
+
+    def _restart(self) -> None:
+        """Begin anew, from the initial rates."""
+        self.step(0)
+
+    def _everything(self) -> "Iterator[LRScheduler]":
+        yield self
+        for part in self._parts():
+            yield from part._everything()
+
+    @contextmanager
+    def _all_or_nothing(self) -> Iterator[None]:
+        """Undo what happened to the schedule and the optimiser's groups if the block fails."""
+        held = [*(s.__dict__ for s in self._everything()), *self.optimizer.param_groups]
+        before = [dict(d) for d in held]
+        try:
+            yield
+        except BaseException:
+            for present, old in zip(held, before, strict=True):
+                present.clear()
+                present.update(old)
+            raise
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all but the optimiser and plain functions."""
+        return {k: plain(v) for k, v in self.__dict__.items() if k not in self._not_saved}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Continue from what `state_dict` returned; the rates are in the optimiser's state, which is loaded apart.
+
+        Raises
+        ------
+        DTypeError, TensorError
+            For the state of another schedule, or a damaged one; nothing has changed then.
+        """
+        with self._all_or_nothing():
+            self._take(state_dict)
+
+    def _take(self, state_dict: Mapping[str, Any]) -> None:
+        op, present = f"{type(self).__name__}.load_state_dict", LRScheduler.state_dict(self)
+        found = entries(op, "a state", state_dict, present)
+        self.__dict__.update({name: like(op, name, found[name], present[name]) for name in present})
+        self._check_progress(op)
+        self._check()
+
+    def _check_progress(self, op: str) -> None:
+        groups = len(self.optimizer.param_groups)
+        self.last_epoch = integer(op, "last_epoch", self.last_epoch, -1, MOST_STEPS)
+        for name in ("base_lrs", "_other_bases", "_last_lr"):
+            found = sequence(op, name, getattr(self, name))
+            check(op, len(found) <= groups, f"{name} of {groups} groups", f"{len(found)}")
+        check(op, len(self.base_lrs) == len(self._other_bases), "as many base_lrs as _other_bases", f"{len(self.base_lrs)}")
+        for rates in (self.base_lrs, self._last_lr, *(rates.values() for rates in self._other_bases)):
+            for rate in rates:
+                number(op, "rate", rate)
+
+
+class Chainable(LRScheduler):
+    """Base of schedules whose steps multiply the present rates, and that have a formula for a jump as well."""
+
+    def _closed(self, i: int) -> Change:
+        raise NotImplementedError
+
+    def _first(self, i: int) -> Change:
+        closed, group = self._closed(i), self.optimizer.param_groups[i]
+        if self.last_epoch == 0:
+            return Change(now=closed.initial)
+        # A loaded optimiser has its rates already; one that still has the initial rates was made anew.
+        return closed if group["lr"] == group["initial_lr"] else KEEP

@@ -1,15 +1,59 @@
-"""Schedules one after another."""
+"""Schedules made of schedules: one after another, or together."""
 
 import bisect
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
+from ...arguments import check, whole
+from ...saved import entries, integer, like, sequence
 from ..base import Optimizer
-from .base import NOT_SAVED, LRScheduler, check
+from .base import MOST_STEPS, RATES, LRScheduler
+from .plateau import ReduceLROnPlateau
 
 
-class SequentialLR:
-    """Schedules one after another, each from its beginning.
+class _Composite(LRScheduler):
+    """Base of schedules that step others."""
+
+    _not_saved: ClassVar[tuple[str, ...]] = ("optimizer", "_schedulers")
+    _schedulers: list[LRScheduler]
+
+    def _hold(self, optimizer: Any, schedulers: Sequence[LRScheduler]) -> None:
+        op = type(self).__name__
+        listed = list(schedulers)
+        check(op, len(listed) >= 1, "one scheduler or more", "none")
+        self._attach(listed[0].optimizer if optimizer is None and isinstance(listed[0], LRScheduler) else optimizer)
+        for s in listed:
+            fits = isinstance(s, LRScheduler) and not isinstance(s, ReduceLROnPlateau) and s.optimizer is self.optimizer
+            check(op, fits, "schedulers of this optimizer that follow steps alone", type(s).__name__)
+        self._schedulers = listed
+
+    def _parts(self) -> list[LRScheduler]:
+        return self._schedulers
+
+    def _check(self) -> None:
+        self.last_epoch = integer(type(self).__name__, "last_epoch", self.last_epoch, -1, MOST_STEPS)
+
+    def _to_initial_rates(self) -> None:
+        for group in self.optimizer.param_groups:
+            group.update({name: group[f"initial_{name}"] for name in RATES if f"initial_{name}" in group})
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of the schedules, and which of them are where."""
+        return {**super().state_dict(), "_schedulers": [s.state_dict() for s in self._schedulers]}
+
+    def _take(self, state_dict: Mapping[str, Any]) -> None:
+        op = f"{type(self).__name__}.load_state_dict"
+        present = LRScheduler.state_dict(self)
+        found = entries(op, "a state", state_dict, [*present, "_schedulers"])
+        states = sequence(op, "_schedulers", found["_schedulers"], len(self._schedulers))
+        self.__dict__.update({name: like(op, name, found[name], present[name]) for name in present})
+        for scheduler, state in zip(self._schedulers, states, strict=True):
+            scheduler._take(state)
+        self._check()
+
+
+class SequentialLR(_Composite):
+    """Schedules one after another, each from its beginning and from the initial rates.
 
     Parameters
     ----------
@@ -17,6 +61,14 @@ class SequentialLR:
     schedulers : list of schedulers of this optimiser
     milestones : list of int
         Step at which each schedule but the first takes over.
+    last_epoch : int
+        Steps of an earlier run less one, to continue it; -1 starts anew.
+
+    Raises
+    ------
+    TensorError
+        For a scheduler of another optimiser, or one that follows a metric; for milestones that are not as many as
+        changes of the schedule, or not in order.
 
     Examples
     --------
@@ -36,37 +88,108 @@ class SequentialLR:
     def __init__(
         self, optimizer: Optimizer, schedulers: Sequence[LRScheduler], milestones: Sequence[int], last_epoch: int = -1
     ) -> None:
+        self._hold(optimizer, schedulers)
+        self.milestones = [whole("SequentialLR", "milestone", m, 0) for m in milestones]
+        self.last_epoch = whole("SequentialLR", "last_epoch", last_epoch, -1) + 1
+        self._check()
+        with self._all_or_nothing():
+            self._restart_all()
+            if self.last_epoch > 0:
+                self._go(self.last_epoch)
+
+    def _check(self) -> None:
+        super()._check()
         op = "SequentialLR"
-        check(op, len(schedulers) >= 1, "one scheduler or more", "none")
-        check(op, len(milestones) == len(schedulers) - 1, f"{len(schedulers) - 1} milestones", len(milestones))
-        fits = all(isinstance(s, LRScheduler) and s.optimizer is optimizer for s in schedulers)
-        check(op, fits, "schedulers of this optimizer that follow steps alone", [type(s).__name__ for s in schedulers])
-        self.optimizer, self._schedulers, self.milestones = optimizer, list(schedulers), list(milestones)
-        self.last_epoch = last_epoch + 1
-        if last_epoch == -1:
-            self._schedulers[0].step(0)
+        for milestone in self.milestones:
+            integer(op, "milestone", milestone)
+        changes = len(self._schedulers) - 1
+        check(op, len(self.milestones) == changes, f"{changes} milestones", f"{len(self.milestones)}")
+        check(op, self.milestones == sorted(self.milestones), "milestones in order", f"{self.milestones}")
 
-    def step(self) -> None:
-        """Advance by one step and set the rates."""
-        self.last_epoch += 1
-        which = bisect.bisect_right(self.milestones, self.last_epoch)
-        starts = which > 0 and self.milestones[which - 1] == self.last_epoch
-        self._schedulers[which].step(0 if starts else None)
+    def _restart_all(self) -> None:
+        self._to_initial_rates()
+        for part in self._everything():
+            if part is not self:
+                part.last_epoch = -1
+        first = self._schedulers[bisect.bisect_right(self.milestones, 0)]
+        first._initial_step()
+        self._last_lr = first.get_last_lr()
 
-    def get_last_lr(self) -> list[float]:
-        """Return the rate of every group."""
-        return [group["lr"] for group in self.optimizer.param_groups]
+    def _go(self, step: int) -> None:
+        which = bisect.bisect_right(self.milestones, step)
+        self._schedulers[which].step(step - (self.milestones[which - 1] if which else 0))
+        self._last_lr = self._schedulers[which].get_last_lr()
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return all but the optimiser and functions."""
-        own = {k: v for k, v in self.__dict__.items() if k not in NOT_SAVED}
-        return {**own, "schedulers": [s.state_dict() for s in self._schedulers]}
+    def _initial_step(self) -> None:
+        self.last_epoch = 0
+        self._restart_all()
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue from what `state_dict` returned."""
-        states = state_dict["schedulers"]
-        check("SequentialLR", len(states) == len(self._schedulers), f"{len(self._schedulers)} schedulers", len(states))
-        self.__dict__.update({k: v for k, v in state_dict.items() if k != "schedulers"})
-        for scheduler, state in zip(self._schedulers, states, strict=True):
-            scheduler.__dict__.update(state)
-        self._schedulers[bisect.bisect_right(self.milestones, self.last_epoch)]._apply()
+    def step(self, epoch: float | None = None) -> None:
+        """Advance by one step, or go to the step `epoch`, and change the rates; nothing has changed after an error."""
+        with self._all_or_nothing():
+            self._move(epoch)
+            which = bisect.bisect_right(self.milestones, self.last_epoch)
+            starts = which > 0 and self.milestones[which - 1] == self.last_epoch
+            if epoch is not None:
+                self._go(self.last_epoch)
+            elif starts:
+                self._schedulers[which]._restart()
+            else:
+                self._schedulers[which].step()
+            self._last_lr = self._schedulers[which].get_last_lr()
+
+
+class ChainedScheduler(_Composite):
+    """Schedules that step together, each on the rates that the others leave.
+
+    Parameters
+    ----------
+    schedulers : sequence of schedulers of one optimiser
+    optimizer : Optimizer, optional
+        Theirs.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> from rbe.optim.lr_scheduler import ChainedScheduler, ExponentialLR, StepLR
+    >>> optimizer = rbe.optim.SGD(rbe.nn.Linear(2, 2).parameters(), lr=1.0)
+    >>> scheduler = ChainedScheduler([ExponentialLR(optimizer, 0.5), StepLR(optimizer, 2, gamma=0.1)])
+    >>> rates = []
+    >>> for _ in range(3):
+    ...     rates.append(round(scheduler.get_last_lr()[0], 3))
+    ...     scheduler.step()
+    >>> rates
+    [1.0, 0.5, 0.025]
+    """
+
+    def __init__(self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None) -> None:
+        self._hold(optimizer, schedulers)
+        self.last_epoch = self._schedulers[0].last_epoch
+        self._keep_last()
+
+    def _initial_step(self) -> None:
+        for scheduler in self._schedulers:
+            scheduler._initial_step()
+        self.last_epoch = 0
+        self._keep_last()
+
+    def _restart(self) -> None:
+        self._to_initial_rates()
+        for part in self._everything():
+            part.last_epoch = -1
+        self._initial_step()
+
+    def step(self, epoch: float | None = None) -> None:
+        """Advance all by one step; nothing has changed after an error.
+
+        Raises
+        ------
+        TensorError
+            For an `epoch`: steps of schedules that multiply each other's rates are taken one at a time.
+        """
+        check("ChainedScheduler", epoch is None, "a step without an epoch", epoch)
+        with self._all_or_nothing():
+            self._move(None)
+            for scheduler in self._schedulers:
+                scheduler.step()
+            self._keep_last()

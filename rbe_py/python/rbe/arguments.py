@@ -1,0 +1,82 @@
+"""Arguments that are numbers: any kind of number, taken as a Python one, so that it can be compared and saved."""
+
+import math
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+from ._rbe import RBETensor
+from .errors import DTypeError, NonFiniteError, TensorError
+
+
+def describe(value: Any) -> str:
+    """Return type and, if it is short, value for an error message."""
+    if isinstance(value, RBETensor):
+        return f"a {'packed' if value.is_packed else value.dtype} tensor {tuple(value.shape)}"
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # an integer of very many digits, a list that holds itself
+        text = ""
+    return f"{type(value).__name__} {text}" if 0 < len(text) <= 60 else type(value).__name__
+
+
+def check(op: str, holds: bool, expected: str, got: object) -> None:
+    """Raise TensorError unless `holds`."""
+    if not holds:
+        raise TensorError(op, expected, got if isinstance(got, str) else describe(got))
+
+
+def real(op: str, name: str, value: Any) -> float:
+    """Return a finite number: a Python or NumPy one, or a tensor or array of one element.
+
+    Raises
+    ------
+    DTypeError
+        For anything else; bools are no numbers.
+    NonFiniteError
+        For NaN and infinity.
+    """
+    found = value
+    if isinstance(value, np.ndarray):
+        found = value.item() if value.size == 1 else value
+    elif isinstance(value, RBETensor) and not value.is_packed and value.numel() == 1:
+        found = value.item()
+    if isinstance(found, bool | np.bool_) or not isinstance(found, Integral | Real):
+        raise DTypeError(op, f"a number as {name}", describe(value))
+    try:
+        as_float = float(found)
+    except OverflowError:
+        as_float = math.inf
+    if not math.isfinite(as_float):
+        raise NonFiniteError(op, f"a finite {name}", describe(value))
+    return as_float
+
+
+def count(op: str, name: str, value: Any, least: float) -> float:
+    """Return a number of at least `least`: an int where it has no fraction.
+
+    Raises
+    ------
+    DTypeError, NonFiniteError
+        As `real`.
+    TensorError
+        For a smaller number.
+    """
+    found = real(op, name, value)
+    check(op, found >= least, f"{name} >= {least}", value)
+    return int(found) if found.is_integer() else found
+
+
+def whole(op: str, name: str, value: Any, least: int) -> int:
+    """Return an integer of at least `least`; 10.0 is one.
+
+    Raises
+    ------
+    DTypeError, NonFiniteError, TensorError
+        As `count`, and for a number with a fraction.
+    """
+    found = count(op, name, value, least)
+    if not isinstance(found, int):
+        raise TensorError(op, f"an integer {name}", describe(value))
+    return found

@@ -8,8 +8,9 @@ import numpy as np
 
 from . import _aliases, _inplace, _order, _rbe, creation, dtypes, packing
 from ._rbe import RBETensor
+from .arguments import describe
 from .dtypes import as_dtype
-from .errors import DeviceError, GraphError, OutOfRangeError, ShapeError
+from .errors import DeviceError, DTypeError, GraphError, OutOfRangeError, ShapeError
 
 
 class MaxResult(NamedTuple):
@@ -246,7 +247,10 @@ def __iter__(self: RBETensor) -> Iterator[RBETensor]:
 
 
 def __contains__(self: RBETensor, item: Any) -> bool:
-    return bool((self == item).any())
+    equal = self == item
+    if not isinstance(equal, RBETensor):
+        raise DTypeError("in", "a number or a tensor", describe(item))
+    return bool(equal.any())
 
 
 def _rebuild(cls: type[RBETensor], payload: tuple[Any, ...], requires_grad: bool) -> RBETensor:

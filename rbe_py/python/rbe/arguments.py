@@ -53,6 +53,19 @@ def real(op: str, name: str, value: Any) -> float:
     return as_float
 
 
+def flag(op: str, name: str, value: Any) -> bool:
+    """Return a truth value: a bool, 0 or 1.
+
+    Raises
+    ------
+    DTypeError
+        For anything else, whatever truth Python sees in it.
+    """
+    if isinstance(value, bool | np.bool_ | Integral) and value in (0, 1):
+        return bool(value)
+    raise DTypeError(op, f"True or False as {name}", describe(value))
+
+
 def count(op: str, name: str, value: Any, least: float) -> float:
     """Return a number of at least `least`: an int where it has no fraction.
 

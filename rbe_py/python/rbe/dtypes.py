@@ -63,6 +63,7 @@ def as_dtype(like: object) -> dtype:
     DTypeError
         If there is no such type.
     """
+    from .arguments import describe
     from .errors import DTypeError
 
     if isinstance(like, dtype):
@@ -73,8 +74,8 @@ def as_dtype(like: object) -> dtype:
         return int64
     try:
         name = np.dtype(like).name  # type: ignore[call-overload]
-    except TypeError:
-        name = str(like)
+    except Exception:  # NumPy raises errors of many kinds for what names no type
+        name = describe(like)
     for candidate in ALL:
         if candidate.name == name:
             return candidate

@@ -1,63 +1,147 @@
 """Modules that hold modules or parameters."""
 
+import operator
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, TypeVar, overload
+from typing import Any, ClassVar, Generic, TypeVar, overload
 
 from .._rbe import RBETensor
-from ..errors import OutOfRangeError
+from ..arguments import describe
+from ..errors import DTypeError, OutOfRangeError, TensorError
 from .module import Module
 from .parameter import Parameter
 
-Self = TypeVar("Self", bound="_Ordered")
+LONGEST = 1_000_000  # times that a Sequential is repeated
+T = TypeVar("T", Module, Parameter)
+Self = TypeVar("Self", bound="_Ordered[Any]")
 
 
-def _place(op: str, index: int, length: int) -> int:
-    at = index + length if index < 0 else index
-    if not 0 <= at < length:
-        raise OutOfRangeError(op, f"an index from {-length} to {length - 1}", str(index))
-    return at
+def _listed(op: str, values: Any) -> list[Any]:
+    if isinstance(values, RBETensor) or not isinstance(values, Iterable):
+        raise DTypeError(op, "an iterable", describe(values))
+    return list(values)
 
 
-class _Ordered(Module):
-    """Modules that have places, and are named by them unless names were given."""
+class _Ordered(Module, Generic[T]):
+    """What has places, and is named by them unless names were given."""
 
-    def append(self: Self, module: Module) -> Self:
-        """Add a module at the end."""
-        self.add_module(str(len(self)), module)
-        return self
+    _table: ClassVar[str] = "_modules"
 
-    def extend(self: Self, modules: Iterable[Module]) -> Self:
-        """Add modules at the end."""
-        for module in modules:
-            self.append(module)
-        return self
+    def _held(self) -> dict[str, T]:
+        held: dict[str, T] = self.__dict__[self._table]
+        return held
 
-    def __len__(self) -> int:
-        return len(self._modules)
-
-    def __iter__(self) -> Iterator[Module]:
-        return iter(self._modules.values())
-
-    @overload
-    def __getitem__(self, index: int) -> Module: ...
-    @overload
-    def __getitem__(self: Self, index: slice) -> Self: ...
-    def __getitem__(self, index: int | slice) -> Module:
-        if isinstance(index, slice):
-            return self._part(list(self._modules.items())[index])
-        return self._modules[self._name(index)]
-
-    def __setitem__(self, index: int, module: Module) -> None:
-        self.add_module(self._name(index), module)
-
-    def _name(self, index: int) -> str:
-        return list(self._modules)[_place(type(self).__name__, index, len(self))]
-
-    def _part(self, named: list[tuple[str, Module]]) -> Module:
+    def _taken(self, op: str, value: Any) -> T:
+        """Return a value as it is kept."""
         raise NotImplementedError
 
+    def _part(self, named: list[tuple[str, T]]) -> Any:
+        """Return a container of some of the entries."""
+        raise NotImplementedError
 
-class Sequential(_Ordered):
+    def _replace(self, named: Iterable[tuple[str, T]]) -> None:
+        """Hold these entries, in this order, instead of all others."""
+        listed = list(named)
+        for name in list(self._held()):
+            delattr(self, name)
+        for name, value in listed:
+            setattr(self, name, value)
+
+    def _numbered(self, values: Iterable[T]) -> None:
+        self._replace((str(i), value) for i, value in enumerate(values))
+
+    def _free_name(self) -> str:
+        """Return the number of entries as a name, or the next number that is no name yet."""
+        held, number = self._held(), len(self._held())
+        while str(number) in held:
+            number += 1
+        return str(number)
+
+    def _place(self, index: Any, end: int = 0) -> int:
+        op, length = type(self).__name__, len(self)
+        try:
+            given = operator.index(index)
+        except TypeError:
+            raise DTypeError(op, "an integer or a slice as index", describe(index)) from None
+        at = given + length if given < 0 else given
+        if not 0 <= at < length + end:
+            raise OutOfRangeError(op, f"an index from {-length} to {length - 1 + end}", str(given))
+        return at
+
+    def append(self: Self, value: Any) -> Self:
+        """Add an entry at the end."""
+        return self.extend([value])
+
+    def extend(self: Self, values: Iterable[Any]) -> Self:
+        """Add entries at the end.
+
+        Raises
+        ------
+        DTypeError
+            If one is of a wrong kind; nothing has changed then.
+        """
+        op = f"{type(self).__name__}.extend"
+        for value in [self._taken(op, v) for v in _listed(op, values)]:
+            setattr(self, self._free_name(), value)
+        return self
+
+    def insert(self: Self, index: int, value: Any) -> Self:
+        """Add an entry before the place `index`; entries named by numbers are numbered anew.
+
+        Raises
+        ------
+        OutOfRangeError
+            For a place beyond the end.
+        """
+        at, taken = self._place(index, 1), self._taken(f"{type(self).__name__}.insert", value)
+        named = list(self._held().items())
+        named.insert(at, (self._free_name(), taken))
+        if all(name.isdigit() for name, _ in named):
+            self._numbered(entry for _, entry in named)
+        else:
+            self._replace(named)
+        return self
+
+    def pop(self, key: int | slice = -1) -> Any:
+        """Remove an entry, or those of a slice, and return it; what is left is numbered anew."""
+        found = self[key]
+        del self[key]
+        return found
+
+    def __delitem__(self, index: int | slice) -> None:
+        left = list(self._held().values())
+        del left[index if isinstance(index, slice) else self._place(index)]
+        self._numbered(left)
+
+    def __len__(self) -> int:
+        return len(self._held())
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(list(self._held().values()))
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self: Self, index: slice) -> Self: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        named = list(self._held().items())
+        return self._part(named[index]) if isinstance(index, slice) else named[self._place(index)][1]
+
+    def __setitem__(self, index: int, value: Any) -> None:
+        name = list(self._held())[self._place(index)]
+        setattr(self, name, self._taken(type(self).__name__, value))
+
+    def __iadd__(self: Self, values: Iterable[Any]) -> Self:
+        return self.extend(values)
+
+
+class _OrderedModules(_Ordered[Module]):
+    def _taken(self, op: str, value: Any) -> Module:
+        if not isinstance(value, Module):
+            raise DTypeError(op, "modules", describe(value))
+        return value
+
+
+class Sequential(_OrderedModules):
     """Modules applied one after another.
 
     Parameters
@@ -86,11 +170,37 @@ class Sequential(_Ordered):
             x = module(x)
         return x
 
-    def _part(self, named: list[tuple[str, Module]]) -> Module:
+    def _part(self, named: list[tuple[str, Module]]) -> Any:
         return type(self)(dict(named))
 
+    def __add__(self, other: Any) -> "Sequential":
+        return Sequential(*self, *self._sequence(other))
 
-class ModuleList(_Ordered):
+    def __iadd__(self, other: Any) -> "Sequential":
+        return self.extend(self._sequence(other))
+
+    def __mul__(self, times: int) -> "Sequential":
+        return Sequential(*(list(self) * self._times(times)))
+
+    __rmul__ = __mul__
+
+    def __imul__(self, times: int) -> "Sequential":
+        return self.extend(list(self) * (self._times(times) - 1))
+
+    def _sequence(self, other: Any) -> "Sequential":
+        if not isinstance(other, Sequential):
+            raise DTypeError("Sequential", "a Sequential to add", describe(other))
+        return other
+
+    def _times(self, times: Any) -> int:
+        if not isinstance(times, int) or isinstance(times, bool):
+            raise DTypeError("Sequential", "an integer to multiply by", describe(times))
+        if not 1 <= times <= LONGEST:
+            raise TensorError("Sequential", f"a factor from 1 to {LONGEST}", describe(times))
+        return times
+
+
+class ModuleList(_OrderedModules):
     """A list of modules.
 
     Examples
@@ -103,17 +213,13 @@ class ModuleList(_Ordered):
 
     def __init__(self, modules: Iterable[Module] = ()) -> None:
         super().__init__()
-        self.extend(modules)
+        self.extend(() if modules is None else modules)
 
-    def insert(self, index: int, module: Module) -> None:
-        """Add a module before the place `index`."""
-        listed = list(self)
-        listed.insert(index, module)
-        for i, m in enumerate(listed):
-            self.add_module(str(i), m)
-
-    def _part(self, named: list[tuple[str, Module]]) -> Module:
+    def _part(self, named: list[tuple[str, Module]]) -> Any:
         return type(self)([module for _, module in named])
+
+    def __add__(self, other: Iterable[Module]) -> "ModuleList":
+        return ModuleList([*self, *_listed("ModuleList", other)])
 
 
 class ModuleDict(Module):
@@ -127,14 +233,30 @@ class ModuleDict(Module):
     ['a.weight', 'a.bias']
     """
 
-    def __init__(self, modules: Mapping[str, Module] | None = None) -> None:
+    def __init__(self, modules: "Mapping[str, Module] | ModuleDict | Iterable[tuple[str, Module]] | None" = None) -> None:
         super().__init__()
-        self.update(modules or {})
+        self.update({} if modules is None else modules)
 
-    def update(self, modules: Mapping[str, Module]) -> None:
-        """Add or replace modules."""
-        for name, module in modules.items():
+    def update(self, modules: "Mapping[str, Module] | ModuleDict | Iterable[tuple[str, Module]]") -> None:
+        """Add or replace modules, from a mapping or from pairs of names and modules.
+
+        Raises
+        ------
+        DTypeError
+            For anything else.
+        """
+        op = "ModuleDict.update"
+        pairs = list(modules.items()) if isinstance(modules, Mapping | ModuleDict) else _listed(op, modules)
+        for pair in pairs:
+            if not isinstance(pair, tuple | list) or len(pair) != 2 or not isinstance(pair[1], Module):
+                raise DTypeError(op, "names and modules", describe(pair))
+        for name, module in pairs:
             self.add_module(name, module)
+
+    def clear(self) -> None:
+        """Remove all modules."""
+        for name in list(self._modules):
+            delattr(self, name)
 
     def pop(self, name: str) -> Module:
         """Remove a module and return it."""
@@ -173,7 +295,7 @@ class ModuleDict(Module):
         return self._modules.items()
 
 
-class ParameterList(Module):
+class ParameterList(_Ordered[Parameter]):
     """A list of parameters; plain tensors are made parameters.
 
     Examples
@@ -184,33 +306,19 @@ class ParameterList(Module):
     1
     """
 
+    _table: ClassVar[str] = "_parameters"
+
     def __init__(self, values: Iterable[RBETensor] = ()) -> None:
         super().__init__()
-        self.extend(values)
+        self.extend(() if values is None else values)
 
-    def append(self, value: RBETensor) -> "ParameterList":
-        """Add a parameter at the end."""
-        self.register_parameter(str(len(self)), value if isinstance(value, Parameter) else Parameter(value))
-        return self
+    def _taken(self, op: str, value: Any) -> Parameter:
+        if not isinstance(value, RBETensor):
+            raise DTypeError(op, "tensors", describe(value))
+        return value if isinstance(value, Parameter) else Parameter(value)
 
-    def extend(self, values: Iterable[RBETensor]) -> "ParameterList":
-        """Add parameters at the end."""
-        for value in values:
-            self.append(value)
-        return self
-
-    def __len__(self) -> int:
-        return len(self._parameters)
-
-    def __iter__(self) -> Iterator[Parameter]:
-        return (p for p in self._parameters.values() if p is not None)
-
-    def __getitem__(self, index: int) -> Parameter:
-        return list(self)[_place("ParameterList", index, len(self))]
-
-    def __setitem__(self, index: int, value: RBETensor) -> None:
-        place = str(_place("ParameterList", index, len(self)))
-        self.register_parameter(place, value if isinstance(value, Parameter) else Parameter(value))
+    def _part(self, named: list[tuple[str, Parameter]]) -> Any:
+        return type(self)([value for _, value in named])
 
     def extra_repr(self) -> str:
         """Return the shapes."""

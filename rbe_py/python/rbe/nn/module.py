@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from .._rbe import RBETensor
+from ..arguments import describe, flag
 from ..dtypes import DTypeLike
 from ..errors import DTypeError, GraphError, OutOfRangeError, TensorError
 from . import state
@@ -187,6 +188,8 @@ class Module(Hooked):
             If there is none.
         """
         module = self
+        if not isinstance(target, str):
+            raise DTypeError("get_submodule", "a name", describe(target))
         for part in target.split(".") if target else ():
             if part not in module._modules:
                 raise OutOfRangeError("get_submodule", f"a module below {type(self).__name__}", repr(target))
@@ -201,6 +204,8 @@ class Module(Hooked):
         OutOfRangeError
             If there is none.
         """
+        if not isinstance(target, str):
+            raise DTypeError("get_parameter", "a name", describe(target))
         path, _, name = target.rpartition(".")
         found = self.get_submodule(path)._parameters.get(name)
         if found is None:
@@ -269,6 +274,8 @@ class Module(Hooked):
 
         Raises
         ------
+        DTypeError
+            For anything but a mapping of names to tensors.
         TensorError
             For missing or unexpected names, if strict, or a packed tensor of another scale.
         ShapeError
@@ -276,12 +283,13 @@ class Module(Hooked):
 
         Nothing has changed after an error.
         """
-        return state.load(self, state_dict, strict)
+        return state.load(self, state_dict, flag("load_state_dict", "strict", strict))
 
     def train(self: Self, mode: bool = True) -> Self:
         """Set training mode (or evaluation) here and below."""
+        training = flag("train", "mode", mode)
         for module in self.modules():
-            object.__setattr__(module, "training", mode)
+            object.__setattr__(module, "training", training)
         return self
 
     def eval(self: Self) -> Self:
@@ -290,6 +298,8 @@ class Module(Hooked):
 
     def apply(self: Self, fn: "Callable[[Module], Any]") -> Self:
         """Call `fn` on every submodule and then on this module."""
+        if not callable(fn):
+            raise DTypeError("apply", "a function of a module", describe(fn))
         for module in self.children():
             module.apply(fn)
         fn(self)
@@ -297,8 +307,9 @@ class Module(Hooked):
 
     def requires_grad_(self: Self, requires_grad: bool = True) -> Self:
         """Make all parameters want gradients, or no longer."""
+        wanted = flag("requires_grad_", "requires_grad", requires_grad)
         for p in self.parameters():
-            p.requires_grad = requires_grad
+            p.requires_grad = wanted
         return self
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -309,7 +320,7 @@ class Module(Hooked):
         GraphError
             For set_to_none=False: gradients are dropped, never filled with zeros.
         """
-        if not set_to_none:
+        if not flag("zero_grad", "set_to_none", set_to_none):
             raise GraphError("zero_grad", "set_to_none=True", "False")
         for p in self.parameters():
             p.grad = None

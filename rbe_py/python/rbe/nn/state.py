@@ -2,10 +2,11 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._rbe import RBETensor
-from ..errors import ShapeError, TensorError
+from ..arguments import describe
+from ..errors import DTypeError, ShapeError, TensorError
 from .lazy import built_by, refuse
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def entries(module: "Module", prefix: str = "") -> "OrderedDict[str, RBETensor]"
 
 def load(module: "Module", state_dict: Mapping[str, RBETensor], strict: bool) -> IncompatibleKeys:
     """Do what `Module.load_state_dict` says."""
+    _check_kinds(state_dict)
     with built_by(module, state_dict):
         own = entries(module)
         result = IncompatibleKeys([n for n in own if n not in state_dict], [n for n in state_dict if n not in own])
@@ -52,9 +54,15 @@ def load(module: "Module", state_dict: Mapping[str, RBETensor], strict: bool) ->
     return result
 
 
+def _check_kinds(state_dict: Any) -> None:
+    if not isinstance(state_dict, Mapping):
+        raise DTypeError("load_state_dict", "a mapping of names to tensors", describe(state_dict))
+    for name, t in state_dict.items():
+        if not isinstance(name, str) or not isinstance(t, RBETensor):
+            raise DTypeError("load_state_dict", "names and tensors", f"{describe(name)}: {describe(t)}")
+
+
 def _shape(t: RBETensor) -> str:
-    if not isinstance(t, RBETensor):
-        return type(t).__name__
     return f"{'packed' if t.is_packed else 'dense'} {tuple(t.shape)}"
 
 

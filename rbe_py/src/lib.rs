@@ -44,7 +44,7 @@ mod _rbe {
     #[pymodule_export]
     use crate::ops::{batch_norm, concat, cross_entropy, layer_norm, mse_loss, rbe_activation, rms_norm, stack, two_level_linear, where_};
     #[pymodule_export]
-    use crate::optim::{Dense, Hybrid, clip_grad_norm, clip_grad_value};
+    use crate::optim::{Dense, Hybrid, clip_grad_norm, clip_grad_value, scale_grad};
     #[pymodule_export]
     use crate::runtime::{get_num_threads, isa, pool_clear, pool_reset, pool_stats, raise_error, set_isa, set_num_threads};
     #[pymodule_export]

@@ -251,3 +251,10 @@ pub fn clip_grad_value(py: Python<'_>, params: Vec<PyRef<'_, RBETensor>>, bound:
     let params = tensors(&params);
     detach(py, || optim::clip_grad_value(&params, bound)).or_raise()
 }
+
+/// Multiplies gradients by a number.
+#[pyfunction]
+pub fn scale_grad(py: Python<'_>, params: Vec<PyRef<'_, RBETensor>>, scale: f64) -> PyResult<()> {
+    let params = tensors(&params);
+    detach(py, || optim::scale_grad(&params, scale)).or_raise()
+}

@@ -4,8 +4,10 @@ mod clip;
 mod dense;
 mod hybrid;
 mod rates;
+mod scale;
 
 pub use clip::{clip_grad_norm, clip_grad_value};
 pub use dense::{DenseOptimizer, DenseRates, DenseRule, DenseState};
 pub use hybrid::HybridOptimizer;
 pub use rates::{NonFinite, Rates};
+pub use scale::scale_grad;

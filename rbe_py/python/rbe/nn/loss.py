@@ -1,5 +1,7 @@
 """Losses as modules, with torch's names and signatures."""
 
+from typing import Any
+
 from .._rbe import RBETensor
 from ..errors import TensorError
 from . import functional as F
@@ -14,6 +16,29 @@ class _Loss(Module):
         if reduction not in self.reductions:
             raise TensorError(type(self).__name__, f"a reduction of {self.reductions}", repr(reduction))
         self.reduction = reduction
+
+    _names: tuple[str, ...] = ("reduction",)  # attributes that are arguments of the function
+
+    def _function(self, *args: Any, **kwargs: Any) -> RBETensor:
+        raise NotImplementedError(f"{type(self).__name__} has no function")
+
+    def _loss(self, *args: RBETensor) -> RBETensor:
+        return self._function(*args, **self._options())
+
+    def _options(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self._names}
+
+    def denominator(self, *args: RBETensor) -> float | None:
+        """Return what the mean that the loss of these arguments is was divided by; None for a sum.
+
+        A `Trainer` weighs batches by it; so it does with that of a loss of one's own.
+
+        Raises
+        ------
+        TensorError
+            For the reduction "none".
+        """
+        return F.denominator(self._function, *args, **self._options())
 
     def extra_repr(self) -> str:
         """Return the reduction."""
@@ -30,9 +55,11 @@ class MSELoss(_Loss):
     tensor(2.)
     """
 
+    _function = staticmethod(F.mse_loss)
+
     def forward(self, input: RBETensor, target: RBETensor) -> RBETensor:
         """Return the loss of two tensors of one shape."""
-        return F.mse_loss(input, target, self.reduction)
+        return self._loss(input, target)
 
 
 class L1Loss(_Loss):
@@ -45,9 +72,11 @@ class L1Loss(_Loss):
     tensor(1.)
     """
 
+    _function = staticmethod(F.l1_loss)
+
     def forward(self, input: RBETensor, target: RBETensor) -> RBETensor:
         """Return the loss of two tensors of one shape."""
-        return F.l1_loss(input, target, self.reduction)
+        return self._loss(input, target)
 
 
 class SmoothL1Loss(_Loss):
@@ -60,13 +89,16 @@ class SmoothL1Loss(_Loss):
     tensor(0.75)
     """
 
+    _function = staticmethod(F.smooth_l1_loss)
+    _names = ("reduction", "beta")
+
     def __init__(self, reduction: str = "mean", beta: float = 1.0) -> None:
         super().__init__(reduction)
         self.beta = beta
 
     def forward(self, input: RBETensor, target: RBETensor) -> RBETensor:
         """Return the loss of two tensors of one shape."""
-        return F.smooth_l1_loss(input, target, self.reduction, self.beta)
+        return self._loss(input, target)
 
 
 class HuberLoss(_Loss):
@@ -79,13 +111,16 @@ class HuberLoss(_Loss):
     tensor(0.75)
     """
 
+    _function = staticmethod(F.huber_loss)
+    _names = ("reduction", "delta")
+
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
         super().__init__(reduction)
         self.delta = delta
 
     def forward(self, input: RBETensor, target: RBETensor) -> RBETensor:
         """Return the loss of two tensors of one shape."""
-        return F.huber_loss(input, target, self.reduction, self.delta)
+        return self._loss(input, target)
 
 
 class CrossEntropyLoss(_Loss):
@@ -108,6 +143,9 @@ class CrossEntropyLoss(_Loss):
     tensor(0.41)
     """
 
+    _function = staticmethod(F.cross_entropy)
+    _names = ("weight", "ignore_index", "reduction", "label_smoothing")
+
     weight: RBETensor | None
 
     def __init__(
@@ -124,7 +162,7 @@ class CrossEntropyLoss(_Loss):
 
     def forward(self, input: RBETensor, target: RBETensor) -> RBETensor:
         """Return the loss."""
-        return F.cross_entropy(input, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing)
+        return self._loss(input, target)
 
 
 class NLLLoss(_Loss):
@@ -137,6 +175,9 @@ class NLLLoss(_Loss):
     tensor(2.)
     """
 
+    _function = staticmethod(F.nll_loss)
+    _names = ("weight", "ignore_index", "reduction")
+
     weight: RBETensor | None
 
     def __init__(self, weight: RBETensor | None = None, *, ignore_index: int = -100, reduction: str = "mean") -> None:
@@ -146,7 +187,7 @@ class NLLLoss(_Loss):
 
     def forward(self, input: RBETensor, target: RBETensor) -> RBETensor:
         """Return the loss."""
-        return F.nll_loss(input, target, self.weight, self.ignore_index, self.reduction)
+        return self._loss(input, target)
 
 
 class BCELoss(_Loss):
@@ -159,6 +200,9 @@ class BCELoss(_Loss):
     tensor(0.6931)
     """
 
+    _function = staticmethod(F.binary_cross_entropy)
+    _names = ("weight", "reduction")
+
     weight: RBETensor | None
 
     def __init__(self, weight: RBETensor | None = None, *, reduction: str = "mean") -> None:
@@ -167,7 +211,7 @@ class BCELoss(_Loss):
 
     def forward(self, input: RBETensor, target: RBETensor) -> RBETensor:
         """Return the loss."""
-        return F.binary_cross_entropy(input, target, self.weight, self.reduction)
+        return self._loss(input, target)
 
 
 class BCEWithLogitsLoss(_Loss):
@@ -179,6 +223,9 @@ class BCEWithLogitsLoss(_Loss):
     >>> rbe.nn.BCEWithLogitsLoss()(rbe.zeros(2), rbe.tensor([1.0, 0.0]))
     tensor(0.6931)
     """
+
+    _function = staticmethod(F.binary_cross_entropy_with_logits)
+    _names = ("weight", "reduction", "pos_weight")
 
     weight: RBETensor | None
     pos_weight: RBETensor | None
@@ -192,7 +239,7 @@ class BCEWithLogitsLoss(_Loss):
 
     def forward(self, input: RBETensor, target: RBETensor) -> RBETensor:
         """Return the loss."""
-        return F.binary_cross_entropy_with_logits(input, target, self.weight, self.reduction, self.pos_weight)
+        return self._loss(input, target)
 
 
 class KLDivLoss(_Loss):
@@ -205,6 +252,9 @@ class KLDivLoss(_Loss):
     tensor(0.)
     """
 
+    _function = staticmethod(F.kl_div)
+    _names = ("reduction", "log_target")
+
     reductions = ("mean", "batchmean", "sum", "none")
 
     def __init__(self, reduction: str = "mean", log_target: bool = False) -> None:
@@ -213,7 +263,7 @@ class KLDivLoss(_Loss):
 
     def forward(self, input: RBETensor, target: RBETensor) -> RBETensor:
         """Return the loss."""
-        return F.kl_div(input, target, self.reduction, self.log_target)
+        return self._loss(input, target)
 
 
 class CosineEmbeddingLoss(_Loss):
@@ -226,10 +276,13 @@ class CosineEmbeddingLoss(_Loss):
     tensor(1.)
     """
 
+    _function = staticmethod(F.cosine_embedding_loss)
+    _names = ("margin", "reduction")
+
     def __init__(self, margin: float = 0.0, *, reduction: str = "mean") -> None:
         super().__init__(reduction)
         self.margin = margin
 
     def forward(self, input1: RBETensor, input2: RBETensor, target: RBETensor) -> RBETensor:
         """Return the loss of two tensors (N, D) and a target (N) of 1 and -1."""
-        return F.cosine_embedding_loss(input1, input2, target, self.margin, self.reduction)
+        return self._loss(input1, input2, target)

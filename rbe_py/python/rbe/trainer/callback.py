@@ -1,9 +1,10 @@
 """What is called while a trainer works."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DTypeError, TensorError
+from ..saved import number
 
 if TYPE_CHECKING:
     from .loop import Trainer
@@ -52,8 +53,8 @@ class Callback:
         """Return what a run that is continued must know."""
         return {}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over what `state_dict` returned."""
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned; an error means that nothing has changed."""
 
 
 class Call(Callback):
@@ -98,14 +99,17 @@ def as_callback(callback: Any) -> Callback:
     raise DTypeError("Trainer", "callbacks or functions of the trainer", repr(callback))
 
 
-def watched(value_of: dict[str, float], name: str, op: str) -> float:
+def watched(value_of: Mapping[str, Any], name: str, op: str) -> float:
     """Return the logged value of a name.
 
     Raises
     ------
     TensorError
         If nothing of that name is logged.
+    DTypeError
+        If it is no number.
     """
     if name not in value_of:
         raise TensorError(op, f"one of {', '.join(value_of)} to watch", repr(name))
-    return value_of[name]
+    value = value_of[name]
+    return number(op, name, value.item() if getattr(value, "shape", None) == () else value, finite=False)

@@ -1,12 +1,14 @@
 """Files that a run continues from."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import TensorError
+from ..arguments import whole
+from ..saved import entries
 from .callback import Callback
-from .stopping import Best
+from .stopping import Best, best_value
 
 if TYPE_CHECKING:
     from .loop import Trainer
@@ -44,10 +46,9 @@ class Checkpoint(Callback):
     def __init__(
         self, folder: str | os.PathLike[str], monitor: str = "val_loss", mode: str = "min", every_steps: int | None = None
     ) -> None:
-        if every_steps is not None and every_steps < 1:
-            raise TensorError("Checkpoint", "every_steps >= 1", str(every_steps))
         self.best = Best("Checkpoint", monitor, mode)
-        self.folder, self.every_steps = Path(folder), every_steps
+        self.folder = Path(folder)
+        self.every_steps = None if every_steps is None else whole("Checkpoint", "every_steps", every_steps, 1)
         self.last_path, self.best_path = self.folder / "last.safetensors", self.folder / "best.safetensors"
 
     def on_fit_start(self, trainer: "Trainer") -> None:
@@ -77,6 +78,12 @@ class Checkpoint(Callback):
         """Return the best value."""
         return {"best": self.best.value}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over what `state_dict` returned."""
-        self.best.value = state_dict["best"]
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned.
+
+        Raises
+        ------
+        DTypeError, TensorError
+            For a damaged state; nothing has changed then.
+        """
+        self.best.value = best_value("Checkpoint", entries("Checkpoint", "a state", state_dict, ("best",))["best"])

@@ -4,20 +4,27 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from .._rbe import RBETensor, concat
+from ..arguments import describe
 from ..autograd import no_grad
-from ..errors import TensorError
+from ..errors import DTypeError, TensorError
 from ..nn.module import Module
-from .metric import Averages, Metric, accuracy
+from .metric import Accuracy, Averages, Metric, accuracy
+from .weighing import Weight, weighed
 
-Loss = Callable[[Any, Any], RBETensor]
-NAMED: dict[str, Metric] = {"accuracy": accuracy}
+Loss = Callable[[Any, Any], Any]
+IGNORED = -100  # what losses leave out unless told otherwise
 
 
 class Evaluator:
     """A model with its loss and metrics: what a trainer does when it does not train."""
 
     def __init__(self, model: Module, loss: Loss, metrics: Sequence[str | Metric] | Mapping[str, Metric]) -> None:
-        self.model, self.loss, self.metrics = model, loss, _named(metrics)
+        if not isinstance(model, Module):
+            raise DTypeError("Trainer", "a Module as model", describe(model))
+        if not callable(loss):
+            raise DTypeError("Trainer", "a function of outputs and target as loss", describe(loss))
+        self.model, self.loss = model, loss
+        self.metrics = _named(metrics, getattr(loss, "ignore_index", IGNORED))
 
     def forward(self, batch: Any) -> tuple[Any, Any]:
         """Return outputs and target of a batch.
@@ -32,36 +39,46 @@ class Evaluator:
         *inputs, target = batch
         return self.model(*inputs), target
 
-    def samples(self, batch: Any) -> int:
-        """Return the number of samples of a batch."""
+    def samples(self, batch: Any) -> float:
+        """Return the number of samples of a batch: what the means of losses and metrics are over that say nothing else."""
         return len(batch[-1])
 
-    def _measure(self, outputs: Any, target: Any) -> dict[str, float]:
-        if not self.metrics:
-            return {}
+    def _compute(self, batch: Any, averages: Averages) -> tuple[RBETensor, Weight]:
+        """Return the loss of a batch and what it is the mean over, and count it and the metrics."""
+        outputs, target = self.forward(batch)
+        samples = self.samples(batch)
+        loss, weight = weighed(self.loss, outputs, target, samples)
+        if not isinstance(loss, RBETensor):
+            raise DTypeError("Trainer", "a loss that is a tensor", describe(loss))
+        averages.add("loss", loss.item(), weight)
         with no_grad():
-            return {name: float(metric(outputs, target)) for name, metric in self.metrics.items()}
+            for name, metric in self.metrics.items():
+                value, over = weighed(metric, outputs, target, samples)
+                averages.add(name, float(value), over)
+        averages.samples += samples
+        return loss, weight
 
     def evaluate(self, loader: Iterable[Any]) -> dict[str, float]:
-        """Return the means of loss and metrics over the samples of a loader, in evaluation mode.
+        """Return loss and metrics of a loader, in evaluation mode, as if it were one batch.
+
+        Means of batches are weighted by what they are means over: the samples, or what the loss says
+        (`CrossEntropyLoss.denominator`: targets that are not ignored, weighted by their classes). Sums are added.
 
         Returns
         -------
         dict
-            "loss" and the metrics by name; empty for an empty loader.
+            "loss" and the metrics by name; NaN where there was nothing to average over, empty for an empty loader.
         """
         return self._evaluate(loader, lambda: False) or {}
 
     def _evaluate(self, loader: Iterable[Any], leave: Callable[[], bool]) -> dict[str, float] | None:
         """The means, or None once `leave` says so."""
         averages = Averages()
-        with _Evaluating(self.model), no_grad():
+        with evaluating(self.model), no_grad():
             for batch in loader:
                 if leave():
                     return None
-                outputs, target = self.forward(batch)
-                found = {"loss": self.loss(outputs, target).item(), **self._measure(outputs, target)}
-                averages.add(found, self.samples(batch))
+                self._compute(batch, averages)
         return averages.means()
 
     def predict(self, loader: Iterable[Any]) -> RBETensor:
@@ -78,7 +95,7 @@ class Evaluator:
             For a loader without batches.
         """
         parts = []
-        with _Evaluating(self.model), no_grad():
+        with evaluating(self.model), no_grad():
             for batch in loader:
                 inputs = list(batch) if isinstance(batch, tuple | list) else [batch]
                 parts.append(self.model(*(inputs[:-1] if len(inputs) > 1 else inputs)))
@@ -87,7 +104,7 @@ class Evaluator:
         return concat(parts, 0)
 
 
-class _Evaluating:
+class evaluating:
     """A model in evaluation mode; every module of it has its own mode back afterwards."""
 
     def __init__(self, model: Module) -> None:
@@ -102,14 +119,24 @@ class _Evaluating:
             object.__setattr__(module, "training", mode)
 
 
-def _named(metrics: Sequence[str | Metric] | Mapping[str, Metric]) -> dict[str, Metric]:
+def _named(metrics: Any, ignored: int) -> dict[str, Metric]:
     """Metrics by the name under which they are logged."""
-    if isinstance(metrics, Mapping):
-        return dict(metrics)
+    if isinstance(metrics, str) or not isinstance(metrics, Mapping | Sequence):
+        raise DTypeError("Trainer", "a list or mapping of metrics", describe(metrics))
+    pairs = metrics.items() if isinstance(metrics, Mapping) else ((_name(metric), metric) for metric in metrics)
     named: dict[str, Metric] = {}
-    for metric in metrics:
-        if isinstance(metric, str) and metric not in NAMED:
-            raise TensorError("Trainer", f"metrics {', '.join(NAMED)} or callables", repr(metric))
-        name = metric if isinstance(metric, str) else getattr(metric, "__name__", type(metric).__name__)
-        named[name] = NAMED[metric] if isinstance(metric, str) else metric
+    for name, metric in pairs:
+        if not isinstance(name, str) or name == "loss":
+            raise TensorError("Trainer", "metrics of names other than 'loss'", describe(name))
+        if name in named:
+            raise TensorError("Trainer", "metrics of different names (give a mapping)", f"{name!r} twice")
+        if metric == "accuracy" or metric is accuracy:
+            metric = Accuracy(ignored)
+        elif not callable(metric):
+            raise TensorError("Trainer", "metrics that are 'accuracy' or callable", describe(metric))
+        named[name] = metric
     return named
+
+
+def _name(metric: Any) -> str:
+    return metric if isinstance(metric, str) else str(getattr(metric, "__name__", type(metric).__name__))

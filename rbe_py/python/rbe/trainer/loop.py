@@ -1,14 +1,15 @@
 """The loop itself."""
 
-import copy
 import itertools
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from .. import io
-from ..errors import DependencyError, FormatError, TensorError
+from .. import _rbe, io
+from ..arguments import check, describe, real, whole
+from ..errors import DependencyError, DTypeError, TensorError
+from ..messages import logger
 from ..nn.module import Module
 from ..nn.utils import clip_grad_norm_, clip_grad_value_
 from ..optim.base import Optimizer
@@ -18,7 +19,8 @@ from .evaluation import Evaluator, Loss
 from .interrupt import Interrupt
 from .metric import Averages, Metric
 from .progress import Progress
-from .state import State, random_state, set_random_state
+from .restore import restore
+from .state import State, check_generators, random_state, set_random_state
 
 Path = str | os.PathLike[str]
 
@@ -36,20 +38,23 @@ class Trainer(Evaluator):
         With packed parameters, dense ones or both.
     optimizer : Optimizer
     loss : callable
-        Takes outputs and target, returns the mean over the samples of the batch.
+        Takes outputs and target, returns the mean over the samples of the batch. Batches are weighted by what the mean is
+        over where the loss says it: those of this package do, one of your own may return a pair of the mean and what it was
+        divided by, or have a method `denominator` of outputs and target that returns it (None: a sum).
     scheduler : LRScheduler or ReduceLROnPlateau, optional
     schedule_every : {"step", "epoch"}
         When the scheduler advances; ReduceLROnPlateau always does after an epoch.
     monitor : str, optional
         What ReduceLROnPlateau is given: default "val_loss", or "loss" without validation.
     metrics : sequence or mapping of callables, optional
-        Take outputs and target, return the mean over the samples; "accuracy" stands for `rbe.trainer.accuracy`.
+        Take outputs and target, return the mean over the samples, or a pair as a loss; "accuracy" stands for
+        `rbe.trainer.accuracy` without the targets that the loss ignores.
     callbacks : sequence of Callback or callable
         A plain function is called after every epoch, with the trainer.
     accumulate : int
         Batches whose gradients make one step: together they are one batch of all their samples.
     clip_norm, clip_value : float, optional
-        Bound of the norm of all gradients, or of each element of dense ones.
+        Bound of the norm of all gradients that the optimiser uses, or of each element of dense ones.
     progress : bool, optional
         Show a bar: default if tqdm is installed.
 
@@ -101,12 +106,13 @@ class Trainer(Evaluator):
         clip_value: float | None = None,
         progress: bool | None = None,
     ) -> None:
-        self._check(optimizer, schedule_every, accumulate, clip_norm, clip_value)
+        self._check(optimizer, scheduler, schedule_every, accumulate, clip_norm, clip_value)
         super().__init__(model, loss, metrics)
         self.optimizer, self.scheduler = optimizer, scheduler
         self.schedule_every = "epoch" if isinstance(scheduler, ReduceLROnPlateau) else schedule_every
         self.monitor = monitor
-        self.accumulate, self.clip_norm, self.clip_value = accumulate, clip_norm, clip_value
+        self.accumulate = whole("Trainer", "accumulate", accumulate, 1)
+        self.clip_norm, self.clip_value = clip_norm, clip_value
         listed = [as_callback(c) for c in callbacks]
         if progress is not False and not any(isinstance(c, Progress) for c in listed):
             try:
@@ -124,18 +130,19 @@ class Trainer(Evaluator):
         self._loaded: dict[str, Any] | None = None  # those of a file, until there is a loader
         self._interrupt = Interrupt()
 
-    def _check(self, optimizer: Any, every: str, accumulate: int, norm: float | None, value: float | None) -> None:
-        def check(holds: bool, expected: str, got: object) -> None:
-            if not holds:
-                raise TensorError("Trainer", expected, str(got))
-
-        check(every in ("step", "epoch"), "schedule_every 'step' or 'epoch'", repr(every))
-        check(accumulate >= 1, "accumulate >= 1", accumulate)
-        check(norm is None or norm > 0, "clip_norm > 0", norm)
-        check(value is None or value > 0, "clip_value > 0", value)
-        whole = accumulate == 1 and norm is None and value is None
+    def _check(self, optimizer: Any, scheduler: Any, every: Any, accumulate: Any, norm: Any, value: Any) -> None:
+        op = "Trainer"
+        if not isinstance(optimizer, Optimizer):
+            raise DTypeError(op, "an Optimizer", describe(optimizer))
+        if scheduler is not None and not callable(getattr(scheduler, "step", None)):
+            raise DTypeError(op, "a scheduler with a step, or None", describe(scheduler))
+        check(op, every in ("step", "epoch"), "schedule_every 'step' or 'epoch'", every)
+        whole(op, "accumulate", accumulate, 1)
+        for name, bound in (("clip_norm", norm), ("clip_value", value)):
+            check(op, bound is None or real(op, name, bound) > 0, f"{name} > 0", bound)
         at_once = getattr(optimizer, "in_backward", False)
-        check(whole or not at_once, "no accumulation and no clipping with in_backward", "some")
+        plainly = accumulate == 1 and norm is None and value is None
+        check(op, plainly or not at_once, "no accumulation and no clipping with in_backward", "some")
 
     @property
     def lr(self) -> float:
@@ -150,7 +157,7 @@ class Trainer(Evaluator):
         epochs: int = 1,
         resume: bool | Path = False,
     ) -> list[dict[str, Any]]:
-        """Train.
+        """Train. Modules in evaluation mode stay in it, such as a batch normalisation that keeps its statistics.
 
         Parameters
         ----------
@@ -175,18 +182,20 @@ class Trainer(Evaluator):
         KeyboardInterrupt
             After Ctrl-C, once callbacks have saved.
         """
-        if epochs < 1:
-            raise TensorError("fit", "epochs >= 1", str(epochs))
-        if resume is False:
-            self.state, self.history, self._epoch_start, self._loaded = State(), [], None, None
-        elif resume is not True:
+        epochs = whole("fit", "epochs", epochs, 1)
+        if not isinstance(resume, bool):
             self.load(resume)
+        elif not resume:
+            self.state, self.history, self._epoch_start, self._loaded = State(), [], None, None
+        if self._epoch_start is not None:
+            check_generators(self._epoch_start, loader)
         if self._loaded is not None:
             set_random_state(self._loaded, loader)
             self._loaded = None
         self._loader, self.epochs, self.state.stop = loader, epochs, False
         self.batches_per_epoch = _length(loader)
-        self.model.train()
+        if not self.model.training:
+            logger.warning("fit: the model is in evaluation mode, and stays so: call model.train() before, to train all of it")
         self._interrupt = Interrupt()
         started: list[Callback] = []
         try:
@@ -259,23 +268,35 @@ class Trainer(Evaluator):
     def _step(self, group: list[Any]) -> None:
         """One step of the optimiser, on the gradients of all batches of a group."""
         self.optimizer.zero_grad()
-        sizes = [self.samples(batch) for batch in group]
-        for batch, samples in zip(group, sizes, strict=True):
-            outputs, target = self.forward(batch)
-            loss = self.loss(outputs, target)
-            part = loss if len(group) == 1 else loss * (samples / sum(sizes))
-            part.backward()
-            self.state.averages.add({"loss": loss.item(), **self._measure(outputs, target)}, samples)
+        self._backward(group)
+        parameters = [p for g in self.optimizer.param_groups for p in g["params"]]
         if self.clip_norm is not None:
-            clip_grad_norm_(self.model.parameters(), self.clip_norm)
+            clip_grad_norm_(parameters, self.clip_norm)
         if self.clip_value is not None:
-            clip_grad_value_((p for p in self.model.parameters() if not p.is_packed), self.clip_value)
+            clip_grad_value_((p for p in parameters if not p.is_packed), self.clip_value)
         self.optimizer.step()
         self.optimizer.zero_grad()
         if self.scheduler is not None and self.schedule_every == "step":
             self.scheduler.step()
         self.state.step += 1
         self.state.batch += len(group)
+
+    def _backward(self, group: list[Any]) -> None:
+        """Leave the gradients of all batches of a group, as of one batch."""
+        first = total = 0.0
+        for batch in group:
+            loss, weight = self._compute(batch, self.state.averages)
+            if weight == 0:
+                continue  # the mean over nothing has no gradient
+            if weight is None or len(group) == 1:
+                loss.backward()
+                continue
+            # How much all weigh is known at the end: until then the first batch has the weight 1.
+            first = first or weight
+            (loss * (weight / first)).backward()
+            total += weight
+        if total > first:
+            _rbe.scale_grad([p for g in self.optimizer.param_groups for p in g["params"]], first / total)
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that a run needs to continue bit for bit."""
@@ -290,40 +311,16 @@ class Trainer(Evaluator):
             "callbacks": [[type(c).__name__, c.state_dict()] for c in self.callbacks if c.state_dict()],
         }
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over what `state_dict` returned; nothing has changed after an error.
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned; `fit(resume=True)` then continues.
 
         Raises
         ------
         FormatError
-            For the state of something else, or of a trainer with other callbacks.
-        TensorError, ShapeError
-            For the state of another model or optimiser.
+            For a damaged state, or that of another model, optimiser, scheduler or set of callbacks. Nothing has changed
+            then.
         """
-        before = copy.deepcopy(self.state_dict())
-        try:
-            self._take(state_dict)
-        except Exception as e:
-            self._take(before)
-            if isinstance(e, KeyError):
-                raise FormatError("load", "the state of a Trainer", f"one without {e}") from e
-            raise
-
-    def _take(self, saved: dict[str, Any]) -> None:
-        keyed = [c for c in self.callbacks if c.state_dict()]
-        names = [name for name, _ in saved["callbacks"]]
-        if names != [type(c).__name__ for c in keyed]:
-            raise FormatError("load", f"the state of callbacks {[type(c).__name__ for c in keyed]}", str(names))
-        if (saved["scheduler"] is None) != (self.scheduler is None):
-            raise FormatError("load", "a scheduler both in the trainer and in the file, or in neither", "one")
-        self.model.load_state_dict(saved["model"])
-        self.optimizer.load_state_dict(saved["optimizer"])
-        if self.scheduler is not None:
-            self.scheduler.load_state_dict(saved["scheduler"])
-        self.state.load_state_dict(saved["state"])
-        self.history, self._epoch_start, self._loaded = list(saved["history"]), saved["epoch_start"], saved["random"]
-        for callback, (_, own) in zip(keyed, saved["callbacks"], strict=True):
-            callback.load_state_dict(own)
+        restore(self, state_dict)
 
     def save(self, path: Path) -> None:
         """Write all that a run needs to continue to a safetensors file, whole or not at all.
@@ -340,8 +337,8 @@ class Trainer(Evaluator):
 
         Raises
         ------
-        FormatError, TensorError
-            As `load_state_dict`.
+        FormatError
+            As `load_state_dict`, and for a file that cannot be read.
         """
         self.load_state_dict(io.load(path))
 

@@ -1,20 +1,48 @@
 """What is measured beside the loss."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .._rbe import RBETensor
+from ..errors import ShapeError
+from ..saved import entries, integer, number
+from .weighing import Weight
 
 Metric = Callable[[Any, Any], Any]
 
 
-def accuracy(outputs: RBETensor, target: RBETensor) -> float:
-    """Return the share of samples whose largest output is that of the class named by the target.
+class Accuracy:
+    """The share of right classes among the targets that are not `ignored`, with their number."""
+
+    def __init__(self, ignored: int) -> None:
+        self.ignored = ignored
+
+    def __call__(self, outputs: RBETensor, target: RBETensor) -> tuple[float, float]:
+        """Return share and number; the share of none is NaN."""
+        found = outputs.detach().argmax(1)
+        if tuple(found.shape) != tuple(target.shape):
+            raise ShapeError("accuracy", f"a target {tuple(found.shape)}", str(tuple(target.shape)))
+        kept = target != self.ignored
+        number_kept = float(kept.sum().item())
+        right = float(((found == target) & kept).sum().item())
+        return (right / number_kept if number_kept else math.nan), number_kept
+
+
+def accuracy(outputs: RBETensor, target: RBETensor, ignore_index: int = -100) -> float:
+    """Return the share of targets whose class has the largest output.
 
     Parameters
     ----------
     outputs : tensor (n, classes, …)
     target : int64 tensor (n, …)
+    ignore_index : int
+        Target that is left out; in a `Trainer` that of its loss.
+
+    Returns
+    -------
+    float
+        NaN if there is no target.
 
     Examples
     --------
@@ -22,30 +50,53 @@ def accuracy(outputs: RBETensor, target: RBETensor) -> float:
     >>> rbe.trainer.accuracy(rbe.tensor([[0.1, 0.9], [0.8, 0.2]]), rbe.tensor([1, 1]))
     0.5
     """
-    return float((outputs.argmax(1) == target)._cast("float64").mean().item())
+    return Accuracy(ignore_index)(outputs, target)[0]
 
 
 class Averages:
-    """Running means over samples, in the order they come: saved and continued they are the same to the last bit."""
+    """Running means, in the order they come: saved and continued they are the same to the last bit."""
 
     def __init__(self) -> None:
         self.sums: dict[str, float] = {}
-        self.samples = 0
+        self.weights: dict[str, Weight] = {}
+        self.samples: float = 0
 
-    def add(self, values: dict[str, float], samples: int) -> None:
-        """Count the means of a batch."""
-        for name, value in values.items():
-            self.sums[name] = self.sums.get(name, 0.0) + value * samples
-        self.samples += samples
+    def add(self, name: str, value: float, weight: Weight) -> None:
+        """Count the mean of a batch over `weight`, or (None) a sum. A mean over nothing says nothing."""
+        if weight is None:
+            self.weights[name] = None
+            self.sums[name] = self.sums.get(name, 0.0) + value
+            return
+        self.weights[name] = (self.weights.get(name) or 0.0) + weight
+        self.sums[name] = self.sums.get(name, 0.0) + (value * weight if weight else 0.0)
 
     def means(self) -> dict[str, float]:
-        """Return the means so far."""
-        return {name: total / self.samples for name, total in self.sums.items()} if self.samples else {}
+        """Return the means so far: NaN where there was nothing to average over."""
+        found = {}
+        for name, total in self.sums.items():
+            weight = self.weights[name]
+            found[name] = total if weight is None else total / weight if weight else math.nan
+        return found
 
     def state_dict(self) -> dict[str, Any]:
-        """Return sums and count."""
-        return {"sums": dict(self.sums), "samples": self.samples}
+        """Return sums, weights and the number of samples."""
+        return {"sums": dict(self.sums), "weights": dict(self.weights), "samples": self.samples}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over what `state_dict` returned."""
-        self.sums, self.samples = dict(state_dict["sums"]), state_dict["samples"]
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned.
+
+        Raises
+        ------
+        DTypeError, TensorError
+            For a damaged state; nothing has changed then.
+        """
+        op = "Trainer.load_state_dict"
+        saved = entries(op, "averages", state_dict, ("sums", "weights", "samples"))
+        sums = entries(op, "sums", saved["sums"], (), others=True)
+        weights = entries(op, "weights", saved["weights"], sums)
+        found = {str(name): number(op, f"sum of {name}", value, finite=False) for name, value in sums.items()}
+        counted = {str(n): None if w is None else number(op, f"weight of {n}", w) for n, w in weights.items()}
+        samples = saved["samples"]
+        whole = isinstance(samples, int)
+        self.samples = integer(op, "samples", samples) if whole else number(op, "samples", samples)
+        self.sums, self.weights = found, counted

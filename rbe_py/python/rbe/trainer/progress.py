@@ -1,6 +1,7 @@
 """A progress bar of a run."""
 
 import time
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from ..optional import require
@@ -39,7 +40,7 @@ class Progress(Callback):
         per_epoch, state = trainer.batches_per_epoch, trainer.state
         total = per_epoch * trainer.epochs if per_epoch else None
         self._bar = self._tqdm(total=total, initial=state.epoch * (per_epoch or 0) + state.batch, unit="batch", **self.options)
-        self._samples, self._started = 0, time.perf_counter()
+        self._samples, self._started = 0.0, time.perf_counter()
         self._batch, self._counted = state.batch, state.averages.samples
 
     def on_epoch_start(self, trainer: "Trainer") -> None:
@@ -51,8 +52,8 @@ class Progress(Callback):
         """Move the bar."""
         state = trainer.state
         self._samples += state.averages.samples - self._counted
-        rate = self._samples / (time.perf_counter() - self._started)
-        figures = [f"{name} {value:.4g}" for name, value in state.logs.items()]
+        rate = self._samples / max(time.perf_counter() - self._started, 1e-9)
+        figures = [_figure(name, value) for name, value in state.logs.items()]
         self._bar.set_postfix_str(", ".join([*figures, f"{rate:.0f} examples/s"]), refresh=False)
         self._bar.update(state.batch - self._batch)
         self._batch, self._counted = state.batch, state.averages.samples
@@ -60,9 +61,14 @@ class Progress(Callback):
     def on_epoch_end(self, trainer: "Trainer") -> None:
         """Write the epoch's figures above the bar."""
         entry = trainer.history[-1]
-        figures = [f"{name} {value:.4g}" for name, value in entry.items() if name not in ("epoch", "step")]
+        figures = [_figure(name, value) for name, value in entry.items() if name not in ("epoch", "step")]
         self._bar.write(f"epoch {entry['epoch']}: " + ", ".join(figures), file=self.options.get("file"))
 
     def on_fit_end(self, trainer: "Trainer") -> None:
         """Leave the bar as it is."""
         self._bar.close()
+
+
+def _figure(name: str, value: Any) -> str:
+    """Return a name and its value, which a callback may have put there and need be no number."""
+    return f"{name} {value:.4g}" if isinstance(value, Real) else f"{name} {value}"

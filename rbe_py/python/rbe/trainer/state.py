@@ -1,16 +1,23 @@
 """Where a run is: counters, and every stream of random numbers that it draws from."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from .. import _rbe, creation
+from .. import _rbe, creation, dtypes
+from .._rbe import RBETensor
+from ..arguments import describe
 from ..data import Generator
-from ..errors import FormatError
+from ..errors import FormatError, TensorError
+from ..saved import entries, integer, number, sequence
 from .metric import Averages
+
+OP = "Trainer.load_state_dict"
+WORD = 2**32
 
 
 @dataclass
@@ -53,10 +60,18 @@ class State:
         """Return the counters."""
         return {"epoch": self.epoch, "batch": self.batch, "step": self.step, "averages": self.averages.state_dict()}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over what `state_dict` returned."""
-        self.epoch, self.batch, self.step = (int(state_dict[name]) for name in ("epoch", "batch", "step"))
-        self.averages.load_state_dict(state_dict["averages"])
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned.
+
+        Raises
+        ------
+        DTypeError, TensorError
+            For a damaged state; nothing has changed then.
+        """
+        saved = entries(OP, "state", state_dict, ("epoch", "batch", "step", "averages"))
+        counters = [integer(OP, name, saved[name]) for name in ("epoch", "batch", "step")]
+        self.averages.load_state_dict(saved["averages"])
+        self.epoch, self.batch, self.step = counters
 
 
 def _generators(loader: Any) -> Iterator[Generator]:
@@ -79,20 +94,73 @@ def random_state(loader: Any) -> dict[str, Any]:
     }
 
 
-def set_random_state(state: dict[str, Any], loader: Any) -> None:
+def check_random_state(state: Any) -> None:
+    """Fail unless `set_random_state` can take over a state, but for the number of the loader's generators.
+
+    Raises
+    ------
+    DTypeError, TensorError
+        For a damaged state.
+    """
+    saved = entries(OP, "random", state, ("rbe", "loader", "numpy", "python"))
+    for part in sequence(OP, "random.rbe", saved["rbe"], 2):
+        integer(OP, "random.rbe", part, 0, 2**64 - 1)
+    for generator in sequence(OP, "random.loader", saved["loader"]):
+        integer(OP, "seed", entries(OP, "random.loader", generator, ("seed", "numbers"))["seed"], 0, 2**128)
+        _tried("random.loader", partial(Generator(0).set_state, generator))
+    kind, words, place, has_gauss, gauss = sequence(OP, "random.numpy", saved["numpy"], 5)
+    integer(OP, "random.numpy", place, 0, 624)
+    integer(OP, "random.numpy", has_gauss, 0, 1)
+    numbers = (kind, _words("random.numpy", words).astype(np.uint32), place, has_gauss, number(OP, "random.numpy", gauss))
+    _tried("random.numpy", lambda: np.random.RandomState(0).set_state(numbers))
+    version, words, spare = sequence(OP, "random.python", saved["python"], 3)
+    integer(OP, "random.python", version)
+    if spare is not None:
+        number(OP, "random.python", spare)
+    _tried("random.python", lambda: random.Random(0).setstate((version, tuple(_words("random.python", words).tolist()), spare)))
+
+
+def _words(what: str, words: Any) -> "np.ndarray[Any, Any]":
+    if not isinstance(words, RBETensor) or words.is_packed or words.dtype is not dtypes.int64:
+        raise TensorError(OP, f"{what} with an int64 tensor", describe(words))
+    values = words.numpy()
+    if values.size and not (values.min() >= 0 and values.max() < WORD):
+        raise TensorError(OP, f"{what} with words of 32 bits", f"{values.min()} to {values.max()}")
+    return values
+
+
+def _tried(what: str, take: Callable[[], object]) -> None:
+    """Fail as for a damaged state if a generator of its own does not take it; these raise errors of any kind."""
+    try:
+        take()
+    except Exception as e:
+        raise TensorError(OP, f"a state of random numbers as {what}", str(e)) from e
+
+
+def check_generators(state: Mapping[str, Any], loader: Any) -> None:
+    """Fail unless a loader has as many generators as that of the saved state.
+
+    Raises
+    ------
+    FormatError
+    """
+    wanted, have = len(state["loader"]), len(list(_generators(loader)))
+    if wanted != have:
+        raise FormatError("fit", f"a loader with {wanted} generators, as when saved", str(have))
+
+
+def set_random_state(state: Mapping[str, Any], loader: Any) -> None:
     """Continue all random numbers from what `random_state` returned.
 
     Raises
     ------
     FormatError
-        For a loader with more or fewer generators.
+        For a loader with more or fewer generators; nothing has changed then.
     """
-    generators = list(_generators(loader))
-    if len(generators) != len(state["loader"]):
-        raise FormatError("load", f"a loader with {len(state['loader'])} generators, as when saved", str(len(generators)))
+    check_generators(state, loader)
     seed, streams = state["rbe"]
     _rbe.set_rng_state((seed, streams))
-    for generator, saved in zip(generators, state["loader"], strict=True):
+    for generator, saved in zip(_generators(loader), state["loader"], strict=True):
         generator.set_state(saved)
     kind, words, place, has_gauss, gauss = state["numpy"]
     np.random.set_state((kind, words.numpy().astype(np.uint32), place, has_gauss, gauss))

@@ -1,9 +1,12 @@
 """An end when nothing gets better."""
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..arguments import real, whole
 from ..errors import TensorError
+from ..saved import entries, integer, number
 from .callback import Callback, watched
 
 if TYPE_CHECKING:
@@ -16,18 +19,32 @@ class Best:
     def __init__(self, op: str, monitor: str, mode: str, min_delta: float = 0.0) -> None:
         if mode not in ("min", "max"):
             raise TensorError(op, "mode 'min' or 'max'", repr(mode))
-        if not min_delta >= 0:
+        self.op, self.monitor, self.mode, self.min_delta = op, monitor, mode, real(op, "min_delta", min_delta)
+        if self.min_delta < 0:
             raise TensorError(op, "min_delta >= 0", str(min_delta))
-        self.op, self.monitor, self.mode, self.min_delta = op, monitor, mode, min_delta
         self.value = math.inf if mode == "min" else -math.inf
 
-    def improves(self, entry: dict[str, float]) -> bool:
+    def improves(self, entry: Mapping[str, Any]) -> bool:
         """Whether the account of an epoch has a value better by more than `min_delta`, which is then the best. NaN never is."""
         value = watched(entry, self.monitor, self.op)
         better = value < self.value - self.min_delta if self.mode == "min" else value > self.value + self.min_delta
         if better:
             self.value = value
         return better
+
+
+def best_value(op: str, saved: Any) -> float:
+    """Return a saved best value; there is none that is NaN.
+
+    Raises
+    ------
+    DTypeError, TensorError
+        For anything else.
+    """
+    found = number(op, "best", saved, finite=False)
+    if math.isnan(found):
+        raise TensorError(op, "a best value that is a number", "NaN")
+    return found
 
 
 class EarlyStopping(Callback):
@@ -56,10 +73,8 @@ class EarlyStopping(Callback):
     """
 
     def __init__(self, monitor: str = "val_loss", patience: int = 3, mode: str = "min", min_delta: float = 0.0) -> None:
-        if patience < 0:
-            raise TensorError("EarlyStopping", "patience >= 0", str(patience))
         self.best = Best("EarlyStopping", monitor, mode, min_delta)
-        self.patience, self.waited = patience, 0
+        self.patience, self.waited = whole("EarlyStopping", "patience", patience, 0), 0
 
     def on_epoch_end(self, trainer: "Trainer") -> None:
         """Count the epochs without improvement."""
@@ -71,6 +86,14 @@ class EarlyStopping(Callback):
         """Return the best value and the epochs since."""
         return {"best": self.best.value, "waited": self.waited}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over what `state_dict` returned."""
-        self.best.value, self.waited = state_dict["best"], state_dict["waited"]
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned.
+
+        Raises
+        ------
+        DTypeError, TensorError
+            For a damaged state; nothing has changed then.
+        """
+        saved = entries("EarlyStopping", "a state", state_dict, ("best", "waited"))
+        waited = integer("EarlyStopping", "waited", saved["waited"])
+        self.best.value, self.waited = best_value("EarlyStopping", saved["best"]), waited

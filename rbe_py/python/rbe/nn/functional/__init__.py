@@ -15,6 +15,7 @@ from .activation import (
     tanh,
 )
 from .attention import scaled_dot_product_attention
+from .averaging import denominator
 from .conv import conv1d, conv2d
 from .fold import fold, unfold
 from .linear import embedding, linear, one_hot, packed_linear
@@ -48,6 +49,7 @@ __all__ = [
     "cosine_embedding_loss",
     "cosine_similarity",
     "cross_entropy",
+    "denominator",
     "dropout",
     "elu",
     "embedding",

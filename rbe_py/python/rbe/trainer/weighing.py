@@ -1,0 +1,63 @@
+"""How much a batch counts in means over many."""
+
+from collections.abc import Callable
+from typing import Any
+
+from ..arguments import describe
+from ..errors import DTypeError, TensorError
+from ..nn.functional.averaging import denominator, knows_denominator
+from ..nn.loss import _Loss
+from ..saved import number
+
+Weight = float | None
+"""What a mean was divided by; None for a sum."""
+
+
+def weighed(function: Callable[[Any, Any], Any], outputs: Any, target: Any, samples: float) -> tuple[Any, Weight]:
+    """Return the value of a loss or metric, and what it is the mean over.
+
+    It is the mean over what its `denominator` says, as the losses of this package have it and one of one's own may; over
+    the second part of a returned pair; or else over the samples.
+
+    Raises
+    ------
+    DTypeError, TensorError
+        For a denominator that is no number of 0 or more.
+    """
+    found = function(outputs, target)
+    if isinstance(found, tuple | list):
+        if len(found) != 2:
+            raise DTypeError(
+                "Trainer", "a loss or metric that returns a value, or a pair of it and its denominator", describe(found)
+            )
+        return found[0], _checked(found[1])
+    if knows_denominator(function):
+        return found, denominator(function, outputs, target)
+    if _tells(function):
+        return found, _checked(function.denominator(outputs, target))  # type: ignore[attr-defined]
+    return found, float(samples)
+
+
+def _checked(weight: Any) -> Weight:
+    if weight is None:
+        return None
+    value = weight.item() if hasattr(weight, "item") else weight
+    found = number("Trainer", "denominator", value)
+    if found < 0:
+        raise TensorError("Trainer", "a denominator of 0 or more", str(found))
+    return found
+
+
+def _owner(kind: type, name: str) -> type | None:
+    return next((c for c in kind.__mro__ if name in vars(c)), None)
+
+
+def _tells(function: Any) -> bool:
+    """Return whether a loss has a denominator of what it computes: not one inherited beside a `forward` of its own."""
+    if not callable(getattr(function, "denominator", None)):
+        return False
+    kind = type(function)
+    teller, computes = _owner(kind, "denominator"), _owner(kind, "forward")
+    if teller is _Loss:
+        teller = _owner(kind, "_function")
+    return teller is None or computes is None or issubclass(teller, computes)

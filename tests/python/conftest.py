@@ -1,4 +1,7 @@
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,34 @@ def _reproducible():
     rbe.manual_seed(0)
     yield
     rbe.set_num_threads(2)
+
+
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C as a terminal sends it, here and in programs that the test starts.
+
+    Where the tests themselves run under nohup or behind a script's `&`, SIGINT is ignored, and ignored signals are inherited.
+    A handler is not: a program starts with the default action instead, and Python then sets its own.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def program(ctrl_c):
+    """Start Python with some arguments: `program("-c", code)`. What still runs at the end of the test is killed."""
+    started = []
+
+    def start(*args, **kwargs):
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        started.append(subprocess.Popen([sys.executable, *args], **{**pipes, **kwargs}))
+        return started[-1]
+
+    yield start
+    for process in started:
+        with process:
+            process.kill()
 
 
 @pytest.fixture

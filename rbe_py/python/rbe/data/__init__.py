@@ -1,9 +1,21 @@
 """Data sets, batches and readers of common files."""
 
-from .collate import default_collate
-from .dataset import ConcatDataset, Dataset, IterableDataset, Subset, TensorDataset, random_split
+from . import distributed
+from .collate import default_collate, default_convert
+from .dataset import (
+    ChainDataset,
+    ConcatDataset,
+    Dataset,
+    IterableDataset,
+    StackDataset,
+    Subset,
+    TensorDataset,
+    random_split,
+)
+from .distributed import DistributedSampler
 from .generator import Generator
 from .loader import DataLoader
+from .message import WorkerError
 from .readers import Text, find_idx, read_csv, read_idx, read_numpy
 from .sampler import (
     BatchSampler,
@@ -13,18 +25,21 @@ from .sampler import (
     SubsetRandomSampler,
     WeightedRandomSampler,
 )
-from .worker import WorkerError, WorkerInfo, get_worker_info
+from .worker import WorkerInfo, get_worker_info
 
 __all__ = [
     "BatchSampler",
+    "ChainDataset",
     "ConcatDataset",
     "DataLoader",
     "Dataset",
+    "DistributedSampler",
     "Generator",
     "IterableDataset",
     "RandomSampler",
     "Sampler",
     "SequentialSampler",
+    "StackDataset",
     "Subset",
     "SubsetRandomSampler",
     "TensorDataset",
@@ -33,6 +48,8 @@ __all__ = [
     "WorkerError",
     "WorkerInfo",
     "default_collate",
+    "default_convert",
+    "distributed",
     "find_idx",
     "get_worker_info",
     "random_split",

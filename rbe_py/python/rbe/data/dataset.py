@@ -2,20 +2,24 @@
 
 import bisect
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Generic, TypeVar
+import math
+from collections.abc import Iterable, Iterator, Sequence, Sized
+from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 
 from .._rbe import RBETensor
 from ..errors import OutOfRangeError, ShapeError, TensorError
-from .generator import Generator
+from .generator import Generator, generator_or_fresh
 
 T_co = TypeVar("T_co", covariant=True)
 
 
 class Dataset(Generic[T_co]):
-    """Samples by number: subclasses have `__getitem__` and `__len__`.
+    """Samples by key: subclasses have `__getitem__` and, unless a sampler gives the keys, `__len__`.
+
+    Keys are the integers from 0 unless a sampler yields others. A subclass may have `__getitems__` too, which returns the
+    list of the samples of a list of keys.
 
     Examples
     --------
@@ -29,17 +33,14 @@ class Dataset(Generic[T_co]):
     tensor([0, 1, 4, 9])
     """
 
-    def __getitem__(self, index: int) -> T_co:
+    def __getitem__(self, index: Any) -> T_co:
         raise NotImplementedError(f"{type(self).__name__} has no __getitem__")
-
-    def __len__(self) -> int:
-        raise NotImplementedError(f"{type(self).__name__} has no __len__")
 
     def __add__(self, other: "Dataset[Any]") -> "ConcatDataset":
         return ConcatDataset([self, other])
 
 
-class IterableDataset(Generic[T_co]):
+class IterableDataset(Dataset[T_co]):
     """Samples one after another: subclasses have `__iter__`.
 
     Every worker process of a loader iterates over a copy of its own; `get_worker_info` tells it its share.
@@ -56,6 +57,9 @@ class IterableDataset(Generic[T_co]):
 
     def __iter__(self) -> Iterator[T_co]:
         raise NotImplementedError(f"{type(self).__name__} has no __iter__")
+
+    def __add__(self, other: Dataset[Any]) -> "ChainDataset":  # type: ignore[override]
+        return ChainDataset([self, other])
 
 
 class TensorDataset(Dataset[tuple[RBETensor, ...]]):
@@ -87,7 +91,7 @@ class TensorDataset(Dataset[tuple[RBETensor, ...]]):
 
 
 class Subset(Dataset[T_co]):
-    """The samples of a data set that have certain numbers.
+    """The samples of a data set that have certain keys.
 
     Examples
     --------
@@ -96,11 +100,18 @@ class Subset(Dataset[T_co]):
     2
     """
 
-    def __init__(self, dataset: Dataset[T_co], indices: Sequence[int]) -> None:
+    def __init__(self, dataset: Dataset[T_co], indices: Sequence[Any]) -> None:
         self.dataset, self.indices = dataset, indices
 
-    def __getitem__(self, index: int) -> T_co:
-        return self.dataset[int(self.indices[index])]
+    def __getitem__(self, index: Any) -> T_co:
+        return self.dataset[[self.indices[i] for i in index] if isinstance(index, list) else self.indices[index]]
+
+    def __getitems__(self, indices: list[int]) -> list[T_co]:
+        whole = getattr(self.dataset, "__getitems__", None)
+        if whole is None or type(self).__getitem__ is not Subset.__getitem__:
+            return [self[i] for i in indices]
+        found: list[T_co] = whole([self.indices[i] for i in indices])
+        return found
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -125,7 +136,7 @@ class ConcatDataset(Dataset[Any]):
         self.datasets = list(datasets)
         if not self.datasets or any(isinstance(d, IterableDataset) for d in self.datasets):
             raise TensorError("ConcatDataset", "one or more data sets with a length", str(self.datasets))
-        self.cumulative_sizes = list(itertools.accumulate(len(d) for d in self.datasets))
+        self.cumulative_sizes = list(itertools.accumulate(_length(d) for d in self.datasets))
 
     def __getitem__(self, index: int) -> Any:
         n = len(self)
@@ -137,6 +148,95 @@ class ConcatDataset(Dataset[Any]):
 
     def __len__(self) -> int:
         return self.cumulative_sizes[-1]
+
+
+class ChainDataset(IterableDataset[Any]):
+    """Iterable data sets one after another.
+
+    Raises
+    ------
+    TensorError
+        When iterating, for a data set that is not iterable.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> class Count(rbe.data.IterableDataset):
+    ...     def __iter__(self):
+    ...         return iter(range(2))
+    >>> list(Count() + Count())
+    [0, 1, 0, 1]
+    """
+
+    def __init__(self, datasets: Iterable[Dataset[Any]]) -> None:
+        self.datasets = datasets
+
+    def _iterable(self) -> Iterator[IterableDataset[Any]]:
+        for dataset in self.datasets:
+            if not isinstance(dataset, IterableDataset):
+                raise TensorError("ChainDataset", "iterable data sets", type(dataset).__name__)
+            yield dataset
+
+    def __iter__(self) -> Iterator[Any]:
+        for dataset in self._iterable():
+            yield from dataset
+
+    def __len__(self) -> int:
+        return sum(_length(dataset) for dataset in self._iterable())
+
+
+class StackDataset(Dataset[Any]):
+    """Samples are tuples of the samples of several data sets, or dicts of them where the data sets are named.
+
+    Raises
+    ------
+    ShapeError
+        For no data set, or data sets of different lengths.
+    TensorError
+        For data sets with and without names.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.data.StackDataset([1, 2], ["a", "b"])[0]
+    (1, 'a')
+    >>> rbe.data.StackDataset(x=[1, 2], name=["a", "b"])[1]
+    {'x': 2, 'name': 'b'}
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if args and kwargs:
+            raise TensorError("StackDataset", "data sets all with names or all without", "both")
+        self.datasets: tuple[Any, ...] | dict[str, Any] = args or kwargs
+        lengths = [_length(dataset) for dataset in (args or kwargs.values())]
+        if len(set(lengths)) != 1:
+            raise ShapeError("StackDataset", "one or more data sets of one length", str(lengths))
+        self._length = lengths[0]
+
+    def _joined(self, parts: Iterable[Any]) -> Any:
+        return dict(zip(self.datasets, parts, strict=True)) if isinstance(self.datasets, dict) else tuple(parts)
+
+    def _parts(self) -> Iterable[Any]:
+        return self.datasets.values() if isinstance(self.datasets, dict) else self.datasets
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._joined([dataset[index] for dataset in self._parts()])
+
+    def __getitems__(self, indices: list[Any]) -> list[Any]:
+        columns = []
+        for dataset in self._parts():
+            whole = getattr(dataset, "__getitems__", None)
+            columns.append([dataset[i] for i in indices] if whole is None else whole(indices))
+            if len(columns[-1]) != len(indices):
+                raise ShapeError("StackDataset", f"{len(indices)} samples of every data set", str(len(columns[-1])))
+        return [self._joined(parts) for parts in zip(*columns, strict=True)]
+
+    def __len__(self) -> int:
+        return self._length
+
+
+def _length(dataset: Any) -> int:
+    return len(cast(Sized, dataset))
 
 
 def random_split(
@@ -163,15 +263,16 @@ def random_split(
     >>> [len(part) for part in rbe.data.random_split(rbe.data.TensorDataset(rbe.arange(6)), [4, 2])]
     [4, 2]
     """
-    n = len(dataset)
-    if all(0 <= x <= 1 for x in lengths) and abs(sum(lengths) - 1.0) < 1e-9:
-        counts = [int(n * x) for x in lengths]
+    n = _length(dataset)
+    numbers = [x for x in lengths if isinstance(x, int | float | np.integer | np.floating)]
+    if len(numbers) == len(lengths) and all(0 <= x <= 1 for x in numbers) and abs(sum(numbers) - 1.0) < 1e-9:
+        counts = [int(n * x) for x in numbers]
         for i in range(n - sum(counts)):
             counts[i % len(counts)] += 1
     else:
-        counts = [int(x) for x in lengths]
-    if sum(counts) != n or any(c < 0 for c in counts):
+        counts = [int(x) if math.isfinite(x) and x == int(x) else -1 for x in numbers]
+    if len(numbers) != len(lengths) or sum(counts) != n or any(c < 0 for c in counts):
         raise TensorError("random_split", f"lengths that sum to {n}, or shares to 1", str(list(lengths)))
-    order = (generator or Generator()).permutation(n)
+    order = generator_or_fresh(generator).permutation(n)
     ends = np.cumsum(counts)
     return [Subset(dataset, order[end - count : end].tolist()) for count, end in zip(counts, ends, strict=True)]

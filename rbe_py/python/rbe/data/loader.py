@@ -2,22 +2,26 @@
 
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Sized
-from typing import Any
+from functools import partial
+from typing import Any, Generic, TypeVar
 
+from ..device import check_device
 from ..errors import TensorError
-from .collate import default_collate
-from .dataset import IterableDataset
-from .fetch import Collate, batches_of, fetch
+from .collate import default_collate, default_convert
+from .dataset import IterableDataset, TensorDataset
+from .fetch import Collate, Stream, base_of, fetch, fetch_one
 from .generator import Generator, fresh_seed
-from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
-from .worker import Plan, Workers
+from .iterator import FromWorkers, Here
+from .pool import Workers, default_start_method
+from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler, at_least
+from .worker import Plan
+
+T_co = TypeVar("T_co", covariant=True)
+
+_FIXED = frozenset(("dataset", "batch_size", "sampler", "batch_sampler", "drop_last", "persistent_workers"))
 
 
-def _as_is(sample: Any) -> Any:
-    return sample
-
-
-class DataLoader:
+class DataLoader(Generic[T_co]):
     """Batches of a data set, made here or by worker processes ahead of time.
 
     The rows of a TensorDataset (or a Subset of one) are taken a batch at a time.
@@ -29,14 +33,14 @@ class DataLoader:
         None yields single samples.
     shuffle : bool
         Take the samples in an order that is new in every epoch.
-    sampler : Sampler or iterable of int, optional
-        The order instead.
-    batch_sampler : Sampler or iterable of lists of int, optional
+    sampler : Sampler or iterable of keys, optional
+        The order instead. Keys of any kind go to the data set as they are.
+    batch_sampler : Sampler or iterable of lists of keys, optional
         The batches instead.
     num_workers : int
         Processes that make batches; 0 makes them here.
     collate_fn : callable, optional
-        Joins a list of samples; default `default_collate`.
+        Joins a list of samples; default `default_collate`, and `default_convert` for single samples.
     pin_memory : bool
         Taken for torch's sake; there is no other memory.
     drop_last : bool
@@ -46,13 +50,21 @@ class DataLoader:
     worker_init_fn : callable, optional
         Called with its number in every worker process.
     multiprocessing_context : str or context, optional
-        How processes start: default "fork" where there is one, else "spawn".
+        How worker processes start: "fork", "spawn", "forkserver", or what `multiprocessing.get_context` returns. Default is
+        what the program has set with `multiprocessing.set_start_method`, else Python's default: "fork" on Linux up to Python
+        3.13, "forkserver" from 3.14 on, "spawn" elsewhere. All but "fork" pickle the data set and the functions, and want the
+        script's own work under `if __name__ == "__main__":`.
     generator : Generator, optional
-        Of order and workers' seeds; default seeds come from `rbe.manual_seed`'s stream.
+        Of order and workers' seeds; default seeds come from `rbe.manual_seed`'s stream. The order does not depend on the
+        number of workers.
     prefetch_factor : int, optional
         Batches that each worker makes ahead, default 2.
     persistent_workers : bool
-        Keep the processes from epoch to epoch.
+        Keep the processes from epoch to epoch. Several iterators may share them.
+    pin_memory_device : str
+        Taken for torch's sake, as pin_memory.
+    in_order : bool
+        False yields the batches of workers as they become ready.
     seed : int, optional
         Short for `generator=Generator(seed)`.
 
@@ -60,6 +72,15 @@ class DataLoader:
     ------
     TensorError
         For arguments that exclude each other or lie outside their range.
+    DTypeError
+        When iterating with workers: for a data set, function or batch that has to be pickled and cannot; names the part.
+    GraphError
+        When iterating: for a worker that dies, or that takes longer than `timeout`.
+
+    Notes
+    -----
+    An exception of a worker is raised again here, with the worker's traceback as its cause; the next call of `next` goes on
+    with the next batch. Leaving a loop stops the workers within a second.
 
     Examples
     --------
@@ -73,8 +94,8 @@ class DataLoader:
         dataset: Any,
         batch_size: int | None = 1,
         shuffle: bool | None = None,
-        sampler: Sampler | Iterable[int] | None = None,
-        batch_sampler: Sampler | Iterable[Any] | None = None,
+        sampler: Sampler[Any] | Iterable[Any] | None = None,
+        batch_sampler: Sampler[Any] | Iterable[Any] | None = None,
         num_workers: int = 0,
         collate_fn: Collate | None = None,
         pin_memory: bool = False,
@@ -86,37 +107,59 @@ class DataLoader:
         *,
         prefetch_factor: int | None = None,
         persistent_workers: bool = False,
+        pin_memory_device: str = "",
+        in_order: bool = True,
         seed: int | None = None,
     ) -> None:
-        self.dataset, self.batch_size, self.drop_last = dataset, batch_size, drop_last
-        self.num_workers, self.timeout, self.worker_init_fn = num_workers, timeout, worker_init_fn
-        self.prefetch_factor = 2 if prefetch_factor is None else prefetch_factor
-        self.persistent_workers = persistent_workers
+        self.dataset, self.drop_last = dataset, drop_last
+        self.batch_size = None if batch_size is None else at_least(1, "DataLoader", "batch_size", batch_size)
+        self.num_workers = at_least(0, "DataLoader", "num_workers", num_workers)
+        self.timeout, self.worker_init_fn = timeout, worker_init_fn
+        self.prefetch_factor = prefetch_factor
+        if self.num_workers:
+            count = 2 if prefetch_factor is None else prefetch_factor
+            self.prefetch_factor = at_least(1, "DataLoader", "prefetch_factor", count)
+        self.persistent_workers, self.in_order = persistent_workers, in_order
+        self.pin_memory, self.pin_memory_device = pin_memory, pin_memory_device
+        check_device("DataLoader", pin_memory_device or None)
         self.multiprocessing_context = multiprocessing_context
         self.generator = Generator(seed) if seed is not None and generator is None else generator
-        self.collate_fn: Collate = collate_fn or (_as_is if batch_size is None and batch_sampler is None else default_collate)
+        single = batch_size is None and batch_sampler is None
+        self.collate_fn: Collate = collate_fn or (default_convert if single else default_collate)
         self._workers: Workers | None = None
-        self._check(shuffle, sampler, batch_sampler, prefetch_factor, seed is not None and generator is not None)
-        self.sampler: Sampler | Iterable[int] | None = None
-        self.batch_sampler: Sampler | Iterable[Any] | None = batch_sampler
-        if isinstance(dataset, IterableDataset) or batch_sampler is not None:
-            return
-        if sampler is None:
-            sampler = RandomSampler(dataset, generator=self.generator) if shuffle else SequentialSampler(dataset)
-        self.sampler = sampler
-        if batch_size is not None:
-            self.batch_sampler = BatchSampler(sampler, batch_size, drop_last)
+        self._check(shuffle, sampler, batch_sampler, seed is not None and generator is not None)
+        self.sampler: Sampler[Any] | Iterable[Any] | None = None
+        self.batch_sampler: Sampler[Any] | Iterable[Any] | None = batch_sampler
+        if not isinstance(dataset, IterableDataset) and batch_sampler is None:
+            if sampler is None:
+                random = shuffle and len(dataset)  # nothing is drawn from an empty data set
+                sampler = RandomSampler(dataset, generator=self.generator) if random else SequentialSampler(dataset)
+            self.sampler = sampler
+            if batch_size is not None:
+                self.batch_sampler = BatchSampler(sampler, batch_size, drop_last)
+        self._made = True
 
-    def _check(self, shuffle: Any, sampler: Any, batch_sampler: Any, prefetch: int | None, two_seeds: bool) -> None:
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _FIXED and self.__dict__.get("_made"):
+            raise TensorError("DataLoader", f"{name} as the loader was made with", repr(value))
+        super().__setattr__(name, value)
+
+    def _check(self, shuffle: Any, sampler: Any, batch_sampler: Any, two_seeds: bool) -> None:
         def wrong(expected: str, got: object) -> TensorError:
             return TensorError("DataLoader", expected, str(got))
 
-        if self.batch_size is not None and self.batch_size < 1:
-            raise wrong("batch_size >= 1", self.batch_size)
-        if self.num_workers < 0 or self.timeout < 0 or self.prefetch_factor < 1:
-            raise wrong("num_workers >= 0, timeout >= 0 and prefetch_factor >= 1", (self.num_workers, self.timeout, prefetch))
-        if self.num_workers == 0 and (prefetch is not None or self.persistent_workers):
-            raise wrong("num_workers >= 1 for prefetch_factor and persistent_workers", 0)
+        if not isinstance(self.timeout, int | float) or not self.timeout >= 0:
+            raise wrong("a number timeout >= 0", repr(self.timeout))
+        if self.num_workers == 0:
+            for name in ("prefetch_factor", "persistent_workers", "multiprocessing_context"):
+                if getattr(self, name) not in (None, False):
+                    raise wrong(f"num_workers >= 1 for {name}", 0)
+        if isinstance(self.multiprocessing_context, str):
+            methods = multiprocessing.get_all_start_methods()
+            if self.multiprocessing_context not in methods:
+                raise wrong(f"one of {methods} as multiprocessing_context", repr(self.multiprocessing_context))
+        elif self.multiprocessing_context is not None and not hasattr(self.multiprocessing_context, "Process"):
+            raise wrong("a start method or a context as multiprocessing_context", repr(self.multiprocessing_context))
         if sampler is not None and shuffle:
             raise wrong("a sampler or shuffle", "both")
         if batch_sampler is not None and (shuffle or sampler is not None or self.drop_last or self.batch_size not in (1, None)):
@@ -140,49 +183,50 @@ class DataLoader:
         return len(source)
 
     def __iter__(self) -> Iterator[Any]:
-        numbers = None
-        if not isinstance(self.dataset, IterableDataset):
-            numbers = iter(self.batch_sampler if self.batch_sampler is not None else self.sampler or ())
-        return self._made_by_workers(numbers) if self.num_workers else self._made_here(numbers)
-
-    def _made_here(self, numbers: Iterator[Any] | None) -> Iterator[Any]:
-        if numbers is None:
-            yield from batches_of(self.dataset, self.batch_size, self.drop_last, self.collate_fn)
-        elif self.batch_sampler is None:
-            yield from (self.collate_fn(self.dataset[int(i)]) for i in numbers)
-        else:
-            yield from (fetch(self.dataset, batch, self.collate_fn) for batch in numbers)
-
-    def _made_by_workers(self, numbers: Iterator[Any] | None) -> Iterator[Any]:
-        workers = self._workers
-        if workers is None:
-            context = self.multiprocessing_context
-            if context is None:
-                context = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
-            if isinstance(context, str):
-                context = multiprocessing.get_context(context)
-            seed = self.generator.seed() if self.generator is not None else fresh_seed()
-            size = self.batch_size if self.batch_sampler is not None or numbers is None else None
-            plan = Plan(self.dataset, self.collate_fn, size, self.drop_last, self.worker_init_fn, seed, self.num_workers)
-            workers = Workers(plan, context, self.prefetch_factor, self.timeout)
+        # Drawn with and without workers, and before the order: the order is the same for any number of workers.
+        seed = fresh_seed(self.generator)
+        if not self.num_workers:
+            if isinstance(self.dataset, IterableDataset):
+                stream = Stream(self.dataset, self.batch_size, self.drop_last, self.collate_fn)
+                return Here(None, stream, self.__len__)
+            one_by_one = self.batch_sampler is None
+            return Here(partial(_make, self.dataset, self.collate_fn, one_by_one), self._keys(), self.__len__)
+        if self._workers is None or self._workers.stopped:
+            self._workers = None
+            workers = Workers(self._plan(seed), self._context(), self.timeout)
             if self.persistent_workers:
                 self._workers = workers
-        try:
-            yield from workers.run(numbers)
-        except GeneratorExit:
-            raise
-        except BaseException:
-            self._workers = None
-            workers.stop()
-            raise
-        finally:
-            if not self.persistent_workers:
-                workers.stop()
+        else:
+            workers = self._workers
+        keys = None if isinstance(self.dataset, IterableDataset) else self._keys()
+        prefetch = self.prefetch_factor or 1
+        return FromWorkers(workers, keys, prefetch, self.persistent_workers, self.in_order, self.__len__)
 
-    def __del__(self) -> None:
-        workers = self.__dict__.get("_workers")
-        if workers is not None:
-            workers.stop()
+    def _keys(self) -> Iterator[Any]:
+        """The keys of every batch of an epoch, or of every sample."""
+        if self.batch_sampler is None:
+            return iter(self.sampler or ())
+        whole_rows = self.collate_fn is default_collate and type(base_of(self.dataset)) is TensorDataset
+        if whole_rows and type(self.batch_sampler) is BatchSampler:
+            return self.batch_sampler.arrays()
+        return iter(self.batch_sampler)
+
+    def _plan(self, seed: int) -> Plan:
+        one_by_one = self.batch_sampler is None
+        size = self.batch_size
+        return Plan(
+            self.dataset, self.collate_fn, size, self.drop_last, one_by_one, self.worker_init_fn, seed, self.num_workers
+        )
+
+    def _context(self) -> Any:
+        context = self.multiprocessing_context
+        if context is None or isinstance(context, str):
+            return multiprocessing.get_context(context or default_start_method())
+        return context
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_workers": None}
+
+
+def _make(dataset: Any, collate: Collate, one_by_one: bool, keys: Any) -> Any:
+    return (fetch_one if one_by_one else fetch)(dataset, keys, collate)

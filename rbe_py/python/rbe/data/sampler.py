@@ -1,16 +1,48 @@
 """Orders in which a loader takes samples, with torch's names."""
 
+import itertools
+import operator
 from collections.abc import Iterable, Iterator, Sequence, Sized
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from ..errors import TensorError
-from .generator import Generator
+from .generator import Generator, generator_or_fresh
+
+T_co = TypeVar("T_co", covariant=True)
+
+Order = range | np.ndarray[Any, np.dtype[np.int64]]
 
 
-class Sampler:
-    """The numbers of the samples of one epoch, in order: subclasses have `__iter__` and `__len__`.
+def at_least(least: int, op: str, name: str, value: Any) -> int:
+    """Return a count.
+
+    Raises
+    ------
+    TensorError
+        For what is no integer, a bool, or an integer below `least`.
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = least - 1
+    if isinstance(value, bool) or number < least:
+        raise TensorError(op, f"an integer {name} >= {least}", repr(value))
+    return number
+
+
+def flag(op: str, name: str, value: Any) -> bool:
+    """Return a bool, and raise TensorError for anything else."""
+    if not isinstance(value, bool | np.bool_):
+        raise TensorError(op, f"True or False as {name}", repr(value))
+    return bool(value)
+
+
+class Sampler(Generic[T_co]):
+    """The keys of the samples of one epoch, in order: subclasses have `__iter__` and, where it is known, `__len__`.
+
+    Keys are integers unless the data set takes others.
 
     Examples
     --------
@@ -24,25 +56,23 @@ class Sampler:
     [[0, 2], [4]]
     """
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[T_co]:
         raise NotImplementedError(f"{type(self).__name__} has no __iter__")
 
-    def __len__(self) -> int:
-        raise NotImplementedError(f"{type(self).__name__} has no __len__")
 
-
-class _ArraySampler(Sampler):
+class _OrderSampler(Sampler[int]):
     """A sampler that knows the whole order at once."""
 
-    def order(self) -> "np.ndarray[Any, np.dtype[np.int64]]":
+    def order(self) -> Order:
         """Return the numbers of the next epoch."""
         raise NotImplementedError
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self.order().tolist())
+        order = self.order()
+        return iter(order if isinstance(order, range) else order.tolist())
 
 
-class SequentialSampler(_ArraySampler):
+class SequentialSampler(_OrderSampler):
     """All samples in their own order.
 
     Examples
@@ -55,15 +85,15 @@ class SequentialSampler(_ArraySampler):
     def __init__(self, data_source: Sized) -> None:
         self.data_source = data_source
 
-    def order(self) -> "np.ndarray[Any, np.dtype[np.int64]]":
+    def order(self) -> Order:
         """Return 0 … n - 1."""
-        return np.arange(len(self.data_source))
+        return range(len(self.data_source))
 
     def __len__(self) -> int:
         return len(self.data_source)
 
 
-class RandomSampler(_ArraySampler):
+class RandomSampler(_OrderSampler):
     """Samples in an order that is new in every epoch.
 
     Parameters
@@ -75,6 +105,11 @@ class RandomSampler(_ArraySampler):
         Samples of an epoch, default all.
     generator : Generator, optional
         Default one seeded anew in every epoch from `rbe.manual_seed`'s stream.
+
+    Raises
+    ------
+    TensorError
+        For arguments outside their domain, and for samples to be drawn from nothing.
 
     Examples
     --------
@@ -90,27 +125,33 @@ class RandomSampler(_ArraySampler):
         num_samples: int | None = None,
         generator: Generator | None = None,
     ) -> None:
-        if num_samples is not None and num_samples < 1:
-            raise TensorError("RandomSampler", "num_samples >= 1", str(num_samples))
-        self.data_source, self.replacement, self.num_samples = data_source, replacement, num_samples
+        self.data_source, self.replacement = data_source, flag("RandomSampler", "replacement", replacement)
+        self._num_samples = None if num_samples is None else at_least(1, "RandomSampler", "num_samples", num_samples)
         self.generator = generator
 
-    def order(self) -> "np.ndarray[Any, np.dtype[np.int64]]":
+    @property
+    def num_samples(self) -> int:
+        """Samples of an epoch."""
+        return len(self.data_source) if self._num_samples is None else self._num_samples
+
+    def order(self) -> Order:
         """Return the numbers of the next epoch."""
-        n, wanted = len(self.data_source), len(self)
-        numbers = self.generator if self.generator is not None else Generator()
+        n, wanted = len(self.data_source), self.num_samples
+        if n == 0 and wanted:
+            raise TensorError("RandomSampler", f"a data set to draw {wanted} samples from", "an empty one")
+        numbers = generator_or_fresh(self.generator)
         if self.replacement:
-            return numbers.integers(n, wanted)
+            return numbers.integers(max(n, 1), wanted)
         rounds = [numbers.permutation(n) for _ in range(-(-wanted // n))] if n else []
         order: np.ndarray[Any, np.dtype[np.int64]] = np.concatenate(rounds or [np.arange(0)])[:wanted]
         return order
 
     def __len__(self) -> int:
-        return len(self.data_source) if self.num_samples is None else self.num_samples
+        return self.num_samples
 
 
-class SubsetRandomSampler(_ArraySampler):
-    """The samples of certain numbers, in an order that is new in every epoch.
+class SubsetRandomSampler(Sampler[Any]):
+    """The samples of certain keys, in an order that is new in every epoch.
 
     Examples
     --------
@@ -119,20 +160,18 @@ class SubsetRandomSampler(_ArraySampler):
     [4, 6]
     """
 
-    def __init__(self, indices: Sequence[int], generator: Generator | None = None) -> None:
+    def __init__(self, indices: Sequence[Any], generator: Generator | None = None) -> None:
         self.indices, self.generator = indices, generator
 
-    def order(self) -> "np.ndarray[Any, np.dtype[np.int64]]":
-        """Return the numbers of the next epoch."""
-        numbers = self.generator if self.generator is not None else Generator()
-        order: np.ndarray[Any, np.dtype[np.int64]] = np.take(self.indices, numbers.permutation(len(self.indices)))
-        return order
+    def __iter__(self) -> Iterator[Any]:
+        for i in generator_or_fresh(self.generator).permutation(len(self.indices)).tolist():
+            yield self.indices[i]
 
     def __len__(self) -> int:
         return len(self.indices)
 
 
-class WeightedRandomSampler(_ArraySampler):
+class WeightedRandomSampler(_OrderSampler):
     """Samples drawn with a probability in proportion to their weights.
 
     Raises
@@ -154,27 +193,31 @@ class WeightedRandomSampler(_ArraySampler):
         replacement: bool = True,
         generator: Generator | None = None,
     ) -> None:
-        w = np.asarray(weights, dtype=np.float64)
-        need = 1 if replacement else num_samples
-        if w.ndim != 1 or num_samples < 1 or not (np.isfinite(w) & (w >= 0)).all() or (w > 0).sum() < need:
-            raise TensorError("WeightedRandomSampler", f"weights >= 0, {need} or more of them > 0", str(w))
-        self.weights, self.num_samples, self.replacement, self.generator = w, num_samples, replacement, generator
+        op = "WeightedRandomSampler"
+        self.num_samples, self.replacement = at_least(1, op, "num_samples", num_samples), flag(op, "replacement", replacement)
+        need = 1 if self.replacement else self.num_samples
+        try:
+            w = np.asarray(weights, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise TensorError(op, "weights >= 0", repr(weights)) from None
+        if w.ndim != 1 or not (np.isfinite(w) & (w >= 0)).all() or (w > 0).sum() < need:
+            raise TensorError(op, f"weights >= 0 along one axis, {need} or more of them > 0", str(w))
+        self.weights, self.generator = w, generator
 
-    def order(self) -> "np.ndarray[Any, np.dtype[np.int64]]":
+    def order(self) -> Order:
         """Return the numbers of the next epoch."""
-        numbers = self.generator if self.generator is not None else Generator()
-        return numbers.choice(self.weights, self.num_samples, self.replacement)
+        return generator_or_fresh(self.generator).choice(self.weights, self.num_samples, self.replacement)
 
     def __len__(self) -> int:
         return self.num_samples
 
 
-class BatchSampler(Sampler):
-    """Lists of the numbers that a sampler yields.
+class BatchSampler(Sampler[list[Any]]):
+    """Lists of the keys that a sampler yields.
 
     Parameters
     ----------
-    sampler : Sampler or iterable of int
+    sampler : Sampler or iterable
     batch_size : int
     drop_last : bool
         Leave out a last list that is shorter.
@@ -186,26 +229,26 @@ class BatchSampler(Sampler):
     [[5, 6], [7]]
     """
 
-    def __init__(self, sampler: Sampler | Iterable[int], batch_size: int, drop_last: bool) -> None:
-        if batch_size < 1:
-            raise TensorError("BatchSampler", "batch_size >= 1", str(batch_size))
-        self.sampler, self.batch_size, self.drop_last = sampler, batch_size, drop_last
+    def __init__(self, sampler: Sampler[Any] | Iterable[Any], batch_size: int, drop_last: bool) -> None:
+        self.sampler, self.batch_size = sampler, at_least(1, "BatchSampler", "batch_size", batch_size)
+        self.drop_last = flag("BatchSampler", "drop_last", drop_last)
 
-    def __iter__(self) -> Iterator[Any]:
-        size = self.batch_size
-        if isinstance(self.sampler, _ArraySampler):  # whole slices of one array
-            order = self.sampler.order()
-            for start in range(0, len(order) - (size - 1 if self.drop_last else 0), size):
-                yield order[start : start + size]
-            return
-        batch: list[int] = []
-        for index in self.sampler:
-            batch.append(int(index))
-            if len(batch) == size:
-                yield batch
-                batch = []
-        if batch and not self.drop_last:
+    def __iter__(self) -> Iterator[list[Any]]:
+        keys = iter(self.sampler)
+        while batch := list(itertools.islice(keys, self.batch_size)):
+            if self.drop_last and len(batch) < self.batch_size:
+                return
             yield batch
+
+    def arrays(self) -> Iterator[Any]:
+        """Yield the same batches, as arrays where the sampler knows its order: for data sets that take whole rows at once."""
+        if not isinstance(self.sampler, _OrderSampler):
+            yield from self
+            return
+        order, size = self.sampler.order(), self.batch_size
+        for start in range(0, len(order) - (size - 1 if self.drop_last else 0), size):
+            part = order[start : start + size]
+            yield np.arange(part.start, part.stop) if isinstance(part, range) else part
 
     def __len__(self) -> int:
         if not isinstance(self.sampler, Sized):

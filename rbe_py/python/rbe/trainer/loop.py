@@ -231,9 +231,11 @@ class Trainer(Evaluator):
             raise TensorError("fit", "a loader that yields batches in every epoch", f"none in epoch {state.epoch + 1}")
         entry: dict[str, Any] = {"epoch": state.epoch + 1, "step": state.step, **state.logs}
         if validation is not None:
+            before = random_state(self._loader)
             found = self._evaluate(validation, lambda: self._interrupt.came)
-            if found is None:
-                return  # interrupted: the epoch is finished when the run continues
+            if found is None:  # interrupted: the epoch is finished, with the same random numbers, when the run continues
+                set_random_state(before, self._loader)
+                return
             entry.update({f"val_{name}": value for name, value in found.items()})
         entry.update(lr=self.lr, seconds=time.perf_counter() - started)
         if self.scheduler is not None and self.schedule_every == "epoch":

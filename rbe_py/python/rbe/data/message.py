@@ -1,0 +1,159 @@
+"""What a loader and its worker processes send each other: pickled at once, so that what cannot be pickled is an error."""
+
+import io
+import pickle
+import traceback
+from collections.abc import Iterator, Mapping
+from enum import IntEnum
+from multiprocessing.reduction import ForkingPickler
+from typing import Any
+
+from .._rbe import RBETensor
+from ..errors import DTypeError, GraphError, RBEError
+
+
+class Kind(IntEnum):
+    """What an answer of a worker holds. It travels beside the data, so that no data can be taken for an end."""
+
+    BATCH = 0
+    END = 1  # of the worker's share of an iterable data set
+    FAILURE = 2
+
+
+class _Pickler(ForkingPickler):
+    def reducer_override(self, value: Any) -> Any:
+        if isinstance(value, RBETensor) and value.requires_grad and not value.is_leaf:
+            # A copy in another process has no tape: its gradient would reach nothing, without a word.
+            raise GraphError("DataLoader", "tensors that are leaves in what workers return (use detach())", "a recorded result")
+        return NotImplemented
+
+
+def pack(name: str, value: Any) -> bytes:
+    """Return `value` pickled.
+
+    Raises
+    ------
+    DTypeError
+        For what cannot be pickled; names the part of `name` that cannot.
+    GraphError
+        For a recorded tensor.
+    """
+    try:
+        return _pickled(value)
+    except (RBEError, MemoryError):
+        raise
+    except Exception as e:
+        got = f"{_culprit(name, value)}: {type(e).__name__}: {e}"
+        raise DTypeError("DataLoader", f"a {name} that can be pickled, as it goes to another process", got) from e
+
+
+def unpack(body: bytes) -> Any:
+    """Return the batch that a worker packed.
+
+    Raises
+    ------
+    DTypeError
+        For one of a kind that this process cannot make.
+    """
+    try:
+        return pickle.loads(body)
+    except (RBEError, MemoryError):
+        raise
+    except Exception as e:
+        raise DTypeError("DataLoader", "batches that can be unpickled here", f"{type(e).__name__}: {e}") from e
+
+
+def _pickled(value: Any) -> bytes:
+    stream = io.BytesIO()
+    _Pickler(stream, pickle.HIGHEST_PROTOCOL).dump(value)
+    return stream.getvalue()
+
+
+def _parts(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the names and values of what an object holds."""
+    if isinstance(value, Mapping):
+        yield from ((f"{name}[{key!r}]", part) for key, part in value.items())
+    elif isinstance(value, list | tuple):
+        yield from ((f"{name}[{i}]", part) for i, part in enumerate(value))
+    elif not isinstance(value, type):
+        yield from ((f"{name}.{key}", part) for key, part in getattr(value, "__dict__", {}).items())
+
+
+def _culprit(name: str, value: Any, depth: int = 8) -> str:
+    """Return the name and type of the innermost part that cannot be pickled."""
+    try:
+        for part, held in _parts(name, value) if depth else ():
+            try:
+                _pickled(held)
+            except Exception:
+                return _culprit(part, held, depth - 1)
+    except Exception:  # an object whose parts cannot be listed is named as a whole
+        pass
+    return f"{name} of type {type(value).__name__}"
+
+
+class WorkerError(RuntimeError):
+    """The traceback of a worker: the cause of the exception that it raised, or that exception where it cannot be made again.
+
+    An exception whose constructor does not take its own `args` comes as a class that is both its type and a WorkerError.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> issubclass(rbe.data.WorkerError, RuntimeError)
+    True
+    """
+
+
+class Failure:
+    """An exception on its way from a worker."""
+
+    def __init__(self, error: BaseException, where: str) -> None:
+        self.trace = f"in {where}\n{''.join(traceback.format_exception(error))}"
+        self.whole = self.parts = b""
+        # SystemExit and the like would end the main process, and StopIteration its loop over the batches, in silence.
+        if not isinstance(error, Exception) or isinstance(error, StopIteration | StopAsyncIteration):
+            return
+        try:
+            self.whole = _pickled(error)
+            again = pickle.loads(self.whole)
+            # The constructor may have other parameters than `args`: then it fails, or makes another text of the text.
+            if type(again) is not type(error) or str(again) != str(error):
+                self.whole = b""
+        except Exception:
+            self.whole = b""
+        if not self.whole:
+            held = {}
+            for key, value in vars(error).items():
+                try:
+                    held[key] = _pickled(value)
+                except Exception:
+                    continue
+            try:
+                self.parts = _pickled((type(error), held))
+            except Exception:
+                self.parts = b""
+
+    def error(self) -> BaseException:
+        """Return the exception to raise here."""
+        cause = WorkerError(self.trace)
+        try:
+            if self.whole:
+                error: BaseException = pickle.loads(self.whole)
+                error.__cause__ = cause
+                return error
+            if self.parts:
+                return _both(self.trace, *pickle.loads(self.parts))
+        except Exception:  # a class that this process cannot import or make
+            pass
+        return cause
+
+
+def _both(trace: str, kind: type[Exception], held: dict[str, bytes]) -> BaseException:
+    """Return a WorkerError that is caught as `kind` too, with the attributes of the original and without its constructor."""
+    both: Any = type(kind.__name__, (WorkerError, kind), {"__module__": kind.__module__, "__str__": WorkerError.__str__})
+    error: BaseException = both.__new__(both, trace)
+    error.args = (trace,)
+    for key, value in held.items():
+        setattr(error, key, pickle.loads(value))
+    return error

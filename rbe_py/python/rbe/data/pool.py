@@ -1,0 +1,327 @@
+"""The worker processes of a loader, as the main process sees them."""
+
+import atexit
+import contextlib
+import multiprocessing
+import multiprocessing.util  # its own work at exit is registered before that of this module, and so comes after it
+import os
+import pickle
+import signal
+import threading
+import time
+import warnings
+import weakref
+from collections import deque
+from collections.abc import Iterable, Iterator
+from multiprocessing import connection
+from typing import Any
+
+from ..errors import GraphError
+from .message import Kind, pack
+from .worker import Plan, serve
+
+_POLL_SECONDS = 1.0
+_LEAVE_SECONDS = 0.5  # for workers to finish by themselves, and again to end on SIGTERM
+
+_pools: "weakref.WeakSet[Workers]" = weakref.WeakSet()
+
+
+@atexit.register
+def _stop_all() -> None:
+    for pool in list(_pools):
+        pool.stop()
+
+
+def default_start_method() -> str:
+    """Return how Python starts processes here: what the program has set, else the system's default."""
+    return multiprocessing.get_start_method(allow_none=True) or multiprocessing.get_all_start_methods()[0]
+
+
+def _disown_all() -> None:
+    for pool in list(_pools):
+        pool.disown()
+    _pools.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    # A forked process has copies of the connections: while it holds them, no worker sees the main process leave.
+    os.register_at_fork(after_in_child=_disown_all)
+
+
+class Run:
+    """One iteration over the loader: what it has asked for and what has come.
+
+    Attributes
+    ----------
+    asked : dict of int to int
+        Worker of every batch that is asked for and not taken yet, in the order of the batches.
+    came : dict of int to (Kind, bytes)
+    """
+
+    def __init__(self, number: int, over: deque[int]) -> None:
+        self.number = number
+        self.asked: dict[int, int] = {}
+        self.came: dict[int, tuple[Kind, bytes]] = {}
+        self._over = over
+
+    def __del__(self) -> None:
+        # What is still asked for need not be made. A finalizer may run anywhere: it only makes a note.
+        self._over.append(self.number)
+
+    def next_ticket(self, in_order: bool) -> int | None:
+        """Return the ticket to take, None while it has not come."""
+        if in_order:
+            first = next(iter(self.asked))
+            return first if first in self.came else None
+        return next(iter(self.came), None)
+
+
+class Workers:
+    """The processes of a loader.
+
+    Every worker has a connection of its own, so that one that dies takes no lock along; the main process holds the only other
+    end, so that closing it tells the worker to leave, whatever becomes of the main process.
+
+    Parameters
+    ----------
+    plan : Plan
+    context : multiprocessing context
+    timeout : float
+        Seconds to wait for a batch; 0 waits as long as the workers live.
+
+    Raises
+    ------
+    DTypeError
+        Where processes do not start by fork: for a data set or function that cannot be pickled.
+    GraphError
+        Where processes cannot be started.
+    """
+
+    def __init__(self, plan: Plan, context: Any, timeout: float) -> None:
+        self.plan, self.timeout = plan, timeout
+        self.stopped = False
+        self._owner = os.getpid()
+        self._runs: weakref.WeakValueDictionary[int, Run] = weakref.WeakValueDictionary()
+        self._count = 0
+        self._over: deque[int] = deque()
+        self._lost: dict[int, str] = {}
+        self._heard: set[int] = set()
+        self._turn = threading.Condition()
+        self._reading = False
+        self._ends: dict[int, Any] = {}
+        self._processes: list[Any] = []
+        self._method = context.get_start_method()
+        if multiprocessing.current_process().daemon:
+            raise GraphError("DataLoader", "num_workers=0 in a worker process", str(plan.workers))
+        sent = plan if self._method == "fork" else pack("loader", plan)
+        _pools.add(self)
+        try:
+            for i in range(plan.workers):
+                self._start(context, i, sent)
+        except OSError as e:
+            self.stop()
+            raise GraphError("DataLoader", f"{plan.workers} worker processes", f"{len(self._processes)}: {e}") from e
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self, context: Any, number: int, plan: "Plan | bytes") -> None:
+        ours, theirs = context.Pipe()
+        self._ends[number] = ours
+        process = context.Process(target=serve, args=(plan, number, theirs), daemon=True)
+        try:
+            # Python warns of any fork of a process with threads; a worker never waits for those of the kernels.
+            with warnings.catch_warnings(), self._ctrl_c_later():
+                warnings.filterwarnings("ignore", message=".*fork.*", category=DeprecationWarning)
+                process.start()
+        finally:
+            theirs.close()  # or the end of the worker would not be seen, and later workers would hold it too
+        self._processes.append(process)
+
+    @contextlib.contextmanager
+    def _ctrl_c_later(self) -> Iterator[None]:
+        """Hold Ctrl-C back until the worker ignores it; not for a fork server, which would keep it held back for ever."""
+        if self._method == "forkserver" or not hasattr(signal, "pthread_sigmask"):
+            yield
+            return
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def open(self) -> Run:
+        """Return a new run."""
+        with self._turn:
+            self._count += 1
+            run = Run(self._count, self._over)
+            self._runs[run.number] = run
+            return run
+
+    def ask(self, run: Run, ticket: int, number: int, keys: Any) -> None:
+        """Ask a worker for a batch.
+
+        Raises
+        ------
+        DTypeError
+            For keys that cannot be pickled: nothing is asked for then.
+        """
+        body = pack("sampler", keys)
+        with self._turn:
+            self._check()
+            while self._over:
+                over = self._over.popleft()
+                for i in list(self._ends):
+                    self._send(i, pickle.dumps(("end", over)))
+            run.asked[ticket] = number
+            self._send(number, pickle.dumps(("batch", run.number, ticket, body)))
+
+    def _send(self, number: int, message: bytes) -> None:
+        end = self._ends.get(number)
+        if end is not None:
+            try:
+                end.send_bytes(message)
+            except OSError:
+                self._lose(number)
+
+    def take(self, run: Run, in_order: bool) -> tuple[int, Kind, bytes]:
+        """Wait for the next batch of a run; return its worker, what it is, and it.
+
+        Raises
+        ------
+        GraphError
+            When its worker has died, or `timeout` seconds have passed; the workers are stopped then.
+        """
+        started = time.monotonic()
+        with self._turn:
+            while (ticket := run.next_ticket(in_order)) is None:
+                self._check()
+                self._raise_if_lost(run, in_order)
+                waited = time.monotonic() - started
+                if 0 < self.timeout <= waited:
+                    self.stop()
+                    raise GraphError("DataLoader", f"a batch within {self.timeout} s", "none (timeout)")
+                seconds = min(_POLL_SECONDS, self.timeout - waited) if self.timeout else _POLL_SECONDS
+                if self._reading:  # another thread, which reads for all
+                    self._turn.wait(seconds)
+                else:
+                    self._read(seconds)
+            number = run.asked.pop(ticket)
+            return number, *run.came.pop(ticket)
+
+    def _check(self) -> None:
+        if self._owner != os.getpid():
+            raise GraphError("DataLoader", "an iterator used in the process that made it", "one of another process")
+        if self.stopped:
+            raise GraphError("DataLoader", "workers that are running", "workers that were stopped")
+
+    def _raise_if_lost(self, run: Run, in_order: bool) -> None:
+        wanted = [next(iter(run.asked.values()))] if in_order else run.asked.values()
+        lost = [self._lost[number] for number in wanted if number in self._lost]
+        if lost:
+            self.stop()
+            raise GraphError("DataLoader", "workers that live until the end of the epoch", lost[0])
+
+    def _read(self, seconds: float) -> None:
+        """Wait for messages and put them where their runs find them; other threads may ask and take meanwhile."""
+        by_end = {end: i for i, end in self._ends.items()}
+        by_sentinel = {self._processes[i].sentinel: i for i in self._ends}
+        self._reading = True
+        self._turn.release()
+        try:
+            ready = connection.wait([*by_end, *by_sentinel], seconds)
+        except OSError:  # another thread has stopped the workers
+            if not self.stopped:
+                raise
+        finally:
+            self._turn.acquire()
+            self._reading = False
+            self._turn.notify_all()
+        if self.stopped:
+            return
+        try:
+            for one in ready:
+                if isinstance(one, int):
+                    self._bury(by_sentinel[one])
+                elif by_end[one] in self._ends:
+                    self._receive(by_end[one])
+            if not ready:  # where a process of the worker's own outlives it, nothing else tells
+                for i in [i for i in self._ends if not self._processes[i].is_alive()]:
+                    self._bury(i)
+        except BaseException:  # Ctrl-C, or no memory, in the middle of a message: the next one could not be read
+            self.stop()
+            raise
+
+    def _receive(self, number: int) -> None:
+        try:
+            end = self._ends[number]
+            of, ticket, kind = pickle.loads(end.recv_bytes())
+            body = end.recv_bytes()
+        except (EOFError, OSError):
+            self._lose(number)
+            return
+        self._heard.add(number)
+        run = self._runs.get(of)
+        if run is not None:
+            run.came[ticket] = (Kind(kind), body)
+
+    def _bury(self, number: int) -> None:
+        """Read what a worker sent before it died."""
+        while number in self._ends and self._ends[number].poll():
+            self._receive(number)
+        if number in self._ends:
+            self._lose(number)
+
+    def _lose(self, number: int) -> None:
+        self._ends.pop(number).close()
+        process = self._processes[number]
+        process.join(_LEAVE_SECONDS)
+        code = process.exitcode
+        if code is not None and code < 0:
+            how = f"was ended by {signal.Signals(-code).name}"
+            if -code == signal.SIGKILL:
+                how += " (by the system, if memory ran out)"
+        else:
+            how = f"is gone with exit code {code}" if code is not None else "has closed its connection"
+        if number not in self._heard and self._method != "fork":
+            how += "; a script must iterate over its loader under `if __name__ == '__main__':`"
+        self._lost[number] = f"worker {number}, which {how}"
+
+    def disown(self) -> None:
+        """Close the copies that a forked process has of the connections."""
+        for end in self._ends.values():
+            end.close()
+        self._ends, self.stopped = {}, True
+
+    def stop(self) -> None:
+        """End the processes: those that wait leave at once, the others within a second."""
+        if self.stopped or self._owner != os.getpid():
+            return
+        self.stopped = True
+        _pools.discard(self)
+        for end in self._ends.values():
+            with contextlib.suppress(OSError):
+                end.close()
+        self._ends = {}
+        alive = self._processes
+        try:
+            alive = _join(alive)
+            for process in alive:
+                process.terminate()
+            alive = _join(alive)
+        finally:
+            for process in alive:
+                process.kill()
+            _join(alive)
+
+    def __del__(self) -> None:
+        with contextlib.suppress(Exception):
+            self.stop()
+
+
+def _join(processes: Iterable[Any]) -> list[Any]:
+    """Wait for processes, not longer than for one; return those that are still alive."""
+    end = time.monotonic() + _LEAVE_SECONDS
+    for process in processes:
+        process.join(max(0.0, end - time.monotonic()))
+    return [process for process in processes if process.is_alive()]

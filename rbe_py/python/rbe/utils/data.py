@@ -1,4 +1,0 @@
-"""`rbe.data` under torch's name."""
-
-from ..data import *  # noqa: F403
-from ..data import __all__ as __all__

@@ -1,0 +1,4 @@
+"""`rbe.data` under torch's name."""
+
+from ...data import *  # noqa: F403
+from ...data import __all__ as __all__

@@ -9,7 +9,7 @@ RUST := $(shell find rbe_core rbe_py/src -name '*.rs' -o -name Cargo.toml 2>/dev
 HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 SOURCES := rbe_py/python rbe_py/examples tests benches
 
-.PHONY: help train test test-page test-isa test-memory test-torch lint docs bench bench-quick bench-latency bench-ops bench-epochs bench-build bench-smoke clean
+.PHONY: help train test test-page test-signals test-isa test-memory test-torch lint docs bench bench-quick bench-latency bench-ops bench-epochs bench-build bench-smoke clean
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
@@ -46,6 +46,10 @@ $(TORCH_VENV)/.built: $(VENV)/.built
 	$(TORCH_VENV)/bin/python -m pip install --quiet 'maturin>=1.9.4,<2' 'numpy>=1.24' 'safetensors>=0.4.5' --group test --group torch
 	VIRTUAL_ENV=$(abspath $(TORCH_VENV)) $(TORCH_VENV)/bin/maturin develop --release
 	touch $@
+
+# Programs under nohup or behind the & of a script ignore Ctrl-C, and hand that on to theirs.
+test-signals: $(VENV)/.built ## Run the tests of Ctrl-C where the shell ignores it
+	trap '' INT; $(BIN)/python -m pytest -k "ctrl_c or signal or interrupt"
 
 test-torch: $(TORCH_VENV)/.built ## Compare with torch, which this installs
 	$(TORCH_VENV)/bin/python -m pytest -m torch

@@ -138,5 +138,5 @@ except KeyboardInterrupt:
 """
 
 
-def test_ctrl_c_ends_a_loop():
+def test_ctrl_c_ends_a_loop(ctrl_c):
     assert run(INTERRUPT).stdout.strip() == "interrupted"

@@ -85,9 +85,8 @@ def test_help(name, tmp_path):
     assert "--seed" in run(name, "--help", cwd=tmp_path).stdout
 
 
-def test_ctrl_c_saves_and_leaves(tmp_path):
-    command = [sys.executable, str(EXAMPLES / "train_digits.py"), "--epochs", "500", "--out", str(tmp_path)]
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def test_ctrl_c_saves_and_leaves(tmp_path, program):
+    process = program(str(EXAMPLES / "train_digits.py"), "--epochs", "500", "--out", str(tmp_path), cwd=tmp_path)
     bar = ""
     while "step/s" not in bar:
         bar += process.stderr.read(1)

@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 
 import numpy as np
@@ -242,9 +240,8 @@ t.fit(loader(seed=2), epochs=100000)
 """
 
 
-def test_ctrl_c_saves_and_leaves_and_the_run_continues(tmp_path):
-    code = SCRIPT.format(folder=os.path.dirname(__file__), out=str(tmp_path))
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def test_ctrl_c_saves_and_leaves_and_the_run_continues(tmp_path, program):
+    process = program("-c", SCRIPT.format(folder=os.path.dirname(__file__), out=str(tmp_path)))
     while int(process.stdout.readline()) < 20:
         pass
     process.send_signal(signal.SIGINT)
@@ -261,7 +258,7 @@ def test_ctrl_c_saves_and_leaves_and_the_run_continues(tmp_path):
     assert fingerprint(t.model) == fingerprint(whole.model)
 
 
-def test_ctrl_c_during_validation_is_continued(tmp_path):
+def test_ctrl_c_during_validation_is_continued(tmp_path, ctrl_c):
     class Slow:
         def __init__(self, interrupt):
             self.interrupt = interrupt
@@ -283,7 +280,7 @@ def test_ctrl_c_during_validation_is_continued(tmp_path):
     assert without_seconds(t.history) == without_seconds(whole.history)
 
 
-def test_other_threads_leave_signals_alone():
+def test_other_threads_leave_signals_alone(ctrl_c):
     t = trainer()
     thread = threading.Thread(target=lambda: t.fit(loader(), epochs=1))
     thread.start()

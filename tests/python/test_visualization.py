@@ -130,6 +130,70 @@ def test_long_chains_are_drawn_without_recursion():
     assert graph(y).count("<rect") == 3001
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38])
+@pytest.mark.parametrize("count", [1, 3, 6])
+def test_weights_that_are_not_finite_are_left_out(value, count, tmp_path):
+    model = nn.Sequential(nn.Linear(3, 2))
+    model[0].weight.detach().reshape(-1)[:count] = value
+    (ax,) = plot_weights(model, bins=4, path=tmp_path / "w.png")
+    shown = 6 if np.isfinite(value) else 6 - count
+    assert sum(patch.get_height() for patch in ax.patches) == shown
+    assert ax.get_title().endswith("24 bytes)" if shown == 6 else f"24 bytes, {count} not finite)")
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, -1e20, 1e-30, 1e17])
+def test_weights_that_are_all_equal_have_a_picture(value):
+    model = nn.Linear(3, 2)
+    model.weight.detach().fill_(value)
+    (ax,) = plot_weights(model)
+    assert sum(patch.get_height() for patch in ax.patches) == 6
+
+
+def test_weights_of_all_sizes_and_of_none(tmp_path):
+    model = nn.Sequential(nn.Linear(2, 2, dtype=rbe.float64), nn.ParameterList([rbe.zeros(0, 3)]), nn.ReLU())
+    model[0].weight.detach().copy_(rbe.tensor([[1e308, -1e308], [0.0, 1.0]], dtype=rbe.float64))
+    first, empty = plot_weights(model, path=tmp_path / "w.png")
+    assert "2 not finite" in first.get_title()
+    assert "0 bytes" in empty.get_title()
+    assert plot_weights(nn.ReLU(), path=tmp_path / "none.png") == []
+
+
+def test_curves_have_gaps_where_values_are_not_finite(tmp_path):
+    history = [
+        {"epoch": i, "loss": v, "note": "text", "score": s} for i, (v, s) in enumerate([(1.0, None), (np.nan, 2), (np.inf, 3)])
+    ]
+    ax = plot_history(history, path=tmp_path / "h.png")
+    assert [line.get_label() for line in ax.lines] == ["loss", "score"]
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), [1.0, np.nan, np.nan])
+    np.testing.assert_array_equal(ax.lines[1].get_ydata(), [np.nan, 2.0, 3.0])
+    plot_history({"a": [1e308, -1e308, rbe.tensor(1.0)], "b": [], "c": [np.nan] * 3}, smooth=2, path=tmp_path / "c.png")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: plot_history(3), lambda: plot_history("loss"), lambda: plot_history([3]), lambda: plot_history([{"loss": 1}], ["lose"]),
+        lambda: plot_history([{"note": "a"}], ["note"]), lambda: plot_history([], smooth=0), lambda: plot_history({"a": [[1, 2]]}, ["a"]),
+        lambda: plot_history([{"epoch": "a", "loss": 1.0}]), lambda: plot_weights(3), lambda: plot_weights(network(), bins=0),
+        lambda: plot_weights(network(), bins="a"), lambda: plot_disk(rbe.ones(2)), lambda: plot_flips(3), lambda: summary(3),
+        lambda: graph(3), lambda: graph(rbe.ones(1, requires_grad=True).exp(), 3), lambda: Recorder(every=1.5),
+    ],
+)  # fmt: skip
+def test_what_is_no_model_no_history_and_no_number_is_refused(call):
+    with pytest.raises(rbe.TensorError):
+        call()
+
+
+def test_pictures_that_cannot_be_written_are_named(tmp_path):
+    y = rbe.ones(1, requires_grad=True).exp()
+    for path in (tmp_path / "missing" / "a.png", tmp_path / "a.unknown"):
+        for call in (plot_weights, plot_disk):
+            with pytest.raises(rbe.FormatError, match="picture"):
+                call(network(), path=path)
+    with pytest.raises(rbe.FormatError, match="picture"):
+        graph(y, path=tmp_path)
+
+
 def test_without_matplotlib(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(rbe.DependencyError, match=r"plot_disk.*matplotlib"):

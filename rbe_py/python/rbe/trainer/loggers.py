@@ -1,28 +1,54 @@
 """Accounts of a run in files."""
 
 import csv
+import io
 import json
+import math
 import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from numbers import Integral, Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
-from ..errors import TensorError
+import numpy as np
+
+from .._rbe import RBETensor
+from ..arguments import whole
+from ..errors import FormatError
 from ..optional import require
 from .callback import Callback
 
 if TYPE_CHECKING:
     from .loop import Trainer
 
-Row = dict[str, float]
+Row = dict[str, Any]
+
+
+def as_logged(value: Any) -> Any:
+    """Return a value of an account as Python's numbers, text, lists and mappings: callbacks may add any kind of value."""
+    if isinstance(value, RBETensor | np.ndarray):
+        value = value.tolist() if not getattr(value, "is_packed", False) else str(value)
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, np.bool_):
+        return bool(value)
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        return float(value)
+    if isinstance(value, Mapping):
+        return {str(name): as_logged(v) for name, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_logged(v) for v in value]
+    return str(value)
 
 
 class Logger(Callback):
     """Base of loggers: a row after every epoch, and after every `every_steps` steps if that is given."""
 
     def __init__(self, every_steps: int | None = None) -> None:
-        if every_steps is not None and every_steps < 1:
-            raise TensorError(type(self).__name__, "every_steps >= 1", str(every_steps))
-        self.every_steps = every_steps
+        self.every_steps = None if every_steps is None else whole(type(self).__name__, "every_steps", every_steps, 1)
 
     def write(self, row: Row) -> None:
         """Write a row, which has "epoch" and "step"."""
@@ -36,13 +62,18 @@ class Logger(Callback):
 
     def on_epoch_end(self, trainer: "Trainer") -> None:
         """Write the account of the epoch."""
-        self.write(trainer.history[-1])
+        self.write({name: as_logged(value) for name, value in trainer.history[-1].items()})
 
 
 class FileLogger(Logger):
     """A logger whose rows are kept, and written to a file as they come.
 
-    A run that is continued keeps the rows up to the step it continues from.
+    A run that is continued keeps the rows up to the step it continues from; a last row that was cut off is dropped.
+
+    Raises
+    ------
+    FormatError
+        When the run begins, if the file cannot be written, or is continued and is not one of this logger's.
     """
 
     def __init__(self, path: str | os.PathLike[str], every_steps: int | None = None) -> None:
@@ -57,12 +88,51 @@ class FileLogger(Logger):
         """Replace the file by rows."""
         raise NotImplementedError
 
+    @contextmanager
+    def opened(self, mode: str) -> Iterator[IO[str]]:
+        """Open the file; errors of the system are FormatErrors."""
+        try:
+            with open(self.path, mode, newline="", encoding="utf-8") as file:
+                yield file
+        except (OSError, ValueError) as e:  # ValueError: a name with NUL, bytes that are no text
+            raise FormatError(type(self).__name__, f"a log at {str(self.path)!r}", str(e)) from e
+
+    def whole_rows(self, rows: Iterable[Row | None], text: str) -> list[Row]:
+        """Return the rows that were read from a text; None stands for what is no row. One that was cut off is left out.
+
+        Raises
+        ------
+        FormatError
+            For what is no row with a step.
+        """
+        listed = list(rows)
+        if listed and not text.endswith("\n"):
+            listed.pop()  # even if it is a row: its last number may have lost digits
+        good = [row is not None and _step(row) is not None for row in listed]
+        if not all(good):
+            wanted = f"a log with a step in every row at {str(self.path)!r}"
+            raise FormatError(type(self).__name__, wanted, f"row {good.index(False) + 1}")
+        return [row for row in listed if row is not None]
+
     def on_fit_start(self, trainer: "Trainer") -> None:
         """Begin the file, or continue it."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            there = self.path.exists()
+        except (OSError, ValueError) as e:
+            raise FormatError(type(self).__name__, f"a folder at {str(self.path.parent)!r}", str(e)) from e
         step = trainer.state.step
-        kept = [row for row in self.read() if float(row["step"]) <= step] if step and self.path.exists() else []
-        self.write_all(kept)
+        rows = self.read() if step and there else []
+        self.write_all([row for row in rows if (_step(row) or 0) <= step])
+
+
+def _step(row: Row) -> float | None:
+    """Return the step of a row, as number or as text."""
+    try:
+        step = float(row["step"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return step if math.isfinite(step) else None
 
 
 class CSVLogger(FileLogger):
@@ -84,13 +154,25 @@ class CSVLogger(FileLogger):
 
     def read(self) -> list[Row]:
         """Return the rows of the file, as text."""
-        with open(self.path, newline="", encoding="utf-8") as file:
-            return [{k: v for k, v in row.items() if v != ""} for row in csv.DictReader(file)]  # type: ignore[misc]
+        with self.opened("r") as file:
+            text = file.read()
+        try:
+            rows = [self._row(row) for row in csv.DictReader(io.StringIO(text, newline=""))]
+        except csv.Error as e:
+            raise FormatError("CSVLogger", f"a log at {str(self.path)!r}", str(e)) from e
+        return self.whole_rows(rows, text)
+
+    @staticmethod
+    def _row(row: dict[Any, Any]) -> Row | None:
+        """Return what a row has, None for one that is not as long as the names are many."""
+        if None in row or None in row.values():
+            return None
+        return {name: text for name, text in row.items() if text != ""}
 
     def write_all(self, rows: list[Row]) -> None:
         """Replace the file by rows."""
         self._names = list(dict.fromkeys(name for row in rows for name in row))
-        with open(self.path, "w", newline="", encoding="utf-8") as file:
+        with self.opened("w") as file:
             writer = csv.DictWriter(file, self._names)
             if rows:
                 writer.writeheader()
@@ -101,12 +183,12 @@ class CSVLogger(FileLogger):
         if not set(row) <= set(self._names):
             self.write_all([*self.read(), row])
             return
-        with open(self.path, "a", newline="", encoding="utf-8") as file:
+        with self.opened("a") as file:
             csv.DictWriter(file, self._names).writerow(row)
 
 
 class JSONLinesLogger(FileLogger):
-    """Write a JSON object a line.
+    """Write a JSON object a line; NaN and infinities, which JSON has not, are null.
 
     Parameters
     ----------
@@ -122,18 +204,42 @@ class JSONLinesLogger(FileLogger):
 
     def read(self) -> list[Row]:
         """Return the rows of the file."""
-        with open(self.path, encoding="utf-8") as file:
-            return [json.loads(line) for line in file]
+        with self.opened("r") as file:
+            text = file.read()
+        return self.whole_rows([_parsed(line) for line in text.splitlines() if line.strip()], text)
 
     def write_all(self, rows: list[Row]) -> None:
         """Replace the file by rows."""
-        with open(self.path, "w", encoding="utf-8") as file:
-            file.writelines(json.dumps(row) + "\n" for row in rows)
+        with self.opened("w") as file:
+            file.writelines(_line(row) for row in rows)
 
     def write(self, row: Row) -> None:
         """Add a line."""
-        with open(self.path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        with self.opened("a") as file:
+            file.write(_line(row))
+
+
+def _parsed(line: str) -> Row | None:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return row if isinstance(row, dict) else None
+
+
+def _line(row: Row) -> str:
+    return json.dumps(_json(row), allow_nan=False) + "\n"
+
+
+def _json(value: Any) -> Any:
+    """Return a value with null for NaN and infinities, which JSON has no numbers for."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {name: _json(v) for name, v in value.items()}
+    if isinstance(value, list):
+        return [_json(v) for v in value]
+    return value
 
 
 class TensorBoardLogger(Logger):
@@ -170,7 +276,7 @@ class TensorBoardLogger(Logger):
     def write(self, row: Row) -> None:
         """Write the values of a row at its step."""
         for name, value in row.items():
-            if name != "step":
+            if name != "step" and isinstance(value, Real) and not isinstance(value, bool):
                 self._writer.add_scalar(name, value, int(row["step"]))
 
     def on_fit_end(self, trainer: "Trainer") -> None:

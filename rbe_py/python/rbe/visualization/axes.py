@@ -5,7 +5,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
+from .._rbe import RBETensor
+from ..arguments import describe
+from ..errors import DTypeError, FormatError
+from ..nn.module import Module
 from ..optional import require
+
+LARGEST = 1e300  # the width of an axis is twice that at most, and a number
 
 Path = str | os.PathLike[str]
 
@@ -20,6 +28,8 @@ def drawing(op: str, ax: Any, path: Path | None, count: int = 1) -> Iterator[Any
     ------
     DependencyError
         Without matplotlib.
+    FormatError
+        If the picture cannot be written.
     """
     figures = require(op, "matplotlib.figure")
     if ax is None:
@@ -30,4 +40,27 @@ def drawing(op: str, ax: Any, path: Path | None, count: int = 1) -> Iterator[Any
     yield ax
     if path is not None:
         first = ax if hasattr(ax, "get_figure") else ax[0]
-        first.get_figure().savefig(path, dpi=120)
+        try:
+            first.get_figure().savefig(path, dpi=120)
+        except (OSError, ValueError) as e:  # ValueError: an ending that names no format
+            raise FormatError(op, f"a picture that can be written at {os.fspath(path)!r}", str(e)) from e
+
+
+def parameters_of(op: str, model: Any) -> list[tuple[str, RBETensor]]:
+    """Return the parameters of a model with their names.
+
+    Raises
+    ------
+    DTypeError
+        For anything but a Module.
+    """
+    if not isinstance(model, Module):
+        raise DTypeError(op, "a Module", describe(model))
+    return list(model.named_parameters())
+
+
+def finite(values: Any) -> "tuple[np.ndarray[Any, np.dtype[np.float64]], int]":
+    """Return the numbers that have a place on an axis, and how many have none: NaN, infinities and all but infinite ones."""
+    wide = np.asarray(values, dtype=np.float64)
+    shown = np.abs(wide) <= LARGEST
+    return wide[shown], int(wide.size - shown.sum())

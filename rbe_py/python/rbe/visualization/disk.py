@@ -4,7 +4,7 @@ from typing import Any
 
 from ..nn.module import Module
 from ..optional import require
-from .axes import Path, drawing
+from .axes import Path, drawing, parameters_of
 
 
 def plot_disk(model: Module, *, path: Path | None = None, ax: Any = None) -> Any:
@@ -28,6 +28,10 @@ def plot_disk(model: Module, *, path: Path | None = None, ax: Any = None) -> Any
     ------
     DependencyError
         Without matplotlib.
+    DTypeError
+        For anything but a Module.
+    FormatError
+        If the file cannot be written.
 
     Examples
     --------
@@ -36,8 +40,9 @@ def plot_disk(model: Module, *, path: Path | None = None, ax: Any = None) -> Any
     >>> len(ax.collections[0].get_offsets())     # 8 rows of 2 blocks
     16
     """
+    parameters = parameters_of("plot_disk", model)
     with drawing("plot_disk", ax, path) as ax:
-        for name, p in model.named_parameters():
+        for name, p in parameters:
             if p.is_packed:
                 z = p.lo.reshape(-1, 2)
                 ax.scatter(z[:, 0], z[:, 1], s=2, alpha=0.4, label=name, rasterized=True)

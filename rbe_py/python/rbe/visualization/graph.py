@@ -1,13 +1,15 @@
 """The recorded operations of a result, as a picture."""
 
+import os
 from collections.abc import Mapping
 from typing import Any
 from xml.sax.saxutils import escape
 
 from .._rbe import RBETensor
-from ..errors import GraphError
+from ..arguments import describe
+from ..errors import DTypeError, FormatError, GraphError
 from ..nn.module import Module
-from .axes import Path
+from .axes import Path, parameters_of
 
 WIDTH, HEIGHT, GAP_X, GAP_Y = 150, 40, 24, 36
 
@@ -28,6 +30,10 @@ def graph(output: RBETensor, model: Module | None = None, path: Path | None = No
     ------
     GraphError
         For a tensor that is not the result of a recorded operation.
+    DTypeError
+        For anything but a tensor and a Module.
+    FormatError
+        If the file cannot be written.
 
     Examples
     --------
@@ -37,9 +43,11 @@ def graph(output: RBETensor, model: Module | None = None, path: Path | None = No
     >>> [name in svg for name in ("packed_linear", "relu", "0.weight", "0.bias")]
     [True, True, True, True]
     """
+    if not isinstance(output, RBETensor):
+        raise DTypeError("graph", "a tensor", describe(output))
     if output.grad_fn is None:
         raise GraphError("graph", "the result of a recorded operation", "a leaf or a tensor made without recording")
-    names = {hash(p): (name, p) for name, p in model.named_parameters()} if model is not None else {}
+    names = {hash(p): (name, p) for name, p in parameters_of("graph", model)} if model is not None else {}
     boxes, edges, depth = _walk(output.grad_fn, names)
     rows: dict[int, list[Any]] = {}
     for key in boxes:
@@ -68,8 +76,11 @@ def graph(output: RBETensor, model: Module | None = None, path: Path | None = No
             parts.append(f'<text x="{x + WIDTH / 2}" y="{y + dy}" text-anchor="middle">{escape(line)}</text>')
     svg = "\n".join([*parts, "</svg>"])
     if path is not None:
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(svg + "\n")
+        try:
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(svg + "\n")
+        except (OSError, ValueError) as e:
+            raise FormatError("graph", f"a picture that can be written at {os.fspath(path)!r}", str(e)) from e
     return svg
 
 

@@ -1,11 +1,14 @@
 """Curves of a run."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from .axes import Path, drawing
+from ..arguments import describe, whole
+from ..errors import DTypeError, TensorError
+from .axes import LARGEST, Path, drawing
 
 History = Sequence[Mapping[str, float]] | Mapping[str, Sequence[float]]
 
@@ -13,14 +16,14 @@ History = Sequence[Mapping[str, float]] | Mapping[str, Sequence[float]]
 def plot_history(
     history: History, names: Sequence[str] | None = None, *, smooth: int = 1, path: Path | None = None, ax: Any = None
 ) -> Any:
-    """Draw the course of losses and metrics.
+    """Draw the course of losses and metrics; values that are not finite are gaps.
 
     Parameters
     ----------
     history : list of dict, or dict of sequences
         `Trainer.history`, or a curve for every name.
     names : sequence of str, optional
-        Curves to draw; default all but counters, rate and seconds.
+        Curves to draw; default all that are numbers, but counters, rate and seconds.
     smooth : int
         Mean over so many points.
     path : path, optional
@@ -36,6 +39,10 @@ def plot_history(
     ------
     DependencyError
         Without matplotlib.
+    DTypeError, TensorError
+        For a history of another kind, a name that it has not, or values that are no numbers.
+    FormatError
+        If the file cannot be written.
 
     Examples
     --------
@@ -44,21 +51,52 @@ def plot_history(
     >>> ax.lines[0].get_ydata().tolist()
     [2.0, 1.0]
     """
-    curves: dict[str, tuple[Any, Any]] = {}
-    if isinstance(history, Mapping):
-        curves = {name: (range(1, len(values) + 1), values) for name, values in history.items()}
-    else:
-        for name in dict.fromkeys(name for entry in history for name in entry):
-            entries = [entry for entry in history if name in entry]
-            curves[name] = ([e.get("epoch", i + 1) for i, e in enumerate(entries)], [e[name] for e in entries])
+    smooth = whole("plot_history", "smooth", smooth, 1)
+    curves = _curves(history)
     left_out = ("epoch", "step", "lr", "seconds")
-    chosen = [name for name in curves if name not in left_out] if names is None else list(names)
+    if names is None:
+        chosen = [name for name, (_, y) in curves.items() if name not in left_out and y is not None]
+    else:
+        chosen = list(names)
+        for name in chosen:
+            if name not in curves:
+                raise TensorError("plot_history", f"names of {', '.join(map(str, curves))}", describe(name))
+            if curves[name][1] is None:
+                raise DTypeError("plot_history", f"numbers as {name}", "others")
     with drawing("plot_history", ax, path) as ax:
         for name in chosen:
             x, y = (np.asarray(v, dtype=np.float64) for v in curves[name])
-            width = max(min(smooth, len(y)), 1)
+            width = min(smooth, max(len(y), 1))
             ax.plot(x[width - 1 :], np.convolve(y, np.ones(width) / width, "valid") if len(y) else y, label=name)
         ax.set_xlabel("step" if isinstance(history, Mapping) else "epoch")
         if chosen:
             ax.legend()
     return ax
+
+
+def _curves(history: Any) -> dict[str, tuple[Any, Any]]:
+    """Return places and values of each curve, the values None if they are not all numbers."""
+    if isinstance(history, Mapping):
+        listed = {name: _numbers(values) for name, values in history.items()}
+        return {name: (np.arange(1, len(y) + 1) if y is not None else None, y) for name, y in listed.items()}
+    if not isinstance(history, Sequence) or not all(isinstance(entry, Mapping) for entry in history):
+        raise DTypeError("plot_history", "a list of mappings, or a mapping of curves", describe(history))
+    curves = {}
+    for name in dict.fromkeys(name for entry in history for name in entry):
+        entries = [entry for entry in history if name in entry]
+        places = _numbers([e.get("epoch", i + 1) for i, e in enumerate(entries)])
+        if places is None:
+            raise DTypeError("plot_history", "numbers as epoch", "others")
+        curves[name] = places, _numbers([e[name] for e in entries])
+    return curves
+
+
+def _numbers(values: Any) -> Any:
+    """Return values as float64, gaps (NaN) where a curve has no place; None if they are not numbers one after another."""
+    if isinstance(values, str):
+        return None
+    try:
+        found = np.asarray([math.nan if v is None else v for v in values], dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return np.where(np.abs(found) <= LARGEST, found, math.nan) if found.ndim == 1 else None

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import DTypeError, TensorError
+from ..arguments import describe, whole
+from ..errors import DTypeError
 from ..optim.hybrid import HybridOptimizer
 from ..trainer.callback import Callback
 from .axes import Path, drawing
@@ -44,9 +45,7 @@ class Recorder(Callback):
     """
 
     def __init__(self, every: int = 1) -> None:
-        if every < 1:
-            raise TensorError("Recorder", "every >= 1", str(every))
-        self.every = every
+        self.every = whole("Recorder", "every", every, 1)
         self.steps: list[int] = []
         self.flips: list[int] = []
         self.charges: list[tuple[float, float, float]] = []
@@ -92,6 +91,10 @@ def plot_flips(recorder: Recorder, *, path: Path | None = None) -> Any:
     ------
     DependencyError
         Without matplotlib.
+    DTypeError
+        For anything but a Recorder.
+    FormatError
+        If the file cannot be written.
 
     Examples
     --------
@@ -100,6 +103,8 @@ def plot_flips(recorder: Recorder, *, path: Path | None = None) -> Any:
     >>> flips.get_ylabel()
     'bits flipped by a step'
     """
+    if not isinstance(recorder, Recorder):
+        raise DTypeError("plot_flips", "a Recorder", describe(recorder))
     with drawing("plot_flips", None, path, 2) as axes:
         left, right = axes
         left.plot(recorder.steps, recorder.flips)

@@ -7,9 +7,11 @@ from typing import Any
 
 from .. import creation
 from .._rbe import RBETensor
+from ..arguments import describe
 from ..autograd import no_grad
 from ..errors import DTypeError
 from ..nn.module import Module
+from ..trainer.evaluation import evaluating
 
 
 @dataclass
@@ -115,7 +117,7 @@ def summary(model: Module, *inputs: RBETensor | Sequence[int]) -> Summary:
     Raises
     ------
     DTypeError
-        For an input that is neither.
+        For an input that is neither, and for anything but a Module.
 
     Examples
     --------
@@ -129,6 +131,8 @@ def summary(model: Module, *inputs: RBETensor | Sequence[int]) -> Summary:
     2      Linear      (32, 10)        1,290  5,160   40,960
     total                              9,610  7,720  303,104
     """
+    if not isinstance(model, Module):
+        raise DTypeError("summary", "a Module", describe(model))
     given = []
     for x in inputs:
         if not isinstance(x, RBETensor | tuple | list):
@@ -136,15 +140,12 @@ def summary(model: Module, *inputs: RBETensor | Sequence[int]) -> Summary:
         given.append(x if isinstance(x, RBETensor) else creation.zeros(*x))
     found: dict[int, Any] = {}
     handles = [m.register_forward_hook(lambda m, args, out: found.setdefault(id(m), out)) for m in model.modules()]
-    modes = [(m, m.training) for m in model.modules()]
     try:
-        with no_grad():
-            model.eval()(*given)
+        with no_grad(), evaluating(model):
+            model(*given)
     finally:
         for handle in handles:
             handle.remove()
-        for module, mode in modes:
-            object.__setattr__(module, "training", mode)
     counted: set[int] = set()
     layers = []
     for name, module in model.named_modules():

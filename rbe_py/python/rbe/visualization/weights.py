@@ -2,12 +2,17 @@
 
 from typing import Any
 
+import numpy as np
+
+from ..arguments import whole
 from ..nn.module import Module
-from .axes import Path, drawing
+from .axes import Path, drawing, finite, parameters_of
 
 
 def plot_weights(model: Module, *, bins: int = 60, path: Path | None = None) -> Any:
     """Draw a histogram of every parameter of two or more axes; packed ones are decoded.
+
+    Weights that are not finite are left out; the title says how many.
 
     Parameters
     ----------
@@ -24,6 +29,10 @@ def plot_weights(model: Module, *, bins: int = 60, path: Path | None = None) -> 
     ------
     DependencyError
         Without matplotlib.
+    DTypeError, TensorError
+        For anything but a Module, and fewer bins than one.
+    FormatError
+        If the file cannot be written.
 
     Examples
     --------
@@ -32,12 +41,26 @@ def plot_weights(model: Module, *, bins: int = 60, path: Path | None = None) -> 
     >>> [ax.get_title() for ax in axes]
     ['0.weight (packed, 128 bytes)', '1.weight (dense, 64 bytes)']
     """
-    found = [(name, p) for name, p in model.named_parameters() if p.ndim >= 2]
+    bins = whole("plot_weights", "bins", bins, 1)
+    found = [(name, p) for name, p in parameters_of("plot_weights", model) if p.ndim >= 2]
     with drawing("plot_weights", None, path, max(len(found), 2)) as axes:
         for ax, (name, p) in zip(axes, found, strict=False):
-            values = (p.to_dense() if p.is_packed else p).detach().numpy().ravel()
-            ax.hist(values, bins)
-            ax.set_title(f"{name} ({'packed' if p.is_packed else 'dense'}, {p.nbytes:,} bytes)")
+            values, left_out = finite((p.to_dense() if p.is_packed else p).detach().numpy().ravel())
+            ax.hist(values, bins, range=_span(values, bins))
+            more = f", {left_out:,} not finite" if left_out else ""
+            ax.set_title(f"{name} ({'packed' if p.is_packed else 'dense'}, {p.nbytes:,} bytes{more})")
         for ax in axes[len(found) :]:
             ax.set_axis_off()
     return list(axes[: len(found)])
+
+
+def _span(values: "np.ndarray[Any, np.dtype[np.float64]]", bins: int) -> tuple[float, float]:
+    """Return the ends of a histogram: those of the values, or around them where they are too close to be told apart."""
+    if not values.size:
+        return 0.0, 1.0
+    low, high = float(values.min()), float(values.max())
+    size = max(abs(low), abs(high))
+    if high - low > 8 * bins * np.spacing(size):
+        return low, high
+    pad = max(size * 1e-3, 0.5 if size < 1 else 0.0)
+    return low - pad, high + pad

@@ -98,3 +98,19 @@ def test_groups_added_later_are_scheduled_as_in_torch(name):
         return found
 
     assert run(rbe) == pytest.approx(run(torch), rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", [n for n in SCHEDULES if n not in ("plateau", "chained") and "sequential" not in n])
+def test_jumps_are_those_of_torch(name):
+    steps = [None, None, 4, None, 7, None, None, 2, None] + ([1.5, None, 6.25, None, 11.5, None] if "restarts" in name else [])
+
+    def run(library):
+        groups = [{"params": [library.nn.Parameter(library.ones(2))], "lr": lr} for lr in (0.1, 0.4)]
+        optimizer = library.optim.SGD(groups, lr=0.1, momentum=0.9)
+        scheduler, found = SCHEDULES[name](library.optim.lr_scheduler, optimizer), []
+        for step in steps:
+            scheduler.step(*([] if step is None else [step]))
+            found += [g["lr"] for g in optimizer.param_groups]
+        return found
+
+    assert run(rbe) == pytest.approx(run(torch), rel=1e-9, abs=1e-12)

@@ -145,3 +145,21 @@ def test_stopping_watches_numbers():
     for wrong in ({"patience": 1.5}, {"patience": "3"}, {"min_delta": math.nan}, {"min_delta": "0"}):
         with pytest.raises(rbe.TensorError, match="EarlyStopping"):
             EarlyStopping(**wrong)
+
+
+def test_a_second_run_knows_nothing_of_the_first(tmp_path):
+    stopping, checkpoint = EarlyStopping("score", patience=0), Checkpoint(tmp_path, monitor="score")
+    values = iter([1.0, 2.0, 5.0, 4.0])
+    score = Call(on_epoch_end=lambda t: t.history[-1].update(score=next(values)))
+    t = run(score, stopping, checkpoint, target=0)
+    assert (len(t.history), checkpoint.best.value) == (2, 1.0)
+    t.fit(t._loader, epochs=2)
+    assert ([e["score"] for e in t.history], checkpoint.best.value) == ([5.0, 4.0], 4.0)
+
+
+def test_accounts_with_values_of_any_kind_are_saved_and_loaded(tmp_path):
+    t = run(Call(on_epoch_end=odd), target=0)
+    t.save(tmp_path / "run")
+    other = run(target=0)
+    other.load(tmp_path / "run")
+    assert (other.history[0]["numpy"], other.history[0]["several"]) == (0.5, [1.0, math.inf])

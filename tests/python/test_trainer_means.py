@@ -282,3 +282,36 @@ def test_a_model_in_evaluation_mode_is_reported(caplog):
         t.fit(rbe.data.DataLoader(data, 24))
     assert "evaluation mode" in caplog.text
     assert not t.model.training
+
+
+@pytest.mark.parametrize("accumulate", [1, 4])
+def test_a_step_that_fails_counts_for_nothing(accumulate):
+    fail = True
+
+    def loss(outputs, target):
+        if fail and t.state.step == 1 and (accumulate == 1 or t.seen % 4 == 2):
+            raise ZeroDivisionError
+        t.seen += 1
+        return F.mse_loss(outputs, target)
+
+    def make():
+        t, data = trainer("squares", accumulate)
+        t.loss, t.seen = loss, 0
+        return t, rbe.data.DataLoader(data, 2)
+
+    t, batches = make()
+    with pytest.raises(ZeroDivisionError):
+        t.fit(batches, epochs=2)
+    fail, t.seen = False, 0
+    entry = t.fit(batches, epochs=2, resume=True)
+    broken = weights(t)
+    t, batches = make()
+    whole = t.fit(batches, epochs=2)
+    np.testing.assert_array_equal(broken, weights(t))
+    assert [e["loss"] for e in entry] == [e["loss"] for e in whole]
+
+
+def test_a_target_without_a_length_is_named():
+    t, _ = trainer("squares")
+    with pytest.raises(rbe.TensorError, match="has a length"):
+        t.fit([(rbe.tensor(X[0]), 3.0)])

@@ -52,7 +52,9 @@ class Checkpoint(Callback):
         self.last_path, self.best_path = self.folder / "last.safetensors", self.folder / "best.safetensors"
 
     def on_fit_start(self, trainer: "Trainer") -> None:
-        """Make the folder."""
+        """Make the folder, and forget the best of an earlier run unless it is continued."""
+        if trainer.state.step == 0:
+            self.best.forget()
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def on_step_end(self, trainer: "Trainer") -> None:

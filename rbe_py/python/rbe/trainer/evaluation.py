@@ -40,8 +40,18 @@ class Evaluator:
         return self.model(*inputs), target
 
     def samples(self, batch: Any) -> float:
-        """Return the number of samples of a batch: what the means of losses and metrics are over that say nothing else."""
-        return len(batch[-1])
+        """Return the number of samples of a batch: what the means of losses and metrics are over that say nothing else.
+
+        Raises
+        ------
+        TensorError
+            For a batch whose last part has no length.
+        """
+        try:
+            return len(batch[-1])
+        except (TypeError, KeyError, IndexError) as e:
+            wanted = "batches whose last part, the target, has a length (or samples of your own)"
+            raise TensorError("Trainer", wanted, describe(batch)) from e
 
     def _compute(self, batch: Any, averages: Averages) -> tuple[RBETensor, Weight]:
         """Return the loss of a batch and what it is the mean over, and count it and the metrics."""

@@ -17,6 +17,7 @@ from ..optim.lr_scheduler import ReduceLROnPlateau
 from .callback import Callback, as_callback, watched
 from .evaluation import Evaluator, Loss
 from .interrupt import Interrupt
+from .loggers import as_logged
 from .metric import Averages, Metric
 from .progress import Progress
 from .restore import restore
@@ -270,7 +271,8 @@ class Trainer(Evaluator):
     def _step(self, group: list[Any]) -> None:
         """One step of the optimiser, on the gradients of all batches of a group."""
         self.optimizer.zero_grad()
-        self._backward(group)
+        averages = self.state.averages.copy()  # a step that fails counts for nothing, and can be taken again
+        self._backward(group, averages)
         parameters = [p for g in self.optimizer.param_groups for p in g["params"]]
         if self.clip_norm is not None:
             clip_grad_norm_(parameters, self.clip_norm)
@@ -278,16 +280,17 @@ class Trainer(Evaluator):
             clip_grad_value_((p for p in parameters if not p.is_packed), self.clip_value)
         self.optimizer.step()
         self.optimizer.zero_grad()
+        self.state.averages = averages
         if self.scheduler is not None and self.schedule_every == "step":
             self.scheduler.step()
         self.state.step += 1
         self.state.batch += len(group)
 
-    def _backward(self, group: list[Any]) -> None:
+    def _backward(self, group: list[Any], averages: Averages) -> None:
         """Leave the gradients of all batches of a group, as of one batch."""
         first = total = 0.0
         for batch in group:
-            loss, weight = self._compute(batch, self.state.averages)
+            loss, weight = self._compute(batch, averages)
             if weight == 0:
                 continue  # the mean over nothing has no gradient
             if weight is None or len(group) == 1:
@@ -307,7 +310,7 @@ class Trainer(Evaluator):
             "optimizer": self.optimizer.state_dict(),
             "scheduler": None if self.scheduler is None else self.scheduler.state_dict(),
             "state": self.state.state_dict(),
-            "history": self.history,
+            "history": [{name: as_logged(value) for name, value in entry.items()} for entry in self.history],
             "random": random_state(self._loader),
             "epoch_start": self._epoch_start,
             "callbacks": [[type(c).__name__, c.state_dict()] for c in self.callbacks if c.state_dict()],

@@ -70,6 +70,12 @@ class Averages:
         self.weights[name] = (self.weights.get(name) or 0.0) + weight
         self.sums[name] = self.sums.get(name, 0.0) + (value * weight if weight else 0.0)
 
+    def copy(self) -> "Averages":
+        """Return the same, to go on from."""
+        other = Averages()
+        other.sums, other.weights, other.samples = dict(self.sums), dict(self.weights), self.samples
+        return other
+
     def means(self) -> dict[str, float]:
         """Return the means so far: NaN where there was nothing to average over."""
         found = {}

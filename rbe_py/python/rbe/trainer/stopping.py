@@ -22,7 +22,11 @@ class Best:
         self.op, self.monitor, self.mode, self.min_delta = op, monitor, mode, real(op, "min_delta", min_delta)
         if self.min_delta < 0:
             raise TensorError(op, "min_delta >= 0", str(min_delta))
-        self.value = math.inf if mode == "min" else -math.inf
+        self.forget()
+
+    def forget(self) -> None:
+        """Know of no value."""
+        self.value = math.inf if self.mode == "min" else -math.inf
 
     def improves(self, entry: Mapping[str, Any]) -> bool:
         """Whether the account of an epoch has a value better by more than `min_delta`, which is then the best. NaN never is."""
@@ -75,6 +79,12 @@ class EarlyStopping(Callback):
     def __init__(self, monitor: str = "val_loss", patience: int = 3, mode: str = "min", min_delta: float = 0.0) -> None:
         self.best = Best("EarlyStopping", monitor, mode, min_delta)
         self.patience, self.waited = whole("EarlyStopping", "patience", patience, 0), 0
+
+    def on_fit_start(self, trainer: "Trainer") -> None:
+        """Forget an earlier run, unless it is continued."""
+        if trainer.state.step == 0:
+            self.best.forget()
+            self.waited = 0
 
     def on_epoch_end(self, trainer: "Trainer") -> None:
         """Count the epochs without improvement."""

@@ -261,7 +261,16 @@ impl RBETensor {
             Gradient::Dense(array) if !array.is_unique() || !array.is_contiguous() => Gradient::Dense(array.copy()),
             other => other,
         };
-        graph::collect(&mut self.slot().grad.lock(), gradient)
+        let slot = self.slot();
+        let mut have = slot.grad.lock();
+        if let (Some(Gradient::Dense(old)), Gradient::Dense(new)) = (&*have, &gradient)
+            && old.is_contiguous()
+            && old.dtype() == new.dtype()
+        {
+            // In its own memory: whoever holds the gradient sees the sum.
+            return crate::dispatch_float!("backward", old.dtype(), T => crate::array::map_into(old, new, |a: T, b: T| a + b));
+        }
+        graph::collect(&mut have, gradient)
     }
 
     /// Keeps the gradient of a tensor that is not a leaf.

@@ -176,6 +176,25 @@ pub fn is_grad_enabled() -> bool {
     graph::is_grad_enabled()
 }
 
+/// Whether `rbe.autograd.checkpoint` runs its function a second time on this thread, in backward.
+///
+/// A module that counts its calls or keeps running values does so only where this is False.
+///
+/// Examples
+/// --------
+/// >>> import rbe
+/// >>> runs = []
+/// >>> def function(x):
+/// ...     runs.append(rbe.autograd.is_recomputing())
+/// ...     return x.exp()
+/// >>> rbe.autograd.checkpoint(function, rbe.ones(1, requires_grad=True)).backward()
+/// >>> runs
+/// [False, True]
+#[pyfunction]
+pub fn is_recomputing() -> bool {
+    graph::is_recomputing()
+}
+
 /// Sets recording on or off; what it was before.
 #[pyfunction(name = "_set_grad_enabled")]
 pub fn set_grad_enabled(enabled: bool) -> bool {
@@ -199,9 +218,43 @@ pub fn backward(
     roots: Vec<PyRef<'_, RBETensor>>,
     gradients: Vec<Option<Bound<'_, PyAny>>>,
     retain_graph: bool,
+    inputs: Option<Vec<PyRef<'_, RBETensor>>>,
 ) -> PyResult<()> {
-    let (roots, gradients) = (tensors(roots), upstream(gradients)?);
-    detach(py, || graph::backward(&roots.iter().collect::<Vec<_>>(), &gradients, BackwardOptions { retain_graph })).or_raise()
+    let (roots, gradients, inputs) = (tensors(roots), upstream(gradients)?, inputs.map(tensors));
+    run_backward(py, &roots, &gradients, retain_graph, inputs.as_deref())
+}
+
+/// Backward from `roots` to all leaves, or to `inputs`.
+pub fn run_backward(
+    py: Python<'_>,
+    roots: &[Tensor],
+    gradients: &[Option<Array>],
+    retain_graph: bool,
+    inputs: Option<&[Tensor]>,
+) -> PyResult<()> {
+    let options = BackwardOptions { retain_graph };
+    let roots: Vec<&Tensor> = roots.iter().collect();
+    // Hooks and user-defined operations may call Python from any thread of the pool: the GIL must be free.
+    detach(py, || match inputs {
+        None => graph::backward(&roots, gradients, options),
+        Some(inputs) => graph::backward_into(&roots, gradients, &inputs.iter().collect::<Vec<_>>(), options),
+    })
+    .or_raise()
+}
+
+/// One tensor, or the tensors of an iterable.
+pub fn listed(op: &'static str, name: &str, object: &Bound<'_, PyAny>) -> PyResult<Vec<Tensor>> {
+    let tensor = |o: &Bound<'_, PyAny>| match o.cast::<RBETensor>() {
+        Ok(t) => Ok(t.get().inner.clone()),
+        Err(_) => Err(raise(RbeError::dtype(op, format!("a tensor or a sequence of tensors as {name}"), type_name(o)))),
+    };
+    if object.is_instance_of::<RBETensor>() {
+        return Ok(vec![tensor(object)?]);
+    }
+    match object.try_iter() {
+        Ok(items) => items.map(|item| tensor(&item?)).collect(),
+        Err(_) => Ok(vec![tensor(object)?]),
+    }
 }
 
 /// Gradients with respect to targets.
@@ -222,20 +275,28 @@ pub fn grad(
 }
 
 /// `f` called with tensors of the core from any thread.
-fn call(f: &Py<PyAny>, inputs: &[Tensor]) -> rbe_core::Result<Tensor> {
+fn call(op: &'static str, f: &Py<PyAny>, inputs: &[Tensor]) -> rbe_core::Result<Tensor> {
     Python::attach(|py| {
         let args = inputs.iter().map(|t| Py::new(py, RBETensor::from(t.clone()))).collect::<PyResult<Vec<_>>>()?;
         let result = f.bind(py).call1(PyTuple::new(py, args)?)?;
-        Ok(result.cast::<RBETensor>().map_err(PyErr::from)?.get().inner.clone())
+        match result.cast::<RBETensor>() {
+            Ok(t) => Ok(t.get().inner.clone()),
+            Err(_) => Err(raise(RbeError::dtype(op, "a function that returns a tensor", type_name(&result)))),
+        }
     })
     .map_err(carry)
+}
+
+/// Name of the type of `object`.
+fn type_name(object: &Bound<'_, PyAny>) -> String {
+    object.get_type().name().map_or_else(|_| "an object".to_owned(), |name| name.to_string())
 }
 
 /// Runs `f` on tensors, and again in backward.
 #[pyfunction(name = "_checkpoint")]
 pub fn checkpoint(py: Python<'_>, f: Py<PyAny>, inputs: Vec<PyRef<'_, RBETensor>>) -> PyResult<RBETensor> {
     let inputs = tensors(inputs);
-    detach(py, || graph::checkpoint(move |x| call(&f, x), &inputs.iter().collect::<Vec<_>>())).or_raise().map(RBETensor::from)
+    detach(py, || graph::checkpoint(move |x| call("checkpoint", &f, x), &inputs.iter().collect::<Vec<_>>())).or_raise().map(RBETensor::from)
 }
 
 /// Runs functions of a tensor one after another under a checkpoint strategy.
@@ -252,7 +313,7 @@ pub fn execute(
         (_, Some(budget_bytes)) => CheckpointStrategy::Adaptive { budget_bytes },
         _ => CheckpointStrategy::None,
     };
-    let step = |f: Py<PyAny>| -> Step { Arc::new(move |x| call(&f, std::slice::from_ref(x))) };
+    let step = |f: Py<PyAny>| -> Step { Arc::new(move |x| call("execute", &f, std::slice::from_ref(x))) };
     let graph = steps.into_iter().fold(ComputationGraph::new(), |graph, f| graph.register(step(f)));
     let x = x.inner.clone();
     detach(py, || graph.enable_checkpointing(strategy).execute(&x)).or_raise().map(RBETensor::from)
@@ -263,7 +324,11 @@ pub fn execute(
 pub fn gradcheck(py: Python<'_>, f: Py<PyAny>, inputs: Vec<PyRef<'_, RBETensor>>, eps: f64, atol: f64, rtol: f64) -> PyResult<()> {
     let inputs = tensors(inputs);
     detach(py, || {
-        rbe_core::gradcheck::gradcheck(|inputs: &[Tensor]| call(&f, inputs), &inputs, rbe_core::gradcheck::Tolerance { eps, atol, rtol })
+        rbe_core::gradcheck::gradcheck(
+            |inputs: &[Tensor]| call("gradcheck", &f, inputs),
+            &inputs,
+            rbe_core::gradcheck::Tolerance { eps, atol, rtol },
+        )
     })
     .or_raise()
 }
@@ -273,6 +338,7 @@ struct Custom {
     rule: Rule,
     result: Array,
     backward: Py<PyAny>,
+    always: bool, // called in backward even if no gradient comes
 }
 
 impl Op for Custom {
@@ -282,6 +348,10 @@ impl Op for Custom {
 
     fn replays(&self) -> bool {
         false // the result was computed before
+    }
+
+    fn runs_without_gradient(&self) -> bool {
+        self.always
     }
 
     fn forward(&self, _inputs: Inputs<'_>) -> rbe_core::Result<Output> {
@@ -329,14 +399,22 @@ impl Op for Custom {
     }
 }
 
-/// Records `result` as the outcome of an operation on `inputs` whose `backward(dy)` gives their gradients.
+/// Records `result` as the outcome of an operation on `inputs` whose `backward(dy)` gives their gradients; `always` calls it with
+/// zeros where no gradient comes.
 #[pyfunction(name = "_custom_op")]
-pub fn custom_op(name: String, inputs: Vec<PyRef<'_, RBETensor>>, result: &RBETensor, backward: Py<PyAny>) -> PyResult<RBETensor> {
+#[pyo3(signature = (name, inputs, result, backward, always = false))]
+pub fn custom_op(
+    name: String,
+    inputs: Vec<PyRef<'_, RBETensor>>,
+    result: &RBETensor,
+    backward: Py<PyAny>,
+    always: bool,
+) -> PyResult<RBETensor> {
     let inputs = tensors(inputs);
     let Value::Dense(array) = result.inner.value() else {
         return Err(raise(RbeError::dtype(name, "a dense result", "a packed one")));
     };
     let rule = Rule { name: Cow::Owned(name), arity: (0, usize::MAX), saves: Saves::NOTHING };
-    let op = Custom { rule, result: array.clone(), backward };
+    let op = Custom { rule, result: array.clone(), backward, always };
     graph::apply(op, &inputs.iter().collect::<Vec<_>>()).or_raise().map(RBETensor::from)
 }

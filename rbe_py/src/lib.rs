@@ -28,7 +28,8 @@ mod _rbe {
 
     #[pymodule_export]
     use crate::autograd::{
-        Hook, Node, PackedGradient, backward, checkpoint, custom_op, execute, grad, gradcheck, is_grad_enabled, set_grad_enabled,
+        Hook, Node, PackedGradient, backward, checkpoint, custom_op, execute, grad, gradcheck, is_grad_enabled, is_recomputing,
+        set_grad_enabled,
     };
     #[pymodule_export]
     use crate::capture::{Captured, capture};

@@ -7,9 +7,8 @@ use rbe_core::array::Array;
 use rbe_core::graph::Gradient;
 use rbe_core::{DType, RbeError, Value};
 
-use crate::autograd::{Hook, Node, PackedGradient};
+use crate::autograd::{Hook, Node, PackedGradient, listed, run_backward};
 use crate::error::{OrRaise, raise};
-use crate::fork::detach;
 use crate::memory::ArrayHolder;
 
 /// A dense or packed tensor.
@@ -212,13 +211,23 @@ impl RBETensor {
         self.inner.detach().into()
     }
 
-    #[pyo3(signature = (gradient = None, retain_graph = false))]
-    fn backward(&self, py: Python<'_>, gradient: Option<&Bound<'_, PyAny>>, retain_graph: bool) -> PyResult<()> {
+    #[pyo3(signature = (gradient = None, retain_graph = None, create_graph = false, inputs = None))]
+    fn backward(
+        &self,
+        py: Python<'_>,
+        gradient: Option<&Bound<'_, PyAny>>,
+        retain_graph: Option<bool>,
+        create_graph: bool,
+        inputs: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        if create_graph {
+            let expected = "create_graph=False (gradients are not recorded: no double backward)";
+            return Err(raise(RbeError::graph("backward", expected, "create_graph=True")));
+        }
         let gradient = gradient.map(|g| operand(g, Some(self.inner.dtype()))).transpose()?;
         let gradient = gradient.map(|g| g.array("backward").cloned()).transpose().or_raise()?;
-        let options = rbe_core::graph::BackwardOptions { retain_graph };
-        // Hooks and user-defined operations may call Python from any thread of the pool: the GIL must be free.
-        detach(py, || rbe_core::graph::backward(&[&self.inner], &[gradient], options)).or_raise()
+        let inputs = inputs.map(|i| listed("backward", "inputs", i)).transpose()?;
+        run_backward(py, std::slice::from_ref(&self.inner), &[gradient], retain_graph.unwrap_or(false), inputs.as_deref())
     }
 
     fn register_hook(&self, py: Python<'_>, hook: Py<PyAny>) -> PyResult<Hook> {

@@ -39,14 +39,55 @@ pub struct GradientCache {
     weight: PackedTensor,
     version: u64,
     factors: Vec<Factor>,
-    folded: Option<Box<Array>>, // (rows, blocks, 64) f32: the part of G that is no longer held as factors
-    levels: OnceLock<Array>,    // what `levels` is to return, where reading `hi` has found it
+    folded: Option<Box<Array>>,  // (rows, blocks, 64) f32: the part of G that is no longer held as factors
+    sums: Option<Box<UnitSums>>, // of an activation: the part of its gradients that is no longer held as factors
+    levels: OnceLock<Array>,     // what `levels` is to return, where reading `hi` has found it
+}
+
+/// Gradients of an activation's units, summed over uses.
+#[derive(Clone)]
+struct UnitSums {
+    delta: Vec<f64>,       // (units, 11), +inf for a flip into an invalid state
+    interaction: Vec<f64>, // (units, 11, 2)
+    points: Vec<f64>,      // (units, 2)
+}
+
+impl UnitSums {
+    /// Bytes of a unit.
+    const SIZE: usize = (3 * CYCLE_BITS + 2) * size_of::<f64>();
+
+    fn add(&mut self, other: &UnitSums) {
+        add_all(&mut self.delta, &other.delta);
+        add_all(&mut self.interaction, &other.interaction);
+        add_all(&mut self.points, &other.points);
+    }
+
+    fn scaled(&self, scale: f64) -> UnitSums {
+        let times = |values: &[f64]| values.iter().map(|v| if v.is_finite() { v * scale } else { *v }).collect();
+        UnitSums { delta: times(&self.delta), interaction: times(&self.interaction), points: times(&self.points) }
+    }
+}
+
+/// `total += part`, where there is a total yet.
+fn add_all(total: &mut Vec<f64>, part: &[f64]) {
+    if total.is_empty() {
+        total.extend_from_slice(part);
+    } else {
+        total.iter_mut().zip(part).for_each(|(t, p)| *t += p);
+    }
 }
 
 impl GradientCache {
     /// Gradient of one use.
     pub fn new(weight: &PackedTensor, factor: Factor) -> GradientCache {
-        GradientCache { weight: weight.clone(), version: weight.version(), factors: vec![factor], folded: None, levels: OnceLock::new() }
+        GradientCache {
+            weight: weight.clone(),
+            version: weight.version(),
+            factors: vec![factor],
+            folded: None,
+            sums: None,
+            levels: OnceLock::new(),
+        }
     }
 
     /// Gradient whose weight cotangent `G` (rows, cols) f32 is known.
@@ -63,6 +104,7 @@ impl GradientCache {
             version: weight.version(),
             factors: Vec::new(),
             folded: Some(Box::new(folded)),
+            sums: None,
             levels: OnceLock::new(),
         }
     }
@@ -82,6 +124,11 @@ impl GradientCache {
         self.folded.as_deref()
     }
 
+    /// Whether what an activation no longer holds as factors was finite.
+    pub(crate) fn has_finite_sums(&self) -> bool {
+        self.sums.as_ref().is_none_or(|s| s.points.iter().all(|v| v.is_finite()) && !s.delta.iter().any(|v| v.is_nan()))
+    }
+
     fn factor_bytes(&self) -> usize {
         let bytes = |f: &Factor| match f {
             Factor::Product { x, dy } | Factor::Activation { x, dy } => x.nbytes() + dy.nbytes(),
@@ -91,7 +138,8 @@ impl GradientCache {
 
     /// Bytes held.
     pub fn nbytes(&self) -> usize {
-        self.factor_bytes() + [self.folded(), self.levels.get()].into_iter().flatten().map(Array::nbytes).sum::<usize>()
+        let sums = self.sums.as_ref().map_or(0, |_| self.weight.rows() * UnitSums::SIZE);
+        self.factor_bytes() + sums + [self.folded(), self.levels.get()].into_iter().flatten().map(Array::nbytes).sum::<usize>()
     }
 
     /// Fails if the tensor was changed since its first factor was taken.
@@ -120,12 +168,27 @@ impl GradientCache {
             (Some(a), Some(b)) => Some(Box::new(sum(*a, &b)?)),
             (a, b) => a.or(b),
         };
-        self.factors.extend(other.factors);
-        let full = self.weight.rows() * self.weight.blocks() * BITS * size_of::<f32>();
-        if self.factors.len() > 1 && !self.is_activation() && self.factor_bytes() > full {
-            self.folded = Some(Box::new(self.weight_cotangent()));
-            self.factors.clear();
+        match (&mut self.sums, other.sums) {
+            (Some(a), Some(b)) => a.add(&b),
+            (none, other) => *none = none.take().or(other),
         }
+        self.factors.extend(other.factors);
+        let folded = if self.is_activation() { UnitSums::SIZE } else { self.weight.blocks() * BITS * size_of::<f32>() };
+        if self.factors.len() > 1 && self.factor_bytes() > self.weight.rows() * folded {
+            self.fold()?;
+        }
+        Ok(())
+    }
+
+    /// Puts the sum of the factors in their place.
+    fn fold(&mut self) -> Result<()> {
+        if self.is_activation() {
+            let flips = self.unit_flips()?;
+            self.sums = Some(Box::new(UnitSums { delta: flips.0, interaction: flips.1, points: self.unit_points()? }));
+        } else {
+            self.folded = Some(Box::new(self.weight_cotangent()));
+        }
+        self.factors.clear();
         Ok(())
     }
 }
@@ -178,13 +241,14 @@ impl GradientCache {
             version: self.version,
             factors: factors.collect(),
             folded: self.folded().map(|g| Box::new(times(g))),
+            sums: self.sums.as_ref().map(|s| Box::new(s.scaled(f64::from(scale)))),
             levels: OnceLock::new(),
         }
     }
 
     /// Whether this is the gradient of an activation, whose blocks are cycle states.
     pub fn is_activation(&self) -> bool {
-        matches!(self.factors.first(), Some(Factor::Activation { .. }))
+        self.sums.is_some() || matches!(self.factors.first(), Some(Factor::Activation { .. }))
     }
 
     fn shape<const N: usize>(&self, tail: [usize; N]) -> crate::array::Dims {
@@ -262,9 +326,7 @@ impl GradientCache {
     pub fn lo(&self) -> Result<Array> {
         self.check_fresh("grad.lo")?;
         if self.is_activation() {
-            let lo = self.weight.lo();
-            let total =
-                self.each_activation(|x, dy, features, units| dz(x, dy, features, units, &lo).into_iter().map(f64::from).collect())?;
+            let total = self.unit_points()?;
             return Array::from_slice(&total.into_iter().map(|v| v as f32).collect::<Vec<_>>(), &self.shape([2]));
         }
         let gv = self.levels()?;
@@ -322,28 +384,43 @@ impl GradientCache {
         })
     }
 
-    /// Sum over the factors of what `f` gives for (x, dy, features, units).
-    pub(crate) fn each_activation(&self, f: impl Fn(&[f32], &[f32], usize, &[Unit<f32>]) -> Vec<f64>) -> Result<Vec<f64>> {
-        let mut total: Vec<f64> = Vec::new();
+    /// Calls `f` with (x, dy, features, units) of every factor of an activation, oldest first.
+    fn each_use(&self, mut f: impl FnMut(&[f32], &[f32], usize, &[Unit<f32>])) -> Result<()> {
         for factor in &self.factors {
             let Factor::Activation { x, dy } = factor else { continue };
             let features = x.shape()[1];
             let units = packed_units(&self.weight, features)?;
-            let part = f(&x.read::<f32>(), &dy.read::<f32>(), features, &units);
-            if total.is_empty() {
-                total = part;
-            } else {
-                total.iter_mut().zip(part).for_each(|(t, p)| *t += p);
-            }
+            f(&x.read::<f32>(), &dy.read::<f32>(), features, &units);
         }
+        Ok(())
+    }
+
+    /// Flip gradient (units, 11) of an activation, and its derivative with respect to the points (units, 11, 2).
+    pub(crate) fn unit_flips(&self) -> Result<(Vec<f64>, Vec<f64>)> {
+        let mut total = self.sums.as_ref().map_or_else(Default::default, |s| (s.delta.clone(), s.interaction.clone()));
+        let lo = self.weight.lo();
+        self.each_use(|x, dy, features, units| {
+            let part = flips(x, dy, features, units, &lo);
+            add_all(&mut total.0, &part.0);
+            add_all(&mut total.1, &part.1);
+        })?;
+        Ok(total)
+    }
+
+    /// Euclidean gradient of the points (units, 2) of an activation.
+    pub(crate) fn unit_points(&self) -> Result<Vec<f64>> {
+        let mut total = self.sums.as_ref().map_or_else(Vec::new, |s| s.points.clone());
+        let lo = self.weight.lo();
+        self.each_use(|x, dy, features, units| {
+            let part: Vec<f64> = dz(x, dy, features, units, &lo).into_iter().map(f64::from).collect();
+            add_all(&mut total, &part);
+        })?;
         Ok(total)
     }
 
     /// Flip gradient (rows, 1, 64) and interaction (rows, 1, 64, 2) of an activation.
     fn activation_flips(&self) -> Result<(Array, Array)> {
-        let lo = self.weight.lo();
-        let delta = self.each_activation(|x, dy, features, units| flips(x, dy, features, units, &lo).0)?;
-        let interaction = self.each_activation(|x, dy, features, units| flips(x, dy, features, units, &lo).1)?;
+        let (delta, interaction) = self.unit_flips()?;
         let spread = |values: &[f64], width: usize, tail: &[usize]| {
             let shape: crate::array::Dims = [self.weight.rows(), 1].iter().chain(tail).copied().collect();
             Array::build(&shape, |out: &mut [f32]| {

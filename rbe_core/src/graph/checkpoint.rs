@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use super::cache::Gradient;
 use super::engine::grad_without_hooks;
-use super::mode::{is_grad_enabled, with_grad};
+use super::mode::{is_grad_enabled, recomputing, with_grad};
 use super::node::{Parent, apply, next_id};
 use crate::array::Array;
 use crate::error::{RbeError, Result};
@@ -67,7 +67,7 @@ impl Op for Checkpoint {
         let leaves = self.packed.iter().enumerate().map(leaf).collect::<Result<Vec<_>>>()?;
         let now = random::state();
         random::set_state(self.random);
-        let again = with_grad(true, || (self.run)(&leaves));
+        let again = recomputing(|| with_grad(true, || (self.run)(&leaves)));
         random::set_state(now);
         let y = again?;
         let targets: Vec<&RBETensor> = leaves.iter().chain(&self.captured).collect();

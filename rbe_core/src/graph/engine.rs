@@ -1,5 +1,7 @@
 //! The walk back over the tape.
 
+use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use smallvec::SmallVec;
@@ -32,7 +34,22 @@ pub struct BackwardOptions {
 /// `Graph` if a root has no graph, is not a scalar and comes without gradient, or the graph was freed or changed;
 /// `Shape`, `DType` for a gradient that does not fit its root. The leaves are unchanged then.
 pub fn backward(roots: &[&RBETensor], gradients: &[Option<Array>], options: BackwardOptions) -> Result<()> {
-    Pass::new(roots, gradients, options, &[])?.run().map(|_| ())
+    Pass::new(roots, gradients, options, Want::Leaves)?.run().map(|_| ())
+}
+
+/// As [`backward`], for `inputs` alone, leaves or results: only operations between them and the roots run.
+///
+/// # Errors
+/// As [`backward`]; `Graph` without inputs, or for one that requires no gradient.
+pub fn backward_into(roots: &[&RBETensor], gradients: &[Option<Array>], inputs: &[&RBETensor], options: BackwardOptions) -> Result<()> {
+    const OP: &str = "backward";
+    if inputs.is_empty() {
+        return Err(RbeError::graph(OP, "at least one tensor in inputs", "none"));
+    }
+    if let Some(i) = inputs.iter().position(|t| !t.requires_grad()) {
+        return Err(RbeError::graph(OP, "inputs that require grad", format!("one that does not, at position {i}")));
+    }
+    Pass::new(roots, gradients, options, Want::Added(inputs))?.run().map(|_| ())
 }
 
 /// Gradients of `roots` with respect to `targets`, leaves or not; no `.grad` is touched. `None` where a root does not
@@ -46,7 +63,7 @@ pub fn grad(
     gradients: &[Option<Array>],
     options: BackwardOptions,
 ) -> Result<Vec<Option<Gradient>>> {
-    Pass::new(roots, gradients, options, targets)?.run()
+    Pass::new(roots, gradients, options, Want::Returned(targets))?.run()
 }
 
 /// As [`grad`] for a pass within another one, which runs the hooks of the leaves itself.
@@ -55,14 +72,37 @@ pub(super) fn grad_without_hooks(
     targets: &[&RBETensor],
     gradients: &[Option<Array>],
 ) -> Result<Vec<Option<Gradient>>> {
-    let mut pass = Pass::new(roots, gradients, BackwardOptions::default(), targets)?;
+    let mut pass = Pass::new(roots, gradients, BackwardOptions::default(), Want::Returned(targets))?;
     pass.leaf_hooks = false;
     pass.run()
 }
 
+/// Which gradients a pass is for.
+#[derive(Clone, Copy)]
+enum Want<'a> {
+    /// Those of all leaves, added to what they have.
+    Leaves,
+    /// Those of these tensors, added to what they have.
+    Added(&'a [&'a RBETensor]),
+    /// Those of these tensors, returned.
+    Returned(&'a [&'a RBETensor]),
+}
+
+/// What a pass does with a node.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// Nothing: no wanted tensor lies behind it.
+    Skip,
+    /// Its hooks run and its gradient is taken; nothing behind it is wanted.
+    Take,
+    /// It runs.
+    Run,
+}
+
 struct Pass<'a> {
     schedule: BackwardScheduler,
-    targets: &'a [&'a RBETensor],
+    roles: Vec<Role>, // by position in the schedule; empty if all nodes run
+    want: Want<'a>,
     captured: Vec<Option<Gradient>>,
     of_node: Vec<Option<Gradient>>, // by position in the schedule
     of_leaf: Vec<Option<Gradient>>,
@@ -72,7 +112,7 @@ struct Pass<'a> {
 }
 
 impl<'a> Pass<'a> {
-    fn new(roots: &[&RBETensor], gradients: &[Option<Array>], options: BackwardOptions, targets: &'a [&'a RBETensor]) -> Result<Pass<'a>> {
+    fn new(roots: &[&RBETensor], gradients: &[Option<Array>], options: BackwardOptions, want: Want<'a>) -> Result<Pass<'a>> {
         const OP: &str = "backward";
         if gradients.len() != roots.len() {
             return Err(RbeError::graph(OP, format!("{} gradients", roots.len()), gradients.len()));
@@ -99,10 +139,18 @@ impl<'a> Pass<'a> {
                 }
             });
         }
-        let schedule = BackwardScheduler::new(roots)?;
+        let schedule = BackwardScheduler::reach(roots);
+        let (roles, targets) = match want {
+            Want::Leaves => (Vec::new(), 0),
+            Want::Added(targets) => (roles(&schedule, targets), 0),
+            Want::Returned(targets) => (roles(&schedule, targets), targets.len()),
+        };
+        let runs = |i: &usize| roles.is_empty() || roles[*i] == Role::Run;
+        (0..schedule.nodes.len()).filter(runs).try_for_each(|i| schedule.nodes[i].check_saved())?;
         let mut pass = Pass {
-            targets,
-            captured: vec![None; targets.len()],
+            roles,
+            want,
+            captured: vec![None; targets],
             of_node: vec![None; schedule.nodes.len()],
             of_leaf: vec![None; schedule.leaves.len()],
             ready: Vec::new(),
@@ -125,15 +173,17 @@ impl<'a> Pass<'a> {
             self.level(start, end)?;
             start = end;
         }
-        if self.targets.is_empty() {
-            for (leaf, gradient) in std::mem::take(&mut self.ready) {
-                leaf.accumulate_grad(gradient)?;
-            }
+        for (tensor, gradient) in std::mem::take(&mut self.ready) {
+            tensor.accumulate_grad(gradient)?;
         }
         if !self.options.retain_graph {
-            self.schedule.nodes.iter().for_each(|node| node.free());
+            (0..self.schedule.nodes.len()).filter(|i| self.role(*i) == Role::Run).for_each(|i| self.schedule.nodes[i].free());
         }
         Ok(self.captured)
+    }
+
+    fn role(&self, i: usize) -> Role {
+        self.roles.get(i).copied().unwrap_or(Role::Run)
     }
 
     /// Runs the nodes `start..end` of one depth, whose gradients are complete.
@@ -141,8 +191,11 @@ impl<'a> Pass<'a> {
         let mut work: SmallVec<[(usize, Array); 1]> = SmallVec::new();
         for i in start..end {
             let node = self.schedule.nodes[i].clone();
-            let Some(gradient) = self.of_node[i].take() else {
-                // No gradient reached this node; its leaves need not wait for it.
+            let (role, gradient) = (self.role(i), self.of_node[i].take());
+            let late =
+                || (role == Role::Run && node.op.runs_without_gradient()).then(|| Gradient::Dense(Array::zeros(node.dtype, &node.shape)));
+            let Some(gradient) = gradient.filter(|_| role != Role::Skip).or_else(late) else {
+                // No gradient is to pass this node; its leaves need not wait for it.
                 node.parents.iter().try_for_each(|parent| self.deliver(parent, None))?;
                 continue;
             };
@@ -150,9 +203,13 @@ impl<'a> Pass<'a> {
                 Some(slot) => slot.run_hooks(gradient)?,
                 None => gradient,
             };
-            self.captured_by_node(i, &gradient);
-            if let Some(slot) = node.slot.made().filter(|s| s.retain.load(Ordering::Relaxed) && self.targets.is_empty()) {
+            self.taken_from_node(&node, &gradient);
+            if let Some(slot) = node.slot.made().filter(|s| s.retain.load(Ordering::Relaxed) && matches!(self.want, Want::Leaves)) {
                 collect(&mut slot.grad.lock(), gradient.clone())?;
+            }
+            if role == Role::Take {
+                node.parents.iter().try_for_each(|parent| self.deliver(parent, None))?;
+                continue;
             }
             let Gradient::Dense(dy) = gradient else {
                 return Err(RbeError::graph(node.name().to_owned(), "a dense gradient", "a packed one from a hook"));
@@ -186,11 +243,18 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
-    fn captured_by_node(&mut self, i: usize, gradient: &Gradient) {
-        let id = self.schedule.nodes[i].id;
-        for (target, slot) in self.targets.iter().zip(&mut self.captured) {
-            if target.node().is_some_and(|n| n.id == id) {
-                *slot = Some(gradient.clone());
+    /// Hands over the finished gradient of a result, if it is wanted.
+    fn taken_from_node(&mut self, node: &Arc<Node>, gradient: &Gradient) {
+        let is_of = |target: &RBETensor| target.node().is_some_and(|n| n.id == node.id);
+        match self.want {
+            Want::Leaves => {}
+            Want::Added(targets) => {
+                let target = targets.iter().find(|t| is_of(t));
+                self.ready.extend(target.map(|t| ((*t).clone(), gradient.clone())));
+            }
+            Want::Returned(targets) => {
+                let slots = targets.iter().zip(&mut self.captured).filter(|(t, _)| is_of(t));
+                slots.for_each(|(_, slot)| *slot = Some(gradient.clone()));
             }
         }
     }
@@ -218,17 +282,20 @@ impl<'a> Pass<'a> {
     fn finish(&mut self, at: usize) -> Result<()> {
         let Some(gradient) = self.of_leaf[at].take() else { return Ok(()) };
         let leaf = self.schedule.leaves[at].0.clone();
+        let is_leaf = |target: &&RBETensor| target.id() == leaf.id();
+        if let Want::Added(targets) | Want::Returned(targets) = self.want
+            && !targets.iter().any(is_leaf)
+        {
+            return Ok(());
+        }
         let slot = leaf.made_slot();
         let gradient = match slot.filter(|_| self.leaf_hooks) {
             Some(slot) => slot.run_hooks(gradient)?,
             None => gradient,
         };
-        if !self.targets.is_empty() {
-            for (target, slot) in self.targets.iter().zip(&mut self.captured) {
-                if target.id() == leaf.id() {
-                    *slot = Some(gradient.clone());
-                }
-            }
+        if let Want::Returned(targets) = self.want {
+            let slots = targets.iter().zip(&mut self.captured).filter(|(t, _)| is_leaf(t));
+            slots.for_each(|(_, slot)| *slot = Some(gradient.clone()));
             return Ok(());
         }
         let receiver = slot.and_then(|slot| slot.on_ready.lock().clone());
@@ -240,6 +307,30 @@ impl<'a> Pass<'a> {
             }
         }
     }
+}
+
+/// What a pass for `targets` does with every node.
+fn roles(schedule: &BackwardScheduler, targets: &[&RBETensor]) -> Vec<Role> {
+    let nodes: HashSet<u64> = targets.iter().filter_map(|t| t.node().map(|n| n.id)).collect();
+    let leaves: HashSet<u64> = targets.iter().map(|t| t.id()).collect();
+    let mut roles = vec![Role::Skip; schedule.nodes.len()];
+    // Inputs come after what is made of them.
+    for i in (0..schedule.nodes.len()).rev() {
+        let node = &schedule.nodes[i];
+        let wanted = |parent: &Parent| match parent {
+            Parent::Constant => false,
+            Parent::Leaf(leaf) => leaves.contains(&leaf.id()),
+            Parent::Node(node) => schedule.position(node).is_some_and(|at| roles[at] != Role::Skip),
+        };
+        roles[i] = if node.parents.iter().any(wanted) {
+            Role::Run
+        } else if nodes.contains(&node.id) {
+            Role::Take
+        } else {
+            Role::Skip
+        };
+    }
+    roles
 }
 
 /// Adds `new` to what `slot` holds.
@@ -282,8 +373,6 @@ fn fit(gradient: Gradient, node: &Node, k: usize) -> Result<Gradient> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::graph::with_grad;
 
@@ -382,6 +471,39 @@ mod tests {
         };
         assert_eq!(found.iter().map(value).collect::<Vec<_>>(), [Some(27.0), Some(3.0), None]);
         assert!(x.grad().is_none());
+    }
+
+    #[test]
+    fn only_what_lies_between_the_roots_and_the_inputs_runs() {
+        let (x, w) = (leaf(&[3.0]), leaf(&[5.0]));
+        let calls = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let count = calls.clone();
+        w.slot().add_hook(Arc::new(move |_| {
+            count.fetch_add(1, Ordering::Relaxed);
+            Ok(None)
+        }));
+        let inner = x.mul(&x).unwrap();
+        let y = inner.mul(&w).unwrap();
+        let retain = BackwardOptions { retain_graph: true };
+        backward_into(&[&y], &[None], &[&inner], retain).unwrap();
+        assert_eq!((grad_of(&inner), x.grad().is_none(), w.grad().is_none()), (vec![5.0], true, true));
+        backward_into(&[&y], &[None], &[&x, &x], retain).unwrap();
+        assert_eq!((grad_of(&x), grad_of(&inner)), (vec![30.0], vec![5.0]));
+        assert_eq!(calls.load(Ordering::Relaxed), 0);
+        // Freed are the operations that ran.
+        backward_into(&[&y], &[None], &[&inner], BackwardOptions::default()).unwrap();
+        inner.backward().unwrap();
+        assert!(backward_into(&[&y], &[None], &[&w], retain).is_err());
+        assert!(matches!(backward_into(&[&y], &[None], &[], retain), Err(RbeError::Graph(_))));
+    }
+
+    #[test]
+    fn a_second_pass_adds_to_the_same_memory() {
+        let x = leaf(&[3.0]);
+        x.mul(&x).unwrap().backward().unwrap();
+        let Some(Gradient::Dense(held)) = x.grad() else { panic!() };
+        x.mul(&x).unwrap().backward().unwrap();
+        assert_eq!(held.to_vec::<f64>().unwrap(), [12.0]);
     }
 
     #[test]

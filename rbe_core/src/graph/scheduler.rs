@@ -51,6 +51,13 @@ impl BackwardScheduler {
     /// # Errors
     /// `Graph` if a node was freed by an earlier pass, or something it saved was changed in place.
     pub fn new(roots: &[&RBETensor]) -> Result<BackwardScheduler> {
+        let schedule = BackwardScheduler::reach(roots);
+        schedule.nodes.iter().try_for_each(|node| node.check_saved())?;
+        Ok(schedule)
+    }
+
+    /// As [`BackwardScheduler::new`], whatever the nodes have saved.
+    pub(super) fn reach(roots: &[&RBETensor]) -> BackwardScheduler {
         let mut schedule = BackwardScheduler { nodes: SmallVec::new(), leaves: SmallVec::new() };
         // Inputs are less deep than what is made of them: a node leaves the heap when all that lead to it have left it,
         // in its place in the schedule, and right after itself if it came by several ways.
@@ -65,7 +72,6 @@ impl BackwardScheduler {
             if schedule.nodes.last().is_some_and(|last| last.id == node.id) {
                 continue;
             }
-            node.check_saved()?;
             node.parents.iter().for_each(|parent| reach(parent, &mut waiting));
             schedule.nodes.push(node);
         }
@@ -75,7 +81,7 @@ impl BackwardScheduler {
             first.1 += usize::from(same);
             same
         });
-        Ok(schedule)
+        schedule
     }
 
     /// Place of a node among `nodes`, if it is reachable.

@@ -7,7 +7,7 @@ use crate::array::Array;
 use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
-use crate::graph::apply;
+use crate::graph::{apply, is_recomputing};
 use crate::parallel;
 use crate::tensor::RBETensor;
 
@@ -190,7 +190,7 @@ impl Op for BatchNorm {
                 }
                 _ => runs.statistics(&source),
             };
-            if let (true, Some(r)) = (self.training, &self.running) {
+            if let (true, Some(r)) = (self.training && !is_recomputing(), &self.running) {
                 let count = runs.count() as f64;
                 let unbiased: Vec<f64> = var.iter().map(|v| v * count / (count - 1.0)).collect();
                 follow(&r.mean, &mean, r.momentum)?;
@@ -276,8 +276,8 @@ fn follow(running: &Array, now: &[f64], momentum: f64) -> Result<()> {
 }
 
 impl RBETensor {
-    /// Normalises the channels of x (N, C, …): by the batch's statistics in training (the running ones follow), by the
-    /// running ones else.
+    /// Normalises the channels of x (N, C, …): by the batch's statistics in training (the running ones follow, but for the
+    /// second run of a checkpoint), by the running ones else.
     ///
     /// # Errors
     /// `Shape` if the shapes do not fit; `Value` for a bias without weight, or a single value per channel in training.

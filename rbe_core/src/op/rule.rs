@@ -262,6 +262,11 @@ pub trait Op: Send + Sync + 'static {
         true
     }
 
+    /// Whether backward calls this operation even if no gradient reached its result, with zeros in its place.
+    fn runs_without_gradient(&self) -> bool {
+        false
+    }
+
     /// The function of single elements, if it is one: what [`super::Fused`] joins.
     fn elementwise(self: Arc<Self>) -> Option<Arc<dyn Elementwise>> {
         None

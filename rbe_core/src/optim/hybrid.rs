@@ -9,7 +9,6 @@ use super::rates::{NonFinite, Rates};
 use crate::array::Array;
 use crate::error::{RbeError, Result};
 use crate::graph::{Factor, Gradient, GradientCache, OnReady};
-use crate::kernel::activation::{dz, flips};
 use crate::kernel::step::{Evidence, State, StepParams, step, step_activation};
 use crate::tensor::{RBETensor, Value};
 
@@ -300,7 +299,7 @@ fn cache_finite(cache: &GradientCache) -> bool {
     let factors = cache.factors().iter().all(|f| match f {
         Factor::Product { x, dy } | Factor::Activation { x, dy } => all_finite(x) && all_finite(dy),
     });
-    factors && cache.folded().is_none_or(all_finite)
+    factors && cache.folded().is_none_or(all_finite) && cache.has_finite_sums()
 }
 
 /// Updates parameter `at` as soon as its gradient is complete.
@@ -353,11 +352,8 @@ impl Inner {
             (ParamState::Packed(state), Gradient::Packed(cache)) => {
                 let w = cache.weight();
                 let stats = if cache.is_activation() {
-                    let lo = w.lo();
-                    let delta = cache.each_activation(|x, dy, features, units| flips(x, dy, features, units, &lo).0)?;
-                    let g = cache
-                        .each_activation(|x, dy, features, units| dz(x, dy, features, units, &lo).into_iter().map(f64::from).collect())?;
-                    step_activation(w, state, &delta, &g, &params)
+                    let (delta, _) = cache.unit_flips()?;
+                    step_activation(w, state, &delta, &cache.unit_points()?, &params)
                 } else {
                     let folded = cache.folded().map(Array::read::<f32>);
                     cache.with_products(|factors| {

@@ -1,108 +1,53 @@
 """Control of the tape: recording, gradients, user-defined operations, checkpoints."""
 
-import functools
-from collections.abc import Callable, Sequence
-from types import TracebackType
-from typing import Any, ParamSpec, TypeVar
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from . import _rbe
 from ._rbe import RBEGradient, RBETensor
-from .errors import GraphError
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
-is_grad_enabled = _rbe.is_grad_enabled
-
-
-class set_grad_enabled:
-    """Recording on or off: at once, as a context, or as a decorator.
-
-    Examples
-    --------
-    >>> import rbe
-    >>> x = rbe.ones(1, requires_grad=True)
-    >>> with rbe.set_grad_enabled(False):
-    ...     (x * 2).requires_grad
-    False
-    """
-
-    def __init__(self, mode: bool) -> None:
-        self.mode = mode
-        self.before = _rbe._set_grad_enabled(mode)
-
-    def __enter__(self) -> None:
-        _rbe._set_grad_enabled(self.mode)
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        _rbe._set_grad_enabled(self.before)
-
-    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        """Return `function` run in this mode; the code around the decorator keeps its own."""
-        _rbe._set_grad_enabled(self.before)
-
-        @functools.wraps(function)
-        def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-            with set_grad_enabled(self.mode):
-                return function(*args, **kwargs)
-
-        return wrapped
+from ._rbe import is_recomputing as is_recomputing
+from .creation import zeros, zeros_like
+from .errors import DTypeError, GraphError
+from .grad_mode import enable_grad as enable_grad
+from .grad_mode import is_grad_enabled as is_grad_enabled
+from .grad_mode import no_grad as no_grad
+from .grad_mode import set_grad_enabled as set_grad_enabled
 
 
-class _Mode:
-    mode = False
-
-    def __init__(self) -> None:
-        self.before: list[bool] = []
-
-    def __enter__(self) -> None:
-        self.before.append(_rbe._set_grad_enabled(self.mode))
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        _rbe._set_grad_enabled(self.before.pop())
-
-    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        @functools.wraps(function)
-        def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-            with type(self)():
-                return function(*args, **kwargs)
-
-        return wrapped
+def _tensors(op: str, name: str, given: Any) -> list[Any]:
+    """Return one tensor, or the tensors of an iterable, as a list."""
+    if isinstance(given, RBETensor):
+        return [given]
+    listed = list(given) if isinstance(given, Iterable) else [given]
+    for t in listed:
+        if not isinstance(t, RBETensor):
+            raise DTypeError(op, f"a tensor or a sequence of tensors as {name}", type(t).__name__)
+    return listed
 
 
-class no_grad(_Mode):
-    """Nothing is recorded inside: a context and a decorator.
-
-    Examples
-    --------
-    >>> import rbe
-    >>> x = rbe.ones(1, requires_grad=True)
-    >>> with rbe.no_grad():
-    ...     (x * 2).requires_grad
-    False
-    """
+def _upstream(op: str, name: str, given: Any, roots: list[RBETensor]) -> list[Any]:
+    """Return the gradient that comes from above for each root."""
+    if given is None:
+        return [None] * len(roots)
+    listed = list(given) if isinstance(given, list | tuple) else [given]
+    if len(listed) != len(roots):
+        raise GraphError(op, f"{len(roots)} {name}", str(len(listed)))
+    return listed
 
 
-class enable_grad(_Mode):
-    """Operations are recorded inside, even within no_grad: a context and a decorator.
-
-    Examples
-    --------
-    >>> import rbe
-    >>> x = rbe.ones(1, requires_grad=True)
-    >>> with rbe.no_grad(), rbe.enable_grad():
-    ...     (x * 2).requires_grad
-    True
-    """
-
-    mode = True
+def _no_second_order(op: str, create_graph: bool) -> None:
+    if create_graph:
+        raise GraphError(op, "create_graph=False (gradients are not recorded: no double backward)", "create_graph=True")
 
 
-def _list(x: Any) -> list[Any]:
-    return list(x) if isinstance(x, Sequence) else [x]
-
-
-def backward(tensors: Any, grad_tensors: Any = None, retain_graph: bool = False) -> None:
+def backward(
+    tensors: Any,
+    grad_tensors: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    grad_variables: Any = None,
+    inputs: Any = None,
+) -> None:
     """Add the gradients of several tensors to the leaves they depend on.
 
     Parameters
@@ -110,8 +55,23 @@ def backward(tensors: Any, grad_tensors: Any = None, retain_graph: bool = False)
     tensors : tensor or sequence of tensors
     grad_tensors : tensor or sequence, optional
         Upstream gradient of each; may be left out for scalars.
-    retain_graph : bool
-        Keep what backward needs, so that it can be run again.
+    retain_graph : bool, optional
+        Keep what backward needs, so that it can be run again; by default it is freed.
+    create_graph : bool
+        Only False: gradients are not recorded.
+    grad_variables
+        torch's former name of `grad_tensors`.
+    inputs : tensor or sequence of tensors, optional
+        Add gradients to these alone, leaves or results; only the operations between them and `tensors` run. By default
+        all leaves receive theirs.
+
+    Raises
+    ------
+    DTypeError
+        For what is no tensor.
+    GraphError
+        For a tensor without a graph, create_graph=True, no `inputs` in an empty sequence, an input that requires no
+        gradient, or a graph that was freed.
 
     Examples
     --------
@@ -121,19 +81,52 @@ def backward(tensors: Any, grad_tensors: Any = None, retain_graph: bool = False)
     >>> x.grad
     tensor([5.])
     """
-    roots = _list(tensors)
-    _rbe._backward(roots, _list(grad_tensors) if grad_tensors is not None else [None] * len(roots), retain_graph)
+    _no_second_order("backward", create_graph)
+    if grad_variables is not None:
+        if grad_tensors is not None:
+            raise GraphError("backward", "grad_tensors or grad_variables", "both")
+        grad_tensors = grad_variables
+    roots = _tensors("backward", "tensors", tensors)
+    upstream = _upstream("backward", "grad_tensors", grad_tensors, roots)
+    only = None if inputs is None else _tensors("backward", "inputs", inputs)
+    _rbe._backward(roots, upstream, bool(retain_graph), only)
 
 
 def grad(
-    outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool = False, allow_unused: bool = False
+    outputs: Any,
+    inputs: Any,
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    only_inputs: bool = True,
+    allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
+    materialize_grads: bool = False,
 ) -> tuple[RBETensor | RBEGradient | None, ...]:
     """Return the gradients of `outputs` with respect to `inputs`; no `.grad` is touched.
 
+    Parameters
+    ----------
+    outputs, inputs : tensor or sequence of tensors
+    grad_outputs : tensor or sequence, optional
+        Upstream gradient of each output; may be left out for scalars.
+    retain_graph : bool, optional
+        Keep what backward needs, so that it can be run again; by default it is freed.
+    create_graph, is_grads_batched : bool
+        Only False: gradients are not recorded, and not batched.
+    only_inputs : bool
+        Only True, as in torch.
+    allow_unused : bool, optional
+        Give None for an input that the outputs do not depend on, in the place of an error.
+    materialize_grads : bool
+        Give zeros for such an input.
+
     Raises
     ------
+    DTypeError
+        For what is no tensor.
     GraphError
-        If an input is not part of the graph, unless `allow_unused`.
+        If an input is not part of the graph, unless `allow_unused` or `materialize_grads`; for create_graph=True.
 
     Examples
     --------
@@ -142,13 +135,28 @@ def grad(
     >>> rbe.autograd.grad(x * x, x)
     (tensor([6.]),)
     """
-    roots, targets = _list(outputs), _list(inputs)
-    upstream = _list(grad_outputs) if grad_outputs is not None else [None] * len(roots)
-    found = tuple(_rbe._grad(roots, targets, upstream, retain_graph))
-    if not allow_unused and any(g is None for g in found):
-        unused = [i for i, g in enumerate(found) if g is None]
+    _no_second_order("grad", create_graph)
+    if is_grads_batched:
+        raise GraphError("grad", "is_grads_batched=False", "True")
+    if not only_inputs:
+        raise GraphError("grad", "only_inputs=True", "False")
+    if materialize_grads and allow_unused is False:
+        raise GraphError("grad", "allow_unused=True, or not given, with materialize_grads=True", "allow_unused=False")
+    roots, targets = _tensors("grad", "outputs", outputs), _tensors("grad", "inputs", inputs)
+    upstream = _upstream("grad", "grad_outputs", grad_outputs, roots)
+    found: list[Any] = _rbe._grad(roots, targets, upstream, bool(retain_graph))
+    unused = [i for i, g in enumerate(found) if g is None]
+    if materialize_grads:
+        packed = [i for i in unused if targets[i].is_packed]
+        if packed:
+            raise GraphError(
+                "grad", "dense inputs where gradients are to be zeros", f"packed inputs {packed} that are not used"
+            )
+        for i in unused:
+            found[i] = zeros_like(targets[i])
+    elif unused and not allow_unused:
         raise GraphError("grad", "inputs that the outputs depend on (or allow_unused=True)", f"unused inputs {unused}")
-    return found
+    return tuple(found)
 
 
 def gradcheck(fn: Callable[..., RBETensor], inputs: Any, eps: float = 1e-6, atol: float = 1e-7, rtol: float = 1e-6) -> bool:
@@ -166,7 +174,7 @@ def gradcheck(fn: Callable[..., RBETensor], inputs: Any, eps: float = 1e-6, atol
     >>> rbe.autograd.gradcheck(lambda x: x.tanh(), [x])
     True
     """
-    _rbe._gradcheck(fn, list(_list(inputs)), eps, atol, rtol)
+    _rbe._gradcheck(fn, _tensors("gradcheck", "inputs", inputs), eps, atol, rtol)
     return True
 
 
@@ -187,6 +195,7 @@ class Context:
         self._versions: tuple[int, ...] = ()
         self.needs_input_grad: tuple[bool, ...] = ()
         self._constant: tuple[int, ...] = ()
+        self._materialize = True
 
     def mark_non_differentiable(self, *outputs: RBETensor) -> None:
         """Say which outputs of forward have no gradient."""
@@ -196,8 +205,23 @@ class Context:
         """Whether an output of forward has a gradient: floats that are not marked otherwise."""
         return isinstance(output, RBETensor) and output.dtype.is_floating_point and id(output) not in self._constant
 
+    def set_materialize_grads(self, value: bool) -> None:
+        """Choose what backward is given for an output without a gradient: zeros, or (False) None."""
+        self._materialize = bool(value)
+
     def save_for_backward(self, *tensors: RBETensor | None) -> None:
-        """Keep tensors; changing one in place before backward is an error."""
+        """Keep tensors; changing one in place before backward is an error.
+
+        Raises
+        ------
+        DTypeError
+            For anything but tensors and None.
+        """
+        for t in tensors:
+            if t is not None and not isinstance(t, RBETensor):
+                raise DTypeError(
+                    "save_for_backward", "tensors or None (keep other values as attributes of ctx)", type(t).__name__
+                )
         self.saved_tensors = tensors
         self._versions = tuple(0 if t is None else t._version for t in tensors)
 
@@ -253,37 +277,62 @@ class Function:
         if not kept or not is_grad_enabled() or not any(ctx.needs_input_grad):
             return result
         places = [i for i, a in enumerate(args) if isinstance(a, RBETensor)]
+        kinds = [(r.shape, r.dtype) if isinstance(r, RBETensor) and ctx._materialize else None for r in outputs]
 
-        def run(dy: RBETensor) -> list[Any]:
+        def run(upstream: list[Any]) -> list[Any]:
             ctx._check(cls.__name__)
-            upstream = [dy] if outputs is not result else _apart(dy, outputs, kept)
-            grads = cls.backward(ctx, *upstream)
+            came = dict(zip(kept, upstream, strict=True))
+            by_output = [came.get(i) for i in range(len(kinds))]
+            for i, kind in enumerate(kinds):
+                if by_output[i] is None and kind is not None:
+                    by_output[i] = zeros(kind[0], dtype=kind[1])
+            grads = cls.backward(ctx, *by_output)
             grads = list(grads) if isinstance(grads, tuple | list) else [grads]
             if len(grads) != len(args):
                 raise GraphError(cls.__name__, f"{len(args)} gradients from backward", str(len(grads)))
             return [grads[i] for i in places]
 
         inputs = [args[i] for i in places]
-        if outputs is not result:
-            return _rbe._custom_op(cls.__name__, inputs, result, run)
-        # The tape knows operations of one result: several travel in one buffer, of which each is a part.
-        with no_grad():
-            joined = _rbe.concat([outputs[i].reshape(-1) for i in kept], 0)
-        parts = _apart(_rbe._custom_op(cls.__name__, inputs, joined, run), outputs, kept)
-        return tuple(part if i in kept else outputs[i] for i, part in enumerate(parts))
+        parts = record_results(cls.__name__, inputs, [outputs[i] for i in kept], run)
+        by_place = dict(zip(kept, parts, strict=True))
+        listed = tuple(by_place.get(i, r) for i, r in enumerate(outputs))
+        return listed if outputs is result else listed[0]
 
 
-def _apart(joined: RBETensor, outputs: tuple[Any, ...], kept: list[int]) -> list[Any]:
-    """Cut what `Function.apply` joined into the shapes of `outputs`; zeros in the place of tensors that are not in `kept`."""
-    parts: list[Any] = []
-    at = 0
-    for i, output in enumerate(outputs):
-        if i in kept:
-            parts.append(joined.narrow(0, at, output.numel()).reshape(output.shape).to(output.dtype))
-            at += output.numel()
-        else:
-            parts.append(output * 0 if isinstance(output, RBETensor) else None)
-    return parts
+def record_results(
+    name: str,
+    inputs: list[RBETensor],
+    results: list[RBETensor],
+    backward: Callable[[list[Any]], list[Any]],
+    always: bool = False,
+) -> list[RBETensor]:
+    """Record `results` as those of one operation on `inputs`.
+
+    `backward` takes a gradient, or None if none came, for every result and returns one, or None, for every input. It is called
+    once in a backward pass that brings any of them a gradient, or (`always`) that could have.
+    """
+    if not inputs or not results:
+        return results
+    if len(results) == 1 and not always:
+        return [_rbe._custom_op(name, inputs, results[0], lambda dy: backward([dy]))]
+    arrived: dict[int, RBETensor] = {}
+
+    def together(_: RBETensor) -> list[Any]:
+        upstream = [arrived.pop(i, None) for i in range(len(results))]
+        called = always or any(dy is not None for dy in upstream)
+        return backward(upstream) if called else [None] * len(inputs)
+
+    # The tape knows operations of one result. Each of these passes its gradient to a node before them all, which has no
+    # values: backward reaches that one when it has been through all of them.
+    joint = _rbe._custom_op(name, inputs, zeros(()), together, True)
+
+    def part(i: int) -> RBETensor:
+        def keep(dy: RBETensor) -> None:
+            arrived[i] = dy
+
+        return _rbe._custom_op(name, [joint], results[i], keep)
+
+    return [part(i) for i in range(len(results))]
 
 
 def register_operation(name: str, forward: Callable[..., RBETensor], backward: Callable[..., Any]) -> Callable[..., RBETensor]:
@@ -333,8 +382,9 @@ def register_operation(name: str, forward: Callable[..., RBETensor], backward: C
 def checkpoint(fn: Callable[..., RBETensor], *inputs: Any) -> RBETensor:
     """Run `fn` without keeping what backward needs, and run it again when backward comes.
 
-    Random numbers repeat. Parameters used inside `fn`, dense or packed, receive their gradients; the result of an earlier
-    operation must come as an input.
+    Random numbers repeat, and running statistics of batch norm follow the first run only; modules of your own that count or
+    keep running values ask `rbe.autograd.is_recomputing()`. Parameters used inside `fn`, dense or packed, receive their
+    gradients; the result of an earlier operation must come as an input.
 
     Parameters
     ----------
@@ -347,6 +397,8 @@ def checkpoint(fn: Callable[..., RBETensor], *inputs: Any) -> RBETensor:
     ------
     GraphError
         If `fn` uses the result of an earlier operation that is not among `inputs`.
+    DTypeError
+        If `fn` does not return a tensor.
 
     Examples
     --------

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _rbe
 from .._rbe import RBETensor
+from ..autograd import record_results
 from ..errors import DTypeError, GraphError
 
 if TYPE_CHECKING:
@@ -53,8 +54,15 @@ class Hooked:
     def register_full_backward_hook(self, hook: Callable[..., Any]) -> Handle:
         """Call `hook(module, grad_input, grad_output)` when the gradients of the module's inputs are known.
 
-        Both are tuples with None where a tensor has no gradient. What the hook returns replaces the gradient of the input;
-        that is possible for a module with one input that requires grad. `forward` must return one tensor.
+        Both are tuples, `grad_input` with a place for every positional argument and `grad_output` with one for every result;
+        None stands where there is no tensor, or no gradient came to it. A tuple that the hook returns replaces `grad_input`.
+
+        Raises
+        ------
+        DTypeError
+            At a call whose result is neither a tensor nor a tuple or list.
+        GraphError
+            In backward: for a hook that returns another number of gradients.
         """
         return self._register("backward", hook)
 
@@ -78,62 +86,77 @@ def call_with_hooks(module: "Module", args: tuple[Any, ...], kwargs: dict[str, A
     return watch.outward(result) if watch else result
 
 
-def _alias(t: RBETensor) -> RBETensor:
-    """Return the same value as a result of its own, whose gradient is that of this use alone."""
-    return _rbe._custom_op("backward_hook", [t], t.detach(), lambda dy: [dy])
-
-
 class _Watch:
-    """One call of a module under full backward hooks."""
+    """One call of a module under full backward hooks.
+
+    Two nodes of several results stand around what the module records: backward reaches the one at its results first, with
+    the gradients of all of them, and the one at its inputs last, with those of all inputs.
+    """
 
     def __init__(self, module: "Module", hooks: list[Callable[..., Any]], args: tuple[Any, ...]) -> None:
         self.module, self.hooks = module, hooks
-        self.grad_output: RBETensor | None = None
-        self.tracked = [i for i, a in enumerate(args) if isinstance(a, RBETensor) and a.requires_grad]
-        self.grads: dict[int, RBETensor] = {}
-        listed = list(args)
-        for i in self.tracked:
-            listed[i] = _alias(args[i])
-            listed[i].register_hook(self._receiver(i))
-        self.args = tuple(listed)
+        self.grad_output: Gradients = ()
+        self.arity = len(args)
+        self.tracked = [i for i, a in enumerate(args) if _has_gradient(a)]
+        inputs = [args[i] for i in self.tracked]
+        parts = record_results(_NAME, inputs, [t.detach() for t in inputs], self._inputs, always=True)
+        self.args = _replaced(args, dict(zip(self.tracked, parts, strict=True)))
 
     def outward(self, result: Any) -> Any:
-        """Watch the result."""
-        if not isinstance(result, RBETensor):
-            raise DTypeError("register_full_backward_hook", "a module that returns one tensor", type(result).__name__)
-        if not result.requires_grad:
-            return result
-        result = _alias(result)
+        """Watch the result, a tensor or a tuple or list with tensors."""
+        listed = [result] if isinstance(result, RBETensor) else result
+        if not isinstance(listed, tuple | list):
+            what = type(result).__name__
+            raise DTypeError("register_full_backward_hook", "a module that returns a tensor, or a tuple or list of them", what)
+        places = [i for i, r in enumerate(listed) if _has_gradient(r)]
+        # What the module makes of its parameters alone waits for its inputs, too: their node comes after that of the results.
+        inputs = [self.args[i] for i in self.tracked]
 
-        def arrived(dy: RBETensor) -> None:
-            self.grad_output = dy
+        def arrived(upstream: list[Any]) -> list[Any]:
+            self.grad_output = tuple(_at(places, upstream, i) for i in range(len(listed)))
             if not self.tracked:
-                self._run()
+                self._run((None,) * self.arity)
+            return [*upstream, *(None for _ in inputs)]
 
-        result.register_hook(arrived)
-        return result
+        parts = record_results(_NAME, [*(listed[i] for i in places), *inputs], [listed[i].detach() for i in places], arrived)
+        changed = _replaced(listed, dict(zip(places, parts, strict=True)))
+        return changed[0] if isinstance(result, RBETensor) else changed
 
-    def _receiver(self, i: int) -> Callable[[RBETensor], RBETensor | None]:
-        def receive(dy: RBETensor) -> RBETensor | None:
-            self.grads[i] = dy
-            if len(self.grads) < len(self.tracked):
-                return None
-            changed = self._run()
-            return None if changed is None else changed[i]
+    def _inputs(self, upstream: list[Any]) -> list[Any]:
+        if not self.grad_output:
+            return upstream  # backward came from inside the module
+        changed = self._run(tuple(_at(self.tracked, upstream, i) for i in range(self.arity)))
+        return [changed[i] for i in self.tracked]
 
-        return receive
-
-    def _run(self) -> Gradients | None:
-        grad_input: Gradients = tuple(self.grads.get(i) for i in range(len(self.args)))
-        self.grads = {}
-        replaced = False
+    def _run(self, grad_input: Gradients) -> Gradients:
         for hook in self.hooks:
-            changed = hook(self.module, grad_input, (self.grad_output,))
+            changed = hook(self.module, grad_input, self.grad_output)
             if changed is not None:
-                if len(self.tracked) != 1:
-                    raise GraphError(
-                        "full_backward_hook", "one input with a gradient to replace", f"{len(self.tracked)} of them"
-                    )
-                grad_input = changed if isinstance(changed, tuple) else (changed,)
-                replaced = True
-        return grad_input if replaced else None
+                grad_input = self._checked(changed if isinstance(changed, tuple) else (changed,))
+        self.grad_output = ()
+        return grad_input
+
+    def _checked(self, changed: Gradients) -> Gradients:
+        if len(changed) == self.arity:
+            return changed
+        expected = f"None, or gradients of all {self.arity} inputs"
+        raise GraphError("register_full_backward_hook", f"a hook that returns {expected}", f"{len(changed)} of them")
+
+
+_NAME = "backward_hook"
+
+
+def _has_gradient(value: Any) -> bool:
+    return isinstance(value, RBETensor) and value.requires_grad and not value.is_packed
+
+
+def _at(places: list[int], values: list[Any], i: int) -> Any:
+    return values[places.index(i)] if i in places else None
+
+
+def _replaced(items: Any, by_place: dict[int, RBETensor]) -> Any:
+    """Return a tuple or list of the same type with other members at some places."""
+    if not by_place:
+        return items
+    listed = [by_place.get(i, item) for i, item in enumerate(items)]
+    return type(items)(*listed) if hasattr(items, "_fields") else type(items)(listed)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import creation
-from .._rbe import RBETensor
+from .._rbe import RBETensor, is_recomputing
 from ..dtypes import DTypeLike
 from ..errors import ShapeError
 from . import functional as F
@@ -217,7 +217,8 @@ class _BatchNorm(Module):
             raise ShapeError(type(self).__name__, wanted, str(tuple(input.shape)))
         momentum = self.momentum
         if self.training and self.num_batches_tracked is not None:
-            self.num_batches_tracked.add_(1)
+            if not is_recomputing():
+                self.num_batches_tracked.add_(1)
             if momentum is None:
                 momentum = 1.0 / self.num_batches_tracked.item()
         training = self.training or self.running_mean is None

@@ -1,9 +1,10 @@
-//! Aligned memory: with the kernels and the team of threads, the only place where `unsafe` is allowed.
+//! Aligned memory: with the kernels, the team of threads and `memory`, the only place where `unsafe` is allowed.
 
-use std::alloc::{Layout, alloc, alloc_zeroed, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc, alloc_zeroed, dealloc};
 use std::any::Any;
 use std::ptr::NonNull;
 
+use crate::memory;
 use crate::pool::GradientPool;
 
 /// Alignment of every buffer this crate allocates: one cache line, one AVX-512 vector.
@@ -37,15 +38,26 @@ unsafe impl Sync for Buffer {}
 
 impl Buffer {
     /// `len` bytes of unspecified (but initialised) content from the pool.
+    ///
+    /// # Panics
+    /// If there is no memory for them; [`memory::guard`] makes an error of that.
     pub fn dirty(len: usize) -> Buffer {
+        Buffer::try_dirty(len).unwrap_or_else(|| memory::refuse(Some(len)))
+    }
+
+    /// As [`Buffer::dirty`]; `None` if there is no memory.
+    pub fn try_dirty(len: usize) -> Option<Buffer> {
         if len == 0 {
-            return Buffer { ptr: NonNull::<Align>::dangling().cast(), len, owner: Owner::Empty };
+            return Some(Buffer { ptr: NonNull::<Align>::dangling().cast(), len, owner: Owner::Empty });
         }
-        let block = GradientPool::global().take(len);
-        Buffer { ptr: block.ptr(), len, owner: Owner::Pool(block) }
+        let block = GradientPool::global().take(len)?;
+        Some(Buffer { ptr: block.ptr(), len, owner: Owner::Pool(block) })
     }
 
     /// `len` zero bytes from the pool.
+    ///
+    /// # Panics
+    /// As [`Buffer::dirty`].
     pub fn zeroed(len: usize) -> Buffer {
         let mut buffer = Buffer::dirty(len);
         buffer.bytes_mut().fill(0);
@@ -130,19 +142,18 @@ pub(crate) struct Block {
 unsafe impl Send for Block {}
 
 impl Block {
-    /// Allocates `size` zero bytes; `size` is a positive multiple of [`ALIGN`].
-    pub(crate) fn allocate(size: usize) -> Block {
+    /// Allocates `size` zero bytes, a positive multiple of [`ALIGN`]; `None` if the system refuses them.
+    pub(crate) fn allocate(size: usize) -> Option<Block> {
         assert!(size > 0 && size.is_multiple_of(ALIGN));
-        let layout = Block::layout(size);
+        let layout = Block::layout(size).filter(|_| memory::there_is(size))?;
         // SAFETY: the layout has a size greater than zero.
-        let ptr = unsafe { if size < LARGE_PAGE { alloc_zeroed(layout) } else { alloc(layout) } };
-        let Some(ptr) = NonNull::new(ptr) else { handle_alloc_error(layout) };
+        let ptr = NonNull::new(unsafe { if size < LARGE_PAGE { alloc_zeroed(layout) } else { alloc(layout) } })?;
         if size >= LARGE_PAGE {
             prefer_large_pages(ptr, size / LARGE_PAGE * LARGE_PAGE);
             // SAFETY: the block has `size` bytes.
             unsafe { ptr.write_bytes(0, size) };
         }
-        Block { ptr, size }
+        Some(Block { ptr, size })
     }
 
     pub(crate) fn ptr(&self) -> NonNull<u8> {
@@ -153,11 +164,8 @@ impl Block {
         self.size
     }
 
-    fn layout(size: usize) -> Layout {
-        match Layout::from_size_align(size, if size < LARGE_PAGE { ALIGN } else { LARGE_PAGE }) {
-            Ok(layout) => layout,
-            Err(_) => handle_alloc_error(Layout::new::<Align>()),
-        }
+    fn layout(size: usize) -> Option<Layout> {
+        Layout::from_size_align(size, if size < LARGE_PAGE { ALIGN } else { LARGE_PAGE }).ok()
     }
 }
 
@@ -174,7 +182,9 @@ fn prefer_large_pages(ptr: NonNull<u8>, len: usize) {
 
 impl Drop for Block {
     fn drop(&mut self) {
-        // SAFETY: ptr came from alloc_zeroed with this very layout and is freed once.
-        unsafe { dealloc(self.ptr.as_ptr(), Block::layout(self.size)) }
+        if let Some(layout) = Block::layout(self.size) {
+            // SAFETY: ptr was allocated with this very layout and is freed once.
+            unsafe { dealloc(self.ptr.as_ptr(), layout) }
+        }
     }
 }

@@ -52,6 +52,9 @@ pub enum RbeError {
     /// A file that is truncated, altered, foreign or cannot be read or written.
     #[error("{0}")]
     Format(Detail),
+    /// Memory that the system does not give.
+    #[error("{0}")]
+    Memory(Detail),
     /// A setting of the process: thread count, instruction set, environment variable.
     #[error("{0}")]
     Config(Detail),
@@ -73,6 +76,6 @@ macro_rules! constructors {
 impl RbeError {
     constructors! {
         shape => Shape, dtype => DType, non_finite => NonFinite, value => Value, index => Index,
-        graph => Graph, device => Device, format => Format, config => Config,
+        graph => Graph, device => Device, format => Format, memory => Memory, config => Config,
     }
 }

@@ -11,6 +11,7 @@ pub mod error;
 pub mod gradcheck;
 pub mod graph;
 pub mod kernel;
+pub mod memory;
 pub mod nn;
 pub mod op;
 pub mod optim;

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use parking_lot::Mutex;
 
 use crate::buffer::{ALIGN, Block};
+use crate::memory;
 
 /// Buffers by size class. Blocks come back when the [`crate::Buffer`] that holds them is dropped.
 pub struct GradientPool {
@@ -31,6 +32,13 @@ pub struct PoolStats {
     pub cached_bytes: u64,
 }
 
+impl PoolStats {
+    fn take(&mut self, size: usize) {
+        self.in_use_bytes += size as u64;
+        self.peak_bytes = self.peak_bytes.max(self.in_use_bytes);
+    }
+}
+
 /// Size classes of an octave, as a power of two: at most a sixteenth of a block is unused.
 const STEPS: u32 = 4;
 
@@ -40,11 +48,14 @@ fn class_of(len: usize) -> usize {
     ((octave as usize) << STEPS) + (last >> octave)
 }
 
-/// Bytes of a block of `class`.
+/// Bytes of a block of `class`, which [`class_of`] gave for at most [`MOST`] bytes.
 fn size_of_class(class: usize) -> usize {
     let octave = (class >> STEPS).saturating_sub(1);
     ((class - (octave << STEPS) + 1) << octave) * ALIGN
 }
+
+/// Most bytes of a block: those beyond have no layout.
+const MOST: usize = isize::MAX as usize / 2;
 
 impl GradientPool {
     fn new() -> GradientPool {
@@ -57,37 +68,48 @@ impl GradientPool {
         &POOL
     }
 
-    /// A block of at least `len > 0` bytes. Looking and taking are one critical section.
-    pub(crate) fn take(&self, len: usize) -> Block {
+    /// A block of at least `len > 0` bytes; `None` if there is no memory for it, even without the blocks that wait for reuse.
+    pub(crate) fn take(&self, len: usize) -> Option<Block> {
+        if len > MOST {
+            return None;
+        }
         let class = class_of(len);
         let size = size_of_class(class);
-        let found = {
-            let mut shelves = self.shelves.lock();
-            let found = shelves.free.get_mut(class).and_then(Vec::pop);
-            let stats = &mut shelves.stats;
-            match found {
-                Some(_) => {
-                    stats.hits += 1;
-                    stats.cached_bytes -= size as u64;
-                }
-                None => stats.misses += 1,
+        {
+            let mut shelves = self.shelves.lock(); // looking and taking are one critical section
+            if let Some(block) = shelves.free.get_mut(class).and_then(Vec::pop) {
+                shelves.stats.hits += 1;
+                shelves.stats.cached_bytes -= size as u64;
+                shelves.stats.take(size);
+                return Some(block);
             }
-            stats.in_use_bytes += size as u64;
-            stats.peak_bytes = stats.peak_bytes.max(stats.in_use_bytes);
-            found
-        };
-        found.unwrap_or_else(|| Block::allocate(size))
+        }
+        let block = Block::allocate(size).or_else(|| {
+            self.clear();
+            memory::attempt(size, || Block::allocate(size))
+        })?;
+        let stats = &mut self.shelves.lock().stats;
+        stats.misses += 1;
+        stats.take(size);
+        Some(block)
     }
 
+    /// Takes a block back. Where there is not even memory to note it, it goes to the system.
     pub(crate) fn give(&self, block: Block) {
         let class = class_of(block.size());
         let mut shelves = self.shelves.lock();
         shelves.stats.in_use_bytes -= block.size() as u64;
-        shelves.stats.cached_bytes += block.size() as u64;
-        if shelves.free.len() <= class {
+        let missing = (class + 1).saturating_sub(shelves.free.len());
+        if shelves.free.try_reserve(missing).is_err() {
+            return;
+        }
+        if missing > 0 {
             shelves.free.resize_with(class + 1, Vec::new);
         }
-        shelves.free[class].push(block);
+        if shelves.free[class].try_reserve(1).is_ok() {
+            shelves.stats.cached_bytes += block.size() as u64;
+            shelves.free[class].push(block);
+        }
     }
 
     /// The counters.
@@ -134,10 +156,10 @@ mod tests {
     #[test]
     fn a_dropped_buffer_is_reused() {
         let pool = GradientPool::new();
-        let block = pool.take(1000);
+        let block = pool.take(1000).unwrap();
         let address = block.ptr();
         pool.give(block);
-        let again = pool.take(990);
+        let again = pool.take(990).unwrap();
         assert_eq!(again.ptr(), address);
         let stats = pool.stats();
         assert_eq!((stats.hits, stats.misses, stats.cached_bytes), (1, 1, 0));
@@ -147,14 +169,31 @@ mod tests {
     }
 
     #[test]
+    fn what_is_refused_is_not_counted_and_makes_waiting_blocks_go() {
+        let pool = GradientPool::new();
+        for len in [usize::MAX, MOST + 1, MOST, 1 << 60] {
+            assert!(pool.take(len).is_none());
+        }
+        assert_eq!(pool.stats(), PoolStats::default());
+        let block = pool.take(1000).unwrap();
+        pool.give(block);
+        let held = pool.take(5000).unwrap();
+        let before = pool.stats();
+        assert!(pool.take(1 << 60).is_none());
+        assert_eq!(pool.stats(), PoolStats { cached_bytes: 0, ..before });
+        pool.give(held);
+        assert_eq!(pool.stats().in_use_bytes, 0);
+    }
+
+    #[test]
     fn two_threads_never_share_the_last_block() {
         let pool = GradientPool::new();
-        let seed = pool.take(64);
+        let seed = pool.take(64).unwrap();
         pool.give(seed);
         for _ in 0..200 {
             let (a, b) = std::thread::scope(|s| {
-                let a = s.spawn(|| pool.take(64));
-                let b = s.spawn(|| pool.take(64));
+                let a = s.spawn(|| pool.take(64).unwrap());
+                let b = s.spawn(|| pool.take(64).unwrap());
                 (a.join().unwrap(), b.join().unwrap())
             });
             assert_ne!(a.ptr(), b.ptr());

@@ -77,6 +77,14 @@ pub fn stream() -> Stream {
     GLOBAL.lock().stream()
 }
 
+/// Takes back the stream that was taken last, if nobody has used it.
+pub fn take_back(stream: Stream) {
+    let mut global = GLOBAL.lock();
+    if global.seed == stream.seed && global.taken == stream.number.wrapping_add(1) {
+        global.taken = stream.number;
+    }
+}
+
 impl Stream {
     fn rng(self, chunk: usize) -> ChaCha8Rng {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
@@ -122,11 +130,10 @@ impl Stream {
         self.fill(out, Rng::next_u64);
     }
 
-    /// A random order of `0..n`.
-    pub fn permutation(self, n: usize) -> Vec<i64> {
-        let mut order: Vec<i64> = (0..n as i64).collect();
-        order.shuffle(&mut self.rng(0));
-        order
+    /// A random order of `0..out.len()`.
+    pub fn permutation(self, out: &mut [i64]) {
+        out.iter_mut().enumerate().for_each(|(i, o)| *o = i as i64);
+        out.shuffle(&mut self.rng(0));
     }
 }
 
@@ -161,8 +168,9 @@ mod tests {
         g.stream().bernoulli(0.25, &mut bits);
         let share = bits.iter().map(|b| f64::from(*b)).sum::<f64>() / 1e5;
         assert!((share - 0.25).abs() < 0.01);
-        let mut order = g.stream().permutation(50);
+        let mut order = [0; 50];
+        g.stream().permutation(&mut order);
         order.sort_unstable();
-        assert_eq!(order, (0..50).collect::<Vec<_>>());
+        assert_eq!(order[..], (0..50).collect::<Vec<_>>());
     }
 }

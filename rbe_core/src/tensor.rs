@@ -138,7 +138,7 @@ impl RBETensor {
 
     /// Number of elements.
     pub fn numel(&self) -> usize {
-        self.shape().iter().product()
+        self.shape().iter().fold(1, |n, len| n.wrapping_mul(*len)) // as `Array::numel`
     }
 
     /// The only element.
@@ -253,24 +253,6 @@ impl RBETensor {
         };
         drop(before); // outside the lock
         Ok(())
-    }
-
-    pub(crate) fn accumulate_grad(&self, gradient: Gradient) -> Result<()> {
-        // A leaf owns its gradient: what other tensors share is copied, so that changing one grad never changes another.
-        let gradient = match gradient {
-            Gradient::Dense(array) if !array.is_unique() || !array.is_contiguous() => Gradient::Dense(array.copy()),
-            other => other,
-        };
-        let slot = self.slot();
-        let mut have = slot.grad.lock();
-        if let (Some(Gradient::Dense(old)), Gradient::Dense(new)) = (&*have, &gradient)
-            && old.is_contiguous()
-            && old.dtype() == new.dtype()
-        {
-            // In its own memory: whoever holds the gradient sees the sum.
-            return crate::dispatch_float!("backward", old.dtype(), T => crate::array::map_into(old, new, |a: T, b: T| a + b));
-        }
-        graph::collect(&mut have, gradient)
     }
 
     /// Keeps the gradient of a tensor that is not a leaf.

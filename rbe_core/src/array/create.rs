@@ -4,11 +4,20 @@ use super::storage::Array;
 use crate::buffer::Buffer;
 use crate::dtype::{DType, Element};
 use crate::error::{RbeError, Result};
+use crate::memory;
+
+/// A buffer for the elements of a shape.
+fn buffer_for(dtype: DType, shape: &[usize]) -> Buffer {
+    memory::for_array(dtype, shape, Buffer::try_dirty)
+}
 
 impl Array {
     /// Row-major array whose elements `fill` writes; they are unspecified before.
+    ///
+    /// # Panics
+    /// If there is no memory for it; [`memory::guard`] makes an error of that.
     pub fn build<T: Element>(shape: &[usize], fill: impl FnOnce(&mut [T])) -> Array {
-        let mut buffer = Buffer::dirty(shape.iter().product::<usize>() * size_of::<T>());
+        let mut buffer = buffer_for(T::DTYPE, shape);
         fill(buffer.slice_mut());
         Array::from_buffer(buffer, T::DTYPE, shape)
     }
@@ -18,7 +27,7 @@ impl Array {
     /// # Errors
     /// Those of `fill`.
     pub fn try_build<T: Element>(shape: &[usize], fill: impl FnOnce(&mut [T]) -> Result<()>) -> Result<Array> {
-        let mut buffer = Buffer::dirty(shape.iter().product::<usize>() * size_of::<T>());
+        let mut buffer = buffer_for(T::DTYPE, shape);
         fill(buffer.slice_mut())?;
         Ok(Array::from_buffer(buffer, T::DTYPE, shape))
     }
@@ -28,15 +37,17 @@ impl Array {
     /// # Errors
     /// `Shape` if `shape` does not hold `data.len()` elements.
     pub fn from_slice<T: Element>(data: &[T], shape: &[usize]) -> Result<Array> {
-        if shape.iter().product::<usize>() != data.len() {
-            return Err(RbeError::shape("tensor", format!("{} elements for shape {shape:?}", shape.iter().product::<usize>()), data.len()));
+        if memory::count(shape) != Some(data.len()) {
+            return Err(RbeError::shape("tensor", format!("a shape of {} elements", data.len()), format!("{shape:?}")));
         }
         Ok(Array::build(shape, |out: &mut [T]| out.copy_from_slice(data)))
     }
 
     /// Zeros.
     pub fn zeros(dtype: DType, shape: &[usize]) -> Array {
-        Array::from_buffer(Buffer::zeroed(shape.iter().product::<usize>() * dtype.size()), dtype, shape)
+        let mut buffer = buffer_for(dtype, shape);
+        buffer.bytes_mut().fill(0);
+        Array::from_buffer(buffer, dtype, shape)
     }
 
     /// Every element `value`, converted to `dtype`.
@@ -78,6 +89,6 @@ impl Array {
         if self.dtype != T::DTYPE {
             return Err(RbeError::dtype("to_vec", T::DTYPE, self.dtype));
         }
-        Ok(self.contiguous().read::<T>().to_vec())
+        Ok(memory::copied(&self.contiguous().read::<T>()))
     }
 }

@@ -8,6 +8,7 @@ use crate::dtype::{DType, Element};
 use crate::error::Result;
 use crate::kernel::by_isa;
 use crate::kernel::lane_sum::{filled_up, fold};
+use crate::memory;
 use crate::parallel;
 
 /// An element that can be summed.
@@ -70,7 +71,7 @@ pub fn reduce_rows<T: Element, U: Element>(
     if let [alone] = out
         && inner > PIECE
     {
-        let mut parts = vec![*alone; inner.div_ceil(PIECE)];
+        let mut parts = memory::filled(*alone, inner.div_ceil(PIECE));
         parallel::for_each_piece(&mut parts, 1, |i, part| of(0, &source[i * PIECE..((i + 1) * PIECE).min(inner)], part));
         if let Some(joined) = parts.into_iter().reduce(join) {
             *alone = joined;
@@ -134,7 +135,7 @@ fn sum_leading<T: Addend>(a: &Array, lead: usize) -> Array {
     let source = a.read::<T>();
     Array::build(&shape, |out: &mut [T]| {
         let partial = parallel::map(rows.div_ceil(CHUNK), |c| {
-            let mut total = vec![T::default(); width];
+            let mut total = memory::filled(T::default(), width);
             for r in c * CHUNK..((c + 1) * CHUNK).min(rows) {
                 add_row(&mut total, &source[r * width..(r + 1) * width]);
             }

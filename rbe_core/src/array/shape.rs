@@ -16,7 +16,7 @@ pub fn contiguous_strides(shape: &[usize]) -> Strides {
     let mut step = 1isize;
     for (stride, len) in strides.iter_mut().zip(shape).rev() {
         *stride = step;
-        step *= *len as isize;
+        step = step.wrapping_mul(*len as isize); // wraps for empty shapes only, whose strides nobody follows
     }
     strides
 }

@@ -9,6 +9,7 @@ use super::shape::{Dims, Strides, contiguous_strides};
 use crate::buffer::Buffer;
 use crate::dtype::{DType, Element};
 use crate::error::{RbeError, Result};
+use crate::memory;
 
 /// Memory that arrays view, with a count of the in-place changes made to it.
 pub struct Storage {
@@ -73,7 +74,7 @@ impl Clone for Array {
 impl Array {
     /// Row-major array of `shape` over a whole buffer.
     pub(crate) fn from_buffer(buffer: Buffer, dtype: DType, shape: &[usize]) -> Array {
-        debug_assert_eq!(buffer.len(), shape.iter().product::<usize>() * dtype.size());
+        debug_assert_eq!(Some(buffer.len()), memory::count(shape).map(|n| n * dtype.size()));
         Array { storage: Storage::new(buffer), dtype, shape: Dims::from_slice(shape), strides: contiguous_strides(shape), offset: 0 }
     }
 
@@ -82,16 +83,17 @@ impl Array {
     /// # Errors
     /// `Shape` if an element would lie outside the storage.
     pub fn from_parts(storage: Arc<Storage>, dtype: DType, shape: &[usize], strides: &[isize], offset: usize) -> Result<Array> {
-        let (mut low, mut high) = (offset as isize, offset as isize);
         if shape.len() != strides.len() {
             return Err(RbeError::shape("array", format!("{} strides", shape.len()), strides.len()));
         }
         if !shape.contains(&0) {
+            let elements = (storage.len() / dtype.size()) as i128;
+            let (mut low, mut high) = (offset as i128, offset as i128);
             for (len, stride) in shape.iter().zip(strides) {
-                let reach = (*len as isize - 1) * stride;
-                if reach < 0 { low += reach } else { high += reach }
+                let reach = (*len as i128 - 1).saturating_mul(*stride as i128);
+                if reach < 0 { low = low.saturating_add(reach) } else { high = high.saturating_add(reach) }
             }
-            if low < 0 || (high as usize + 1) * dtype.size() > storage.len() {
+            if low < 0 || high >= elements || memory::count(shape).is_none() {
                 return Err(RbeError::shape(
                     "array",
                     format!("elements inside {} bytes", storage.len()),
@@ -129,7 +131,7 @@ impl Array {
 
     /// Number of elements.
     pub fn numel(&self) -> usize {
-        self.shape.iter().product()
+        self.shape.iter().fold(1, |n, len| n.wrapping_mul(*len)) // it fits, but for parts of the product of an empty shape
     }
 
     /// Bytes of the elements.
@@ -165,7 +167,7 @@ impl Array {
                 if *stride != step {
                     return self.shape.contains(&0);
                 }
-                step *= *len as isize;
+                step = step.wrapping_mul(*len as isize); // as `contiguous_strides`
             }
         }
         true

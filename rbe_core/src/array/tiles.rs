@@ -9,6 +9,7 @@ use super::storage::{Array, Read};
 use super::transpose::copy_run;
 use crate::dtype::Element;
 use crate::error::Result;
+use crate::memory;
 use crate::parallel;
 
 /// Most elements of a tile.
@@ -140,7 +141,7 @@ pub fn for_each_tile<U: Send, S>(
     for out in outs {
         for (i, piece) in out.chunks_mut(size).enumerate() {
             if i == pieces.len() {
-                pieces.push(SmallVec::new());
+                memory::push(&mut pieces, SmallVec::new());
             }
             pieces[i].push(piece);
         }

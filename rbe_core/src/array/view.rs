@@ -9,6 +9,7 @@ use super::storage::Array;
 use super::transpose::copy_strided;
 use crate::dispatch_all;
 use crate::error::{RbeError, Result};
+use crate::memory;
 
 /// Part of one axis: `start`, then every `step`-th element (backwards if negative), `len` of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,7 +112,7 @@ impl Array {
             return Err(wrong());
         }
         let dims: Dims = shape.iter().map(|n| if *n < 0 { self.numel() / known } else { *n as usize }).collect();
-        if dims.iter().product::<usize>() == self.numel() { Ok(dims) } else { Err(wrong()) }
+        if memory::count(&dims) == Some(self.numel()) { Ok(dims) } else { Err(wrong()) }
     }
 
     /// Strides that show this array's elements in `shape` without a copy, if there are any.
@@ -153,6 +154,9 @@ impl Array {
     /// # Errors
     /// `Shape` if `shape` is not a broadcast of this array's.
     pub fn broadcast_to(&self, shape: &[usize]) -> Result<Array> {
+        if memory::count(shape).is_none() {
+            return Err(RbeError::shape("broadcast_to", "a shape of fewer than 2^63 elements", format!("{shape:?}")));
+        }
         Ok(self.with(Dims::from_slice(shape), self.broadcast_strides(shape)?, self.offset))
     }
 

@@ -5,6 +5,7 @@ use super::storage::Array;
 use super::tiles::{Operand, PIECE, Scratch, for_each_tile, straight, tile_length};
 use crate::dtype::Element;
 use crate::error::Result;
+use crate::memory;
 use crate::parallel;
 
 /// `f` of every element.
@@ -93,18 +94,18 @@ pub fn map_into<T: Element>(target: &Array, source: &Array, f: impl Fn(T, T) -> 
 
 /// Position in the storage of every element, in row-major order.
 pub fn positions(a: &Array) -> Vec<usize> {
-    let mut out = vec![a.offset() as isize; a.numel()];
+    let mut out = memory::filled(a.offset(), a.numel());
     let mut span = out.len(); // elements of one step of the axis before
     for (len, stride) in a.shape().iter().zip(a.strides()) {
         span /= (*len).max(1);
         if *len > 1 && *stride != 0 {
             for (i, run) in out.chunks_mut(span.max(1)).enumerate() {
                 let shift = (i % len) as isize * stride;
-                run.iter_mut().for_each(|o| *o += shift);
+                run.iter_mut().for_each(|o| *o = o.wrapping_add_signed(shift));
             }
         }
     }
-    out.into_iter().map(|position| position as usize).collect()
+    out
 }
 
 /// Calls `body(row, out row)` for every row of `width` elements of a contiguous array, in parallel pieces.

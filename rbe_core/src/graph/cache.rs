@@ -165,7 +165,7 @@ impl GradientCache {
         self.check_fresh("backward")?;
         self.levels = OnceLock::new();
         self.folded = match (self.folded.take(), other.folded) {
-            (Some(a), Some(b)) => Some(Box::new(sum(*a, &b)?)),
+            (Some(a), Some(b)) => Some(Box::new(sum(*a, *b)?)),
             (a, b) => a.or(b),
         };
         match (&mut self.sums, other.sums) {
@@ -193,13 +193,14 @@ impl GradientCache {
     }
 }
 
-/// `a + b`, in the memory of `a` where nobody else sees it.
-fn sum(a: Array, b: &Array) -> Result<Array> {
-    if a.is_unique() {
-        crate::array::map_into(&a, b, |x: f32, y: f32| x + y)?;
-        return Ok(a);
+/// `a + b`, in the memory of one of them where nobody else sees it.
+fn sum(a: Array, b: Array) -> Result<Array> {
+    let (into, other) = if a.is_unique() { (a, b) } else { (b, a) };
+    if into.is_unique() {
+        crate::array::map_into(&into, &other, |x: f32, y: f32| x + y)?;
+        return Ok(into);
     }
-    crate::array::zip("backward", &a, b, |x: f32, y: f32| x + y)
+    crate::array::zip("backward", &into, &other, |x: f32, y: f32| x + y)
 }
 
 /// The three gradients of a packed tensor.

@@ -110,7 +110,7 @@ pub fn capture(inputs: &[RBETensor], work: impl FnOnce() -> Result<Vec<RBETensor
     }
     RECORDER.set(Some(Recorder::default()));
     ACTIVE.fetch_add(1, Ordering::Relaxed);
-    let result = work();
+    let result = crate::memory::guard(OP, work);
     ACTIVE.fetch_sub(1, Ordering::Relaxed);
     let recorder = RECORDER.take().unwrap_or_default();
     let outputs = result?;

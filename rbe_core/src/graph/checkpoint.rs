@@ -12,6 +12,7 @@ use super::mode::{is_grad_enabled, recomputing, with_grad};
 use super::node::{Parent, apply, next_id};
 use crate::array::Array;
 use crate::error::{RbeError, Result};
+use crate::memory;
 use crate::op::{Cx, Grads, Inputs, Op, Output, Rule, Saves, dense};
 use crate::random;
 use crate::tensor::RBETensor;
@@ -67,7 +68,7 @@ impl Op for Checkpoint {
         let leaves = self.packed.iter().enumerate().map(leaf).collect::<Result<Vec<_>>>()?;
         let now = random::state();
         random::set_state(self.random);
-        let again = recomputing(|| with_grad(true, || (self.run)(&leaves)));
+        let again = memory::guard(&self.rule.name, || recomputing(|| with_grad(true, || (self.run)(&leaves))));
         random::set_state(now);
         let y = again?;
         let targets: Vec<&RBETensor> = leaves.iter().chain(&self.captured).collect();

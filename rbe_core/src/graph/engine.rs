@@ -8,12 +8,13 @@ use smallvec::SmallVec;
 
 use super::cache::Gradient;
 use super::mode::GradMode;
-use super::node::{Node, Parent};
+use super::node::{GradSlot, Node, Parent};
 use super::scheduler::BackwardScheduler;
 use crate::array::{Array, map_into, sum_to, zip};
 use crate::dispatch_float;
 use crate::dtype::DType;
 use crate::error::{RbeError, Result};
+use crate::memory;
 use crate::op::Grads;
 use crate::parallel;
 use crate::tensor::RBETensor;
@@ -32,9 +33,10 @@ pub struct BackwardOptions {
 ///
 /// # Errors
 /// `Graph` if a root has no graph, is not a scalar and comes without gradient, or the graph was freed or changed;
-/// `Shape`, `DType` for a gradient that does not fit its root. The leaves are unchanged then.
+/// `Shape`, `DType` for a gradient that does not fit its root; `Memory` if the system refuses it. No gradient has changed then,
+/// but what the graph saved is used up as far as the pass came.
 pub fn backward(roots: &[&RBETensor], gradients: &[Option<Array>], options: BackwardOptions) -> Result<()> {
-    Pass::new(roots, gradients, options, Want::Leaves)?.run().map(|_| ())
+    memory::guard("backward", || Pass::new(roots, gradients, options, Want::Leaves)?.run().map(|_| ()))
 }
 
 /// As [`backward`], for `inputs` alone, leaves or results: only operations between them and the roots run.
@@ -49,7 +51,7 @@ pub fn backward_into(roots: &[&RBETensor], gradients: &[Option<Array>], inputs: 
     if let Some(i) = inputs.iter().position(|t| !t.requires_grad()) {
         return Err(RbeError::graph(OP, "inputs that require grad", format!("one that does not, at position {i}")));
     }
-    Pass::new(roots, gradients, options, Want::Added(inputs))?.run().map(|_| ())
+    memory::guard(OP, || Pass::new(roots, gradients, options, Want::Added(inputs))?.run().map(|_| ()))
 }
 
 /// Gradients of `roots` with respect to `targets`, leaves or not; no `.grad` is touched. `None` where a root does not
@@ -63,7 +65,7 @@ pub fn grad(
     gradients: &[Option<Array>],
     options: BackwardOptions,
 ) -> Result<Vec<Option<Gradient>>> {
-    Pass::new(roots, gradients, options, Want::Returned(targets))?.run()
+    memory::guard("grad", || Pass::new(roots, gradients, options, Want::Returned(targets))?.run())
 }
 
 /// As [`grad`] for a pass within another one, which runs the hooks of the leaves itself.
@@ -99,6 +101,66 @@ enum Role {
     Run,
 }
 
+/// Whose gradient it is, to be kept when the pass is over.
+enum Receiver {
+    Tensor(RBETensor),
+    Node(Arc<Node>),
+}
+
+impl Receiver {
+    fn slot(&self) -> &GradSlot {
+        match self {
+            Receiver::Tensor(tensor) => tensor.slot(),
+            Receiver::Node(node) => node.slot.get(),
+        }
+    }
+}
+
+/// What becomes of a gradient.
+enum Kept {
+    /// It is added to the one that is there, in the memory of that: whoever holds it sees the sum.
+    Added(Array),
+    /// It takes the place of the one that is there, if any.
+    Put(Gradient),
+}
+
+/// Adds finished gradients to what their receivers have: first what may fail, then all changes.
+fn keep(mut ready: Vec<(Receiver, Gradient)>) -> Result<()> {
+    ready.sort_unstable_by_key(|(receiver, _)| std::ptr::from_ref(receiver.slot()).addr()); // passes on several threads lock in one order
+    let (receivers, gradients): (Vec<_>, Vec<_>) = ready.into_iter().unzip();
+    let mut slots = memory::collect(receivers.iter().map(|receiver| receiver.slot().grad.lock()));
+    let mut kept = memory::with_capacity(slots.len());
+    for ((receiver, slot), gradient) in receivers.iter().zip(&slots).zip(gradients) {
+        // A leaf owns its gradient: what other tensors share is copied, so that changing one grad never changes another.
+        let own = match (receiver, gradient) {
+            (Receiver::Tensor(_), Gradient::Dense(new)) if !new.is_unique() || !new.is_contiguous() => Gradient::Dense(new.copy()),
+            (_, other) => other,
+        };
+        kept.push(match (&**slot, own) {
+            (None, own) => Kept::Put(own),
+            (Some(Gradient::Dense(old)), Gradient::Dense(new))
+                if old.is_contiguous() && new.is_contiguous() && (old.dtype(), old.shape()) == (new.dtype(), new.shape()) =>
+            {
+                Kept::Added(if old.same_storage(&new) { new.copy() } else { new })
+            }
+            (Some(old), own) => Kept::Put(add(old.clone(), own)?),
+        });
+    }
+    let mut before = memory::with_capacity(slots.len());
+    for (slot, kept) in slots.iter_mut().zip(kept) {
+        match (&**slot, kept) {
+            (Some(Gradient::Dense(old)), Kept::Added(new)) => {
+                dispatch_float!("backward", old.dtype(), T => map_into(old, &new, |a: T, b: T| a + b))?;
+            }
+            (_, Kept::Added(new)) => before.push(slot.replace(Gradient::Dense(new))),
+            (_, Kept::Put(sum)) => before.push(slot.replace(sum)),
+        }
+    }
+    drop(slots);
+    drop(before); // outside the locks
+    Ok(())
+}
+
 struct Pass<'a> {
     schedule: BackwardScheduler,
     roles: Vec<Role>, // by position in the schedule; empty if all nodes run
@@ -106,7 +168,7 @@ struct Pass<'a> {
     captured: Vec<Option<Gradient>>,
     of_node: Vec<Option<Gradient>>, // by position in the schedule
     of_leaf: Vec<Option<Gradient>>,
-    ready: Vec<(RBETensor, Gradient)>,
+    ready: Vec<(Receiver, Gradient)>,
     options: BackwardOptions,
     leaf_hooks: bool,
 }
@@ -150,9 +212,9 @@ impl<'a> Pass<'a> {
         let mut pass = Pass {
             roles,
             want,
-            captured: vec![None; targets],
-            of_node: vec![None; schedule.nodes.len()],
-            of_leaf: vec![None; schedule.leaves.len()],
+            captured: memory::filled(None, targets),
+            of_node: memory::filled(None, schedule.nodes.len()),
+            of_leaf: memory::filled(None, schedule.leaves.len()),
             ready: Vec::new(),
             schedule,
             options,
@@ -173,9 +235,7 @@ impl<'a> Pass<'a> {
             self.level(start, end)?;
             start = end;
         }
-        for (tensor, gradient) in std::mem::take(&mut self.ready) {
-            tensor.accumulate_grad(gradient)?;
-        }
+        keep(std::mem::take(&mut self.ready))?;
         if !self.options.retain_graph {
             (0..self.schedule.nodes.len()).filter(|i| self.role(*i) == Role::Run).for_each(|i| self.schedule.nodes[i].free());
         }
@@ -204,8 +264,8 @@ impl<'a> Pass<'a> {
                 None => gradient,
             };
             self.taken_from_node(&node, &gradient);
-            if let Some(slot) = node.slot.made().filter(|s| s.retain.load(Ordering::Relaxed) && matches!(self.want, Want::Leaves)) {
-                collect(&mut slot.grad.lock(), gradient.clone())?;
+            if node.slot.made().is_some_and(|s| s.retain.load(Ordering::Relaxed) && matches!(self.want, Want::Leaves)) {
+                self.ready.push((Receiver::Node(node.clone()), gradient.clone()));
             }
             if role == Role::Take {
                 node.parents.iter().try_for_each(|parent| self.deliver(parent, None))?;
@@ -250,7 +310,7 @@ impl<'a> Pass<'a> {
             Want::Leaves => {}
             Want::Added(targets) => {
                 let target = targets.iter().find(|t| is_of(t));
-                self.ready.extend(target.map(|t| ((*t).clone(), gradient.clone())));
+                self.ready.extend(target.map(|t| (Receiver::Tensor((*t).clone()), gradient.clone())));
             }
             Want::Returned(targets) => {
                 let slots = targets.iter().zip(&mut self.captured).filter(|(t, _)| is_of(t));
@@ -302,7 +362,7 @@ impl<'a> Pass<'a> {
         match receiver {
             Some(receive) => receive(&leaf, gradient),
             None => {
-                self.ready.push((leaf, gradient));
+                self.ready.push((Receiver::Tensor(leaf), gradient));
                 Ok(())
             }
         }
@@ -313,7 +373,7 @@ impl<'a> Pass<'a> {
 fn roles(schedule: &BackwardScheduler, targets: &[&RBETensor]) -> Vec<Role> {
     let nodes: HashSet<u64> = targets.iter().filter_map(|t| t.node().map(|n| n.id)).collect();
     let leaves: HashSet<u64> = targets.iter().map(|t| t.id()).collect();
-    let mut roles = vec![Role::Skip; schedule.nodes.len()];
+    let mut roles = memory::filled(Role::Skip, schedule.nodes.len());
     // Inputs come after what is made of them.
     for i in (0..schedule.nodes.len()).rev() {
         let node = &schedule.nodes[i];
@@ -333,8 +393,8 @@ fn roles(schedule: &BackwardScheduler, targets: &[&RBETensor]) -> Vec<Role> {
     roles
 }
 
-/// Adds `new` to what `slot` holds.
-pub(crate) fn collect(slot: &mut Option<Gradient>, new: Gradient) -> Result<()> {
+/// Adds `new` to what `slot` holds; nothing is left there if that fails.
+fn collect(slot: &mut Option<Gradient>, new: Gradient) -> Result<()> {
     *slot = Some(match slot.take() {
         Some(old) => add(old, new)?,
         None => new,

@@ -18,7 +18,6 @@ pub(crate) use capture::note_change;
 pub use capture::{Captured, capture, note_constant, note_read};
 pub use checkpoint::{Segment, checkpoint};
 pub use custom::{Backward, Forward, Operation};
-pub(crate) use engine::collect;
 pub use engine::{BackwardOptions, backward, backward_into, grad};
 pub use mode::{GradMode, is_grad_enabled, is_recomputing, with_grad};
 pub(crate) use node::LazySlot;

@@ -14,6 +14,7 @@ use super::profile::{Phase, measured};
 use crate::array::{Array, Dims};
 use crate::dtype::DType;
 use crate::error::{RbeError, Result};
+use crate::memory;
 use crate::op::{Cx, Grads, Inputs, Op, Output};
 use crate::tensor::{RBETensor, Value};
 
@@ -216,7 +217,8 @@ impl Node {
             output: saved.output.as_ref().map(|(array, _)| array),
             kept: &saved.kept,
         };
-        let grads = measured(self.name(), Phase::Backward, || self.op.backward(&cx), |grads| gradient_bytes(grads.as_ref().ok()))?;
+        let backward = || memory::guard(self.name(), || self.op.backward(&cx));
+        let grads = measured(self.name(), Phase::Backward, backward, |grads| gradient_bytes(grads.as_ref().ok()))?;
         anomaly::check(self, dy, &grads)?;
         if grads.len() != self.parents.len() {
             return Err(RbeError::graph(
@@ -240,12 +242,13 @@ fn gradient_bytes(grads: Option<&Grads>) -> usize {
 /// A chain of a hundred thousand nodes is dropped without recursion.
 impl Drop for Node {
     fn drop(&mut self) {
-        let mut stack: Vec<Parent> = std::mem::take(&mut self.parents).into_vec();
+        let mut stack = std::mem::take(&mut self.parents);
         while let Some(parent) = stack.pop() {
             if let Parent::Node(node) = parent
                 && let Some(mut node) = Arc::into_inner(node)
+                && stack.try_reserve(node.parents.len()).is_ok()
             {
-                stack.extend(std::mem::take(&mut node.parents));
+                stack.extend(std::mem::take(&mut node.parents)); // without memory for them they go with their node
             }
         }
     }
@@ -272,7 +275,7 @@ fn run(op: Arc<dyn Op>, inputs: &[&RBETensor]) -> Result<RBETensor> {
     if inputs.len() < rule.arity.0 || inputs.len() > rule.arity.1 {
         return Err(RbeError::graph(rule.name.clone(), format!("{} to {} inputs", rule.arity.0, rule.arity.1), inputs.len()));
     }
-    let forward = || op.forward(Inputs::new(inputs, &rule.name));
+    let forward = || memory::guard(&rule.name, || op.forward(Inputs::new(inputs, &rule.name)));
     let Output { value, kept } = measured(&rule.name, Phase::Forward, forward, |out| out.as_ref().map_or(0, |o| o.value.nbytes()))?;
     if !is_grad_enabled() || !value.dtype().is_float() {
         return Ok(RBETensor::from_array(value));

@@ -71,7 +71,9 @@ pub fn measured<T>(name: &str, phase: Phase, work: impl FnOnce() -> T, bytes: im
     let began = Instant::now();
     let result = work();
     let length = began.elapsed();
-    if let Some(profile) = &mut *PROFILE.lock() {
+    if let Some(profile) = &mut *PROFILE.lock()
+        && profile.events.try_reserve(1).is_ok()
+    {
         let start = began.saturating_duration_since(profile.started);
         let thread = THREAD.with(|t| *t);
         profile.events.push(Event { name: name.to_owned(), phase, thread, start, length, bytes: bytes(&result) });

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use super::node::{Node, Parent};
 use crate::error::Result;
+use crate::memory;
 use crate::tensor::RBETensor;
 
 /// Reachable nodes by depth, and how many gradients each leaf will receive.
@@ -45,6 +46,13 @@ impl Ord for Waiting {
     }
 }
 
+/// Stops where there was no memory for one more.
+fn room(there_is: bool) {
+    if !there_is {
+        memory::refuse(None);
+    }
+}
+
 impl BackwardScheduler {
     /// Schedule of a walk back from `roots`, found without recursion.
     ///
@@ -64,8 +72,14 @@ impl BackwardScheduler {
         let mut waiting = BinaryHeap::new();
         let mut reach = |parent: &Parent, waiting: &mut BinaryHeap<Waiting>| match parent {
             Parent::Constant => {}
-            Parent::Leaf(leaf) => schedule.leaves.push((leaf.clone(), 1)),
-            Parent::Node(node) => waiting.push(Waiting(node.clone())),
+            Parent::Leaf(leaf) => {
+                room(schedule.leaves.try_reserve(1).is_ok());
+                schedule.leaves.push((leaf.clone(), 1));
+            }
+            Parent::Node(node) => {
+                room(waiting.try_reserve(1).is_ok());
+                waiting.push(Waiting(node.clone()));
+            }
         };
         roots.iter().for_each(|root| reach(&root.as_parent(), &mut waiting));
         while let Some(Waiting(node)) = waiting.pop() {
@@ -73,6 +87,7 @@ impl BackwardScheduler {
                 continue;
             }
             node.parents.iter().for_each(|parent| reach(parent, &mut waiting));
+            room(schedule.nodes.try_reserve(1).is_ok());
             schedule.nodes.push(node);
         }
         schedule.leaves.sort_unstable_by_key(|(leaf, _)| leaf.id());

@@ -2,6 +2,7 @@
 
 use crate::disk;
 use crate::dtype::Float;
+use crate::memory;
 use crate::packed::{CYCLE_BITS, Cycle};
 use crate::parallel;
 
@@ -76,7 +77,7 @@ fn sums<T: Float, const N: usize>(
     f: impl Fn(&Unit<T>, T, T) -> [f64; N] + Sync + Send,
 ) -> Vec<[f64; N]> {
     let partial = parallel::map(x.len().div_ceil(CHUNK * features), |p| {
-        let mut out = vec![[0.0; N]; units.len()];
+        let mut out = memory::filled([0.0; N], units.len());
         let range = p * CHUNK * features..((p + 1) * CHUNK * features).min(x.len());
         for i in range {
             let u = if units.len() == 1 { 0 } else { i % features };
@@ -85,7 +86,7 @@ fn sums<T: Float, const N: usize>(
         }
         out
     });
-    let mut total = vec![[0.0; N]; units.len()];
+    let mut total = memory::filled([0.0; N], units.len());
     for part in partial {
         total.iter_mut().zip(part).for_each(|(t, p)| (0..N).for_each(|k| t[k] += p[k]));
     }
@@ -99,20 +100,17 @@ pub fn dz<T: Float>(x: &[T], dy: &[T], features: usize, units: &[Unit<T>], z: &[
         [(dy * g).wide(), (dy * unit.d * slope).wide()]
     });
     let points = z.chunks_exact(2);
-    total
-        .into_iter()
-        .zip(points)
-        .flat_map(|([dd, dt], z)| {
-            let (d, t) = polar_gradients([z[0].wide(), z[1].wide()]);
-            [T::of(dd * d[0] + dt * t[0]), T::of(dd * d[1] + dt * t[1])]
-        })
-        .collect()
+    memory::collect(total.into_iter().zip(points).flat_map(|([dd, dt], z)| {
+        let (d, t) = polar_gradients([z[0].wide(), z[1].wide()]);
+        [T::of(dd * d[0] + dt * t[0]), T::of(dd * d[1] + dt * t[1])]
+    }))
 }
 
 /// Change of the loss for each flip, `Δ (units, 11)`, and its derivative with respect to the point `(units, 11, 2)`;
 /// a flip into an invalid state is `+inf` with derivative 0.
 pub fn flips<T: Float>(x: &[T], dy: &[T], features: usize, units: &[Unit<T>], z: &[T]) -> (Vec<f64>, Vec<f64>) {
-    let (mut delta, mut interaction) = (vec![f64::INFINITY; units.len() * CYCLE_BITS], vec![0.0; units.len() * CYCLE_BITS * 2]);
+    let (mut delta, mut interaction) =
+        (memory::filled(f64::INFINITY, units.len() * CYCLE_BITS), memory::zeros(units.len() * CYCLE_BITS * 2));
     for j in 0..CYCLE_BITS {
         let total = sums(x, dy, features, units, |unit, x, dy| {
             let Some(state) = unit.state.flip(j) else { return [0.0; 2] };

@@ -4,6 +4,7 @@
 use super::elementary::{self, Elementary, exp_minus};
 use super::gemm::{Matrix, gemm};
 use super::step::hash;
+use crate::memory;
 
 /// Queries of a tile.
 pub const QUERIES: usize = 64;
@@ -109,7 +110,7 @@ impl<T: Elementary> Attention<'_, T> {
     /// into `sums`, infinite where no key is seen: the result is 0 there.
     pub fn forward(&self, first: usize, out: &mut [T], width: usize, sums: &mut [T]) {
         let of_values = self.size[3];
-        let mut s = vec![T::zero(); QUERIES * KEYS];
+        let mut s = memory::filled(T::zero(), QUERIES * KEYS);
         let mut largest = [T::neg_infinity(); QUERIES];
         let mut total = [T::zero(); QUERIES];
         for tile in self.tiles(first) {
@@ -150,12 +151,12 @@ impl<T: Elementary> Attention<'_, T> {
     pub fn backward(&self, out: Matrix<'_, T>, dy: Matrix<'_, T>, sums: &[T], targets: &mut Targets<'_, T>, mut scores: Option<&mut [T]>) {
         let [queries, keys, width, of_values] = self.size;
         let Targets { parts, places: [to_q, to_k, to_v] } = targets;
-        let mut p = vec![T::zero(); QUERIES * KEYS];
+        let mut p = memory::filled(T::zero(), QUERIES * KEYS);
         let mut dp = p.clone();
         for first in (0..queries).step_by(QUERIES) {
             let rows = QUERIES.min(queries - first);
             // Σ_k p_k dp_k of each query is that of its result's elements.
-            let shared: Vec<T> = (first..first + rows).map(|i| dot(out.below(i), dy.below(i), of_values)).collect();
+            let shared = memory::collect((first..first + rows).map(|i| dot(out.below(i), dy.below(i), of_values)));
             let upstream = dy.below(first);
             for tile in self.tiles(first) {
                 let Tile { j, cols, .. } = tile;

@@ -1,6 +1,12 @@
 //! Dense products, strides checked: by the `gemm` crate, or by tiles where the machine has them and the shape is worth it.
 
+use std::cell::Cell;
+
+use gemm_common::cache::CACHE_INFO;
+use gemm_common::gemm::L2_SLAB;
+
 use crate::dtype::{DType, Float};
+use crate::memory;
 use crate::parallel;
 
 /// Multiplications from which a product is shared between threads.
@@ -72,13 +78,43 @@ fn is_empty<T: Float>((m, n, k): (usize, usize, usize), a: Matrix<'_, T>, b: Mat
     k == 0
 }
 
+/// Bytes that the crate may allocate for one product: its packed operands, by the bounds of its cache blocking (`kernel_params`).
+/// It allocates them by itself and ends the process where there are none.
+fn packed_bytes<T>(m: usize, n: usize, k: usize) -> usize {
+    const DEPTH: usize = 2048; // of a block
+    const ROWS: usize = 1024; // up to which the left operand is packed as a whole
+    const REGISTERS: (usize, usize) = (64, 6); // rows and columns of a microkernel, at most
+    let depth = k.min(DEPTH);
+    let left = depth * (m.min(ROWS) + REGISTERS.0);
+    let third_level = CACHE_INFO[2].cache_bytes / size_of::<T>();
+    let right = (depth * (n + REGISTERS.1)).min(third_level.max(128 * REGISTERS.1 * depth) + depth * REGISTERS.1);
+    (left + right) * size_of::<T>() + 4096
+}
+
+/// Bytes that a product may allocate on its thread, by the crate or by tiles.
+pub(crate) fn scratch_bytes<T>(m: usize, n: usize, k: usize) -> usize {
+    packed_bytes::<T>(m, n, k) + CACHE_INFO[1].cache_bytes + (m * n + 2 * 64 * k.max(n)) * size_of::<T>() + (1 << 20)
+}
+
+/// Makes the crate allocate the scratch that it keeps for each thread, once.
+fn keep_scratch() {
+    thread_local! {
+        static KEPT: Cell<bool> = const { Cell::new(false) };
+    }
+    if !KEPT.get() {
+        memory::lend(CACHE_INFO[1].cache_bytes, || L2_SLAB.with(|_| ()));
+        KEPT.set(true);
+    }
+}
+
 /// [`gemm()`] by the `gemm` crate.
 #[allow(clippy::too_many_arguments)] // as above
 fn by_crate<T: Float>(m: usize, n: usize, k: usize, a: Matrix<'_, T>, b: Matrix<'_, T>, c: &mut [T], width: usize, add: bool) {
     assert!(m == 0 || (m - 1) * width + n <= c.len() && a.fits(m, k) && b.fits(k, n), "gemm: an operand does not fit");
+    keep_scratch();
     // SAFETY: every element of the three matrices lies inside its slice, as asserted above; `c` is borrowed mutably,
     // so it overlaps neither operand.
-    unsafe {
+    memory::lend(packed_bytes::<T>(m, n, k), || unsafe {
         gemm::gemm(
             m,
             n,
@@ -100,7 +136,7 @@ fn by_crate<T: Float>(m: usize, n: usize, k: usize, a: Matrix<'_, T>, b: Matrix<
             false,
             gemm::Parallelism::None,
         );
-    }
+    });
 }
 
 /// Whether tiles are faster: the time of their products, of bringing the operands into order and of passing over the result,

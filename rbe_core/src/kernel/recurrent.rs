@@ -1,6 +1,7 @@
 //! One time step of a recurrent layer after its products: gates, and their gradients, sample by sample.
 
 use super::elementary::{Elementary, logistic_in_place, tanh_in_place};
+use crate::memory;
 use crate::parallel;
 
 /// What a step computes from `x = W_ih x_t + b_ih` and `a = W_hh h + b_hh`.
@@ -97,12 +98,15 @@ fn pieces_mut<T>(data: &mut [T], width: usize) -> impl Iterator<Item = &mut [T]>
 pub fn forward<T: Elementary>(cell: Cell, width: usize, step: Forward<'_, T>) {
     let (gates, kept) = (cell.gates() * width, cell.kept() * width);
     let numbers = step.x.len();
-    let mut items: Vec<_> = pieces_mut(step.h, width)
+    if step.h.is_empty() {
+        return; // no sample
+    }
+    let items = pieces_mut(step.h, width)
         .zip(pieces_mut(step.c, width))
         .zip(pieces_mut(step.kept, kept))
         .zip(pieces(step.x, gates).zip(pieces(step.a, gates)))
-        .map(|(((h, c), kept), (x, a))| Forward { x, a, kept, h, c })
-        .collect();
+        .map(|(((h, c), kept), (x, a))| Forward { x, a, kept, h, c });
+    let mut items = memory::collect(items);
     each(&mut items, numbers, |s| {
         for n in 0..s.h.len() / width {
             let (x, a) = (&s.x[n * gates..][..gates], &s.a[n * gates..][..gates]);
@@ -153,9 +157,12 @@ pub fn forward<T: Elementary>(cell: Cell, width: usize, step: Forward<'_, T>) {
 pub fn backward<T: Elementary>(cell: Cell, width: usize, step: Backward<'_, T>) {
     let (gates, kept) = (cell.gates() * width, cell.kept() * width);
     let numbers = step.dx.len();
+    if step.dh.is_empty() {
+        return;
+    }
     let reads = pieces(step.kept, kept).zip(pieces(step.before, width)).zip(pieces(step.after, width));
     let cells = pieces(step.cells[0], width).zip(pieces(step.cells[1], width));
-    let mut items: Vec<_> = pieces_mut(step.dh, width)
+    let items = pieces_mut(step.dh, width)
         .zip(pieces_mut(step.dc, width))
         .zip(pieces_mut(step.dx, gates).zip(pieces_mut(step.da, gates)))
         .zip(reads.zip(cells))
@@ -168,8 +175,8 @@ pub fn backward<T: Elementary>(cell: Cell, width: usize, step: Backward<'_, T>) 
             dc,
             dx,
             da,
-        })
-        .collect();
+        });
+    let mut items = memory::collect(items);
     let one = T::one();
     each(&mut items, numbers, |s| {
         for n in 0..s.dh.len() / width {

@@ -5,18 +5,18 @@ use crate::array::Array;
 use crate::disk;
 use crate::dtype::DType;
 use crate::error::{RbeError, Result};
+use crate::memory;
 use crate::op::Running;
 use crate::packed::{CYCLE_BITS, Cycle, Family, PackedTensor};
 use crate::random;
 use crate::tensor::RBETensor;
 
 fn uniform(shape: &[usize], bound: f32) -> Result<RBETensor> {
-    let stream = random::stream();
-    RBETensor::from_array(Array::build(shape, |out: &mut [f32]| {
-        stream.uniform(out);
+    let fill = |out: &mut [f32]| {
+        random::stream().uniform(out);
         out.iter_mut().for_each(|v| *v = (2.0 * *v - 1.0) * bound);
-    }))
-    .requiring_grad()
+    };
+    memory::guard("uniform", || RBETensor::from_array(Array::build(shape, fill)).requiring_grad())
 }
 
 fn check(op: &'static str, inputs: usize, outputs: usize) -> Result<f32> {
@@ -39,7 +39,7 @@ impl RBELinear {
     /// `Shape` for a size of 0.
     pub fn new(inputs: usize, outputs: usize) -> Result<RBELinear> {
         let bound = check("RBELinear", inputs, outputs)?;
-        let weight = PackedTensor::random(&[outputs, inputs], None, random::stream())?;
+        let weight = memory::guard("RBELinear", || PackedTensor::initial(&[outputs, inputs], None, random::stream))?;
         Ok(RBELinear { weight: RBETensor::from_packed(weight, true), bias: uniform(&[outputs], bound)? })
     }
 
@@ -115,8 +115,10 @@ impl RBEActivation {
     /// `Shape` for no feature.
     pub fn with(features: usize, family: Family) -> Result<RBEActivation> {
         let z = disk::exp_at_origin([1.0, 0.0]).map(|v| v as f32);
-        let lo: Vec<f32> = (0..features).flat_map(|_| z).collect();
-        let weight = PackedTensor::new(&[features, CYCLE_BITS], &vec![Cycle::initial(family).bits(); features], &lo, Some(1.0))?;
+        let weight = memory::guard("RBEActivation", || {
+            let (hi, lo) = (memory::filled(Cycle::initial(family).bits(), features), memory::collect((0..features).flat_map(|_| z)));
+            PackedTensor::new(&[features, CYCLE_BITS], &hi, &lo, Some(1.0))
+        })?;
         Ok(RBEActivation { weight: RBETensor::from_packed(weight, true) })
     }
 }

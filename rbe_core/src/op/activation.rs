@@ -9,6 +9,7 @@ use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
 use crate::graph::{Factor, Gradient, GradientCache, apply};
 use crate::kernel::activation::{MIN_RADIUS, Unit, dx, dz, forward};
+use crate::memory;
 use crate::packed::{CYCLE_BITS, Cycle, PackedTensor};
 use crate::tensor::RBETensor;
 
@@ -19,13 +20,13 @@ fn states(hi: &[u64], features: usize) -> Result<Vec<Cycle>> {
     if hi.len() != 1 && hi.len() != features {
         return Err(RbeError::shape(OP, format!("one block or {features}"), hi.len()));
     }
-    hi.iter()
-        .map(|h| {
-            Cycle::from_bits(*h).ok_or_else(|| {
-                RbeError::value(OP, "a valid cycle state (family 0 to 4, phase 0 or 1 for tanh and log, bits 11 up 0)", format!("{h:#x}"))
-            })
-        })
-        .collect()
+    let mut states = memory::with_capacity(hi.len());
+    for h in hi {
+        states.push(Cycle::from_bits(*h).ok_or_else(|| {
+            RbeError::value(OP, "a valid cycle state (family 0 to 4, phase 0 or 1 for tanh and log, bits 11 up 0)", format!("{h:#x}"))
+        })?);
+    }
+    Ok(states)
 }
 
 fn check_radius<T: Float>(z: &[T]) -> Result<()> {
@@ -37,7 +38,7 @@ fn check_radius<T: Float>(z: &[T]) -> Result<()> {
 }
 
 fn units<T: Float>(states: &[Cycle], z: &[T]) -> Vec<Unit<T>> {
-    states.iter().zip(z.chunks_exact(2)).map(|(s, z)| Unit::new(*s, [z[0], z[1]])).collect()
+    memory::collect(states.iter().zip(z.chunks_exact(2)).map(|(s, z)| Unit::new(*s, [z[0], z[1]])))
 }
 
 fn features_of(x: &Array) -> Result<usize> {
@@ -95,7 +96,7 @@ pub(crate) fn packed_units<T: Float>(w: &PackedTensor, features: usize) -> Resul
     if w.cols() != CYCLE_BITS {
         return Err(RbeError::shape(OP, format!("a packed tensor (features, {CYCLE_BITS})"), format!("{:?}", w.shape())));
     }
-    let lo: Vec<T> = w.lo().into_iter().map(|v| T::of(f64::from(v))).collect();
+    let lo: Vec<T> = memory::collect(w.lo().into_iter().map(|v| T::of(f64::from(v))));
     check_radius(&lo)?;
     Ok(units(&states(&w.hi(), features)?, &lo))
 }
@@ -142,7 +143,7 @@ impl RBETensor {
     /// # Errors
     /// `Shape` if the lengths do not fit; `Value` for an invalid state or a point outside `1e-3 <= |z| <= 1 - 1e-3`.
     pub fn rbe_activation(&self, hi: &[u64], z: &RBETensor) -> Result<RBETensor> {
-        apply(Activation { hi: hi.to_vec() }, &[self, z])
+        apply(Activation { hi: memory::guard(OP, || Ok(memory::copied(hi)))? }, &[self, z])
     }
 
     /// As [`RBETensor::rbe_activation`] with the blocks of a packed tensor of shape (features or 1, 11).

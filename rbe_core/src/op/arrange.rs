@@ -6,6 +6,7 @@ use crate::array::{Array, Dims, SliceSpec, broadcast_shapes, normalize_axes};
 use crate::dispatch_all;
 use crate::dtype::DType;
 use crate::error::{RbeError, Result};
+use crate::memory;
 use crate::tensor::RBETensor;
 
 impl RBETensor {
@@ -37,8 +38,9 @@ impl RBETensor {
         // Every axis becomes (1, n), then (times, n), then times · n.
         let apart: Vec<isize> = lengths.iter().flat_map(|n| [1, *n as isize]).collect();
         let wide: Vec<usize> = times.iter().zip(&lengths).flat_map(|(t, n)| [*t, *n]).collect();
-        let joined: Vec<isize> = times.iter().zip(&lengths).map(|(t, n)| (t * n) as isize).collect();
-        self.reshape(&apart)?.broadcast_to(&wide)?.reshape(&joined)
+        let wide = self.reshape(&apart)?.broadcast_to(&wide)?;
+        let joined: Vec<isize> = times.iter().zip(&lengths).map(|(t, n)| t.saturating_mul(*n).min(isize::MAX as usize) as isize).collect();
+        wide.reshape(&joined)
     }
 
     /// The elements where `keep(row, column)` holds in the last two axes, 0 elsewhere.
@@ -97,9 +99,9 @@ impl RBETensor {
         let a = self.array("nonzero")?;
         let hits: Vec<usize> = dispatch_all!(a.dtype(), T => {
             let zero = T::default();
-            a.to_vec::<T>()?.iter().enumerate().filter(|(_, v)| **v != zero).map(|(i, _)| i).collect()
+            memory::collect(a.to_vec::<T>()?.iter().enumerate().filter(|(_, v)| **v != zero).map(|(i, _)| i))
         });
-        let mut out = vec![0i64; hits.len() * a.ndim()];
+        let mut out = memory::zeros::<i64>(hits.len() * a.ndim());
         for (row, hit) in out.chunks_mut(a.ndim().max(1)).zip(&hits) {
             let mut rest = *hit;
             for (o, n) in row.iter_mut().zip(a.shape()).rev() {

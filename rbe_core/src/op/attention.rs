@@ -11,6 +11,7 @@ use crate::graph::apply;
 use crate::kernel::attention::{Attention, Dropped, QUERIES, Targets};
 use crate::kernel::elementary::Elementary;
 use crate::kernel::gemm::Matrix;
+use crate::memory;
 use crate::parallel;
 use crate::tensor::RBETensor;
 
@@ -37,15 +38,17 @@ struct Call {
 }
 
 impl Call {
-    fn new(options: AttentionOptions) -> Result<Call> {
+    /// Runs `work` with a call of its own. If that fails no random numbers have been taken.
+    fn with(options: AttentionOptions, work: impl FnOnce(Call) -> Result<RBETensor>) -> Result<RBETensor> {
         if !(0.0..=1.0).contains(&options.dropout) {
             return Err(RbeError::value(OP, "dropout_p in [0, 1]", options.dropout));
         }
-        let mut seed = [0];
-        if options.dropout > 0.0 {
-            crate::random::stream().words(&mut seed);
+        if options.dropout == 0.0 {
+            return work(Call { options, seed: 0 });
         }
-        Ok(Call { options, seed: seed[0] as u32 })
+        let (stream, mut seed) = (crate::random::stream(), [0]);
+        stream.words(&mut seed);
+        work(Call { options, seed: seed[0] as u32 }).inspect_err(|_| crate::random::take_back(stream))
     }
 }
 
@@ -149,7 +152,7 @@ impl Problem {
         let (value, sums) = (Array::zeros(T::DTYPE, &[self.groups, l, heads, f]), Array::zeros(T::DTYPE, &[self.groups, l, heads]));
         self.with_matrices(|matrix| {
             let (mut out, mut sums) = (value.write::<T>(), sums.write::<T>());
-            let mut items: Vec<_> = pieces(&mut out, l, heads * f).zip(pieces(&mut sums, l, heads)).collect();
+            let mut items = memory::collect(pieces(&mut out, l, heads * f).zip(pieces(&mut sums, l, heads)));
             let tiles = l.div_ceil(QUERIES);
             self.each(&mut items, |i, (out, sums)| {
                 let (group, first) = (i / tiles, i % tiles * QUERIES);
@@ -177,7 +180,7 @@ impl Problem {
         let (dy, out, sums) = (dy.read::<T>(), out.read::<T>(), sums.read::<T>());
         let mut parts: Vec<_> = parts.iter().map(|a| (a.write::<T>(), a.numel() / self.groups.max(1))).collect();
         let mut scores = scores.map(|a| a.write::<T>());
-        let mut items: Vec<Group<'_, T>> = (0..self.groups).map(|_| (Vec::new(), None)).collect();
+        let mut items: Vec<Group<'_, T>> = memory::collect((0..self.groups).map(|_| (memory::with_capacity(parts.len()), None)));
         for (part, len) in &mut parts {
             items.iter_mut().zip(part.chunks_mut((*len).max(1))).for_each(|(item, piece)| item.0.push(piece));
         }
@@ -193,7 +196,7 @@ impl Problem {
                 for head in 0..heads {
                     let from = (group * l * heads + head) * f;
                     let rows = |a| Matrix { data: a, rows: (heads * f) as isize, cols: 1 };
-                    let sums: Vec<T> = sums[group * l * heads..][..l * heads].iter().skip(head).step_by(heads).copied().collect();
+                    let sums = memory::collect(sums[group * l * heads..][..l * heads].iter().skip(head).step_by(heads).copied());
                     let scores = scores.as_mut().map(|s_| &mut s_[head * l * s..][..l * s]);
                     let (out, dy) = (rows(&out[from..]), rows(&dy[from..]));
                     matrix(group * heads + head).backward(out, dy, &sums, &mut targets, scores);
@@ -316,11 +319,10 @@ impl RBETensor {
     /// # Errors
     /// `Shape` if the shapes do not fit; `DType` for an integer mask; `Value` for a dropout outside `[0, 1]`.
     pub fn attention(&self, key: &RBETensor, value: &RBETensor, mask: Option<&RBETensor>, options: AttentionOptions) -> Result<RBETensor> {
-        let op = Separate(Call::new(options)?);
-        match mask {
-            Some(mask) => apply(op, &[self, key, value, mask]),
-            None => apply(op, &[self, key, value]),
-        }
+        Call::with(options, |call| match mask {
+            Some(mask) => apply(Separate(call), &[self, key, value, mask]),
+            None => apply(Separate(call), &[self, key, value]),
+        })
     }
 
     /// Attention of every head of a sequence to itself: queries, keys and values of all heads lie side by side in the last
@@ -329,10 +331,9 @@ impl RBETensor {
     /// # Errors
     /// As [`RBETensor::attention`].
     pub fn self_attention(&self, heads: usize, mask: Option<&RBETensor>, options: AttentionOptions) -> Result<RBETensor> {
-        let op = Joined { call: Call::new(options)?, heads };
-        match mask {
-            Some(mask) => apply(op, &[self, mask]),
-            None => apply(op, &[self]),
-        }
+        Call::with(options, |call| match mask {
+            Some(mask) => apply(Joined { call, heads }, &[self, mask]),
+            None => apply(Joined { call, heads }, &[self]),
+        })
     }
 }

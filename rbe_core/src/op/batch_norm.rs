@@ -8,6 +8,7 @@ use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
 use crate::graph::{apply, is_recomputing};
+use crate::memory;
 use crate::parallel;
 use crate::tensor::RBETensor;
 
@@ -92,7 +93,7 @@ impl Runs {
             if self.l == 1 {
                 return self.sums_of_rows(&a[rows.start * self.c..rows.end * self.c], &b[rows.start * self.c..], &of);
             }
-            let mut total = vec![[0.0; K]; self.c];
+            let mut total = memory::filled([0.0; K], self.c);
             for row in rows {
                 for (i, total) in total.iter_mut().enumerate() {
                     let start = (row * self.c + i) * self.l;
@@ -101,7 +102,7 @@ impl Runs {
             }
             total
         });
-        let mut total = vec![[0.0; K]; self.c];
+        let mut total = memory::filled([0.0; K], self.c);
         for part in partial {
             total.iter_mut().zip(part).for_each(|(t, p)| (0..K).for_each(|k| t[k] += p[k]));
         }
@@ -110,7 +111,7 @@ impl Runs {
 
     /// As [`Runs::sums`] where a run is a single number: along the channels, so that they are what a vector holds.
     fn sums_of_rows<T: Float, F: Fn(T, T) -> [f64; K], const K: usize>(&self, a: &[T], b: &[T], of: &impl Fn(usize) -> F) -> Vec<[f64; K]> {
-        let mut planes: [Vec<f64>; K] = std::array::from_fn(|_| vec![0.0; self.c]);
+        let mut planes: [Vec<f64>; K] = std::array::from_fn(|_| memory::zeros(self.c));
         let mut planes = planes.each_mut().map(|plane| &mut plane[..]);
         for (a, b) in a.chunks_exact(self.c).zip(b.chunks_exact(self.c)) {
             for (i, (a, b)) in a.iter().zip(b).enumerate() {
@@ -118,7 +119,7 @@ impl Runs {
                 (0..K).for_each(|k| planes[k][i] += v[k]);
             }
         }
-        (0..self.c).map(|i| std::array::from_fn(|k| planes[k][i])).collect()
+        memory::collect((0..self.c).map(|i| std::array::from_fn(|k| planes[k][i])))
     }
 
     /// `of(channel)` of every pair.
@@ -146,12 +147,12 @@ impl Runs {
     /// Mean and biased variance of every channel, in two passes.
     fn statistics<T: Float>(&self, x: &[T]) -> (Vec<f64>, Vec<f64>) {
         let count = self.count() as f64;
-        let mean: Vec<f64> = self.sums(x, x, |_| |x: T, _| [x.wide()]).into_iter().map(|[s]| s / count).collect();
+        let mean = memory::collect(self.sums(x, x, |_| |x: T, _| [x.wide()]).into_iter().map(|[s]| s / count));
         let square = |i: usize| {
             let mean = mean[i];
             move |x: T, _| [(x.wide() - mean) * (x.wide() - mean)]
         };
-        let var = self.sums(x, x, square).into_iter().map(|[s]| s / count).collect();
+        let var = memory::collect(self.sums(x, x, square).into_iter().map(|[s]| s / count));
         (mean, var)
     }
 }
@@ -190,13 +191,8 @@ impl Op for BatchNorm {
                 }
                 _ => runs.statistics(&source),
             };
-            if let (true, Some(r)) = (self.training && !is_recomputing(), &self.running) {
-                let count = runs.count() as f64;
-                let unbiased: Vec<f64> = var.iter().map(|v| v * count / (count - 1.0)).collect();
-                follow(&r.mean, &mean, r.momentum)?;
-                follow(&r.var, &unbiased, r.momentum)?;
-            }
-            let scale: Vec<f64> = var.iter().map(|v| 1.0 / (v + self.eps).sqrt()).collect();
+            let scale = memory::collect(var.iter().map(|v| 1.0 / (v + self.eps).sqrt()));
+            let batch = mean.as_slice();
             // The mean comes off before the scaling, in two parts: folded into the shift, or rounded, it would cancel the
             // digits of x where it is large beside the deviation.
             let stats = Array::build(&[3, c], |out: &mut [T]| {
@@ -210,13 +206,19 @@ impl Op for BatchNorm {
             let of_channel = stats.read::<T>();
             let (mean, rest) = (&of_channel[..c], &of_channel[c..2 * c]);
             let gain = gains(&of_channel[2 * c..], w.as_deref());
-            let shift = b.as_ref().map_or_else(|| vec![T::of(0.0); c], |b| b.to_vec());
+            let shift = b.as_ref().map_or_else(|| memory::filled(T::of(0.0), c), |b| memory::copied(b));
             let (gain, shift) = (&gain[..c], &shift[..c]);
             let value = runs.map(a.shape(), &source, &source, |i| {
                 let (mean, rest, gain, shift) = (mean[i], rest[i], gain[i], shift[i]);
                 move |x: T, _| (x - mean - rest) * gain + shift
             });
             drop(of_channel);
+            if let (true, Some(r)) = (self.training && !is_recomputing(), &self.running) {
+                let count = runs.count() as f64;
+                let unbiased = memory::collect(var.iter().map(|v| v * count / (count - 1.0)));
+                follow(&r.mean, batch, r.momentum)?; // when nothing can fail any more
+                follow(&r.var, &unbiased, r.momentum)?;
+            }
             Ok(Output { value, kept: [stats].into_iter().collect() })
         })
     }
@@ -241,8 +243,8 @@ impl Op for BatchNorm {
                 // dx = gain (dy - mean(dy) - x̂ mean(dy x̂)) in training, gain dy with fixed statistics
                 let gain = gains(scale, w.as_deref());
                 let of_total = |k: usize, i: usize| if self.training { T::of(total[i][k] / count) } else { T::of(0.0) };
-                let level: Vec<T> = (0..c).map(|i| of_total(0, i)).collect();
-                let slope: Vec<T> = (0..c).map(|i| of_total(1, i) * scale[i]).collect();
+                let level = memory::collect((0..c).map(|i| of_total(0, i)));
+                let slope = memory::collect((0..c).map(|i| of_total(1, i) * scale[i]));
                 let (gain, level, slope) = (&gain[..c], &level[..c], &slope[..c]);
                 Ok(runs.map(cx.shape(0), &dy, &x, |i| {
                     let (mean, rest, gain, level, slope) = (mean[i], rest[i], gain[i], level[i], slope[i]);
@@ -250,7 +252,7 @@ impl Op for BatchNorm {
                 }))
             })?;
             for i in 1..cx.arity() {
-                let sums: Vec<f64> = total.iter().map(|t| t[usize::from(i == 1)]).collect();
+                let sums = memory::collect(total.iter().map(|t| t[usize::from(i == 1)]));
                 grads.push(if cx.needs(i) { dense(narrow::<T>(&sums, &[runs.c])) } else { None });
             }
             Ok(grads)
@@ -261,8 +263,8 @@ impl Op for BatchNorm {
 /// Scale of every channel times its weight.
 fn gains<T: Float>(scale: &[T], weight: Option<&[T]>) -> Vec<T> {
     match weight {
-        Some(weight) => scale.iter().zip(weight).map(|(s, w)| *s * *w).collect(),
-        None => scale.to_vec(),
+        Some(weight) => memory::collect(scale.iter().zip(weight).map(|(s, w)| *s * *w)),
+        None => memory::copied(scale),
     }
 }
 

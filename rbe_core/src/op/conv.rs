@@ -11,6 +11,7 @@ use crate::error::{RbeError, Result};
 use crate::graph::{Gradient, GradientCache, apply};
 use crate::kernel::gemm::{Matrix, gemm};
 use crate::kernel::packed as kernel;
+use crate::memory;
 use crate::packed::PackedTensor;
 use crate::parallel;
 use crate::tensor::{RBETensor, Value};
@@ -173,11 +174,11 @@ impl Plan {
         let each = self.samples.div_ceil(PIECES).max(1);
         let pieces = self.samples.div_ceil(each);
         let mut parts: Vec<Option<&mut [T]>> = match dx {
-            Some(dx) => dx.chunks_mut((each * sample).max(1)).map(Some).collect(),
-            None => (0..pieces).map(|_| None).collect(),
+            Some(dx) => memory::collect(dx.chunks_mut((each * sample).max(1)).map(Some)),
+            None => memory::collect((0..pieces).map(|_| None)),
         };
         let sums = parallel::map_mut(&mut parts, |p, dx| {
-            let mut dw = vec![T::zero(); len];
+            let mut dw = memory::filled(T::zero(), len);
             let end = ((p + 1) * each).min(self.samples);
             let mut dx = dx.as_deref_mut();
             for s in (p * each..end).step_by(self.chunk) {
@@ -190,7 +191,7 @@ impl Plan {
             }
             dw
         });
-        let mut total = vec![T::zero(); len];
+        let mut total = memory::filled(T::zero(), len);
         for part in sums {
             total.iter_mut().zip(part).for_each(|(t, p)| *t += p);
         }

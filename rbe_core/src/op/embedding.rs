@@ -7,6 +7,7 @@ use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
 use crate::graph::{Factor, Gradient, GradientCache, apply};
+use crate::memory;
 use crate::packed::{BITS, TILE_ROWS, levels};
 use crate::parallel;
 use crate::tensor::RBETensor;
@@ -121,12 +122,12 @@ impl PackedEmbedding {
         let at = checked(cx.input(1)?, rows)?;
         let dy = cx.dy().contiguous();
         let dy = dy.read::<f32>();
-        let mut used: Vec<usize> = at.iter().map(|i| *i as usize).filter(|i| self.padding != Some(*i)).collect();
+        let mut used = memory::collect(at.iter().map(|i| *i as usize).filter(|i| self.padding != Some(*i)));
         used.sort_unstable();
         used.dedup();
-        let mut place = vec![usize::MAX; rows]; // of a row's sum
+        let mut place = memory::filled(usize::MAX, rows); // of a row's sum
         used.iter().enumerate().for_each(|(k, row)| place[*row] = k);
-        let mut sums = vec![0.0f32; used.len() * width];
+        let mut sums = memory::zeros::<f32>(used.len() * width);
         for (i, d) in at.iter().zip(dy.chunks_exact(width)) {
             if place[*i as usize] != usize::MAX {
                 sums[place[*i as usize] * width..][..width].iter_mut().zip(d).for_each(|(s, d)| *s += d);
@@ -164,19 +165,33 @@ impl Op for Dropout {
 
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
         let a = x.array(0)?;
-        let mask = Array::build(a.shape(), |out: &mut [u8]| crate::random::stream().bernoulli(1.0 - self.p, out));
-        Ok(Output { value: self.masked(a, &mask)?, kept: [mask].into_iter().collect() })
+        let mask = Array::build(a.shape(), |_: &mut [u8]| {});
+        let value = self.masked(a, &mask, |mask| crate::random::stream().bernoulli(1.0 - self.p, &mut mask.write()))?;
+        Ok(Output { value, kept: [mask].into_iter().collect() })
     }
 
     fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
-        cx.one(|| self.masked(cx.dy(), cx.kept(0)?))
+        cx.one(|| self.masked(cx.dy(), cx.kept(0)?, |_| ()))
     }
 }
 
 impl Dropout {
-    fn masked(&self, a: &Array, mask: &Array) -> Result<Array> {
+    /// `a`, scaled where the mask is set and 0 elsewhere. `draw` fills the mask when there is memory for everything.
+    fn masked(&self, a: &Array, mask: &Array, draw: impl FnOnce(&Array)) -> Result<Array> {
+        const PIECE: usize = 1 << 14;
         let scale = if self.p < 1.0 { 1.0 / (1.0 - self.p) } else { 0.0 };
-        dispatch_float!("dropout", a.dtype(), T => crate::array::zip("dropout", a, mask, |x: T, m: u8| if m != 0 { x * T::of(scale) } else { T::of(0.0) }))
+        let a = a.contiguous();
+        dispatch_float!("dropout", a.dtype(), T => {
+            Ok(Array::build(a.shape(), |out: &mut [T]| {
+                draw(mask);
+                let (source, mask, scale) = (a.read::<T>(), mask.read::<u8>(), T::of(scale));
+                parallel::for_each_piece(out, PIECE, |i, piece| {
+                    let from = i * PIECE..i * PIECE + piece.len();
+                    let kept = source[from.clone()].iter().zip(&mask[from]);
+                    piece.iter_mut().zip(kept).for_each(|(o, (x, m))| *o = if *m != 0 { *x * scale } else { T::of(0.0) });
+                });
+            }))
+        })
     }
 }
 

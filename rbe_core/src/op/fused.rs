@@ -10,6 +10,7 @@ use crate::array::{Array, Operand, TILE, for_each_tile, read_tiles, scratches, s
 use crate::dispatch_float;
 use crate::dtype::{DType, Element, Float};
 use crate::error::{RbeError, Result};
+use crate::memory;
 
 /// An element-wise function of runs of `T`.
 pub trait ElementwiseOf<T>: Send + Sync {
@@ -79,8 +80,9 @@ impl Fused {
     }
 
     fn room<T: Float>(&self) -> Room<T> {
-        let tiles = || vec![vec![T::zero(); TILE]; self.program.len()];
-        Room { values: tiles(), slopes: tiles(), reached: vec![false; self.inputs + self.program.len()], term: vec![T::zero(); TILE] }
+        let tiles = || tiles(self.program.len());
+        let reached = memory::filled(false, self.inputs + self.program.len());
+        Room { values: tiles(), slopes: tiles(), reached, term: memory::filled(T::zero(), TILE) }
     }
 
     fn last(&self) -> &Instruction {
@@ -148,6 +150,11 @@ impl Fused {
     }
 }
 
+/// Scratch for `count` functions.
+fn tiles<T: Float>(count: usize) -> Vec<Vec<T>> {
+    memory::collect((0..count).map(|_| memory::filled(T::zero(), TILE)))
+}
+
 /// `count` arrays of one shape, filled together.
 fn nest<T: Element>(count: usize, shape: &[usize], slices: Vec<&mut [T]>, arrays: &mut Vec<Array>, fill: &mut dyn FnMut(Vec<&mut [T]>)) {
     if count == 0 {
@@ -181,7 +188,7 @@ impl Op for Fused {
             return Err(RbeError::dtype("fused", dtype, other.dtype()));
         }
         dispatch_float!("fused", dtype, T => {
-            let room = || vec![vec![<T as Float>::of(0.0); TILE]; self.program.len() - 1];
+            let room = || tiles::<T>(self.program.len() - 1);
             tiled_with("fused", &arrays, room, |values, x: &[&[T]], out| {
                 self.evaluate(x, values, out.len());
                 ElementwiseOf::<T>::value(&*self.last().function, &self.arguments(self.last(), x, values, out.len()), out);

@@ -6,6 +6,7 @@ use crate::array::{Array, Dims, broadcast_shapes, map_into, normalize_axis, posi
 use crate::dtype::DType;
 use crate::error::{RbeError, Result};
 use crate::graph::{apply, is_grad_enabled};
+use crate::memory;
 use crate::tensor::RBETensor;
 use crate::{dispatch_all, dispatch_float};
 
@@ -61,16 +62,17 @@ impl Picks {
             rest = rest.without_axis(*axis);
         }
         let picks = self.shape.iter().product();
-        let base =
-            (0..picks).map(|b| self.axes.iter().zip(&self.offsets).map(|(axis, o)| o[b] as isize * a.strides()[*axis]).sum()).collect();
-        Ok((rest, base))
+        let offset = |b: usize| self.axes.iter().zip(&self.offsets).map(|(axis, o)| o[b] as isize * a.strides()[*axis]).sum();
+        Ok((rest, memory::collect((0..picks).map(offset))))
     }
 
     /// Positions in the storage of `a` of every picked element, (picks, rest) row-major, with the shape of the rest.
     fn positions(&self, a: &Array) -> Result<(Vec<usize>, Dims)> {
         let (rest, base) = self.layout(a)?;
         let within = positions(&rest);
-        let all = base.iter().flat_map(|b| within.iter().map(move |p| (*p as isize + b) as usize)).collect();
+        let Some(count) = base.len().checked_mul(within.len()) else { memory::refuse(None) };
+        let mut all = memory::with_capacity(count);
+        base.iter().for_each(|b| all.extend(within.iter().map(|p| (*p as isize + b) as usize)));
         Ok((all, Dims::from_slice(rest.shape())))
     }
 
@@ -160,7 +162,7 @@ impl Gather {
         let strides = crate::array::contiguous_strides(shape);
         let values = index.to_vec::<i64>()?;
         let mut digits: Dims = Dims::from_elem(0, shape.len());
-        let mut out = Vec::with_capacity(values.len());
+        let mut out = memory::with_capacity(values.len());
         for v in values {
             if v < -n || v >= n {
                 return Err(RbeError::index(op, format!("positions from -{n} to {} on axis {} of length {n}", n - 1, self.axis), v));
@@ -283,7 +285,8 @@ impl RBETensor {
     pub fn index_select(&self, axis: isize, index: &RBETensor) -> Result<RBETensor> {
         let axis = normalize_axis("index_select", axis, self.shape().len())?;
         crate::graph::note_read(index, "an index");
-        self.index(&Picks::new(self.shape(), &[(axis, index.array("index_select")?.clone())], false)?)
+        let picks = || Picks::new(self.shape(), &[(axis, index.array("index_select")?.clone())], false);
+        self.index(&memory::guard("index_select", picks)?)
     }
 
     /// Element `index[i, j, …]` along `axis` for every place of `index` (int64, as many axes as this tensor).

@@ -9,6 +9,7 @@ use crate::error::{RbeError, Result};
 use crate::graph::apply;
 use crate::kernel::elementary::largest;
 use crate::kernel::softmax::{scaled_exp, sum_exp};
+use crate::memory;
 use crate::parallel;
 use crate::tensor::RBETensor;
 
@@ -89,18 +90,17 @@ impl CrossEntropy {
 
     /// Weight of every row, 0 for ignored ones; their sum.
     fn row_weights(&self, target: &[i64], classes: usize) -> Result<(Vec<f64>, f64)> {
-        let weights = target
-            .iter()
-            .map(|t| match *t {
-                t if t == self.ignore => Ok(0.0),
-                t if t >= 0 && (t as usize) < classes => Ok(self.class_weight(t as usize)),
-                t => Err(RbeError::index(
-                    "cross_entropy",
-                    format!("classes from 0 to {} (or {} to ignore)", classes.saturating_sub(1), self.ignore),
-                    t,
-                )),
-            })
-            .collect::<Result<Vec<f64>>>()?;
+        let mut weights = memory::with_capacity(target.len());
+        for t in target {
+            weights.push(match *t {
+                t if t == self.ignore => 0.0,
+                t if t >= 0 && (t as usize) < classes => self.class_weight(t as usize),
+                t => {
+                    let expected = format!("classes from 0 to {} (or {} to ignore)", classes.saturating_sub(1), self.ignore);
+                    return Err(RbeError::index("cross_entropy", expected, t));
+                }
+            });
+        }
         let total = weights.iter().sum();
         Ok((weights, total))
     }
@@ -143,9 +143,9 @@ impl Op for CrossEntropy {
         dispatch_float!(OP, a.dtype(), T => {
             let source = a.read::<T>();
             // The largest logit of a row, and one over the sum of the exponentials of the others' distances from it.
-            let mut stats = vec![[T::of(0.0); 2]; rows];
-            let mut pieces: Vec<&mut [[T; 2]]> = stats.chunks_mut(ROWS).collect();
-            let losses = parallel::map_mut(&mut pieces, |p, stats| {
+            let (mut stats, mut losses) = (memory::filled([T::of(0.0); 2], rows), memory::zeros::<f64>(rows));
+            let mut pieces = memory::collect(stats.chunks_mut(ROWS).zip(losses.chunks_mut(ROWS)));
+            parallel::map_mut(&mut pieces, |p, (stats, losses)| {
                 let loss = |(i, stats): (usize, &mut [T; 2])| {
                     let r = p * ROWS + i;
                     let row = &source[r * classes..(r + 1) * classes];
@@ -163,9 +163,8 @@ impl Op for CrossEntropy {
                     }
                     (0..classes).map(|class| self.mass(class, t, classes) * minus_log(class)).sum()
                 };
-                stats.iter_mut().enumerate().map(loss).collect::<Vec<f64>>()
-            })
-            .concat();
+                losses.iter_mut().zip(stats.iter_mut().enumerate().map(loss)).for_each(|(to, loss)| *to = loss);
+            });
             let value = match self.reduction {
                 Reduction::Elements => Array::build(&[rows], |out: &mut [T]| out.iter_mut().zip(&losses).for_each(|(o, l)| *o = T::of(*l))),
                 Reduction::Sum => Array::scalar(T::of(losses.iter().sum())),

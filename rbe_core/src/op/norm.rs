@@ -9,6 +9,7 @@ use crate::error::{RbeError, Result};
 use crate::graph::apply;
 use crate::kernel::row_norm;
 use crate::kernel::stream::{LARGE, Streaming};
+use crate::memory;
 use crate::parallel;
 use crate::tensor::RBETensor;
 
@@ -60,26 +61,25 @@ impl Op for RowNorm {
         dispatch_float!(op, a.dtype(), T => {
             let source = a.read::<T>();
             let (w, b) = (weight.as_ref().map(Array::read::<T>), bias.as_ref().map(Array::read::<T>));
-            let mut stats = Vec::new();
+            let stats = Array::build(&[a.numel() / width, 2], |_: &mut [T]| {});
             let value = Array::build(a.shape(), |out: &mut [T]| {
                 let past_caches = size_of_val(out) >= LARGE;
-                let mut pieces: Vec<&mut [T]> = out.chunks_mut(CHUNK * width).collect();
-                stats = parallel::map_mut(&mut pieces, |p, piece| {
+                let mut stats = stats.write::<T>();
+                let of_pieces = out.chunks_mut(CHUNK * width).zip(stats.as_chunks_mut::<2>().0.chunks_mut(CHUNK));
+                parallel::map_mut(&mut memory::collect(of_pieces), |p, (piece, stats)| {
                     let past_caches = past_caches.then(Streaming::new);
                     let rows = source[p * CHUNK * width..].chunks(width).zip(piece.chunks_mut(width));
-                    rows.map(|(x, o)| {
+                    for ((x, o), stats) in rows.zip(stats.iter_mut()) {
                         let statistics = match self.centred {
                             true => row_norm::statistics(x, self.eps),
                             false => [0.0, row_norm::inverse_root_mean_square(x, self.eps)],
                         };
                         let [mean, scale] = statistics.map(T::of);
                         row_norm::normalise(x, mean, scale, w.as_deref(), b.as_deref(), o, past_caches.as_ref());
-                        [mean, scale]
-                    })
-                    .collect::<Vec<_>>()
+                        *stats = [mean, scale];
+                    }
                 });
             });
-            let stats = Array::from_slice(stats.concat().as_flattened(), &[a.numel() / width, 2])?;
             Ok(Output { value, kept: [stats].into_iter().collect() })
         })
     }
@@ -94,11 +94,11 @@ impl Op for RowNorm {
             let (d, x, stats, w) = (dy.read::<T>(), x.read::<T>(), stats.read::<T>(), weight.as_ref().map(Array::read::<T>));
             let stats = stats.as_chunks::<2>().0;
             // Gradients of weight and bias: sums over the rows of a piece, and of those in order.
-            let mut totals = vec![0.0; if affine { 2 * width } else { 0 }];
+            let mut totals = memory::zeros::<f64>(if affine { 2 * width } else { 0 });
             let dx = Array::build(cx.shape(0), |out: &mut [T]| {
-                let mut pieces: Vec<&mut [T]> = out.chunks_mut(CHUNK * width).collect();
+                let mut pieces = memory::collect(out.chunks_mut(CHUNK * width));
                 let parts = parallel::map_mut(&mut pieces, |p, piece| {
-                    let mut part = vec![<T as Float>::of(0.0); totals.len()];
+                    let mut part = memory::filled(<T as Float>::of(0.0), totals.len());
                     let rows = x[p * CHUNK * width..].chunks(width).zip(d[p * CHUNK * width..].chunks(width));
                     for ((o, (x, d)), stats) in piece.chunks_mut(width).zip(rows).zip(&stats[p * CHUNK..]) {
                         let sums = if affine { Some(part.split_at_mut(width)) } else { None };

@@ -6,6 +6,7 @@ use crate::array::{Array, Dims, fold_rows, normalize_axis};
 use crate::dispatch_all;
 use crate::dtype::DType;
 use crate::error::{RbeError, Result};
+use crate::memory;
 use crate::tensor::RBETensor;
 
 /// Order of two elements; NaN is above everything, as in NumPy and torch.
@@ -20,7 +21,7 @@ fn leading<T: PartialOrd>(row: &[T], descending: bool, out: &mut [i64]) {
         let by_value = compare(&row[*a as usize], &row[*b as usize]);
         (if descending { by_value.reverse() } else { by_value }).then(a.cmp(b))
     };
-    let mut places: Vec<i64> = (0..row.len() as i64).collect();
+    let mut places = memory::collect(0..row.len() as i64);
     if out.len() < places.len() {
         places.select_nth_unstable_by(out.len() - 1, order);
         places.truncate(out.len());

@@ -11,6 +11,7 @@ use crate::error::{RbeError, Result};
 use crate::graph::{Factor, Gradient, GradientCache, apply};
 use crate::kernel::packed as kernel;
 use crate::kernel::scalar::{self, TwoLevel};
+use crate::memory;
 use crate::packed::{BITS, MAX_RADIUS, PackedTensor, levels, pull_back};
 use crate::tensor::RBETensor;
 
@@ -52,9 +53,8 @@ struct PackedLinear;
 /// Row-major bits and levels of a packed tensor in type `T`.
 fn decoded<T: Float>(w: &PackedTensor) -> (Vec<u64>, Vec<T>) {
     let lo = w.lo();
-    let v =
-        lo.chunks_exact(2).flat_map(|z| levels([T::of(f64::from(z[0])), T::of(f64::from(z[1]))], T::of(f64::from(w.scale())))).collect();
-    (w.hi(), v)
+    let pair = |z: &[f32]| levels([T::of(f64::from(z[0])), T::of(f64::from(z[1]))], T::of(f64::from(w.scale())));
+    (w.hi(), memory::collect(lo.chunks_exact(2).flat_map(pair)))
 }
 
 /// A packed tensor in float64, (rows, cols).
@@ -153,7 +153,7 @@ struct TwoLevelLinear {
 
 impl TwoLevelLinear {
     fn levels<T: Float>(&self, z: &Array) -> Vec<T> {
-        z.contiguous().read::<T>().chunks_exact(2).flat_map(|z| levels([z[0], z[1]], T::of(self.scale))).collect()
+        memory::collect(z.contiguous().read::<T>().chunks_exact(2).flat_map(|z| levels([z[0], z[1]], T::of(self.scale))))
     }
 
     fn weights<'a, T>(&'a self, v: &'a [T]) -> TwoLevel<'a, T> {
@@ -195,9 +195,9 @@ impl Op for TwoLevelLinear {
             let mut grads = cx.two(
                 || Ok(Array::build(cx.shape(0), |out| scalar::dx(&upstream, batch, self.weights(&v), out))),
                 || {
-                    let mut g = vec![T::of(0.0); self.hi.len() * BITS];
+                    let mut g = memory::filled(T::of(0.0), self.hi.len() * BITS);
                     scalar::weight_gradient(&x.read::<T>(), &upstream, batch, self.rows, self.cols, &mut g);
-                    let mut gv = vec![T::of(0.0); self.hi.len() * 2];
+                    let mut gv = memory::filled(T::of(0.0), self.hi.len() * 2);
                     scalar::level_gradient(&g, &self.hi, &mut gv);
                     Ok(Array::build(z.shape(), |out: &mut [T]| {
                         for ((o, z), g) in out.chunks_exact_mut(2).zip(z.read::<T>().chunks_exact(2)).zip(gv.chunks_exact(2)) {
@@ -273,7 +273,7 @@ impl RBETensor {
         if let Some(row) = hi.chunks_exact(blocks).position(|row| row[blocks - 1] & !used != 0) {
             return Err(RbeError::value(OP, "unused bits of the last block to be 0", format!("a set one in row {row}")));
         }
-        let op = TwoLevelLinear { hi: hi.to_vec(), rows, cols, scale };
+        let op = TwoLevelLinear { hi: memory::guard(OP, || Ok(memory::copied(hi)))?, rows, cols, scale };
         match bias {
             Some(bias) => apply(op, &[self, z, bias]),
             None => apply(op, &[self, z]),

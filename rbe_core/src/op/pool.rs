@@ -8,6 +8,7 @@ use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
 use crate::graph::apply;
+use crate::memory;
 use crate::parallel;
 use crate::tensor::RBETensor;
 
@@ -102,7 +103,7 @@ impl MaxPool {
         let ([h, w], [down, across], x) = (size, self.windows.slides, x.contiguous());
         let (shape, len, each) = (with_size(x.shape(), counts), counts[0] * counts[1], PIECE.div_ceil((h * w).max(1)));
         let square = (down.kernel == across.kernel && down.dilation == 1 && across.dilation == 1).then_some(down.kernel);
-        let cols: Vec<_> = (0..counts[1]).map(|i| across.range(i, w)).collect();
+        let cols = memory::collect((0..counts[1]).map(|i| across.range(i, w)));
         dispatch_float!(Self::NAME, x.dtype(), T => {
             let row = match square {
                 Some(2) => largest_of_row::<2, T>,
@@ -112,7 +113,7 @@ impl MaxPool {
             let (source, places) = (x.read::<T>(), Array::zeros(DType::I64, &shape));
             let values = Array::build(&shape, |values: &mut [T]| {
                 let mut places = places.write::<i64>();
-                let mut pieces: Vec<_> = values.chunks_mut(each * len).zip(places.chunks_mut(each * len)).collect();
+                let mut pieces = memory::collect(values.chunks_mut(each * len).zip(places.chunks_mut(each * len)));
                 parallel::map_mut(&mut pieces, |p, (values, places)| {
                     let out = values.chunks_exact_mut(counts[1]).zip(places.chunks_exact_mut(counts[1]));
                     for (i, (best, at)) in out.enumerate() {
@@ -196,7 +197,7 @@ impl AvgPool {
                         let divisor = divisor.map_or(count as f64, |d| if a == 0 { d } else { 1.0 });
                         Span { start, end, divisor }
                     };
-                    (0..counts[a]).map(span).collect()
+                    memory::collect((0..counts[a]).map(span))
                 }))
             }
             Averages::Parts(parts) => {
@@ -209,7 +210,7 @@ impl AvgPool {
                         let (start, end) = (i * n / parts, ((i + 1) * n).div_ceil(parts));
                         Span { start, end, divisor: (end - start) as f64 }
                     };
-                    (0..parts).map(span).collect()
+                    memory::collect((0..parts).map(span))
                 }))
             }
         }

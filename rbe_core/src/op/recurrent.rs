@@ -12,6 +12,7 @@ use crate::graph::{Factor, Gradient, GradientCache, apply};
 use crate::kernel::elementary::Elementary;
 use crate::kernel::gemm::{Matrix, gemm_shared};
 use crate::kernel::{packed as kernel, recurrent};
+use crate::memory;
 use crate::packed::PackedTensor;
 use crate::tensor::{RBETensor, Value};
 
@@ -134,9 +135,9 @@ impl Recurrent {
         {
             let (products, bias) = (products.read::<T>(), bias.as_ref().map(Array::read::<T>));
             let (mut out, mut kept, mut held) = (out.write::<T>(), kept.write::<T>(), held.write::<T>());
-            let mut state = first.read::<T>().to_vec();
-            let mut c = cells.map_or(Vec::new(), |c| c.read::<T>().to_vec());
-            let mut a = vec![T::zero(); n * rows];
+            let mut state = memory::copied(&first.read::<T>());
+            let mut c = cells.map_or(Vec::new(), |c| memory::copied(&c.read::<T>()));
+            let mut a = memory::filled(T::zero(), n * rows);
             for k in 0..steps {
                 let t = self.time(k, steps);
                 held[k * c.len()..][..c.len()].copy_from_slice(&c);
@@ -175,9 +176,9 @@ impl Recurrent {
             let (dy, out, first, kept, held) =
                 (dy.read::<T>(), out.read::<T>(), first.read::<T>(), cx.kept(0)?.read::<T>(), cx.kept(1)?.read::<T>());
             let (mut dx, mut da, mut before) = (dx.write::<T>(), da.write::<T>(), before.write::<T>());
-            let mut dh = vec![T::zero(); size];
-            let mut dc = if lstm { dy[steps * size..].to_vec() } else { Vec::new() };
-            let mut through = vec![T::zero(); size];
+            let mut dh = memory::filled(T::zero(), size);
+            let mut dc = if lstm { memory::copied(&dy[steps * size..]) } else { Vec::new() };
+            let mut through = memory::filled(T::zero(), size);
             for k in (0..steps).rev() {
                 let t = self.time(k, steps);
                 let earlier = if k == 0 { &first[..] } else { &out[self.time(k - 1, steps) * size..][..size] };

@@ -8,6 +8,7 @@ use crate::dispatch_float;
 use crate::dtype::Float;
 use crate::error::{RbeError, Result};
 use crate::graph::apply;
+use crate::memory;
 use crate::parallel;
 use crate::tensor::RBETensor;
 
@@ -28,9 +29,8 @@ impl Columns {
         let padded = [0, 1].map(|a| size[a] + slides[a].padding.0 + slides[a].padding.1);
         check_size(op, &[channels, padded[0], padded[1]])?;
         check_size(op, &[counts[0], counts[1], channels, slides[0].kernel, slides[1].kernel])?;
-        let runs = (0..channels * slides[0].kernel)
-            .map(|i| (i / slides[0].kernel * padded[0] + i % slides[0].kernel * slides[0].dilation) * padded[1])
-            .collect();
+        let start = |i: usize| (i / slides[0].kernel * padded[0] + i % slides[0].kernel * slides[0].dilation) * padded[1];
+        let runs = memory::collect((0..channels * slides[0].kernel).map(start));
         Ok(Columns { windows: windows.clone(), channels, size, padded, counts, runs })
     }
 

@@ -2,6 +2,7 @@
 
 use crate::array::{Array, Dims};
 use crate::error::{RbeError, Result};
+use crate::memory;
 use crate::tensor::RBETensor;
 
 /// A window along one axis.
@@ -95,24 +96,12 @@ pub(super) fn on_planes(axes: usize, x: &RBETensor, f: impl FnOnce(&RBETensor) -
     if axes == 2 || x.shape().is_empty() { f(x) } else { f(&x.unsqueeze(-2)?)?.squeeze(Some(-2)) }
 }
 
-/// Bytes from which memory is asked for before it is needed; below, the question would cost more than it saves.
-const LARGE: usize = 1 << 30;
-
-/// Fails where a tensor of these axes could not be counted in bytes, or the system refuses its memory.
+/// Fails where a tensor of these axes could not be counted in bytes.
 pub(super) fn check_size(op: &'static str, axes: &[usize]) -> Result<()> {
-    let bytes = axes.iter().try_fold(size_of::<f64>(), |p, n| p.checked_mul(*n));
-    match bytes.filter(|b| *b < LARGE || granted(*b)) {
+    match memory::count(axes).filter(|n| *n <= isize::MAX as usize / size_of::<f64>()) {
         Some(_) => Ok(()),
-        None => Err(RbeError::value(op, "windows that fit into memory", format!("{axes:?} elements"))),
+        None => Err(RbeError::memory(op, "windows that fit in memory", format!("{axes:?} elements"))),
     }
-}
-
-/// Whether the system would give so many bytes: it is asked, and has them back untouched.
-fn granted(bytes: usize) -> bool {
-    let mut trial = Vec::<u8>::new();
-    let found = trial.try_reserve_exact(bytes).is_ok();
-    std::hint::black_box(&mut trial); // or the compiler may take the request for granted, and leave it out
-    found
 }
 
 /// Number of planes of `x` (…, height, width) and their size.

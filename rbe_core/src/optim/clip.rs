@@ -5,6 +5,7 @@ use crate::dispatch_float;
 use crate::dtype::Float;
 use crate::error::{RbeError, Result};
 use crate::graph::{Gradient, GradientCache};
+use crate::memory;
 use crate::tensor::RBETensor;
 
 fn sum_of_squares(a: &Array) -> Result<f64> {
@@ -48,17 +49,36 @@ pub fn clip_grad_norm(params: &[RBETensor], max_norm: f64, error_if_nonfinite: b
     }
     let scale = max_norm / (norm + 1e-6);
     if scale < 1.0 {
-        for p in params {
-            match p.grad() {
-                Some(Gradient::Dense(g)) => {
-                    dispatch_float!(OP, g.dtype(), T => crate::array::map_into(&g, &Array::scalar(T::of(scale)), |g: T, s: T| g * s))?;
-                }
-                Some(Gradient::Packed(cache)) => p.set_grad(Some(Gradient::Packed(cache.scaled(scale as f32))))?,
-                None => {}
-            }
-        }
+        memory::assured(copies(params), || scale_grads(params, scale))?;
     }
     Ok(norm)
+}
+
+/// Bytes of the gradients: what their scaled copies and a factor of each take.
+fn copies(params: &[RBETensor]) -> usize {
+    let bytes = |gradient: Gradient| match gradient {
+        Gradient::Dense(g) => g.nbytes(),
+        Gradient::Packed(cache) => cache.nbytes(),
+    };
+    2 * params.iter().filter_map(RBETensor::grad).map(bytes).sum::<usize>() + (1 << 16)
+}
+
+fn scale_grads(params: &[RBETensor], scale: f64) -> Result<()> {
+    for p in params {
+        match p.grad() {
+            Some(Gradient::Dense(g)) => {
+                let times = |g: &Array| {
+                    dispatch_float!("clip_grad_norm", g.dtype(), T => {
+                        crate::array::map_into(g, &Array::scalar(T::of(scale)), |g: T, s: T| g * s)
+                    })
+                };
+                times(&g)?;
+            }
+            Some(Gradient::Packed(cache)) => p.set_grad(Some(Gradient::Packed(cache.scaled(scale as f32))))?,
+            None => {}
+        }
+    }
+    Ok(())
 }
 
 /// Holds every element of the dense gradients within `[-bound, bound]`.
@@ -73,10 +93,12 @@ pub fn clip_grad_value(params: &[RBETensor], bound: f64) -> Result<()> {
     if params.iter().any(|p| matches!(p.grad(), Some(Gradient::Packed(_)))) {
         return Err(RbeError::dtype(OP, "dense gradients (use clip_grad_norm)", "one of a packed tensor"));
     }
-    for p in params {
-        if let Some(Gradient::Dense(g)) = p.grad() {
-            dispatch_float!(OP, g.dtype(), T => crate::array::map_into(&g, &Array::scalar(T::of(bound)), |g: T, b: T| g.max(-b).min(b)))?;
+    memory::assured(copies(params), || {
+        for p in params {
+            if let Some(Gradient::Dense(g)) = p.grad() {
+                dispatch_float!(OP, g.dtype(), T => crate::array::map_into(&g, &Array::scalar(T::of(bound)), |g: T, b: T| g.max(-b).min(b)))?;
+            }
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }

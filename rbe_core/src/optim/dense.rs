@@ -1,10 +1,12 @@
 //! Update rules of dense tensors, with torch's formulas.
 
+use super::scratch;
 use crate::array::Array;
 use crate::dispatch_float;
 use crate::dtype::Float;
 use crate::error::{RbeError, Result};
 use crate::graph::Gradient;
+use crate::memory;
 use crate::parallel;
 use crate::tensor::RBETensor;
 
@@ -336,6 +338,13 @@ impl DenseOptimizer {
     /// # Errors
     /// None that leave some tensors updated: dtypes were checked on entry.
     pub fn step(&mut self) -> Result<()> {
+        memory::guard("step", || {
+            let bytes = scratch::of_all(self.params.iter().map(|(p, _)| p));
+            memory::assured(bytes, || self.update())
+        })
+    }
+
+    fn update(&mut self) -> Result<()> {
         for ((p, group), state) in self.params.iter().zip(&mut self.states) {
             if let Some(Gradient::Dense(g)) = p.grad() {
                 let (rule, rates) = self.groups[*group];

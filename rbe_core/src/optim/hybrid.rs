@@ -6,10 +6,12 @@ use parking_lot::Mutex;
 
 use super::dense::{DenseRates, DenseRule, DenseState, all_finite, check_leaf};
 use super::rates::{NonFinite, Rates};
+use super::scratch;
 use crate::array::Array;
 use crate::error::{RbeError, Result};
 use crate::graph::{Factor, Gradient, GradientCache, OnReady};
 use crate::kernel::step::{Evidence, State, StepParams, step, step_activation};
+use crate::memory;
 use crate::tensor::{RBETensor, Value};
 
 /// Epsilon of the dense AdamW.
@@ -128,6 +130,13 @@ impl HybridOptimizer {
     /// `NonFinite` for a gradient that is not finite (unless those are skipped); `Graph` for a gradient taken before its
     /// tensor was changed. Nothing is updated then.
     pub fn step(&self) -> Result<()> {
+        memory::guard("step", || {
+            let bytes = scratch::of_all(self.inner.lock().params.iter().map(|p| &p.tensor));
+            memory::assured(bytes, || self.update())
+        })
+    }
+
+    fn update(&self) -> Result<()> {
         let mut inner = self.inner.lock();
         if std::mem::take(&mut inner.broken) {
             return Ok(()); // counted when it was found
@@ -322,7 +331,7 @@ fn receiver(inner: Weak<Mutex<Inner>>, at: usize) -> OnReady {
                 }
             };
         }
-        inner.update(at, &gradient)
+        memory::assured(scratch::of(tensor, &gradient), || inner.update(at, &gradient))
     })
 }
 

@@ -5,6 +5,7 @@ mod dense;
 mod hybrid;
 mod rates;
 mod scale;
+mod scratch;
 
 pub use clip::{clip_grad_norm, clip_grad_value};
 pub use dense::{DenseOptimizer, DenseRates, DenseRule, DenseState};

@@ -2,11 +2,12 @@
 
 use super::block::{BITS, MAX_RADIUS};
 use super::levels::{levels, point_of_levels};
-use super::tensor::PackedTensor;
+use super::tensor::{PackedTensor, TILE_ROWS, matrix};
 use crate::array::{Array, Dims};
 use crate::disk;
 use crate::dtype::Float;
 use crate::error::{RbeError, Result};
+use crate::memory;
 use crate::parallel;
 use crate::random::Stream;
 
@@ -17,16 +18,28 @@ impl PackedTensor {
     /// # Errors
     /// As [`PackedTensor::new`].
     pub fn random(shape: &[usize], scale: Option<f32>, stream: Stream) -> Result<PackedTensor> {
-        let (rows, cols) = (shape.first().copied().unwrap_or(0), shape.iter().skip(1).product::<usize>());
+        PackedTensor::initial(shape, scale, || stream)
+    }
+
+    /// As [`PackedTensor::random`]; the stream is taken when there is memory for its bits.
+    ///
+    /// # Errors
+    /// As [`PackedTensor::new`].
+    pub fn initial(shape: &[usize], scale: Option<f32>, stream: impl FnOnce() -> Stream) -> Result<PackedTensor> {
+        let (rows, cols) = matrix("packed", shape)?;
         let blocks = cols.div_ceil(BITS);
-        let mut hi = vec![0u64; rows * blocks];
-        stream.words(&mut hi);
-        if !cols.is_multiple_of(BITS) {
-            hi.chunks_exact_mut(blocks.max(1)).for_each(|row| row[blocks - 1] &= (1 << (cols % BITS)) - 1);
-        }
+        let mut hi = memory::zeros::<u64>(rows * blocks);
         let z = disk::exp_at_origin([1.0, -1.0]).map(|v| v as f32);
-        let lo: Vec<f32> = hi.iter().flat_map(|_| z).collect();
-        PackedTensor::new(shape, &hi, &lo, scale)
+        let lo = memory::collect(hi.iter().flat_map(|_| z));
+        let out = PackedTensor::new(shape, &hi, &lo, scale)?;
+        stream().words(&mut hi);
+        let mut tiles = out.tiles_mut();
+        for (n, row) in hi.chunks_exact_mut(blocks).enumerate() {
+            row[blocks - 1] &= out.last_mask();
+            row.iter().enumerate().for_each(|(j, word)| tiles[n / TILE_ROWS * blocks + j].set_hi(n % TILE_ROWS, *word));
+        }
+        drop(tiles);
+        Ok(out)
     }
 
     /// The weights as a dense array of the logical shape.
@@ -66,14 +79,16 @@ impl PackedTensor {
         if shape.len() < 2 || values.is_empty() {
             return Err(RbeError::shape("encode", "a shape of two or more axes (out, in, …), not empty", format!("{:?}", dense.shape())));
         }
-        let rows: Vec<Vec<(u64, [f64; 2])>> =
-            parallel::map(shape[0], |n| values[n * cols..(n + 1) * cols].chunks(BITS).map(best_split).collect());
-        let splits: Vec<(u64, [f64; 2])> = rows.into_iter().flatten().collect();
+        let blocks = cols.div_ceil(BITS);
+        let mut splits = memory::filled((0u64, [0.0f64; 2]), shape[0] * blocks);
+        parallel::for_each_piece(&mut splits, blocks, |n, row| {
+            row.iter_mut().zip(values[n * cols..(n + 1) * cols].chunks(BITS)).for_each(|(split, block)| *split = best_split(block));
+        });
         let reach = 2.0 * f64::from(MAX_RADIUS).atanh();
         let largest = splits.iter().map(|(_, v)| v[0].hypot(v[1])).fold(0.0, f64::max);
         let scale = scale.unwrap_or_else(|| (1.0 / (cols as f64).sqrt()).max(largest / reach * (1.0 + 1e-6)) as f32);
-        let hi: Vec<u64> = splits.iter().map(|(hi, _)| *hi).collect();
-        let lo: Vec<f32> = splits.iter().flat_map(|(_, v)| point_of_levels(*v, f64::from(scale)).map(|z| z as f32)).collect();
+        let hi = memory::collect(splits.iter().map(|(hi, _)| *hi));
+        let lo = memory::collect(splits.iter().flat_map(|(_, v)| point_of_levels(*v, f64::from(scale)).map(|z| z as f32)));
         PackedTensor::new(&shape, &hi, &lo, Some(scale))
     }
 }

@@ -8,6 +8,7 @@ use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use super::block::{BITS, MAX_RADIUS, Packed128};
 use crate::buffer::Buffer;
 use crate::error::{RbeError, Result};
+use crate::memory;
 
 /// Rows of a tile.
 pub const TILE_ROWS: usize = 16;
@@ -92,13 +93,7 @@ impl PackedTensor {
     /// `|z| <= 1 - 1e-3`, a scale that is not finite and positive, or an unused bit of a partial block that is set.
     pub fn new(shape: &[usize], hi: &[u64], lo: &[f32], scale: Option<f32>) -> Result<PackedTensor> {
         const OP: &str = "packed";
-        let (rows, cols) = match shape {
-            [rows, rest @ ..] if !rest.is_empty() => (*rows, rest.iter().product::<usize>()),
-            _ => return Err(RbeError::shape(OP, "a shape of two or more axes (out, in, …)", format!("{shape:?}"))),
-        };
-        if rows == 0 || cols == 0 {
-            return Err(RbeError::shape(OP, "axes of at least 1", format!("{shape:?}")));
-        }
+        let (rows, cols) = matrix(OP, shape)?;
         let blocks = cols.div_ceil(BITS);
         if hi.len() != rows * blocks {
             return Err(RbeError::shape(OP, format!("hi of shape ({rows}, {blocks})"), format!("{} words", hi.len())));
@@ -209,18 +204,31 @@ impl PackedTensor {
     /// State bits, row-major (rows, blocks).
     pub fn hi(&self) -> Vec<u64> {
         let (tiles, blocks) = (self.tiles(), self.blocks());
-        (0..self.rows() * blocks).map(|i| tiles[i / blocks / TILE_ROWS * blocks + i % blocks].hi(i / blocks % TILE_ROWS)).collect()
+        memory::collect((0..self.rows() * blocks).map(|i| tiles[i / blocks / TILE_ROWS * blocks + i % blocks].hi(i / blocks % TILE_ROWS)))
     }
 
     /// Points, row-major (rows, blocks, 2).
     pub fn lo(&self) -> Vec<f32> {
         let (tiles, blocks) = (self.tiles(), self.blocks());
-        (0..self.rows() * blocks)
-            .flat_map(|i| {
-                let (tile, r) = (&tiles[i / blocks / TILE_ROWS * blocks + i % blocks], i / blocks % TILE_ROWS);
-                [tile.z0[r], tile.z1[r]]
-            })
-            .collect()
+        memory::collect((0..self.rows() * blocks).flat_map(|i| {
+            let (tile, r) = (&tiles[i / blocks / TILE_ROWS * blocks + i % blocks], i / blocks % TILE_ROWS);
+            [tile.z0[r], tile.z1[r]]
+        }))
+    }
+}
+
+/// Rows and columns of a logical shape.
+///
+/// # Errors
+/// `Shape` for fewer than two axes or an empty one; `Memory` for more elements than there can be positions.
+pub(super) fn matrix(op: &'static str, shape: &[usize]) -> Result<(usize, usize)> {
+    match shape {
+        [_, _, ..] if shape.contains(&0) => Err(RbeError::shape(op, "axes of at least 1", format!("{shape:?}"))),
+        [rows, rest @ ..] if !rest.is_empty() => match memory::count(shape) {
+            Some(elements) => Ok((*rows, elements / rows)),
+            None => Err(RbeError::memory(op, "a shape of fewer than 2^63 elements", format!("{shape:?}"))),
+        },
+        _ => Err(RbeError::shape(op, "a shape of two or more axes (out, in, …)", format!("{shape:?}"))),
     }
 }
 

@@ -6,13 +6,16 @@
 mod place;
 mod team;
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 
 use self::team::Team;
+pub(crate) use self::team::is_helper;
 use crate::error::{RbeError, Result};
+use crate::memory;
 
 /// Most threads there may be.
 pub const MAX_THREADS: usize = 1024;
@@ -33,14 +36,10 @@ struct Pool {
 
 static POOL: RwLock<Option<Pool>> = RwLock::new(None);
 
-fn build(threads: usize, spin: Duration) -> Result<Pool> {
-    let team = if threads == 1 {
-        None
-    } else {
-        let start = |e| RbeError::config("set_num_threads", "a thread count the system can start", e);
-        Some(Arc::new(Team::new(threads - 1, spin).map_err(start)?)) // the caller is one
-    };
-    Ok(Pool { process: std::process::id(), threads, spin, team })
+/// A pool of as many of `threads` as the system starts.
+fn build(threads: usize, spin: Duration) -> Pool {
+    let (team, helpers) = Team::new(threads - 1, spin); // the caller is one
+    Pool { process: std::process::id(), threads: helpers + 1, spin, team: (helpers > 0).then(|| Arc::new(team)) }
 }
 
 /// The whole number in an environment variable.
@@ -60,7 +59,7 @@ fn spin_of_environment() -> Result<Duration> {
     number("RBE_SPIN_US", 0, MAX_SPIN_MICROS).map(|micros| Duration::from_micros(micros.unwrap_or(SPIN_MICROS)))
 }
 
-/// Starts the threads from `RBE_NUM_THREADS` (default: one a core) and `RBE_SPIN_US` (default 100: microseconds that an idle one
+/// Starts the threads from `RBE_NUM_THREADS` (default: one a core), or as many of them as the system gives, and `RBE_SPIN_US` (default 100: microseconds that an idle one
 /// looks for work before it sleeps) if that has not been done.
 ///
 /// # Errors
@@ -72,7 +71,7 @@ pub fn init() -> Result<()> {
     let (threads, spin) = (threads_of_environment()?, spin_of_environment()?);
     let mut pool = POOL.write();
     if pool.is_none() {
-        *pool = Some(build(threads, spin)?);
+        *pool = Some(build(threads, spin));
     }
     Ok(())
 }
@@ -94,7 +93,10 @@ pub fn set_num_threads(threads: usize) -> Result<()> {
         return Err(RbeError::config("set_num_threads", format!("1 to {MAX_THREADS}"), threads));
     }
     let before = POOL.read().as_ref().map(|pool| pool.spin);
-    let pool = build(threads, before.map_or_else(spin_of_environment, Ok)?)?;
+    let pool = build(threads, before.map_or_else(spin_of_environment, Ok)?);
+    if pool.threads < threads {
+        return Err(RbeError::config("set_num_threads", "a thread count the system can start", threads));
+    }
     replace(&mut POOL.write(), pool);
     Ok(())
 }
@@ -117,7 +119,7 @@ fn team() -> Option<Arc<Team>> {
         None => None,
     };
     if let Some((threads, spin)) = inherited {
-        let fresh = build(threads, spin).ok()?;
+        let fresh = build(threads, spin);
         let team = fresh.team.clone();
         replace(&mut *POOL.try_write_for(ORPHANED)?, fresh);
         return team;
@@ -140,39 +142,84 @@ pub fn for_each(tasks: usize, task: impl Fn(usize) + Sync + Send) {
     }
 }
 
-/// Calls `task(i, item)` with every item, which tasks take by their number: out of locks that nobody waits for.
-fn deal<T: Send>(team: &Team, items: impl Iterator<Item = T>, task: &(dyn Fn(usize, T) + Sync)) {
-    let deck: Vec<Mutex<Option<T>>> = items.map(|item| Mutex::new(Some(item))).collect();
-    team.share(deck.len(), &|i| {
-        let item = deck[i].lock().take();
-        if let Some(item) = item {
-            task(i, item);
-        }
-    });
-}
-
 /// The results of `task(i)` for every `i` below `tasks`, in order.
 pub fn map<R: Send>(tasks: usize, task: impl Fn(usize) -> R + Sync + Send) -> Vec<R> {
-    let Some(team) = team_for(tasks) else { return (0..tasks).map(task).collect() };
-    let mut results: Vec<Option<R>> = std::iter::repeat_with(|| None).take(tasks).collect();
-    deal(&team, results.iter_mut(), &|i, slot: &mut Option<R>| *slot = Some(task(i)));
-    results.into_iter().flatten().collect()
+    let Some(team) = team_for(tasks) else { return memory::collect((0..tasks).map(task)) };
+    let (mut results, mut in_order) = (memory::with_capacity(tasks), memory::with_capacity(tasks)); // before anything has happened
+    results.resize_with(tasks, || None);
+    let places = Places::of(&mut results);
+    // SAFETY: every task has a place of its own.
+    team.share(tasks, &|i| *unsafe { places.at(i) } = Some(task(i)));
+    in_order.extend(results.into_iter().flatten());
+    in_order
 }
 
 /// The results of `task(i, item)` for every item, each owned by its task, in order.
 pub fn map_mut<T: Send, R: Send>(items: &mut [T], task: impl Fn(usize, &mut T) -> R + Sync + Send) -> Vec<R> {
-    let Some(team) = team_for(items.len()) else { return items.iter_mut().enumerate().map(|(i, item)| task(i, item)).collect() };
-    let mut results: Vec<Option<R>> = std::iter::repeat_with(|| None).take(items.len()).collect();
-    deal(&team, results.iter_mut().zip(items), &|i, (slot, item): (&mut Option<R>, &mut T)| *slot = Some(task(i, item)));
-    results.into_iter().flatten().collect()
+    let (tasks, items) = (items.len(), Places::of(items));
+    // SAFETY: every task has an item of its own.
+    map(tasks, |i| task(i, unsafe { items.at(i) }))
 }
 
 /// Splits `data` into pieces of `size` elements (the last may be shorter) and calls `task(i, piece)` on each.
 pub fn for_each_piece<T: Send>(data: &mut [T], size: usize, task: impl Fn(usize, &mut [T]) + Sync + Send) {
-    let pieces = data.chunks_mut(size.max(1));
-    match team_for(pieces.len()) {
-        Some(team) => deal(&team, pieces, &task),
-        None => pieces.enumerate().for_each(|(i, piece)| task(i, piece)),
+    for_each_pieces([data], size, |i, [piece]| task(i, piece));
+}
+
+/// Splits each of several slices into pieces of `size` elements and calls `task(i, pieces)` on those that belong together. There are as
+/// many as the first has; the others have as many elements, or none and then empty pieces.
+///
+/// Unlike the other functions of this module it allocates nothing but the job: what has begun comes to its end.
+///
+/// # Panics
+/// If the slices differ in length.
+pub fn for_each_pieces<T: Send, const N: usize>(data: [&mut [T]; N], size: usize, task: impl Fn(usize, [&mut [T]; N]) + Sync + Send) {
+    let (size, len) = (size.max(1), data.first().map_or(0, |first| first.len()));
+    assert!(data.iter().all(|d| d.len() == len || d.is_empty()), "pieces: lengths");
+    let all = data.map(Places::of);
+    let pieces = |i: usize| {
+        let (start, end) = (i * size, ((i + 1) * size).min(len));
+        // SAFETY: pieces do not overlap, and every task has its own.
+        task(i, all.each_ref().map(|d| unsafe { d.range(start, end) }));
+    };
+    for_each(len.div_ceil(size), pieces);
+}
+
+/// Elements of a slice that tasks share out between them.
+struct Places<'a, T> {
+    start: *mut T,
+    len: usize,
+    _of: PhantomData<&'a mut [T]>,
+}
+
+// SAFETY: a place is used by one thread at a time, as the callers of `at` and `range` vouch.
+unsafe impl<T: Send> Sync for Places<'_, T> {}
+// SAFETY: as above.
+unsafe impl<T: Send> Send for Places<'_, T> {}
+
+impl<'a, T> Places<'a, T> {
+    fn of(data: &'a mut [T]) -> Places<'a, T> {
+        Places { start: data.as_mut_ptr(), len: data.len(), _of: PhantomData }
+    }
+
+    /// # Safety
+    /// Nobody else may use element `i` at the same time.
+    #[allow(clippy::mut_from_ref)] // that of one task
+    unsafe fn at(&self, i: usize) -> &mut T {
+        assert!(i < self.len);
+        // SAFETY: the element is there, and the caller's alone.
+        unsafe { &mut *self.start.add(i) }
+    }
+
+    /// Elements `start..end`, or none of a slice without elements.
+    ///
+    /// # Safety
+    /// Nobody else may use them at the same time.
+    #[allow(clippy::mut_from_ref)] // those of one task
+    unsafe fn range(&self, start: usize, end: usize) -> &mut [T] {
+        let (start, end) = (start.min(self.len), end.min(self.len));
+        // SAFETY: the elements are there, and the caller's alone.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(start), end - start) }
     }
 }
 
@@ -193,5 +240,18 @@ mod tests {
         for_each_piece(&mut data, 100, |i, piece| piece.iter_mut().for_each(|v| *v += i as u32 + 1));
         assert!(data.iter().enumerate().all(|(k, v)| *v == (k / 100) as u32 + 1));
         assert_eq!(map(5, |i| i * i), [0, 1, 4, 9, 16]);
+        let mut items = vec![String::new(); 40];
+        let lengths = map_mut(&mut items, |i, item| {
+            item.push_str(&i.to_string());
+            item.len()
+        });
+        assert!(items.iter().enumerate().all(|(i, item)| *item == i.to_string() && lengths[i] == item.len()));
+        let (mut a, mut b) = (vec![0u32; 205], vec![0u32; 205]);
+        for_each_pieces([&mut a, &mut b, &mut []], 50, |i, [a, b, none]| {
+            assert!(none.is_empty() && a.len() == b.len());
+            a.iter_mut().zip(b).enumerate().for_each(|(k, (a, b))| (*a, *b) = ((50 * i + k) as u32, i as u32));
+        });
+        assert!((0..205).all(|k| (a[k], b[k]) == (k as u32, k as u32 / 50)));
+        for_each_piece(&mut [0u32; 0], 3, |_, _| panic!("a piece of nothing"));
     }
 }

@@ -7,7 +7,7 @@
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, MutexGuard, PoisonError};
@@ -18,7 +18,10 @@ use parking_lot::Mutex;
 use smallvec::SmallVec;
 
 use super::place::{Processors, Sleeper};
+use crate::memory;
 
+/// What a thread takes: its stack, and what is local to it.
+const THREAD_BYTES: usize = 3 << 20;
 /// Rounds of looking without giving way to other threads of the system: a few microseconds.
 const EAGER: u32 = 64;
 
@@ -50,6 +53,7 @@ struct Job {
     unfinished: AtomicUsize, // tasks
     caller: Thread,
     within: Option<Arc<Job>>, // the job of which a task made this one
+    work: u64,                // for which memory is kept
     panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
@@ -71,6 +75,11 @@ thread_local! {
     static CURRENT: RefCell<Option<Arc<Job>>> = const { RefCell::new(None) };
     /// Number of this thread in its team; callers are 0.
     static NUMBER: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Whether this thread is one that helps callers.
+pub(crate) fn is_helper() -> bool {
+    NUMBER.get() > 0
 }
 
 impl Job {
@@ -102,7 +111,7 @@ impl Job {
                 }
                 // SAFETY: this task is not counted as finished yet, so the caller is still in `share` and `task` alive.
                 let task = unsafe { self.task.as_ref() };
-                if let Err(panic) = catch_unwind(AssertUnwindSafe(|| task(i))) {
+                if let Err(panic) = catch_unwind(AssertUnwindSafe(|| memory::taking_part(self.work, || task(i)))) {
                     self.panic.lock().get_or_insert(panic);
                 }
                 finished += 1;
@@ -204,11 +213,9 @@ enum Look {
 }
 
 impl Team {
-    /// A team of `helpers` threads beside the callers, which look for work for `patience` before they sleep.
-    ///
-    /// # Errors
-    /// That of the system if it cannot start them.
-    pub(super) fn new(helpers: usize, patience: Duration) -> std::io::Result<Team> {
+    /// A team of at most `helpers` threads beside the callers, which look for work for `patience` before they sleep; how many the system
+    /// has started.
+    pub(super) fn new(helpers: usize, patience: Duration) -> (Team, usize) {
         let board = std::sync::Mutex::new(Board {
             jobs: Vec::new(),
             asleep: Vec::new(),
@@ -220,9 +227,13 @@ impl Team {
         };
         for i in 0..helpers {
             let shared = team.shared.clone();
-            std::thread::Builder::new().name(format!("rbe-{}", i + 1)).spawn(move || shared.help(i))?;
+            let thread = std::thread::Builder::new().name(format!("rbe-{}", i + 1));
+            // A thread that cannot allocate what is local to it ends the process.
+            if !memory::has_room(THREAD_BYTES) || thread.spawn(move || shared.help(i)).is_err() {
+                return (team, i);
+            }
         }
-        Ok(team)
+        (team, helpers)
     }
 
     /// Calls `task(i)` for every `i` below `tasks`. A panic of a task goes on here, after all are finished.
@@ -237,6 +248,7 @@ impl Team {
             unfinished: AtomicUsize::new(tasks),
             caller: std::thread::current(),
             within: CURRENT.with_borrow(Clone::clone),
+            work: memory::current_work(),
             panic: Mutex::new(None),
         });
         self.shared.publish(&job, tasks);
@@ -249,8 +261,9 @@ impl Team {
                 std::thread::park();
             }
         }
-        if let Some(panic) = job.panic.lock().take() {
-            resume_unwind(panic);
+        let panic = job.panic.lock().take();
+        if let Some(panic) = panic {
+            memory::resume(panic);
         }
     }
 }
@@ -267,7 +280,7 @@ mod tests {
     use super::*;
 
     fn teams() -> [Team; 2] {
-        [Duration::ZERO, Duration::from_micros(100)].map(|patience| Team::new(3, patience).unwrap())
+        [Duration::ZERO, Duration::from_micros(100)].map(|patience| Team::new(3, patience).0)
     }
 
     #[test]
@@ -316,7 +329,8 @@ mod tests {
 
     #[test]
     fn the_threads_of_a_dropped_team_end() {
-        let team = Team::new(2, Duration::from_micros(10)).unwrap();
+        let (team, started) = Team::new(2, Duration::from_micros(10));
+        assert_eq!(started, 2);
         team.share(3, &|_| {});
         let shared = Arc::downgrade(&team.shared);
         drop(team);

@@ -1,0 +1,59 @@
+//! How much memory a step takes besides what it updates: it is asked for before anything changes.
+
+use crate::array::Array;
+use crate::graph::{Factor, Gradient, GradientCache};
+use crate::kernel::gemm::scratch_bytes;
+use crate::packed::{BITS, CYCLE_BITS};
+use crate::parallel;
+use crate::tensor::RBETensor;
+
+/// Bytes for lists and results of tasks.
+const SMALL: usize = 1 << 18;
+/// Rows of weights that are updated together.
+const STRIP: usize = 64;
+
+/// Bytes that the update of one tensor after another takes at most at a time, by the gradients that they have now.
+pub(super) fn of_all<'a>(tensors: impl Iterator<Item = &'a RBETensor>) -> usize {
+    tensors.filter_map(|tensor| Some(of(tensor, &tensor.grad()?))).max().unwrap_or(0)
+}
+
+/// Bytes that the update of `tensor` by `gradient` takes at most.
+pub(super) fn of(tensor: &RBETensor, gradient: &Gradient) -> usize {
+    match gradient {
+        Gradient::Dense(g) => {
+            let is_plain = |a: &Array| a.is_contiguous();
+            let plain = is_plain(g) && tensor.array("step").is_ok_and(is_plain);
+            // Copies of both, and what three state arrays may need if they are not there yet.
+            g.numel() / 8 + SMALL + if plain { 0 } else { 5 * g.nbytes() }
+        }
+        Gradient::Packed(cache) if cache.is_activation() => of_activation(cache),
+        Gradient::Packed(cache) => of_weights(cache),
+    }
+}
+
+/// Numbers of all samples, of x and dy together, with their count.
+fn factors(cache: &GradientCache) -> (usize, usize) {
+    let of_factor = |f: &Factor| match f {
+        Factor::Product { x, dy } | Factor::Activation { x, dy } => (x.numel() + dy.numel(), x.shape()[0]),
+    };
+    cache.factors().iter().map(of_factor).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1))
+}
+
+fn of_activation(cache: &GradientCache) -> usize {
+    let (units, (numbers, _)) = (cache.weight().rows(), factors(cache));
+    // Sums of every unit, one set for each chunk of rows, and a flip and two derivatives for each bit.
+    numbers / 2 + units * (CYCLE_BITS * 3 * 8 * 4 + 512) + SMALL
+}
+
+fn of_weights(cache: &GradientCache) -> usize {
+    let w = cache.weight();
+    let (rows, width, (numbers, samples)) = (w.rows().next_multiple_of(STRIP), w.blocks() * BITS, factors(cache));
+    let strips = rows / STRIP;
+    // Factors scaled and rounded, in two orders; what measures them.
+    let evidence = 4 * numbers + 4 * (samples + BITS) * (rows + width) + 256 * (rows + width) + 32 * samples;
+    let folded = cache.folded().map_or(0, Array::nbytes);
+    // Moments of every strip, before and after.
+    let moments = 4 * strips * (width + STRIP) * size_of::<f64>();
+    let task = STRIP * width * size_of::<f32>() + 64 * width + scratch_bytes::<f32>(STRIP, width, samples);
+    evidence + folded + moments + 2 * parallel::num_threads().min(strips + 1) * task + SMALL
+}

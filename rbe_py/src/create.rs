@@ -5,11 +5,11 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyFloat, PyInt, PyList, PyTuple};
 use rbe_core::array::Array;
 use rbe_core::packed::PackedTensor;
-use rbe_core::{DType, RbeError, random};
+use rbe_core::{DType, RbeError, memory, random};
 
 use crate::error::{OrRaise, raise};
 use crate::ops::words;
-use crate::runtime::enter;
+use crate::runtime::{enter, within};
 use crate::tensor::{RBETensor, dtype_of};
 
 /// Numbers of a nested list, in row-major order, with the shape and the narrowest type that holds them.
@@ -54,12 +54,12 @@ fn flatten(object: &Bound<'_, PyAny>, depth: usize, flat: &mut Flat) -> PyResult
     flat.dtype = flat.dtype.promote(dtype);
     if dtype == DType::I64 {
         let v: i64 = object.extract().map_err(|_| raise(RbeError::value("tensor", "integers that int64 holds", object)))?;
-        flat.ints.push(v);
-        flat.values.push(v as f64);
+        memory::push(&mut flat.ints, v);
+        memory::push(&mut flat.values, v as f64);
     } else {
         let v: f64 = if object.is_instance_of::<PyFloat>() { object.extract()? } else { object.call_method0("__float__")?.extract()? };
-        flat.ints.push(v as i64);
-        flat.values.push(v);
+        memory::push(&mut flat.ints, v as i64);
+        memory::push(&mut flat.values, v);
     }
     Ok(())
 }
@@ -68,22 +68,26 @@ fn flatten(object: &Bound<'_, PyAny>, depth: usize, flat: &mut Flat) -> PyResult
 #[pyfunction]
 #[pyo3(signature = (data, dtype = None))]
 pub fn tensor_from_list(data: &Bound<'_, PyAny>, dtype: Option<&Bound<'_, PyAny>>) -> PyResult<RBETensor> {
-    let mut flat = Flat { values: Vec::new(), ints: Vec::new(), shape: Vec::new(), dtype: DType::Bool };
-    flatten(data, 0, &mut flat)?;
-    let empty = if flat.values.is_empty() { DType::F32 } else { flat.dtype };
-    let dtype = dtype.map(dtype_of).transpose()?.unwrap_or(empty);
-    let array = if dtype == DType::I64 {
-        Array::from_slice(&flat.ints, &flat.shape)
-    } else {
-        Array::from_slice(&flat.values, &flat.shape).map(|a| a.cast(dtype))
-    };
-    Ok(array.or_raise()?.into())
+    within("tensor", || {
+        let mut flat = Flat { values: Vec::new(), ints: Vec::new(), shape: Vec::new(), dtype: DType::Bool };
+        flatten(data, 0, &mut flat)?;
+        let empty = if flat.values.is_empty() { DType::F32 } else { flat.dtype };
+        let dtype = dtype.map(dtype_of).transpose()?.unwrap_or(empty);
+        let array = if dtype == DType::I64 {
+            Array::from_slice(&flat.ints, &flat.shape)
+        } else {
+            Array::from_slice(&flat.values, &flat.shape).map(|a| a.cast(dtype))
+        };
+        Ok(array.or_raise()?.into())
+    })
 }
 
-/// Every element one value.
+/// Every element one value; `op` is the name in errors.
 #[pyfunction]
-pub fn full(shape: Vec<usize>, value: f64, dtype: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
-    Ok(Array::full(dtype_of(dtype)?, &shape, value).into())
+#[pyo3(signature = (shape, value, dtype, op = "full"))]
+pub fn full(shape: Vec<usize>, value: f64, dtype: &Bound<'_, PyAny>, op: &str) -> PyResult<RBETensor> {
+    let dtype = dtype_of(dtype)?;
+    within(op, || Ok(Array::full(dtype, &shape, value).into()))
 }
 
 /// `start`, `start + step`, … below `end`.
@@ -93,29 +97,37 @@ pub fn arange(start: f64, end: f64, step: f64, dtype: &Bound<'_, PyAny>) -> PyRe
     if step == 0.0 || !count.is_finite() {
         return Err(raise(RbeError::value("arange", "finite bounds and a step other than 0", format!("{start}, {end}, {step}"))));
     }
-    let values: Vec<f64> = (0..count.max(0.0) as usize).map(|i| start + step * i as f64).collect();
-    Ok(Array::from_slice(&values, &[values.len()]).or_raise()?.cast(dtype_of(dtype)?).into())
+    let dtype = dtype_of(dtype)?;
+    within("arange", || {
+        let count = count.max(0.0) as usize; // at most the largest, which no memory holds
+        let number = |i: usize| start + step * i as f64;
+        let values = Array::build(&[count], |out: &mut [f64]| out.iter_mut().enumerate().for_each(|(i, o)| *o = number(i)));
+        Ok(values.cast(dtype).into())
+    })
 }
 
-fn floats(shape: &[usize], dtype: &Bound<'_, PyAny>, normal: bool) -> PyResult<RBETensor> {
+fn floats(op: &str, shape: &[usize], dtype: &Bound<'_, PyAny>, normal: bool) -> PyResult<RBETensor> {
     let dtype = dtype_of(dtype)?;
-    let stream = random::stream();
-    let array = rbe_core::dispatch_float!("random", dtype, T => Ok(Array::build(shape, |out: &mut [T]| {
-        if normal { stream.normal(out) } else { stream.uniform(out) }
-    })));
-    Ok(array.or_raise()?.into())
+    // A stream is taken when there is memory for its numbers.
+    let fill = || {
+        rbe_core::dispatch_float!("random", dtype, T => Ok(Array::build(shape, |out: &mut [T]| {
+            let stream = random::stream();
+            if normal { stream.normal(out) } else { stream.uniform(out) }
+        })))
+    };
+    Ok(memory::guard(op, fill).or_raise()?.into())
 }
 
 /// Uniform in [0, 1).
 #[pyfunction]
 pub fn rand(shape: Vec<usize>, dtype: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
-    floats(&shape, dtype, false)
+    floats("rand", &shape, dtype, false)
 }
 
 /// Standard normal.
 #[pyfunction]
 pub fn randn(shape: Vec<usize>, dtype: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
-    floats(&shape, dtype, true)
+    floats("randn", &shape, dtype, true)
 }
 
 /// Integers in [low, high).
@@ -124,8 +136,7 @@ pub fn randint(low: i64, high: i64, shape: Vec<usize>) -> PyResult<RBETensor> {
     if low >= high {
         return Err(raise(RbeError::value("randint", "low < high", format!("{low} and {high}"))));
     }
-    let stream = random::stream();
-    Ok(Array::build(&shape, |out: &mut [i64]| stream.integers(low, high, out)).into())
+    within("randint", || Ok(Array::build(&shape, |out: &mut [i64]| random::stream().integers(low, high, out)).into()))
 }
 
 /// A random order of 0 … n - 1.
@@ -137,7 +148,7 @@ pub fn randint(low: i64, high: i64, shape: Vec<usize>) -> PyResult<RBETensor> {
 /// [0, 1, 2]
 #[pyfunction]
 pub fn randperm(n: usize) -> PyResult<RBETensor> {
-    Ok(Array::from_slice(&random::stream().permutation(n), &[n]).or_raise()?.into())
+    within("randperm", || Ok(Array::build(&[n], |out: &mut [i64]| random::stream().permutation(out)).into()))
 }
 
 /// Seeds the generator.
@@ -189,17 +200,21 @@ pub fn set_rng_state(state: (u64, u64)) {
 #[pyfunction(name = "_packed")]
 #[pyo3(signature = (hi, lo, shape, scale = None, requires_grad = false))]
 pub fn packed(hi: &RBETensor, lo: &RBETensor, shape: Vec<usize>, scale: Option<f32>, requires_grad: bool) -> PyResult<RBETensor> {
-    let points = lo.inner.array("packed").or_raise()?.cast(DType::F32).to_vec::<f32>().or_raise()?;
-    let tensor = PackedTensor::new(&shape, &words(hi)?, &points, scale).or_raise()?;
-    Ok(rbe_core::RBETensor::from_packed(tensor, requires_grad).into())
+    within("packed", || {
+        let points = lo.inner.array("packed").or_raise()?.cast(DType::F32).to_vec::<f32>().or_raise()?;
+        let tensor = PackedTensor::new(&shape, &words(hi)?, &points, scale).or_raise()?;
+        Ok(rbe_core::RBETensor::from_packed(tensor, requires_grad).into())
+    })
 }
 
 /// Packed tensor in its initial state.
 #[pyfunction(name = "_random_packed")]
 #[pyo3(signature = (shape, scale = None))]
 pub fn random_packed(shape: Vec<usize>, scale: Option<f32>) -> PyResult<RBETensor> {
-    let tensor = PackedTensor::random(&shape, scale, random::stream()).or_raise()?;
-    Ok(rbe_core::RBETensor::from_packed(tensor, false).into())
+    within("random_packed", || {
+        let tensor = PackedTensor::initial(&shape, scale, random::stream).or_raise()?;
+        Ok(rbe_core::RBETensor::from_packed(tensor, false).into())
+    })
 }
 
 /// Nearest packed tensor.
@@ -207,6 +222,6 @@ pub fn random_packed(shape: Vec<usize>, scale: Option<f32>) -> PyResult<RBETenso
 #[pyo3(signature = (dense, scale = None))]
 pub fn encode(py: Python<'_>, dense: &RBETensor, scale: Option<f32>) -> PyResult<RBETensor> {
     let array = dense.inner.array("encode").or_raise()?;
-    let tensor = enter(py, array.numel(), || PackedTensor::encode(array, scale))?;
+    let tensor = enter(py, array.numel(), || memory::guard("encode", || PackedTensor::encode(array, scale)))?;
     Ok(rbe_core::RBETensor::from_packed(tensor, false).into())
 }

@@ -42,6 +42,7 @@ fn parts(error: &RbeError) -> Option<(&'static str, &Detail)> {
         RbeError::Graph(d) => ("GraphError", d),
         RbeError::Device(d) => ("DeviceError", d),
         RbeError::Format(d) => ("FormatError", d),
+        RbeError::Memory(d) => ("OutOfMemoryError", d),
         RbeError::Config(d) => ("ConfigError", d),
         _ => return None,
     })

@@ -47,11 +47,11 @@ impl Drop for Inside {
     }
 }
 
-/// Runs `work` without the GIL.
-pub fn detach<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send) -> T {
+/// Runs `work` without the GIL; memory that the system refuses is an error.
+pub fn detach<T: Send>(py: Python<'_>, work: impl FnOnce() -> rbe_core::Result<T> + Send) -> rbe_core::Result<T> {
     py.detach(|| {
         let _inside = Inside::enter();
-        work()
+        rbe_core::memory::guard(crate::runtime::UNNAMED, work)
     })
 }
 

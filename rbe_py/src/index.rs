@@ -5,9 +5,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyEllipsis, PyInt, PySlice, PyTuple};
 use rbe_core::array::{Array, SliceSpec};
 use rbe_core::op::Picks;
-use rbe_core::{DType, RbeError};
+use rbe_core::{DType, RbeError, memory};
 
 use crate::error::{OrRaise, raise};
+use crate::runtime::within;
 use crate::tensor::{RBETensor, operand};
 
 /// One item between the brackets.
@@ -39,7 +40,7 @@ fn mask_positions(mask: &Array) -> PyResult<Vec<Array>> {
     for at in values.iter().enumerate().filter(|(_, v)| **v != 0).map(|(at, _)| at) {
         let mut rest = at;
         for (column, n) in columns.iter_mut().zip(mask.shape()).rev() {
-            column.push((rest % n) as i64);
+            memory::push(column, (rest % n) as i64);
             rest /= n;
         }
     }
@@ -179,6 +180,10 @@ fn parse(shape: &[usize], index: &Bound<'_, PyAny>) -> PyResult<Parsed> {
 
 /// `tensor[index]`.
 pub fn get(tensor: &rbe_core::RBETensor, index: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+    within("index", || picked(tensor, index))
+}
+
+fn picked(tensor: &rbe_core::RBETensor, index: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
     let parsed = parse(tensor.shape(), index)?;
     let mut out = tensor.slice(&parsed.view).or_raise()?;
     if let Some(shape) = &parsed.shape {
@@ -193,6 +198,10 @@ pub fn get(tensor: &rbe_core::RBETensor, index: &Bound<'_, PyAny>) -> PyResult<R
 
 /// `tensor[index] = value`, in place.
 pub fn set(tensor: &rbe_core::RBETensor, index: &Bound<'_, PyAny>, value: &rbe_core::RBETensor) -> PyResult<()> {
+    within("assign", || assign(tensor, index, value))
+}
+
+fn assign(tensor: &rbe_core::RBETensor, index: &Bound<'_, PyAny>, value: &rbe_core::RBETensor) -> PyResult<()> {
     tensor.writable("assign").or_raise()?;
     let parsed = parse(tensor.shape(), index)?;
     // Slicing and inserting or removing axes of length 1 always gives a view of the same memory.

@@ -20,6 +20,10 @@ mod window;
 
 use pyo3::prelude::*;
 
+/// Small allocations go on where the system refuses them, until an error has reached Python.
+#[global_allocator]
+static ALLOCATOR: rbe_core::memory::Allocator = rbe_core::memory::Allocator;
+
 /// Names of this module are private to the package `rbe`.
 #[pymodule]
 #[allow(missing_docs)]
@@ -57,6 +61,7 @@ mod _rbe {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        rbe_core::memory::Allocator::prepare();
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         crate::fork::watch(module.py())?;
         crate::runtime::start()

@@ -1,6 +1,7 @@
 //! Operators of the tensor class, and what stands between brackets.
 
 use pyo3::basic::CompareOp;
+use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
 use rbe_core::op::{Comparison, Logic};
 
@@ -13,8 +14,8 @@ type Tensor = rbe_core::RBETensor;
 impl RBETensor {
     fn __richcmp__(&self, other: &Bound<'_, PyAny>, op: CompareOp) -> PyResult<Py<PyAny>> {
         let py = other.py();
-        if operand(other, None).is_err() {
-            return Ok(py.NotImplemented());
+        if let Err(error) = operand(other, None) {
+            return if error.is_instance_of::<PyMemoryError>(py) { Err(error) } else { Ok(py.NotImplemented()) };
         }
         let which = match op {
             CompareOp::Eq => Comparison::Eq,

@@ -2,10 +2,11 @@
 
 use pyo3::prelude::*;
 use rbe_core::array::Array;
+use rbe_core::memory;
 use rbe_core::op::{CrossEntropyOptions, Reduction, Running};
 
 use crate::error::OrRaise;
-use crate::runtime::enter;
+use crate::runtime::{enter, within};
 use crate::tensor::{RBETensor, operand};
 
 type Tensor = rbe_core::RBETensor;
@@ -146,5 +147,5 @@ pub fn rbe_activation(py: Python<'_>, x: &RBETensor, hi: &RBETensor, z: &RBETens
 pub fn words(hi: &RBETensor) -> PyResult<Vec<u64>> {
     rbe_core::graph::note_read(&hi.inner, "state bits");
     let array = hi.inner.array("hi").or_raise()?;
-    Ok(array.to_vec::<i64>().or_raise()?.into_iter().map(i64::cast_unsigned).collect())
+    within("hi", || Ok(memory::collect(array.to_vec::<i64>().or_raise()?.into_iter().map(i64::cast_unsigned))))
 }

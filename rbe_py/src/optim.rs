@@ -7,7 +7,7 @@ use rbe_core::array::Array;
 use rbe_core::graph::{Phase, measured};
 use rbe_core::kernel::step::Precision;
 use rbe_core::optim::{self, DenseOptimizer, DenseRates, DenseRule, HybridOptimizer, NonFinite, Rates};
-use rbe_core::{DType, RbeError};
+use rbe_core::{DType, RbeError, memory};
 
 use crate::error::{OrRaise, raise};
 use crate::fork::detach;
@@ -26,7 +26,7 @@ fn outward(a: Array) -> PyResult<Array> {
         return Ok(a);
     }
     let bytes = a.to_vec::<u8>().or_raise()?;
-    let words: Vec<i64> = bytes.chunks_exact(8).map(|b| i64::from_le_bytes(std::array::from_fn(|i| b[i]))).collect();
+    let words = memory::collect(bytes.chunks_exact(8).map(|b| i64::from_le_bytes(std::array::from_fn(|i| b[i]))));
     Array::from_slice(&words, &[a.shape()[0], a.shape()[1] / 8]).or_raise()
 }
 
@@ -35,7 +35,7 @@ fn inward(name: &str, a: &Array) -> PyResult<Array> {
         return Ok(a.clone());
     }
     let words = a.to_vec::<i64>().or_raise()?;
-    let bytes: Vec<u8> = words.into_iter().flat_map(i64::to_le_bytes).collect();
+    let bytes = memory::collect(words.into_iter().flat_map(i64::to_le_bytes));
     let [rows, width] = *a.shape() else {
         return Err(raise(RbeError::shape("load_state_dict", "charges (rows, blocks * 8)", format!("{:?}", a.shape()))));
     };
@@ -64,7 +64,7 @@ mod parking {
 
         pub fn with<R>(&self, f: impl FnOnce(&mut T) -> PyResult<R>) -> PyResult<R> {
             match self.0.try_lock() {
-                Ok(mut guard) => f(&mut guard),
+                Ok(mut guard) => crate::runtime::within("optimizer", || f(&mut guard)),
                 Err(_) => {
                     Err(crate::error::raise(RbeError::graph("optimizer", "one call at a time", "another call of this optimizer under way")))
                 }
@@ -135,9 +135,10 @@ impl Hybrid {
     }
 
     fn set_state_of(&self, i: usize, arrays: HashMap<String, PyRef<'_, RBETensor>>, step: u64) -> PyResult<()> {
-        let named = arrays.iter().map(|(name, t)| Ok((name.clone(), inward(name, t.inner.array("load_state_dict").or_raise()?)?)));
-        let named = named.collect::<PyResult<Vec<_>>>()?;
-        self.inner.with(|o| o.set_state_of(i, &named, step).or_raise())
+        self.inner.with(|o| {
+            let named = arrays.iter().map(|(name, t)| Ok((name.clone(), inward(name, t.inner.array("load_state_dict").or_raise()?)?)));
+            o.set_state_of(i, &named.collect::<PyResult<Vec<_>>>()?, step).or_raise()
+        })
     }
 }
 

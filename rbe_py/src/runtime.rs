@@ -4,17 +4,25 @@ use std::collections::HashMap;
 
 use pyo3::prelude::*;
 use rbe_core::pool::GradientPool;
-use rbe_core::{RbeError, kernel, parallel};
+use rbe_core::{RbeError, kernel, memory, parallel};
 
-use crate::error::OrRaise;
+use crate::error::{OrRaise, carry};
 use crate::fork::detach;
 
 /// Elements from which a call gives up the GIL: less work than that costs less than handing it over.
 const LONG: usize = 1 << 12;
 
+/// What runs out of memory, where the core does not name it.
+pub const UNNAMED: &str = "allocate";
+
 /// Runs `work` on tensors of `elements` elements, without the GIL where that is worth while, and converts its error.
 pub fn enter<T: Send>(py: Python<'_>, elements: usize, work: impl FnOnce() -> rbe_core::Result<T> + Send) -> PyResult<T> {
-    if elements < LONG { work() } else { detach(py, work) }.or_raise()
+    if elements < LONG { memory::guard(UNNAMED, work) } else { detach(py, work) }.or_raise()
+}
+
+/// Runs `work` for `op`: memory that the system refuses is an error of Python.
+pub fn within<T>(op: &str, work: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
+    memory::guard(op, || work().map_err(carry)).or_raise()
 }
 
 /// Reads `RBE_NUM_THREADS` and `RBE_ISA`.
@@ -104,6 +112,7 @@ pub fn raise_error(name: &str) -> PyResult<()> {
         "Graph" => |a, b, c| RbeError::graph(a, b, c),
         "Device" => |a, b, c| RbeError::device(a, b, c),
         "Format" => |a, b, c| RbeError::format(a, b, c),
+        "Memory" => |a, b, c| RbeError::memory(a, b, c),
         "Config" => |a, b, c| RbeError::config(a, b, c),
         _ => return Ok(()),
     };

@@ -5,11 +5,12 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyFloat, PyInt, PyTuple};
 use rbe_core::array::Array;
 use rbe_core::graph::Gradient;
-use rbe_core::{DType, RbeError, Value};
+use rbe_core::{DType, RbeError, Value, memory};
 
 use crate::autograd::{Hook, Node, PackedGradient, listed, run_backward};
 use crate::error::{OrRaise, raise};
 use crate::memory::ArrayHolder;
+use crate::runtime::within;
 
 /// A dense or packed tensor.
 ///
@@ -154,7 +155,7 @@ impl RBETensor {
         let array = self.inner.array("item").or_raise()?;
         let v = array.item().or_raise()?;
         Ok(match array.dtype() {
-            DType::I64 => array.to_vec::<i64>().or_raise()?[0].into_pyobject(py)?.into_any().unbind(),
+            DType::I64 => within("item", || array.to_vec::<i64>().or_raise())?[0].into_pyobject(py)?.into_any().unbind(),
             DType::Bool => PyBool::new(py, v != 0.0).to_owned().into_any().unbind(),
             _ => v.into_pyobject(py)?.into_any().unbind(),
         })
@@ -259,7 +260,7 @@ impl RBETensor {
     fn _copy(&self, py: Python<'_>) -> PyResult<RBETensor> {
         rbe_core::graph::note_read(&self.inner, "clone");
         let array = self.inner.array("clone").or_raise()?;
-        Ok(crate::fork::detach(py, || array.copy()).into())
+        Ok(crate::fork::detach(py, || memory::guard("clone", || Ok(array.copy()))).or_raise()?.into())
     }
 
     /// Holder of the memory, for NumPy.
@@ -272,15 +273,17 @@ impl RBETensor {
     #[getter]
     fn _hi(&self) -> PyResult<RBETensor> {
         let w = self.inner.packed("hi").or_raise()?;
-        let words: Vec<i64> = w.hi().into_iter().map(u64::cast_signed).collect();
-        Ok(Array::from_slice(&words, &[w.rows(), w.blocks()]).or_raise()?.into())
+        within("hi", || {
+            let words = memory::collect(w.hi().into_iter().map(u64::cast_signed));
+            Ok(Array::from_slice(&words, &[w.rows(), w.blocks()]).or_raise()?.into())
+        })
     }
 
     /// Points (out, blocks, 2).
     #[getter]
     fn _lo(&self) -> PyResult<RBETensor> {
         let w = self.inner.packed("lo").or_raise()?;
-        Ok(Array::from_slice(&w.lo(), &[w.rows(), w.blocks(), 2]).or_raise()?.into())
+        within("lo", || Ok(Array::from_slice(&w.lo(), &[w.rows(), w.blocks(), 2]).or_raise()?.into()))
     }
 
     #[getter]

@@ -15,6 +15,7 @@ CLASSES = {
     "Graph": (rbe.GraphError, RuntimeError),
     "Device": (rbe.DeviceError, RuntimeError),
     "Format": (rbe.FormatError, OSError),
+    "Memory": (rbe.OutOfMemoryError, MemoryError),
     "Config": (rbe.ConfigError, ValueError),
 }
 

@@ -65,6 +65,7 @@ from .errors import (
     FormatError,
     GraphError,
     NonFiniteError,
+    OutOfMemoryError,
     OutOfRangeError,
     RBEError,
     ShapeError,
@@ -175,7 +176,7 @@ _start()
 __all__ = [
     "ComputationGraph", "ConfigError", "DTypeError", "DependencyError",
     "DeviceError", "FormatError", "Generator", "GraphError", "NonFiniteError",
-    "OutOfRangeError", "RBEActivation", "RBEConv1d", "RBEConv2d",
+    "OutOfMemoryError", "OutOfRangeError", "RBEActivation", "RBEConv1d", "RBEConv2d",
     "RBEError", "RBEGradient", "RBELinear", "RBETensor", "ShapeError", "TensorError",
     "Trainer", "__version__", "abs", "add", "all", "allclose", "amax", "amin", "any", "arange", "argmax", "argmin", "argsort",
     "as_tensor",

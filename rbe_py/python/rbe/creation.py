@@ -2,6 +2,7 @@
 
 import math
 import operator
+import sys
 from collections.abc import Sequence
 from typing import Any, SupportsFloat
 
@@ -11,11 +12,9 @@ from . import _rbe, dtypes
 from ._rbe import RBETensor
 from .device import check_device as check_device
 from .dtypes import DTypeLike, as_dtype
-from .errors import DTypeError, ShapeError, TensorError
+from .errors import DTypeError, OutOfMemoryError, ShapeError
 
 Shape = int | Sequence[int]
-
-_LARGE = 1 << 30  # bytes from which memory is asked for before it is needed: below, the question would cost more than it saves
 
 _default_dtype = dtypes.float32
 
@@ -63,17 +62,15 @@ def finish(t: RBETensor, requires_grad: bool) -> RBETensor:
 
 
 def check_memory(op: str, shape: Sequence[int], dtype: dtypes.dtype) -> None:
-    """Raise where the system refuses the memory of a tensor.
+    """Raise where a tensor would have more bytes than there are addresses. What the system refuses, the core reports.
 
     Raises
     ------
-    TensorError
+    OutOfMemoryError
     """
-    if math.prod(shape) * dtype.itemsize > _LARGE:
-        try:
-            np.empty(tuple(shape), dtype.numpy)  # reserved, not touched, and given back
-        except (MemoryError, ValueError):
-            raise TensorError(op, "a tensor that fits into memory", f"{dtype.name} {tuple(shape)}") from None
+    if math.prod(shape) * dtype.itemsize > sys.maxsize or any(n > sys.maxsize for n in shape):
+        got = f"{dtype.name} {list(shape)}: more bytes than there are addresses"
+        raise OutOfMemoryError(op, "results and scratch that fit in memory", got)
 
 
 def sizes(op: str, size: tuple[Any, ...], dtype: dtypes.dtype) -> list[int]:
@@ -261,7 +258,7 @@ def zeros(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False, devi
     """
     check_device("zeros", device)
     chosen = default_float(dtype)
-    return finish(_rbe.full(sizes("zeros", size, chosen), 0.0, chosen), requires_grad)
+    return finish(_rbe.full(sizes("zeros", size, chosen), 0.0, chosen, "zeros"), requires_grad)
 
 
 def ones(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False, device: object = None) -> RBETensor:
@@ -275,7 +272,7 @@ def ones(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False, devic
     """
     check_device("ones", device)
     chosen = default_float(dtype)
-    return finish(_rbe.full(sizes("ones", size, chosen), 1.0, chosen), requires_grad)
+    return finish(_rbe.full(sizes("ones", size, chosen), 1.0, chosen, "ones"), requires_grad)
 
 
 def empty(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False, device: object = None) -> RBETensor:
@@ -301,7 +298,7 @@ def zeros_like(t: RBETensor, *, dtype: DTypeLike = None, device: object = None) 
     tensor([0, 0])
     """
     check_device("zeros_like", device)
-    return _rbe.full(list(t.shape), 0.0, t.dtype if dtype is None else as_dtype(dtype))
+    return _rbe.full(list(t.shape), 0.0, t.dtype if dtype is None else as_dtype(dtype), "zeros_like")
 
 
 def ones_like(t: RBETensor, *, dtype: DTypeLike = None, device: object = None) -> RBETensor:
@@ -314,7 +311,7 @@ def ones_like(t: RBETensor, *, dtype: DTypeLike = None, device: object = None) -
     tensor([1, 1])
     """
     check_device("ones_like", device)
-    return _rbe.full(list(t.shape), 1.0, t.dtype if dtype is None else as_dtype(dtype))
+    return _rbe.full(list(t.shape), 1.0, t.dtype if dtype is None else as_dtype(dtype), "ones_like")
 
 
 def full_like(t: RBETensor, fill_value: SupportsFloat, *, dtype: DTypeLike = None, device: object = None) -> RBETensor:
@@ -327,7 +324,7 @@ def full_like(t: RBETensor, fill_value: SupportsFloat, *, dtype: DTypeLike = Non
     tensor([5, 5])
     """
     check_device("full_like", device)
-    return _rbe.full(list(t.shape), float(fill_value), t.dtype if dtype is None else as_dtype(dtype))
+    return _rbe.full(list(t.shape), float(fill_value), t.dtype if dtype is None else as_dtype(dtype), "full_like")
 
 
 def arange(

@@ -132,6 +132,20 @@ class FormatError(RBEError, OSError):
     """
 
 
+class OutOfMemoryError(RBEError, MemoryError):
+    """Memory that the system does not give: nothing has changed, and the process goes on.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> try:
+    ...     rbe.zeros(10**9, 10**9)
+    ... except MemoryError as e:
+    ...     print(type(e).__name__, e.op)
+    OutOfMemoryError zeros
+    """
+
+
 class ConfigError(RBEError, ValueError):
     """A setting of the process: thread count, instruction set, environment variable.
 

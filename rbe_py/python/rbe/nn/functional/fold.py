@@ -1,5 +1,6 @@
 """Windows as columns, and back, as functions with torch's signatures."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -44,12 +45,17 @@ def unfold(input: RBETensor, kernel_size: Sizes, dilation: Sizes = 1, padding: S
     return columns if input.ndim == axes + 2 else columns.squeeze(0)
 
 
-def _places(op: str, size: Sequence[int], kernel: Sequence[int], steps: Sequence[int], gaps: Sequence[int]) -> RBETensor:
+def _check(size: Sequence[int], kernel: Sequence[int], gaps: Sequence[int]) -> None:
+    """Raise for windows larger than a padded plane (height, width)."""
+    for n, k, d in zip(size, kernel, gaps, strict=True):
+        if n < (k - 1) * d + 1:
+            raise ShapeError("fold", f"an axis of at least {(k - 1) * d + 1} with its padding", str(n))
+
+
+def _places(size: Sequence[int], kernel: Sequence[int], steps: Sequence[int], gaps: Sequence[int]) -> RBETensor:
     """Return where, in a padded plane (height, width), the elements (kernel) of every window (windows) lie."""
     along = []
     for n, k, s, d in zip(size, kernel, steps, gaps, strict=True):
-        if n < (k - 1) * d + 1:
-            raise ShapeError(op, f"an axis of at least {(k - 1) * d + 1} with its padding", str(n))
         along.append(np.arange(k)[:, None] * d + np.arange(0, n - (k - 1) * d, s))
     rows, cols = along
     places = rows[:, None, :, None] * size[1] + cols[None, :, None, :]
@@ -77,7 +83,9 @@ def fold(
     ShapeError
         For other axes, or numbers of rows or windows that do not fit the sizes.
     TensorError
-        For a number outside its domain, or planes that do not fit into memory.
+        For a number outside its domain.
+    OutOfMemoryError
+        For planes that do not fit into memory.
 
     Examples
     --------
@@ -89,15 +97,16 @@ def fold(
     steps, gaps = spread("fold", "stride", stride, 2), spread("fold", "dilation", dilation, 2)
     around = spread("fold", "padding", padding, 2, 0)
     padded = [n + 2 * p for n, p in zip(size, around, strict=True)]
-    creation.check_memory("fold", [*input.shape[:-2], *padded], input.dtype)
-    places = _places("fold", padded, kernel, steps, gaps)
-    elements, windows = places.shape
-    if input.ndim not in (2, 3) or input.shape[-1] != windows or input.shape[-2] % elements:
-        wanted = f"x (N, C · {elements}, {windows}) or (C · {elements}, {windows})"
-        raise ShapeError("fold", wanted, str(tuple(input.shape)))
+    _check(padded, kernel, gaps)
+    elements = kernel[0] * kernel[1]
+    if input.ndim not in (2, 3) or input.shape[-2] % elements:
+        raise ShapeError("fold", f"x (N, C · {elements}, windows) or (C · {elements}, windows)", str(tuple(input.shape)))
     lead = (*input.shape[:-2], input.shape[-2] // elements)
-    columns = input.reshape(-1, elements * windows)
-    planes = creation.zeros(columns.shape[0], padded[0] * padded[1], dtype=input.dtype)
+    planes = creation.zeros(math.prod(lead), padded[0] * padded[1], dtype=input.dtype)
+    places = _places(padded, kernel, steps, gaps)
+    if input.shape[-1] != places.shape[1]:
+        raise ShapeError("fold", f"columns of {places.shape[1]} windows", str(tuple(input.shape)))
+    columns = input.reshape(-1, places.numel())
     planes = planes.scatter_add(1, places.reshape(1, -1).expand(*columns.shape), columns).reshape(*lead, *padded)
     for axis, (n, p) in enumerate(zip(size, around, strict=True)):
         planes = planes.narrow(len(lead) + axis, p, n)

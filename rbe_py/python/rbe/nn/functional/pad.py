@@ -33,7 +33,9 @@ def pad(input: RBETensor, pad: Sequence[int], mode: str = "constant", value: flo
     ShapeError
         If `pad` does not fit the axes, "reflect" or "circular" want more elements than x has, or nothing is left of an axis.
     TensorError
-        For an unknown mode, a value in another than "constant", or a result that does not fit into memory.
+        For an unknown mode, or a value in another than "constant".
+    OutOfMemoryError
+        For a result that does not fit into memory.
 
     Examples
     --------

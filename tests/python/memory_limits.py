@@ -1,0 +1,420 @@
+"""One operation under one limit of the address space after another; `test_out_of_memory` runs this file as a program.
+
+    python memory_limits.py NAME
+
+Each attempt must give the result, or a MemoryError that leaves everything as it was. Prints `attempts refused`.
+"""
+
+import gc
+import hashlib
+import os
+import resource
+import sys
+import tempfile
+
+import numpy as np
+import rbe
+from rbe import nn
+
+F = nn.functional
+MIB = 1 << 20
+# Beyond what the process uses: close together where small allocations fail, then by ever larger steps.
+STEPS = [
+    0,
+    1 / 16,
+    1 / 8,
+    1 / 4,
+    1 / 2,
+    3 / 4,
+    1,
+    1.5,
+    2,
+    2.5,
+    3,
+    4,
+    5,
+    6,
+    7,
+    8,
+    10,
+    12,
+    14,
+    16,
+    20,
+    24,
+    28,
+    32,
+    40,
+    48,
+    56,
+    64,
+]
+STEPS += [80, 96, 112, 128, 160, 192, 224, 256]
+SIDE = 1024
+
+folder = tempfile.mkdtemp(prefix="limits") if len(sys.argv) > 1 else ""
+
+
+class Net(nn.Module):
+    """Layers of every kind of state."""
+
+    def __init__(self):
+        super().__init__()
+        self.packed = nn.RBELinear(512, 512)
+        self.norm = nn.BatchNorm1d(512)
+        self.activation = rbe.RBEActivation(512)
+        self.dense = nn.Linear(512, 16)
+
+    def forward(self, x):
+        return self.dense(self.activation(self.norm(self.packed(x))))
+
+
+def trained(optimizer, **options):
+    """Return a net, its optimiser, a batch and its targets after one step."""
+    net = Net()
+    optimizer = optimizer(net.parameters(), **options)
+    x, y = rbe.randn(256, 512), rbe.randn(256, 16)
+    optimizer.zero_grad()
+    F.mse_loss(net(x), y).backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    return net, optimizer, x, y
+
+
+def square():
+    return rbe.randn(SIDE, SIDE)
+
+
+def gradients(layer, *inputs):
+    """Return a function that runs a layer forward and backward, and its parameters."""
+
+    def run():
+        layer.zero_grad()
+        out = layer(*inputs)
+        (out[0] if isinstance(out, tuple) else out).sum().backward()
+
+    return run, list(layer.parameters())
+
+
+def unary(f):
+    x = square()
+    return lambda: f(x), None
+
+
+def training(optimizer=rbe.optim.HybridOptimizer, **options):
+    net, optimizer, x, y = trained(optimizer, **options)
+
+    def run():
+        optimizer.zero_grad()
+        F.mse_loss(net(x), y).backward()
+        optimizer.step()
+
+    return run, None  # passes that succeed change what they should
+
+
+def stepping(optimizer, **options):
+    net, optimizer, x, y = trained(optimizer, **options)
+    F.mse_loss(net(x), y).backward()
+    return optimizer.step, (net, optimizer)
+
+
+def accumulating():
+    net, _, x, y = trained(rbe.optim.HybridOptimizer)
+    F.mse_loss(net(x), y).backward()
+    loss = F.mse_loss(net(x), y)
+    return lambda: loss.backward(retain_graph=True), net
+
+
+def in_place(f):
+    x, y = square(), square()
+    return lambda: f(x, y), {"x": x}
+
+
+def saving():
+    state = {"a": square(), "w": nn.RBELinear(SIDE, SIDE).weight}
+    path = os.path.join(folder, "file")
+    rbe.save(path, state)
+    return lambda: rbe.save(path, state), lambda: open(path, "rb").read()
+
+
+def loading():
+    path = os.path.join(folder, "file")
+    rbe.save(path, {"a": rbe.randn(SIDE, 2 * SIDE), "w": nn.RBELinear(4 * SIDE, 8 * SIDE).weight})
+    return lambda: rbe.load(path), None
+
+
+def loading_state():
+    net, optimizer, x, y = trained(rbe.optim.HybridOptimizer)
+    path = os.path.join(folder, "file")
+    rbe.save(path, {"net": net.state_dict(), "optimizer": optimizer.state_dict()})
+    F.mse_loss(net(x), y).backward()
+    optimizer.step()
+
+    def run():
+        state = rbe.load(path)
+        optimizer.load_state_dict(state["optimizer"])
+
+    return run, optimizer
+
+
+def picked():
+    x, rows = square(), rbe.randint(0, SIDE, (2 * SIDE,))
+    return lambda: x[rows], None
+
+
+def picked_gradient():
+    x, rows = square().requires_grad_(), rbe.randint(0, SIDE, (2 * SIDE,))
+
+    def run():
+        x.grad = None
+        (x[rows] * 2).sum().backward()
+
+    return run, {"x": x}
+
+
+def put():
+    x, rows, y = square(), rbe.randint(0, SIDE, (SIDE,)), square()
+
+    def run():
+        x[rows] = y
+
+    return run, {"x": x}
+
+
+def sampling():
+    return lambda: rbe.randn(SIDE, SIDE), None
+
+
+def shuffling():
+    return lambda: rbe.randperm(SIDE * SIDE), None
+
+
+def dropping():
+    x = square()
+    return lambda: F.dropout(x, 0.5), None
+
+
+def attending(**options):
+    q, k, v = (rbe.randn(4, 8, 256, 64).requires_grad_() for _ in range(3))
+
+    def run():
+        q.grad = k.grad = v.grad = None
+        F.scaled_dot_product_attention(q, k, v, **options).sum().backward()
+
+    return run, {"q": q}
+
+
+def embedding(table):
+    return gradients(table(4 * SIDE, 256), rbe.randint(0, 4 * SIDE, (64, 64)))
+
+
+def clipping():
+    net, _, x, y = trained(rbe.optim.HybridOptimizer)
+    F.mse_loss(net(x) * 1e3, y).backward()
+    return lambda: nn.utils.clip_grad_norm_(net.parameters(), 1.0), net
+
+
+def reading_gradient():
+    layer = nn.RBELinear(SIDE, SIDE)
+    layer(rbe.randn(64, SIDE)).sum().backward()
+
+    def run():
+        gradient = layer.weight.grad
+        return gradient.hi, gradient.lo, gradient.interaction
+
+    return run, layer
+
+
+def normalising():
+    layer, x = nn.BatchNorm1d(SIDE), rbe.randn(1024, SIDE)
+    return lambda: layer(x), layer
+
+
+def fused():
+    f = rbe.jit(lambda x, y: (x * y + x).tanh())
+    x, y = square(), square()
+    f(x, y)
+    return lambda: f(x, y), None
+
+
+def segments():
+    layer = nn.Linear(SIDE, SIDE)
+    x = rbe.randn(256, SIDE)
+
+    def run():
+        layer.zero_grad()
+        rbe.autograd.checkpoint(lambda x: layer(layer(x).relu()), x).sum().backward()
+
+    return run, list(layer.parameters())
+
+
+OPERATIONS = {
+    "zeros": lambda: (lambda: rbe.zeros(SIDE, 4 * SIDE), None),
+    "randn": sampling,
+    "randperm": shuffling,
+    "arange": lambda: (lambda: rbe.arange(SIDE * SIDE), None),
+    "tensor of a list": lambda: ((lambda values: lambda: rbe.tensor(values))([0.5] * (1 << 20)), None),
+    "tolist": lambda: unary(lambda x: x.tolist()),
+    "add": lambda: unary(lambda x: x + x),
+    "exp": lambda: unary(lambda x: x.exp()),
+    "compare": lambda: unary(lambda x: x > 0),
+    "broadcast": lambda: unary(lambda x: x.unsqueeze(0).expand(4, SIDE, SIDE) + 1),
+    "contiguous": lambda: unary(lambda x: x.t().contiguous()),
+    "cast": lambda: unary(lambda x: x.double()),
+    "cat": lambda: unary(lambda x: rbe.cat([x, x])),
+    "stack": lambda: unary(lambda x: rbe.stack([x, x])),
+    "repeat": lambda: unary(lambda x: x.repeat(2, 2)),
+    "pad": lambda: unary(lambda x: F.pad(x, (1, 1))),
+    "sort": lambda: unary(lambda x: x.sort()),
+    "topk": lambda: unary(lambda x: x.topk(SIDE // 2)),
+    "cumsum": lambda: unary(lambda x: x.cumsum(0)),
+    "sum of an axis": lambda: unary(lambda x: x.t().sum(1)),
+    "softmax": lambda: unary(lambda x: x.softmax(-1)),
+    "matmul": lambda: unary(lambda x: x @ x),
+    "matmul in double precision": lambda: unary(lambda x: x[:256].double() @ x.double()),
+    "mask": lambda: unary(lambda x: x[x > 0]),
+    "nonzero": lambda: unary(lambda x: (x > 0).nonzero()),
+    "where": lambda: unary(lambda x: rbe.where(x > 0, x, 0.0)),
+    "index": picked,
+    "gradient of an index": picked_gradient,
+    "assignment to an index": put,
+    "assignment": lambda: in_place(lambda x, y: x.copy_(y.t())),
+    "addition in place": lambda: in_place(lambda x, y: x.add_(y.t())),
+    "masked_fill": lambda: unary(lambda x: x.masked_fill(x > 0, 0.0)),
+    "dropout": dropping,
+    "encode": lambda: unary(lambda x: rbe.RBETensor.encode(x)),
+    "to_dense": lambda: ((lambda w: lambda: w.to_dense())(nn.RBELinear(4 * SIDE, SIDE).weight), None),
+    "RBELinear": lambda: (lambda: nn.RBELinear(8 * SIDE, 4 * SIDE), None),
+    "linear": lambda: gradients(nn.Linear(SIDE, SIDE), rbe.randn(512, SIDE)),
+    "packed linear": lambda: gradients(nn.RBELinear(SIDE, SIDE), rbe.randn(512, SIDE)),
+    "activation": lambda: gradients(rbe.RBEActivation(SIDE), rbe.randn(512, SIDE)),
+    "conv": lambda: gradients(nn.Conv2d(8, 16, 3), rbe.randn(16, 8, 48, 48)),
+    "packed conv": lambda: gradients(nn.RBEConv2d(8, 16, 3), rbe.randn(16, 8, 48, 48)),
+    "max_pool": lambda: gradients(nn.MaxPool2d(2), rbe.randn(16, 16, 64, 64).requires_grad_()),
+    "unfold": lambda: ((lambda x: lambda: F.unfold(x, 3))(rbe.randn(8, 8, 64, 64)), None),
+    "LSTM": lambda: gradients(nn.LSTM(128, 256), rbe.randn(24, 64, 128)),
+    "packed LSTM": lambda: gradients(nn.RBELSTM(128, 256), rbe.randn(24, 64, 128)),
+    "GRU": lambda: gradients(nn.GRU(128, 256), rbe.randn(24, 64, 128)),
+    "attention": attending,
+    "attention with dropout": lambda: attending(dropout_p=0.5),
+    "embedding": lambda: embedding(nn.Embedding),
+    "packed embedding": lambda: embedding(nn.RBEEmbedding),
+    "layer norm": lambda: gradients(nn.LayerNorm(SIDE), rbe.randn(1024, SIDE)),
+    "batch norm": normalising,
+    "cross entropy": lambda: (
+        (lambda x, y: lambda: F.cross_entropy(x, y))(rbe.randn(4096, 256), rbe.randint(0, 256, (4096,))),
+        None,
+    ),
+    "training": training,
+    "training in backward": lambda: training(in_backward=True),
+    "step of HybridOptimizer": lambda: stepping(rbe.optim.HybridOptimizer),
+    "exact step": lambda: stepping(rbe.optim.HybridOptimizer, evidence="exact"),
+    "step of AdamW": lambda: stepping_dense(rbe.optim.AdamW),
+    "step of SGD": lambda: stepping_dense(rbe.optim.SGD, lr=0.1, momentum=0.9),
+    "accumulation": accumulating,
+    "clip_grad_norm": clipping,
+    "gradients of bits": reading_gradient,
+    "jit": fused,
+    "checkpoint": segments,
+    "save": saving,
+    "load": loading,
+    "load_state_dict": loading_state,
+}
+
+
+def stepping_dense(optimizer, **options):
+    layer = nn.Linear(2 * SIDE, SIDE)
+    optimizer = optimizer(layer.parameters(), **options)
+    layer(rbe.randn(16, 2 * SIDE)).sum().backward()
+    return optimizer.step, (layer, optimizer)
+
+
+def digest(watched):
+    """Return a hash of everything that an operation that fails must leave alone."""
+    found = hashlib.sha256(repr(rbe.get_rng_state()).encode())
+
+    def add(value):
+        if isinstance(value, tuple | list):
+            for item in value:
+                add(item)
+        elif isinstance(value, dict):
+            for key in sorted(value, key=repr):
+                found.update(repr(key).encode())
+                add(value[key])
+        elif isinstance(value, nn.Module):
+            add(dict(value.state_dict()))
+            for p in value.parameters():
+                gradient = p.grad
+                packed = gradient is not None and p.is_packed
+                add([gradient.hi, gradient.lo] if packed else gradient)
+        elif isinstance(value, rbe.optim.Optimizer):
+            add(value.state_dict())
+        elif isinstance(value, rbe.RBETensor):
+            add([value._hi.numpy(), value.lo] if value.is_packed else value.detach().numpy())
+        elif isinstance(value, np.ndarray):
+            found.update(repr(value.shape).encode() + np.ascontiguousarray(value).tobytes())
+        elif callable(value):
+            found.update(value())
+        else:
+            found.update(repr(value).encode())
+
+    add(watched)
+    return found.hexdigest()
+
+
+def used():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[0]) * resource.getpagesize()
+
+
+def small_training():
+    """Return the losses of three steps of a small net, which depend on nothing before."""
+    state = rbe.get_rng_state()
+    rbe.manual_seed(5)
+    layer = nn.RBELinear(64, 8)
+    optimizer = rbe.optim.HybridOptimizer(layer.parameters())
+    x = rbe.randn(16, 64)
+    losses = []
+    for _ in range(3):
+        optimizer.zero_grad()
+        loss = (layer(x) ** 2).mean()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    rbe.set_rng_state(state)
+    return losses
+
+
+def sweep(name):
+    """Run an operation under rising limits until it succeeds twice; how many attempts there were and how many were refused."""
+    rbe.manual_seed(1)
+    run, watched = OPERATIONS[name]()
+    expected = small_training()
+    attempts = refused = succeeded = 0
+    for step in STEPS:
+        gc.collect()
+        rbe.memory.clear()
+        before = digest(watched)
+        rbe.memory.clear()
+        top = used() + int(step * MIB)
+        attempts += 1
+        resource.setrlimit(resource.RLIMIT_AS, (top, resource.RLIM_INFINITY))
+        try:
+            run()
+            succeeded += 1
+        except MemoryError:
+            refused += 1
+            resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            if digest(watched) != before:
+                raise AssertionError(f"{name}: something changed at {step} MiB") from None
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        assert small_training() == expected, step
+        if succeeded == 2:
+            break
+    assert succeeded, "never enough memory"
+    print(attempts, refused)
+
+
+if __name__ == "__main__":
+    sweep(sys.argv[1])

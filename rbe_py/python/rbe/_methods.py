@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import _aliases, _inplace, _order, _rbe, creation, dtypes, packing
+from ._arguments import describe
 from ._rbe import RBETensor
-from .arguments import describe
 from .dtypes import as_dtype
 from .errors import DeviceError, DTypeError, GraphError, OutOfRangeError, ShapeError
 

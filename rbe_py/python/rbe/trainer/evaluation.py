@@ -3,13 +3,15 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from .._arguments import describe
 from .._rbe import RBETensor, concat
-from ..arguments import describe
 from ..autograd import no_grad
 from ..errors import DTypeError, TensorError
 from ..nn.module import Module
+from ._weighing import Weight, weighed
 from .metric import Accuracy, Averages, Metric, accuracy
-from .weighing import Weight, weighed
+
+__all__ = ["Evaluator"]
 
 Loss = Callable[[Any, Any], Any]
 IGNORED = -100  # what losses leave out unless told otherwise

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from .. import _rbe, creation, dtypes
+from .._arguments import describe
 from .._rbe import RBETensor
-from ..arguments import describe
+from .._saved import entries, integer, number, sequence
 from ..data import Generator
 from ..errors import FormatError, TensorError
-from ..saved import entries, integer, number, sequence
 from .metric import Averages
+
+__all__ = ["State"]
 
 OP = "Trainer.load_state_dict"
 WORD = 2**32

@@ -5,10 +5,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar, NamedTuple
 
-from ...arguments import check, real, whole
+from ..._arguments import check, real, whole
+from ..._saved import entries, integer, like, number, plain, sequence
 from ...errors import DTypeError, NonFiniteError, TensorError
-from ...saved import entries, integer, like, number, plain, sequence
 from ..base import Optimizer
+
+__all__ = ["LRScheduler"]
 
 RATES = ("lr", "lr_lo", "lr_hi")
 MOST_STEPS = 2**53  # beyond that float64 does not tell one step from the next

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..arguments import describe
+from .._arguments import describe
+from .._saved import entries, integer, number, plain, sequence
 from ..errors import DTypeError, FormatError, TensorError
-from ..saved import entries, integer, number, plain, sequence
 from .callback import Callback
 from .state import OP, State, check_random_state
 

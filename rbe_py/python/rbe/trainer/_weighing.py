@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-from ..arguments import describe
+from .._arguments import describe
+from .._saved import number
 from ..errors import DTypeError, TensorError
 from ..nn.functional.averaging import denominator, knows_denominator
 from ..nn.loss import _Loss
-from ..saved import number
 
 Weight = float | None
 """What a mean was divided by; None for a sum."""

@@ -1,6 +1,6 @@
 """Types of the compiled module."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, final, overload
 
 import numpy as np
@@ -29,11 +29,14 @@ __all__ = [
     "_from_memory",
     "_grad",
     "_gradcheck",
+    "_load",
     "_packed",
     "_profile_start",
     "_profile_stop",
     "_raise_error",
     "_random_packed",
+    "_save",
+    "_says_read_only",
     "_set_debug_mode",
     "_set_grad_enabled",
     "adaptive_avg_pool",
@@ -469,6 +472,9 @@ def _custom_op(
     name: str, inputs: Sequence[RBETensor], result: RBETensor, backward: Callable[[RBETensor], Any], always: bool = False
 ) -> RBETensor: ...
 def _from_memory(owner: Any, address: int, dtype: DTypeLike, shape: Sequence[int], strides: Sequence[int]) -> RBETensor: ...
+def _says_read_only(capsule: Any) -> bool: ...
+def _save(path: str, state: Mapping[Any, Any], metadata: dict[str, str]) -> None: ...
+def _load(path: str, metadata: bool) -> tuple[dict[Any, Any], dict[str, str] | None]: ...
 def tensor_from_list(data: Any, dtype: DTypeLike = None) -> RBETensor: ...
 def full(shape: Sequence[int], value: float, dtype: DTypeLike, op: str = "full") -> RBETensor: ...
 def arange(start: float, end: float, step: float, dtype: DTypeLike) -> RBETensor: ...

@@ -1,5 +1,6 @@
 //! Reading a file: the header first, then the tensors one after another, straight into their own memory.
 
+use std::collections::hash_map::Entry as Slot;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -154,11 +155,15 @@ fn tensors<R: Read>(header: &Header, length: usize, source: &mut Source<'_, R>) 
                 Target::Dense(Buffer::dirty(bytes), wide)
             }
             Role::Hi(k) | Role::Lo(k) => {
-                if !packed.contains_key(&k) {
-                    let Parts::Packed { shape, scale, .. } = &items[k].parts else { unreachable!("only packed items have these roles") };
-                    packed.insert(k, PackedParts::new(shape, Some(*scale)).map_err(about)?);
-                }
-                let parts = packed.get_mut(&k).expect("inserted just now");
+                let parts = match packed.entry(k) {
+                    Slot::Occupied(slot) => slot.into_mut(),
+                    Slot::Vacant(slot) => {
+                        let Parts::Packed { shape, scale, .. } = &items[k].parts else {
+                            unreachable!("only packed items have these roles")
+                        };
+                        slot.insert(PackedParts::new(shape, Some(*scale)).map_err(about)?)
+                    }
+                };
                 if let Role::Hi(_) = role { Target::Hi(parts) } else { Target::Lo(parts) }
             }
         };

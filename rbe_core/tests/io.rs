@@ -1,17 +1,14 @@
 //! Files: what is written comes back, and nothing else is taken for it.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
 use rbe_core::array::{Array, SliceSpec};
-use rbe_core::io::{Contents, load, read, save, to_bytes};
+use rbe_core::io::{Contents, Texts, load, read, save, to_bytes};
 use rbe_core::packed::PackedTensor;
 use rbe_core::{DType, RbeError, Result, Value};
-
-type Texts = BTreeMap<String, String>;
 
 /// A folder of its own, removed afterwards.
 struct Folder(PathBuf);
@@ -90,7 +87,7 @@ fn from_bytes(bytes: &[u8]) -> Result<Contents> {
 fn tensors_and_texts_come_back() {
     let tensors = sample();
     let texts = Texts::from([("a".into(), "\"\n\u{0}é".into()), (String::new(), "b".into())]);
-    let bytes = to_bytes(&tensors, &texts, Some("tree")).unwrap();
+    let bytes = to_bytes(&tensors, texts.clone(), Some("tree".into())).unwrap();
     let contents = from_bytes(&bytes).unwrap();
     assert_eq!((contents.metadata, contents.tree.as_deref()), (texts.clone(), Some("tree")));
     assert_eq!(contents.tensors.len(), tensors.len());
@@ -100,13 +97,13 @@ fn tensors_and_texts_come_back() {
         assert!(same(value, found), "{name}");
     }
     let reversed: Vec<_> = tensors.into_iter().rev().collect();
-    assert_eq!(to_bytes(&reversed, &texts, Some("tree")).unwrap(), bytes);
+    assert_eq!(to_bytes(&reversed, texts, Some("tree".into())).unwrap(), bytes);
 }
 
 #[test]
 fn no_cut_and_no_flipped_bit_is_taken_for_the_file() {
     let tensors: Vec<_> = sample().into_iter().filter(|(name, _)| ["scalar", "bools", "small", "empty"].contains(&name.as_str())).collect();
-    let bytes = to_bytes(&tensors, &Texts::from([("note".into(), "\u{1f}\\".into())]), None).unwrap();
+    let bytes = to_bytes(&tensors, Texts::from([("note".into(), "\u{1f}\\".into())]), None).unwrap();
     for n in 0..bytes.len() {
         assert!(matches!(from_bytes(&bytes[..n]), Err(RbeError::Format(_))), "cut at {n}");
         // A file that becomes shorter after it was opened.
@@ -123,7 +120,7 @@ proptest! {
     #[test]
     fn noise_is_refused_without_a_panic(edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0usize..3), 1..6)) {
         let tensors: Vec<_> = sample().into_iter().filter(|(name, _)| ["scalar", "bools", "small"].contains(&name.as_str())).collect();
-        let mut bytes = to_bytes(&tensors, &Texts::new(), Some("{}")).unwrap();
+        let mut bytes = to_bytes(&tensors, Texts::new(), Some("{}".into())).unwrap();
         let whole = bytes.clone();
         for (at, byte, kind) in edits {
             let at = at.index(bytes.len());
@@ -142,7 +139,7 @@ fn an_interrupted_save_changes_nothing() {
     let folder = Folder::new();
     let path = folder.0.join("a");
     let quiet = || Ok(());
-    save(&path, &sample(), &Texts::new(), None, &quiet).unwrap();
+    save(&path, &sample(), Texts::new(), None, &quiet).unwrap();
     let before = fs::read(&path).unwrap();
     let long = [("a".to_owned(), Value::Dense(Array::zeros(DType::F64, &[20 << 20])))];
     let calls = AtomicUsize::new(0);
@@ -150,9 +147,9 @@ fn an_interrupted_save_changes_nothing() {
         calls.fetch_add(1, Ordering::Relaxed);
         Err(RbeError::graph("poll", "this", "that"))
     };
-    assert!(matches!(save(&path, &long, &Texts::new(), None, &stop), Err(RbeError::Graph(_))));
+    assert!(matches!(save(&path, &long, Texts::new(), None, &stop), Err(RbeError::Graph(_))));
     assert_eq!((calls.load(Ordering::Relaxed), folder.names(), fs::read(&path).unwrap()), (1, vec!["a".to_owned()], before));
-    save(&path, &long, &Texts::new(), None, &quiet).unwrap();
+    save(&path, &long, Texts::new(), None, &quiet).unwrap();
     assert!(matches!(load(&path, &stop), Err(RbeError::Graph(_))));
 }
 
@@ -165,7 +162,7 @@ fn a_tensor_that_changes_meanwhile_is_an_error() {
         array.storage().touch();
         Ok(())
     };
-    assert!(matches!(save(&folder.0.join("a"), &tensors, &Texts::new(), None, &change), Err(RbeError::Graph(_))));
+    assert!(matches!(save(&folder.0.join("a"), &tensors, Texts::new(), None, &change), Err(RbeError::Graph(_))));
     assert!(folder.names().is_empty());
 }
 
@@ -188,14 +185,14 @@ fn names_that_could_not_be_read_again_are_refused() {
         (vec![("a".to_owned(), Value::Dense(Array::zeros(DType::F32, &[1; 65])))], Texts::new()),
     ] {
         let names: Vec<_> = tensors.iter().map(|(name, _)| &name[..name.len().min(20)]).collect();
-        assert!(matches!(to_bytes(&tensors, &texts, None), Err(RbeError::Format(_))), "{names:?} {texts:?}");
+        assert!(matches!(to_bytes(&tensors, texts.clone(), None), Err(RbeError::Format(_))), "{names:?} {texts:?}");
     }
     for (tensors, texts) in [
         (vec![dense("a.hi"), dense("a.lo"), dense("a")], Texts::new()),
         (vec![block("a"), block("a.hi"), block("")], Texts::new()),
         (vec![dense("a")], texts(&[("a.shape", "mine"), ("a.scale", "mine")])),
     ] {
-        let found = from_bytes(&to_bytes(&tensors, &texts, None).unwrap()).unwrap();
+        let found = from_bytes(&to_bytes(&tensors, texts.clone(), None).unwrap()).unwrap();
         assert_eq!((found.tensors.len(), found.metadata), (tensors.len(), texts));
     }
 }

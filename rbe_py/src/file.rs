@@ -1,6 +1,5 @@
 //! Saving and loading.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use pyo3::prelude::*;
@@ -10,6 +9,7 @@ use rbe_core::io;
 use crate::error::{OrRaise, carry};
 use crate::fork::detach;
 use crate::nesting;
+use crate::runtime::within;
 
 /// Lets Python's signal handlers run while a long file is written or read: Ctrl-C ends that.
 fn poll() -> rbe_core::Result<()> {
@@ -18,20 +18,20 @@ fn poll() -> rbe_core::Result<()> {
 
 /// Writes nested state to a file.
 #[pyfunction(name = "_save")]
-pub fn save(py: Python<'_>, path: PathBuf, state: &Bound<'_, PyMapping>, metadata: BTreeMap<String, String>) -> PyResult<()> {
-    let flat = nesting::flatten(state)?;
-    detach(py, || io::save(&path, &flat.tensors, &metadata, flat.tree.as_deref(), &poll)).or_raise()
+pub fn save(py: Python<'_>, path: PathBuf, state: &Bound<'_, PyMapping>, metadata: io::Texts) -> PyResult<()> {
+    let flat = within("save", || nesting::flatten(state))?;
+    detach(py, || io::save(&path, &flat.tensors, metadata, flat.tree, &poll)).or_raise()
 }
 
 /// What `_load` returns: state, and metadata.
-type Loaded<'py> = (Bound<'py, PyAny>, Option<BTreeMap<String, String>>);
+type Loaded<'py> = (Bound<'py, PyAny>, Option<io::Texts>);
 
 /// Reads what `_save` wrote, and the metadata if wanted.
 #[pyfunction(name = "_load")]
 pub fn load<'py>(py: Python<'py>, path: PathBuf, metadata: bool) -> PyResult<Loaded<'py>> {
     let contents = detach(py, || io::load(&path, &poll)).or_raise()?;
     let state = match &contents.tree {
-        Some(tree) => nesting::build(py, tree, contents.tensors)?,
+        Some(tree) => within("load", || nesting::build(py, tree, contents.tensors))?,
         None => {
             let state = PyDict::new(py);
             for (name, value) in contents.tensors {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString, PyTuple};
-use rbe_core::io::json::{Reader, Scalar, write_string};
+use rbe_core::io::json::{Reader, Scalar, write_string, written_length};
 use rbe_core::{RbeError, Value};
 
 use crate::error::{OrRaise, raise};
@@ -17,6 +17,9 @@ use crate::tensor::RBETensor;
 
 /// Deepest nesting that is written. Reading allows twice that, for files of versions that knew no limit.
 const MAX_DEPTH: usize = 256;
+
+/// Bytes that a node takes beside its names and text.
+const NODE: usize = 64;
 
 /// Tensors by name, and how they are nested: nothing is said of names alone.
 pub struct Flat {
@@ -55,6 +58,16 @@ impl std::fmt::Display for Key {
             Key::Name(name) => name.fmt(f),
         }
     }
+}
+
+/// Makes room for `bytes` more.
+fn reserve(out: &mut String, bytes: usize) -> PyResult<()> {
+    if out.capacity() - out.len() >= bytes {
+        return Ok(());
+    }
+    let more = bytes.max(out.len());
+    out.try_reserve(more)
+        .map_err(|_| raise(RbeError::memory("save", "a nesting that fits in memory", format!("{} bytes", out.len() + more))))
 }
 
 fn type_name(object: &Bound<'_, PyAny>) -> String {
@@ -103,6 +116,7 @@ impl Flat {
             let wanted = format!("a state that does not contain itself, nested at most {MAX_DEPTH} deep");
             return Err(raise(RbeError::format("save", wanted, "a deeper one")));
         }
+        reserve(out, NODE + 2 * written_length(path))?;
         let below = |key: &dyn std::fmt::Display| if path.is_empty() { key.to_string() } else { format!("{path}.{key}") };
         if let Ok(tensor) = object.cast::<RBETensor>() {
             self.push(path, tensor.get());
@@ -114,7 +128,10 @@ impl Flat {
                 out.push_str(if i > 0 { ",[" } else { "[" });
                 match key {
                     Key::Index(index) => out.push_str(&index.to_string()),
-                    Key::Name(name) => write_string(out, name),
+                    Key::Name(name) => {
+                        reserve(out, NODE + written_length(name))?;
+                        write_string(out, name);
+                    }
                 }
                 out.push(',');
                 self.walk(node, &below(key), depth + 1, out)?;
@@ -129,6 +146,7 @@ impl Flat {
             }
             out.push(']');
         } else if let Ok(bytes) = object.cast::<PyBytes>() {
+            reserve(out, NODE + 2 * bytes.as_bytes().len())?;
             out.push_str("{\"bytes\":\"");
             bytes.as_bytes().iter().for_each(|b| out.push_str(&format!("{b:02x}")));
             out.push('"');
@@ -155,7 +173,9 @@ fn scalar(object: &Bound<'_, PyAny>, path: &str, out: &mut String) -> PyResult<(
                 let digits = object.py().get_type::<PyInt>().call_method1("__repr__", (object,));
                 let digits =
                     digits.map_err(|e| raise(RbeError::dtype("save", format!("an integer that can be written for {path:?}"), e)))?;
-                out.push_str(digits.cast::<PyString>()?.to_str()?);
+                let digits = digits.cast::<PyString>()?.to_str()?;
+                reserve(out, NODE + digits.len())?;
+                out.push_str(digits);
             }
         }
     } else if object.is_instance_of::<PyFloat>() {
@@ -166,7 +186,9 @@ fn scalar(object: &Bound<'_, PyAny>, path: &str, out: &mut String) -> PyResult<(
             v => format!("{v:?}"),
         });
     } else if let Ok(string) = object.cast::<PyString>() {
-        write_string(out, text(string, path)?);
+        let text = text(string, path)?;
+        reserve(out, NODE + written_length(text))?;
+        write_string(out, text);
     } else {
         let generic = object.py().import("numpy")?.getattr("generic")?;
         let number = if object.is_instance(&generic)? { Some(object.call_method0("item")?) } else { None };

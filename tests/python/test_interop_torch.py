@@ -156,7 +156,9 @@ def test_safetensors_files_of_torch(tmp_path):
     np.testing.assert_array_equal(hi.numpy(), packed[0].weight.hi)
 
 
-@pytest.mark.parametrize("name", ["float16", "bfloat16", "int8", "uint8", "int16", "int32", "float32", "float64", "int64", "bool"])
+@pytest.mark.parametrize(
+    "name", ["float16", "bfloat16", "int8", "uint8", "int16", "int32", "float32", "float64", "int64", "bool"]
+)
 def test_elements_of_torchs_files_have_torchs_values(tmp_path, name):
     files = pytest.importorskip("safetensors.torch")
     values = torch.tensor([0, 1, 100, -3.0, 0.1, 6e-8]) if "float" in name else torch.tensor([0, 1, 100])

@@ -1,10 +1,12 @@
 //! The header of a safetensors file: names, element types, shapes and places of its tensors, and texts.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::element::FileType;
-use super::json::{Reader, write_string};
+use super::json::{Reader, copied, with_room, write_string, written_length};
 use crate::error::{RbeError, Result};
+use crate::memory;
 
 /// Longest header in bytes: the limit of the safetensors package.
 pub const MAX_HEADER: usize = 100_000_000;
@@ -12,6 +14,9 @@ pub const MAX_HEADER: usize = 100_000_000;
 pub const MAX_AXES: usize = 64;
 /// Longest name of a tensor in bytes.
 pub const MAX_NAME: usize = 1 << 16;
+
+/// More than what any string of a header and the tensor it belongs to take in small allocations.
+const BYTES_OF_STRING: usize = 192;
 
 /// Name under which a header holds its texts.
 pub(super) const METADATA: &str = "__metadata__";
@@ -61,6 +66,9 @@ impl Header {
         if !text.starts_with('{') {
             return Err(Reader::new(text).wrong("'{'"));
         }
+        // What is made of every string, small allocations all, must fit: the system refuses it here or never.
+        let strings = bytes.windows(2).filter(|pair| pair[0] != b'\\' && pair[1] == b'"').count() / 2;
+        drop(memory::with_capacity::<[u8; BYTES_OF_STRING]>(strings));
         let mut reader = Reader::new(text);
         let mut header = Header::default();
         let mut metadata = None;
@@ -76,7 +84,7 @@ impl Header {
                 }
             } else {
                 check_name(&name)?; // before it is copied
-                header.entries.push(entry(&mut reader, name.into_owned())?);
+                memory::push(&mut header.entries, entry(&mut reader, name.into_owned())?);
             }
         }
         reader.end()?;
@@ -119,7 +127,10 @@ impl Header {
     /// The header as it stands in a file, padded to a multiple of 8 bytes: texts sorted by name, then the tensors in the
     /// order of their bytes. Equal headers give equal bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out = String::from("{");
+        let texts: usize = self.metadata.iter().map(|(key, text)| written_length(key) + written_length(text) + 2).sum();
+        let entries = self.entries.iter().map(|e| written_length(&e.name) + 64 + 21 * (e.shape.len() + 2)).sum::<usize>();
+        let mut out = with_room(texts + entries + 32);
+        out.push('{');
         if !self.metadata.is_empty() {
             out.push_str("\"__metadata__\":{");
             for (i, (key, value)) in self.metadata.iter().enumerate() {
@@ -155,7 +166,10 @@ fn texts(reader: &mut Reader<'_>) -> Result<BTreeMap<String, String>> {
     while reader.more(b'}', out.is_empty())? {
         let key = reader.string()?.into_owned();
         reader.pass(b':')?;
-        let value = reader.string()?.into_owned();
+        let value = match reader.string()? {
+            Cow::Borrowed(text) => copied(text),
+            Cow::Owned(text) => text,
+        };
         if out.contains_key(&key) {
             return Err(RbeError::format("load", "every name of the metadata once", format!("{key:?} twice")));
         }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::error::{RbeError, Result};
+use crate::memory;
 
 /// A position in a JSON text.
 pub struct Reader<'a> {
@@ -111,7 +112,7 @@ impl<'a> Reader<'a> {
                     });
                 }
                 b'\\' => {
-                    let out = unescaped.get_or_insert_default();
+                    let out = unescaped.get_or_insert_with(|| with_room(self.rest_of_string() + part.len()));
                     out.push_str(part);
                     self.at += 1;
                     out.push(self.escape()?);
@@ -120,6 +121,17 @@ impl<'a> Reader<'a> {
                 _ => return Err(self.wrong("the rest of a string")),
             }
         }
+    }
+
+    /// Bytes up to the quotation mark that ends the string at hand.
+    fn rest_of_string(&self) -> usize {
+        let (rest, mut n) = (&self.text.as_bytes()[self.at..], 0);
+        while let Some(b) = rest.get(n)
+            && *b != b'"'
+        {
+            n += 1 + usize::from(*b == b'\\');
+        }
+        n
     }
 
     /// The character that the rest of an escape stands for.
@@ -231,6 +243,28 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// An empty text with room for `n` bytes.
+pub(super) fn with_room(n: usize) -> String {
+    String::from_utf8(memory::with_capacity(n)).unwrap_or_default() // nothing is valid text
+}
+
+/// A copy of `text`, which may be as long as a file.
+pub(super) fn copied(text: &str) -> String {
+    let mut out = with_room(text.len());
+    out.push_str(text);
+    out
+}
+
+/// Bytes that [`write_string`] appends for `text`.
+pub fn written_length(text: &str) -> usize {
+    let byte = |b: u8| match b {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
+        ..=0x1f => 6,
+        _ => 1,
+    };
+    2 + text.bytes().map(byte).sum::<usize>()
+}
+
 /// Appends `text` as a JSON string. Only what must be escaped is, so that equal texts give equal bytes.
 pub fn write_string(out: &mut String, text: &str) {
     out.push('"');
@@ -259,6 +293,7 @@ mod tests {
         for text in ["", "a", "\"\\/\n\r\t\u{8}\u{c}\u{0}\u{1f}\u{7f}", "é", "\u{1f600}", "a\\u0041"] {
             let mut json = String::new();
             write_string(&mut json, text);
+            assert_eq!(json.len(), written_length(text));
             let mut reader = Reader::new(&json);
             assert_eq!(reader.string().unwrap(), text);
             reader.end().unwrap();

@@ -13,7 +13,7 @@ pub use element::FileType;
 pub use header::{Entry, Header, MAX_AXES, MAX_HEADER, MAX_NAME};
 pub use layout::{Item, Parts, items};
 pub use read::{Contents, load, read};
-pub use write::{save, to_bytes};
+pub use write::{Texts, save, to_bytes};
 
 use crate::error::Result;
 

@@ -1,7 +1,7 @@
 //! Reading a file: the header first, then the tensors one after another, straight into their own memory.
 
+use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
-use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::path::Path;
@@ -11,10 +11,12 @@ use crc32fast::Hasher;
 use super::checksum::{CHECKSUM, checksum};
 use super::header::{Header, MAX_HEADER, nbytes};
 use super::layout::{Parts, SCALE, SHAPE, items};
+use super::write::Texts;
 use super::{CHUNK, FORMAT, FORMAT_VERSION, POLL_BYTES, Poll, RESERVED, TREE};
 use crate::array::Array;
 use crate::buffer::Buffer;
 use crate::error::{RbeError, Result};
+use crate::memory;
 use crate::packed::PackedParts;
 use crate::tensor::Value;
 
@@ -23,7 +25,7 @@ pub struct Contents {
     /// Tensors, sorted by name.
     pub tensors: Vec<(String, Value)>,
     /// Texts that were kept with them.
-    pub metadata: BTreeMap<String, String>,
+    pub metadata: Texts,
     /// How the tensors are nested, as [`super::save`] was told.
     pub tree: Option<String>,
 }
@@ -31,11 +33,16 @@ pub struct Contents {
 /// Reads the safetensors file at `path`. `poll` is called every now and then; its error ends the reading.
 ///
 /// # Errors
-/// `Format` for what is no regular file, or one that is truncated, altered or foreign; that of `poll`.
+/// `Format` for what is no regular file, or one that is truncated, altered or foreign; `Memory` if the system refuses memory;
+/// that of `poll`.
 pub fn load(path: &Path, poll: Poll<'_>) -> Result<Contents> {
+    memory::guard("load", || load_file(path, poll))
+}
+
+fn load_file(path: &Path, poll: Poll<'_>) -> Result<Contents> {
     let wrong = |e: io::Error| RbeError::format("load", format!("a safetensors file at '{}'", path.display()), e);
     let (file, length) = open(path).map_err(wrong)?;
-    read(file, length, poll).map_err(|e| match e {
+    read_all(file, length, poll).map_err(|e| match e {
         RbeError::Format(mut detail) => {
             detail.expected = format!("{} in '{}'", detail.expected, path.display());
             RbeError::Format(detail)
@@ -68,6 +75,10 @@ fn open(path: &Path) -> io::Result<(File, u64)> {
 /// # Errors
 /// As [`load`].
 pub fn read(source: impl Read, length: u64, poll: Poll<'_>) -> Result<Contents> {
+    memory::guard("load", || read_all(source, length, poll))
+}
+
+fn read_all(source: impl Read, length: u64, poll: Poll<'_>) -> Result<Contents> {
     let mut source = Source { inner: source, unpolled: 0, poll };
     let mut prefix = [0; 8];
     let after = length.checked_sub(8).ok_or_else(|| RbeError::format("load", "at least 8 bytes", length))?;
@@ -77,7 +88,7 @@ pub fn read(source: impl Read, length: u64, poll: Poll<'_>) -> Result<Contents> 
         let most = after.min(MAX_HEADER as u64);
         return Err(RbeError::format("load", format!("a header of at most {most} bytes"), n));
     }
-    let mut raw = vec![0; n as usize];
+    let mut raw = memory::zeros(n as usize);
     source.fill(&mut raw)?;
     let data = usize::try_from(after - n).map_err(|e| RbeError::format("load", "a file that fits into memory", e))?;
     let header = Header::parse(&raw, data)?;

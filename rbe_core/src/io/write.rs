@@ -16,6 +16,7 @@ use super::{CHUNK, FORMAT, FORMAT_VERSION, POLL_BYTES, Poll, RESERVED, TREE};
 use crate::array::{Array, SliceSpec};
 use crate::dispatch_all;
 use crate::error::{RbeError, Result};
+use crate::memory;
 use crate::packed::PackedTensor;
 use crate::tensor::Value;
 
@@ -27,36 +28,39 @@ use crate::tensor::Value;
 ///
 /// # Errors
 /// `Format` if the file cannot be written, or for names, texts or shapes that could not be read again; `Graph` if a tensor
-/// changes in place meanwhile; that of `poll`. The file at `path` is untouched then.
-pub fn save(
-    path: &Path,
-    tensors: &[(String, Value)],
-    metadata: &BTreeMap<String, String>,
-    tree: Option<&str>,
-    poll: Poll<'_>,
-) -> Result<()> {
-    let plan = Plan::new(tensors, metadata, tree)?;
-    let wrong = |e: io::Error| RbeError::format("save", format!("a file that can be written at '{}'", path.display()), e);
-    let mut draft = Draft::create(path).map_err(wrong)?;
-    plan.write(draft.file(), poll).map_err(|e| match e {
-        Failure::Io(e) => wrong(e),
-        Failure::Other(e) => e,
-    })?;
-    draft.commit().map_err(wrong)
+/// changes in place meanwhile; `Memory` if the system refuses memory; that of `poll`. The file at `path` is untouched then.
+pub fn save(path: &Path, tensors: &[(String, Value)], metadata: Texts, tree: Option<String>, poll: Poll<'_>) -> Result<()> {
+    memory::guard("save", || {
+        let plan = Plan::new(tensors, metadata, tree)?;
+        let wrong = |e: io::Error| RbeError::format("save", format!("a file that can be written at '{}'", path.display()), e);
+        let mut draft = Draft::create(path).map_err(wrong)?;
+        plan.write(draft.file(), poll).map_err(|e| match e {
+            Failure::Io(e) => wrong(e),
+            Failure::Other(e) => e,
+        })?;
+        draft.commit().map_err(wrong)
+    })
 }
 
 /// The bytes that [`save`] writes.
 ///
 /// # Errors
 /// As [`save`].
-pub fn to_bytes(tensors: &[(String, Value)], metadata: &BTreeMap<String, String>, tree: Option<&str>) -> Result<Vec<u8>> {
-    let mut out = io::Cursor::new(Vec::new());
-    match Plan::new(tensors, metadata, tree)?.write(&mut out, &|| Ok(())) {
-        Ok(()) => Ok(out.into_inner()),
-        Err(Failure::Io(e)) => Err(RbeError::format("save", "memory that can be written", e)),
-        Err(Failure::Other(e)) => Err(e),
-    }
+pub fn to_bytes(tensors: &[(String, Value)], metadata: Texts, tree: Option<String>) -> Result<Vec<u8>> {
+    memory::guard("save", || {
+        let plan = Plan::new(tensors, metadata, tree)?;
+        let bytes = plan.header.entries.last().map_or(0, |e| e.end);
+        let mut out = io::Cursor::new(memory::with_capacity(8 + plan.header.to_bytes().len() + bytes));
+        match plan.write(&mut out, &|| Ok(())) {
+            Ok(()) => Ok(out.into_inner()),
+            Err(Failure::Io(e)) => Err(RbeError::format("save", "memory that can be written", e)),
+            Err(Failure::Other(e)) => Err(e),
+        }
+    })
 }
+
+/// Texts by name.
+pub type Texts = BTreeMap<String, String>;
 
 enum Failure {
     Io(io::Error),
@@ -130,13 +134,13 @@ struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    fn new(tensors: &'a [(String, Value)], metadata: &BTreeMap<String, String>, tree: Option<&str>) -> Result<Plan<'a>> {
+    fn new(tensors: &'a [(String, Value)], metadata: Texts, tree: Option<String>) -> Result<Plan<'a>> {
         if let Some(key) = metadata.keys().find(|key| key.starts_with(RESERVED)) {
             return Err(RbeError::format("save", format!("metadata whose names do not begin with {RESERVED:?}"), format!("{key:?}")));
         }
         let mut parts: Vec<(Entry, Source<'a>)> = Vec::new();
         let mut texts: Vec<(String, String)> = vec![(FORMAT.into(), FORMAT_VERSION.into()), (CHECKSUM.into(), UNKNOWN.into())];
-        texts.extend(tree.map(|tree| (TREE.to_owned(), tree.to_owned())));
+        texts.extend(tree.map(|tree| (TREE.to_owned(), tree)));
         for (name, value) in tensors {
             if name == METADATA {
                 return Err(RbeError::format("save", "another name, for the format uses this one itself", format!("{name:?}")));
@@ -156,7 +160,7 @@ impl<'a> Plan<'a> {
         }
         // Wide elements first, so that all are aligned, as the safetensors package does it.
         parts.sort_by(|(a, _), (b, _)| (b.dtype.size(), &a.name).cmp(&(a.dtype.size(), &b.name)));
-        let mut header = Header { entries: Vec::with_capacity(parts.len()), metadata: metadata.clone() };
+        let mut header = Header { entries: Vec::with_capacity(parts.len()), metadata };
         let mut sources = Vec::with_capacity(parts.len());
         let mut at = 0usize;
         for (entry, source) in parts {

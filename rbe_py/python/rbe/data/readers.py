@@ -16,7 +16,7 @@ import numpy as np
 from .. import creation
 from .._paths import Path, open_regular, path_of
 from .._rbe import RBETensor
-from ..errors import FormatError, OutOfRangeError, RBEError, TensorError
+from ..errors import FormatError, OutOfMemoryError, OutOfRangeError, RBEError, TensorError
 
 _IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 
@@ -31,8 +31,10 @@ def _contents(op: str, expected: str) -> Iterator[None]:
     """Make a FormatError of whatever a damaged file makes libraries raise."""
     try:
         yield
-    except (RBEError, MemoryError):
+    except RBEError:
         raise
+    except MemoryError as e:
+        raise OutOfMemoryError(op, f"memory for {expected}", str(e)) from e
     except Exception as e:
         raise FormatError(op, expected, f"{type(e).__name__}: {e}") from e
 

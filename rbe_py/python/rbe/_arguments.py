@@ -37,6 +37,8 @@ def real(op: str, name: str, value: Any) -> float:
     NonFiniteError
         For NaN and infinity.
     """
+    if type(value) is float and math.isfinite(value):
+        return value
     found = value
     if isinstance(value, np.ndarray):
         found = value.item() if value.size == 1 else value

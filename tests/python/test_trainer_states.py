@@ -124,6 +124,22 @@ def test_a_failed_load_leaves_the_trainer_usable(tmp_path):
     assert fingerprint(fresh.model) == fingerprint(whole.model)
 
 
+def test_a_place_to_continue_from_is_a_path_or_a_truth_value():
+    for wrong in (None, 3, [], {"model": {}}):
+        with pytest.raises(rbe.DTypeError, match="resume"):
+            trainer().fit(loader(), resume=wrong)
+
+
+def test_memory_that_is_not_there_is_no_damage():
+    class Hungry(Fragile):
+        def load_state_dict(self, state_dict):
+            raise MemoryError
+
+    t = trainer(Hungry())
+    with pytest.raises(MemoryError):
+        t.load_state_dict(t.state_dict())
+
+
 def test_a_loader_of_another_kind_is_refused_before_anything_changes(tmp_path):
     stopped(trainer(), 7).save(tmp_path / "run")
     t = trainer()

@@ -186,6 +186,8 @@ class Trainer(Evaluator):
             After Ctrl-C, once callbacks have saved.
         """
         epochs = whole("fit", "epochs", epochs, 1)
+        if not isinstance(resume, bool | str | os.PathLike):
+            raise DTypeError("fit", "True, False or a path as resume", describe(resume))
         if not isinstance(resume, bool):
             self.load(resume)
         elif not resume:

@@ -135,6 +135,8 @@ def _tried(what: str, take: Callable[[], object]) -> None:
     """Fail as for a damaged state if a generator of its own does not take it; these raise errors of any kind."""
     try:
         take()
+    except MemoryError:
+        raise
     except Exception as e:
         raise TensorError(OP, f"a state of random numbers as {what}", str(e)) from e
 

@@ -9,7 +9,7 @@ RUST := $(shell find rbe_core rbe_py/src -name '*.rs' -o -name Cargo.toml 2>/dev
 HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 SOURCES := rbe_py/python rbe_py/examples tests benches
 
-.PHONY: help train test test-page test-signals test-isa test-memory test-torch lint docs bench bench-quick bench-latency bench-ops bench-epochs bench-build bench-smoke clean
+.PHONY: help train test test-page test-signals test-isa test-memory test-steps test-torch lint docs bench bench-quick bench-latency bench-ops bench-epochs bench-build bench-smoke clean
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
@@ -17,7 +17,7 @@ help: ## List the targets
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet 'maturin>=1.9.4,<2' 'numpy>=1.24' --group test
+	$(BIN)/python -m pip install --quiet 'maturin>=1.9.4,<2' 'numpy>=1.24' 'safetensors>=0.4.5' --group test
 	touch $@
 
 $(VENV)/.lint: $(VENV)/.installed
@@ -43,7 +43,7 @@ test: $(VENV)/.built ## Test the core and the package
 $(TORCH_VENV)/.built: $(VENV)/.built
 	$(PYTHON) -m venv $(TORCH_VENV)
 	$(TORCH_VENV)/bin/python -m pip install --quiet --upgrade pip
-	$(TORCH_VENV)/bin/python -m pip install --quiet 'maturin>=1.9.4,<2' 'numpy>=1.24' --group test --group torch
+	$(TORCH_VENV)/bin/python -m pip install --quiet 'maturin>=1.9.4,<2' 'numpy>=1.24' 'safetensors>=0.4.5' --group test --group torch
 	VIRTUAL_ENV=$(abspath $(TORCH_VENV)) $(TORCH_VENV)/bin/maturin develop --release
 	touch $@
 
@@ -73,6 +73,9 @@ test-memory: ## Look for accesses out of bounds in the kernels, with AddressSani
 	  cargo test -p rbe_core --lib --target $(HOST) --target-dir target/asan -- kernel::step kernel::stream kernel::each array::
 	@command -v valgrind >/dev/null || { echo "no valgrind here: apt-get install valgrind"; exit 1; }
 	PROPTEST_CASES=50 cargo test -p rbe_core --test kernels --config "target.$(HOST).runner='valgrind --quiet --error-exitcode=9'"
+
+test-steps: ## Take a million optimiser steps with adversarial gradients on every instruction set
+	cargo test --release -p rbe_core --test steps -- --ignored --nocapture
 
 # BENCH limits or directs what is measured: make bench BENCH='--threads 1 --isas avx2'
 bench: $(TORCH_VENV)/.built ## Measure kernels, and packed layers against torch's dense ones: 10 to 20 minutes

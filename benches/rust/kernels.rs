@@ -49,7 +49,7 @@ fn products() -> [(&'static str, u64, Run); 6] {
             let mut state = State::new(&c.weight, 0);
             let params =
                 StepParams { lr_hi: 0.05, lr_lo: 0.03, betas: (0.9, 0.999), interaction: 0.0, seed: 0, evidence: Precision::default() };
-            b.iter(|| step(&c.weight, &mut state, Evidence { factors: &[factor(c)], folded: None }, &params));
+            b.iter(|| step(&c.weight, &mut state, Evidence { factors: &[factor(c)], ..Evidence::default() }, &params));
         }),
     ]
 }

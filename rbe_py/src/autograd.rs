@@ -138,7 +138,7 @@ fn numpy(py: Python<'_>, t: RBETensor) -> PyResult<Py<PyAny>> {
 /// A registered hook.
 #[pyclass(frozen, module = "rbe._rbe")]
 pub struct Hook {
-    slot: rbe_core::Slot,
+    tensor: Tensor,
     id: u64,
 }
 
@@ -152,9 +152,7 @@ impl Hook {
             })
             .map_err(carry)
         };
-        let slot = tensor.slot(); // a hook stays with the values that it was registered for
-        let id = slot.add_hook(Arc::new(call));
-        Ok(Hook { slot, id })
+        Ok(Hook { tensor: tensor.clone(), id: tensor.slot().add_hook(Arc::new(call)) })
     }
 }
 
@@ -162,7 +160,7 @@ impl Hook {
 impl Hook {
     /// Removes the hook.
     fn remove(&self) {
-        self.slot.remove_hook(self.id);
+        self.tensor.slot().remove_hook(self.id);
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use rbe_core::array::Array;
 use rbe_core::graph::{Phase, measured};
 use rbe_core::kernel::step::Precision;
@@ -14,7 +15,20 @@ use crate::fork::detach;
 use crate::tensor::RBETensor;
 
 type Tensor = rbe_core::RBETensor;
-type Entries = (HashMap<String, Py<RBETensor>>, u64);
+/// Arrays by name, always in the same order, and steps.
+type Entries<'py> = (Bound<'py, PyDict>, u64);
+
+fn entries<'py>(py: Python<'py>, arrays: impl Iterator<Item = (&'static str, Array)>, step: u64) -> PyResult<Entries<'py>> {
+    let named = PyDict::new(py);
+    for (name, a) in arrays {
+        named.set_item(name, Py::new(py, RBETensor::from(outward(a)?))?)?;
+    }
+    Ok((named, step))
+}
+
+fn named(arrays: &HashMap<String, PyRef<'_, RBETensor>>) -> PyResult<Vec<(String, Array)>> {
+    arrays.iter().map(|(name, t)| Ok((name.clone(), inward(name, t.inner.array("load_state_dict").or_raise()?)?))).collect()
+}
 
 fn tensors(list: &[PyRef<'_, RBETensor>]) -> Vec<Tensor> {
     list.iter().map(|t| t.inner.clone()).collect()
@@ -93,6 +107,12 @@ impl Hybrid {
         Ok(Hybrid { inner: parking::Mutexed::new(HybridOptimizer::with_groups(Vec::new(), on_nonfinite, in_backward, seed).or_raise()?) })
     }
 
+    /// Fails for rates outside their domain.
+    #[staticmethod]
+    fn check_rates(r: PyRates) -> PyResult<()> {
+        rates(r)?.check().or_raise()
+    }
+
     fn add_group(&self, params: Vec<PyRef<'_, RBETensor>>, r: PyRates) -> PyResult<()> {
         let rates = rates(r)?;
         self.inner.with(|o| o.add_group(tensors(&params), rates).or_raise())
@@ -107,10 +127,13 @@ impl Hybrid {
         self.inner.with(|o| detach(py, || measured("HybridOptimizer", Phase::Step, || o.step(), |_| 0)).or_raise())
     }
 
-    fn zero_grad(&self) -> PyResult<()> {
+    fn zero_grad(&self, set_to_none: bool) -> PyResult<()> {
         self.inner.with(|o| {
-            o.zero_grad();
-            Ok(())
+            if set_to_none {
+                o.zero_grad();
+                return Ok(());
+            }
+            o.fill_grad().or_raise()
         })
     }
 
@@ -119,26 +142,30 @@ impl Hybrid {
         self.inner.with(|o| Ok((o.steps(), o.skipped(), o.flips(), o.state_bytes())))
     }
 
-    fn set_steps(&self, steps: u64) -> PyResult<()> {
+    fn set_counters(&self, steps: u64, skipped: u64, flips: u64) -> PyResult<()> {
         self.inner.with(|o| {
-            o.set_steps(steps);
+            o.set_counters(steps, skipped, flips);
             Ok(())
         })
     }
 
-    fn state_of(&self, py: Python<'_>, i: usize) -> PyResult<Option<Entries>> {
+    fn set_seed(&self, seed: u64) -> PyResult<()> {
         self.inner.with(|o| {
-            let Some((arrays, step)) = o.state_of(i) else { return Ok(None) };
-            let named = arrays.into_iter().map(|(name, a)| Ok((name.to_owned(), Py::new(py, RBETensor::from(outward(a)?))?)));
-            Ok(Some((named.collect::<PyResult<_>>()?, step)))
+            o.set_seed(seed);
+            Ok(())
         })
     }
 
+    fn seed(&self) -> PyResult<u64> {
+        self.inner.with(|o| Ok(o.seed()))
+    }
+
+    fn state_of<'py>(&self, py: Python<'py>, i: usize) -> PyResult<Option<Entries<'py>>> {
+        self.inner.with(|o| o.state_of(i).map(|(arrays, step)| entries(py, arrays.into_iter(), step)).transpose())
+    }
+
     fn set_state_of(&self, i: usize, arrays: HashMap<String, PyRef<'_, RBETensor>>, step: u64) -> PyResult<()> {
-        self.inner.with(|o| {
-            let named = arrays.iter().map(|(name, t)| Ok((name.clone(), inward(name, t.inner.array("load_state_dict").or_raise()?)?)));
-            o.set_state_of(i, &named.collect::<PyResult<Vec<_>>>()?, step).or_raise()
-        })
+        self.inner.with(|o| o.set_state_of(i, &named(&arrays)?, step).or_raise())
     }
 }
 
@@ -149,7 +176,7 @@ fn dense_group(kind: &str, c: &HashMap<String, f64>) -> PyResult<(DenseRule, Den
     let betas = (get("beta1"), get("beta2"));
     let rule = match kind {
         "sgd" => DenseRule::Sgd { momentum: get("momentum"), dampening: get("dampening"), nesterov: holds("nesterov") },
-        "adam" => DenseRule::Adam { betas, eps: get("eps"), decoupled: holds("decoupled"), amsgrad: holds("amsgrad") },
+        "adam" => DenseRule::Adam { betas, eps: get("eps"), decoupled: holds("decoupled_weight_decay"), amsgrad: holds("amsgrad") },
         "rmsprop" => DenseRule::RmsProp { alpha: get("alpha"), eps: get("eps"), momentum: get("momentum"), centered: holds("centered") },
         "adagrad" => DenseRule::Adagrad { lr_decay: get("lr_decay"), eps: get("eps"), initial: get("initial_accumulator_value") },
         "lion" => DenseRule::Lion { betas },
@@ -192,10 +219,13 @@ impl Dense {
         self.inner.with(|o| detach(py, || measured("DenseOptimizer", Phase::Step, || o.step(), |_| 0)).or_raise())
     }
 
-    fn zero_grad(&self) -> PyResult<()> {
+    fn zero_grad(&self, set_to_none: bool) -> PyResult<()> {
         self.inner.with(|o| {
-            o.zero_grad();
-            Ok(())
+            if set_to_none {
+                o.zero_grad();
+                return Ok(());
+            }
+            o.fill_grad().or_raise()
         })
     }
 
@@ -203,47 +233,30 @@ impl Dense {
         self.inner.with(|o| Ok(o.states().iter().map(optim::DenseState::nbytes).sum()))
     }
 
-    fn state_of(&self, py: Python<'_>, i: usize) -> PyResult<Option<Entries>> {
+    fn state_of<'py>(&self, py: Python<'py>, i: usize) -> PyResult<Option<Entries<'py>>> {
         self.inner.with(|o| {
             let Some(state) = o.states().get(i) else { return Ok(None) };
             let names = o.rule_of(i).map_or(&[][..], DenseRule::state_names);
-            let named = names.iter().zip(&state.arrays).map(|(name, a)| Ok(((*name).to_owned(), Py::new(py, RBETensor::from(a.copy()))?)));
-            Ok(Some((named.collect::<PyResult<_>>()?, state.step)))
+            entries(py, names.iter().copied().zip(state.arrays.iter().map(Array::copy)), state.step).map(Some)
         })
     }
 
     fn set_state_of(&self, i: usize, arrays: HashMap<String, PyRef<'_, RBETensor>>, step: u64) -> PyResult<()> {
-        self.inner.with(|o| {
-            let names = o.rule_of(i).map_or(&[][..], DenseRule::state_names);
-            let Some(param) = o.params().nth(i).cloned() else {
-                return Err(raise(RbeError::index("load_state_dict", "a known parameter", i)));
-            };
-            let mut fresh = Vec::new();
-            for name in if step == 0 { &[] } else { names } {
-                let found = arrays
-                    .get(*name)
-                    .ok_or_else(|| raise(RbeError::value("load_state_dict", format!("{name:?} of parameter {i}"), "none")))?;
-                let array = found.inner.array("load_state_dict").or_raise()?;
-                if array.shape() != param.shape() || array.dtype() != param.dtype() {
-                    return Err(raise(RbeError::shape(
-                        "load_state_dict",
-                        format!("{name} {:?}", param.shape()),
-                        format!("{:?}", array.shape()),
-                    )));
-                }
-                fresh.push(array.copy());
-            }
-            o.states_mut()[i] = optim::DenseState { arrays: fresh, step };
-            Ok(())
-        })
+        self.inner.with(|o| o.set_state_of(i, &named(&arrays)?, step).or_raise())
     }
 }
 
 /// Scales gradients to a norm.
 #[pyfunction]
-pub fn clip_grad_norm(py: Python<'_>, params: Vec<PyRef<'_, RBETensor>>, max_norm: f64, error_if_nonfinite: bool) -> PyResult<f64> {
+pub fn clip_grad_norm(
+    py: Python<'_>,
+    params: Vec<PyRef<'_, RBETensor>>,
+    max_norm: f64,
+    norm_type: f64,
+    error_if_nonfinite: bool,
+) -> PyResult<f64> {
     let params = tensors(&params);
-    detach(py, || optim::clip_grad_norm(&params, max_norm, error_if_nonfinite)).or_raise()
+    detach(py, || optim::clip_grad_norm(&params, max_norm, norm_type, error_if_nonfinite)).or_raise()
 }
 
 /// Holds gradients within bounds.

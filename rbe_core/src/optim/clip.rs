@@ -1,56 +1,101 @@
 //! Bounds on gradients.
 
+use super::scale::scale_grad;
 use crate::array::{Array, map};
 use crate::dispatch_float;
 use crate::dtype::Float;
 use crate::error::{RbeError, Result};
-use crate::graph::{Gradient, GradientCache};
+use crate::graph::Gradient;
+use crate::kernel::step::sum_of_squares;
 use crate::memory;
+use crate::parallel;
 use crate::tensor::RBETensor;
 
-fn sum_of_squares(a: &Array) -> Result<f64> {
-    let wide = map_wide(a)?;
-    let axes: Vec<usize> = (0..wide.ndim()).collect();
-    wide.sum_axes(&axes).item()
+/// Elements of one parallel piece.
+const PIECE: usize = 1 << 14;
+
+/// The larger one, or NaN if one is.
+fn larger(a: f64, b: f64) -> f64 {
+    if a.is_nan() || a > b { a } else { b }
 }
 
-fn map_wide(a: &Array) -> Result<Array> {
-    dispatch_float!("clip_grad_norm", a.dtype(), T => Ok(map(a, |v: T| v.wide() * v.wide())))
+/// What of a vector is summed, or compared, for its p-norm, over `unit`: `|v|^p`, and `|v|` for an infinite p. NaN if one is NaN.
+fn part<T: Float>(values: &[T], p: f64, unit: f64) -> f64 {
+    let magnitudes = values.iter().map(|v| v.wide().abs() / unit);
+    match p {
+        f64::INFINITY => magnitudes.fold(0.0, larger),
+        1.0 => magnitudes.sum(),
+        2.0 => magnitudes.map(|v| v * v).sum(),
+        p => magnitudes.map(|v| v.powf(p)).sum(),
+    }
 }
 
-/// Sum of squares of the flip gradient. A flip of an activation into an invalid state is +inf by definition, not a gradient.
-fn packed_squares(cache: &GradientCache) -> Result<f64> {
-    let hi = cache.hi()?;
-    let hi = if cache.is_activation() { crate::array::map(&hi, |v: f32| if v == f32::INFINITY { 0.0 } else { v }) } else { hi };
-    sum_of_squares(&hi)
+fn join(p: f64, parts: impl Iterator<Item = f64>) -> f64 {
+    if p == f64::INFINITY { parts.fold(0.0, larger) } else { parts.sum() }
 }
 
-/// Scales all gradients together so that their 2-norm is at most `max_norm`; the norm before. A packed tensor counts with
-/// its flip gradient.
+fn of_array(a: &Array, p: f64, unit: f64) -> Result<f64> {
+    dispatch_float!("clip_grad_norm", a.dtype(), T => {
+        let a = a.as_contiguous();
+        let values = a.read::<T>();
+        if p == 2.0 && unit == 1.0 && let Some(sum) = sum_of_squares(&values).filter(|sum| *sum < f64::MAX) {
+            return Ok(sum);
+        }
+        let parts = parallel::map(values.len().div_ceil(PIECE), |i| part(&values[i * PIECE..((i + 1) * PIECE).min(values.len())], p, unit));
+        Ok(join(p, parts.into_iter()))
+    })
+}
+
+/// The p-norm of the gradients of all, in double precision.
+fn norm_of(params: &[RBETensor], p: f64) -> Result<f64> {
+    let mut gradients = Vec::new();
+    for gradient in params.iter().filter_map(RBETensor::grad) {
+        gradients.push(match gradient {
+            Gradient::Dense(g) => g,
+            // A flip of an activation into an invalid state is +inf by definition, not a gradient.
+            Gradient::Packed(cache) if cache.is_activation() => map(&cache.hi()?, |v: f32| if v == f32::INFINITY { 0.0 } else { v }),
+            Gradient::Packed(cache) => cache.hi()?,
+        });
+    }
+    let total = |p: f64, unit: f64| -> Result<f64> {
+        let parts = gradients.iter().map(|g| of_array(g, p, unit)).collect::<Result<Vec<_>>>()?;
+        Ok(join(p, parts.into_iter()))
+    };
+    let sum = total(p, 1.0)?;
+    if p == f64::INFINITY || (1e-280..f64::MAX).contains(&sum) {
+        return Ok(if p == f64::INFINITY { sum } else { sum.powf(p.recip()) });
+    }
+    // Powers may leave the range of numbers where magnitudes do not.
+    let unit = total(f64::INFINITY, 1.0)?;
+    if unit > 0.0 && unit.is_finite() { Ok(unit * total(p, unit)?.powf(p.recip())) } else { Ok(unit) }
+}
+
+/// Scales all gradients together so that their p-norm is at most `max_norm`; the norm before. A packed tensor counts with its flip
+/// gradient, in the 2-norm alone. As torch's: a norm that is NaN makes NaN of all gradients, an infinite one zeros of those that are finite.
 ///
 /// # Errors
-/// `Value` for a negative bound; `NonFinite` if the norm is not finite and `error_if_nonfinite`.
-pub fn clip_grad_norm(params: &[RBETensor], max_norm: f64, error_if_nonfinite: bool) -> Result<f64> {
+/// `Value` for a negative bound or a p that is not positive; `DType` for the gradient of a packed tensor in another than the 2-norm;
+/// `NonFinite` if the norm is not finite and `error_if_nonfinite`. Nothing changes then.
+pub fn clip_grad_norm(params: &[RBETensor], max_norm: f64, p: f64, error_if_nonfinite: bool) -> Result<f64> {
     const OP: &str = "clip_grad_norm";
     if max_norm < 0.0 || max_norm.is_nan() {
         return Err(RbeError::value(OP, "max_norm >= 0", max_norm));
     }
-    let mut total = 0.0;
-    for p in params {
-        total += match p.grad() {
-            Some(Gradient::Dense(g)) => sum_of_squares(&g)?,
-            Some(Gradient::Packed(cache)) => packed_squares(&cache)?,
-            None => 0.0,
-        };
+    if p <= 0.0 || p.is_nan() {
+        return Err(RbeError::value(OP, "norm_type > 0", p));
     }
-    let norm = total.sqrt();
+    if p != 2.0 && params.iter().any(|t| matches!(t.grad(), Some(Gradient::Packed(_)))) {
+        return Err(RbeError::dtype(OP, "gradients of dense tensors for another than the 2-norm", "one of a packed tensor"));
+    }
+    let norm = norm_of(params, p)?;
     if !norm.is_finite() && error_if_nonfinite {
         return Err(RbeError::non_finite(OP, "a finite norm", norm));
     }
     let scale = max_norm / (norm + 1e-6);
-    if scale < 1.0 {
-        memory::assured(copies(params), || scale_grads(params, scale))?;
+    if scale >= 1.0 {
+        return Ok(norm);
     }
+    memory::assured(copies(params), || scale_grad(params, scale))?;
     Ok(norm)
 }
 
@@ -63,25 +108,7 @@ fn copies(params: &[RBETensor]) -> usize {
     2 * params.iter().filter_map(RBETensor::grad).map(bytes).sum::<usize>() + (1 << 16)
 }
 
-fn scale_grads(params: &[RBETensor], scale: f64) -> Result<()> {
-    for p in params {
-        match p.grad() {
-            Some(Gradient::Dense(g)) => {
-                let times = |g: &Array| {
-                    dispatch_float!("clip_grad_norm", g.dtype(), T => {
-                        crate::array::map_into(g, &Array::scalar(T::of(scale)), |g: T, s: T| g * s)
-                    })
-                };
-                times(&g)?;
-            }
-            Some(Gradient::Packed(cache)) => p.set_grad(Some(Gradient::Packed(cache.scaled(scale as f32))))?,
-            None => {}
-        }
-    }
-    Ok(())
-}
-
-/// Holds every element of the dense gradients within `[-bound, bound]`.
+/// Holds every element of the dense gradients within `[-bound, bound]`; NaN stays NaN.
 ///
 /// # Errors
 /// `Value` for a negative bound; `DType` if a packed tensor has a gradient, whose elements are not stored.
@@ -96,7 +123,7 @@ pub fn clip_grad_value(params: &[RBETensor], bound: f64) -> Result<()> {
     memory::assured(copies(params), || {
         for p in params {
             if let Some(Gradient::Dense(g)) = p.grad() {
-                dispatch_float!(OP, g.dtype(), T => crate::array::map_into(&g, &Array::scalar(T::of(bound)), |g: T, b: T| g.max(-b).min(b)))?;
+                dispatch_float!(OP, g.dtype(), T => crate::array::map_into(&g, &Array::scalar(T::of(bound)), |g: T, b: T| if g > b { b } else if g < -b { -b } else { g }))?;
             }
         }
         Ok(())

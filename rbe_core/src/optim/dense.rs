@@ -6,6 +6,7 @@ use crate::dispatch_float;
 use crate::dtype::Float;
 use crate::error::{RbeError, Result};
 use crate::graph::Gradient;
+use crate::kernel::step::{Guard, Sizes, correction, sum_of_squares};
 use crate::memory;
 use crate::parallel;
 use crate::tensor::RBETensor;
@@ -135,6 +136,48 @@ impl DenseState {
         })
     }
 
+    /// [`DenseState::update`] by Adam of a gradient of the given mean square, with what `guard` makes of one that is far from the usual size.
+    pub(super) fn guarded_update(
+        &mut self,
+        guard: &mut Guard,
+        (rule, rates): (DenseRule, DenseRates),
+        value: &Array,
+        gradient: &Array,
+        square: f64,
+    ) -> Result<()> {
+        let ceiling = Guard::ceiling(square);
+        let square = square * ceiling * ceiling;
+        // A spike counts as a gradient of the usual size in its direction.
+        let spike = guard.is_spike(square, |usual| usual.square);
+        let scale = ceiling * if spike { (guard.usual().square / square).sqrt() } else { 1.0 };
+        if scale == 1.0 {
+            self.update(rule, rates, value, gradient)?;
+        } else {
+            let copy = dispatch_float!("step", gradient.dtype(), T => Ok(crate::array::map(gradient, |g: T| T::of(g.wide() * scale))))?;
+            self.update(rule, rates, value, &copy)?;
+        }
+        if let (Some(level), DenseRule::Adam { betas, .. }) = (guard.record(Sizes { bound: square, square, points: 0.0 }), rule) {
+            self.bring_to(level.square, betas.1)?;
+        }
+        Ok(())
+    }
+
+    /// Brings Adam's moments to a mean of the second ones.
+    fn bring_to(&self, level: f64, beta: f64) -> Result<()> {
+        let [m, v] = &self.arrays[..] else { return Ok(()) };
+        dispatch_float!("step", v.dtype(), T => {
+            let mean = v.read::<T>().iter().map(|v| v.wide()).sum::<f64>() / v.numel().max(1) as f64 / correction(beta, self.step);
+            let by = level / mean;
+            if by.is_finite() && by > 0.0 {
+                for (moments, by) in [(v, by), (m, by.sqrt())] {
+                    let most = f64::from(f32::MAX);
+                    moments.write::<T>().iter_mut().for_each(|m| *m = T::of((m.wide() * by).clamp(-most, most)));
+                }
+            }
+            Ok(())
+        })
+    }
+
     /// Bytes held.
     pub fn nbytes(&self) -> usize {
         self.arrays.iter().map(Array::nbytes).sum()
@@ -157,20 +200,21 @@ fn run<T: Float>(rule: DenseRule, rates: DenseRates, step: u64, p: &mut [T], g: 
         .collect();
     parallel::map_mut(&mut pieces, |_, piece| {
         let [a, b, c] = &mut piece.s;
-        update(rule, rates, step, piece.p, piece.g, a, b, c);
+        update(rule, rates, step, piece.p, piece.g, [a, b, c]);
     });
 }
 
 /// The rule on one piece; `a`, `b`, `c` are the state arrays it has, else empty.
-#[allow(clippy::too_many_arguments)] // the parameter, its gradient and up to three state arrays
-fn update<T: Float>(rule: DenseRule, rates: DenseRates, step: u64, p: &mut [T], g: &[T], a: &mut [T], b: &mut [T], c: &mut [T]) {
+fn update<T: Float>(rule: DenseRule, rates: DenseRates, step: u64, p: &mut [T], g: &[T], [a, b, c]: [&mut [T]; 3]) {
     let (lr, decay) = (T::of(rates.lr), T::of(rates.weight_decay));
     let (one, sign) = (T::one(), if rates.maximize { -T::one() } else { T::one() });
+    // Without decay an infinite parameter is no NaN.
+    let decayed = |g: T, p: T| if decay == T::zero() { sign * g } else { sign * g + decay * p };
     match rule {
         DenseRule::Sgd { momentum, dampening, nesterov } => {
             let (mu, keep) = (T::of(momentum), T::of(1.0 - dampening));
             for i in 0..p.len() {
-                let mut d = sign * g[i] + decay * p[i];
+                let mut d = decayed(g[i], p[i]);
                 if momentum != 0.0 {
                     a[i] = if step == 1 { d } else { mu * a[i] + keep * d };
                     d = if nesterov { d + mu * a[i] } else { a[i] };
@@ -180,11 +224,11 @@ fn update<T: Float>(rule: DenseRule, rates: DenseRates, step: u64, p: &mut [T], 
         }
         DenseRule::Adam { betas, eps, decoupled, amsgrad } => {
             let (b1, b2, eps) = (T::of(betas.0), T::of(betas.1), T::of(eps));
-            let rate = T::of(rates.lr / (1.0 - betas.0.powi(step as i32)));
-            let root = T::of((1.0 - betas.1.powi(step as i32)).sqrt());
-            let (shrink, join) = if decoupled { (one - lr * decay, T::zero()) } else { (one, decay) };
+            let rate = T::of(rates.lr / correction(betas.0, step));
+            let root = T::of(correction(betas.1, step).sqrt());
+            let shrink = if decoupled { one - lr * decay } else { one };
             for i in 0..p.len() {
-                let d = sign * g[i] + join * p[i];
+                let d = if decoupled { sign * g[i] } else { decayed(g[i], p[i]) };
                 a[i] = a[i] + (d - a[i]) * (one - b1);
                 b[i] = b2 * b[i] + (one - b2) * d * d;
                 let mut second = b[i];
@@ -198,7 +242,7 @@ fn update<T: Float>(rule: DenseRule, rates: DenseRates, step: u64, p: &mut [T], 
         DenseRule::RmsProp { alpha, eps, momentum, centered } => {
             let (alpha, eps, mu) = (T::of(alpha), T::of(eps), T::of(momentum));
             for i in 0..p.len() {
-                let d = sign * g[i] + decay * p[i];
+                let d = decayed(g[i], p[i]);
                 a[i] = alpha * a[i] + (one - alpha) * d * d;
                 let mut second = a[i];
                 if centered {
@@ -217,7 +261,7 @@ fn update<T: Float>(rule: DenseRule, rates: DenseRates, step: u64, p: &mut [T], 
         DenseRule::Adagrad { lr_decay, eps, .. } => {
             let (rate, eps) = (T::of(rates.lr / (1.0 + (step - 1) as f64 * lr_decay)), T::of(eps));
             for i in 0..p.len() {
-                let d = sign * g[i] + decay * p[i];
+                let d = decayed(g[i], p[i]);
                 a[i] += d * d;
                 p[i] = p[i] - rate * d / (a[i].sqrt() + eps);
             }
@@ -241,30 +285,9 @@ fn update<T: Float>(rule: DenseRule, rates: DenseRates, step: u64, p: &mut [T], 
     }
 }
 
-/// Whether every element is finite.
-pub(super) fn all_finite(a: &Array) -> bool {
-    let check = |a: &Array| -> Result<bool> {
-        dispatch_float!("step", a.dtype(), T => {
-            let a = a.as_contiguous();
-            let values = a.read::<T>();
-            let pieces = parallel::map(values.len().div_ceil(PIECE), |i| {
-                finite(&values[i * PIECE..((i + 1) * PIECE).min(values.len())])
-            });
-            Ok(pieces.into_iter().all(|fine| fine))
-        })
-    };
-    check(a).unwrap_or(true)
-}
-
-/// Whether all are finite: those that are not, times zero, are NaN. Sums side by side, for a single one would wait for itself.
-fn finite<T: Float>(values: &[T]) -> bool {
-    const LANES: usize = 32;
-    let (whole, rest) = values.as_chunks::<LANES>();
-    let mut sums = [T::of(0.0); LANES];
-    for chunk in whole {
-        sums.iter_mut().zip(chunk).for_each(|(s, v)| *s += *v * T::of(0.0));
-    }
-    sums.iter().chain(rest).fold(T::of(0.0), |s, v| s + *v * T::of(0.0)) == T::of(0.0)
+/// Sum of the squares of all elements; none if one is not finite.
+pub(super) fn squares(a: &Array) -> Result<Option<f64>> {
+    dispatch_float!("step", a.dtype(), T => Ok(sum_of_squares(&a.as_contiguous().read::<T>())))
 }
 
 /// An optimiser of dense tensors.
@@ -323,9 +346,40 @@ impl DenseOptimizer {
         &self.states
     }
 
-    /// State of every tensor, to replace.
-    pub fn states_mut(&mut self) -> &mut [DenseState] {
-        &mut self.states
+    /// Replaces the state of tensor `i` by what [`DenseOptimizer::states`] gave, or by that before the first step where there are no arrays;
+    /// nothing changes on error.
+    ///
+    /// # Errors
+    /// `Shape` or `DType` if an array does not fit; `Value` if one is missing or has a negative square; `Index` for a tensor that is not there.
+    pub fn set_state_of(&mut self, i: usize, arrays: &[(String, Array)], step: u64) -> Result<()> {
+        const OP: &str = "load_state_dict";
+        let count = self.params.len();
+        let (p, group) = self.params.get(i).ok_or_else(|| RbeError::index(OP, format!("a parameter below {count}"), i))?;
+        let rule = self.groups[*group].0;
+        let value = p.array(OP)?;
+        if arrays.is_empty() && (step == 0 || rule.state_names().is_empty()) {
+            self.states[i] = DenseState { step, ..DenseState::new(rule, value) };
+            return Ok(());
+        }
+        let mut fresh = Vec::new();
+        for name in rule.state_names() {
+            let found = match arrays.iter().find(|(n, _)| n == name) {
+                Some((_, found)) => found,
+                // torch has these two only where they are used.
+                None if matches!(rule, DenseRule::RmsProp { .. }) && *name != "square_avg" => &Array::zeros(value.dtype(), value.shape()),
+                None => return Err(RbeError::value(OP, format!("{name:?} of parameter {i}"), "none")),
+            };
+            if found.shape() != value.shape() {
+                return Err(RbeError::shape(OP, format!("{name} {:?}", value.shape()), format!("{:?}", found.shape())));
+            }
+            if found.dtype() != value.dtype() {
+                return Err(RbeError::dtype(OP, format!("{name} of {}", value.dtype()), found.dtype()));
+            }
+            fresh.push(found.copy());
+        }
+        check_moments(rule, &fresh)?;
+        self.states[i] = DenseState { arrays: fresh, step };
+        Ok(())
     }
 
     /// The tensors, in the order given.
@@ -358,6 +412,39 @@ impl DenseOptimizer {
     pub fn zero_grad(&self) {
         self.params.iter().for_each(|(p, _)| drop(p.slot().grad.lock().take()));
     }
+
+    /// Fills the gradients with zeros.
+    ///
+    /// # Errors
+    /// None: dtypes were checked on entry.
+    pub fn fill_grad(&self) -> Result<()> {
+        self.params.iter().try_for_each(|(p, _)| fill_grad(p))
+    }
+}
+
+/// Fills a dense gradient with zeros, and forgets one of a packed tensor: it belongs to the weights as they were.
+pub(super) fn fill_grad(p: &RBETensor) -> Result<()> {
+    let Some(Gradient::Dense(g)) = p.grad() else {
+        p.slot().grad.lock().take();
+        return Ok(());
+    };
+    dispatch_float!("zero_grad", g.dtype(), T => crate::array::map_into(&g, &Array::scalar(T::of(0.0)), |_: T, zero: T| zero))
+}
+
+/// Fails for a negative second moment, or sum of squares, in the arrays of a state.
+pub(super) fn check_moments(rule: DenseRule, arrays: &[Array]) -> Result<()> {
+    for (name, a) in rule.state_names().iter().zip(arrays) {
+        if !matches!(*name, "exp_avg_sq" | "max_exp_avg_sq" | "square_avg" | "sum") {
+            continue;
+        }
+        dispatch_float!("load_state_dict", a.dtype(), T => {
+            match a.as_contiguous().read::<T>().iter().find(|v| v.wide() < 0.0) {
+                Some(bad) => Err(RbeError::value("load_state_dict", format!("{name} >= 0"), bad.wide())),
+                None => Ok(()),
+            }
+        })?;
+    }
+    Ok(())
 }
 
 /// Fails for a tensor that is no leaf or already in `others`.

@@ -4,14 +4,15 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
-use super::dense::{DenseRates, DenseRule, DenseState, all_finite, check_leaf};
+use super::dense::{DenseRates, DenseRule, DenseState, check_leaf, check_moments, fill_grad, squares};
 use super::rates::{NonFinite, Rates};
 use super::scratch;
 use crate::array::Array;
 use crate::error::{RbeError, Result};
 use crate::graph::{Factor, Gradient, GradientCache, OnReady};
-use crate::kernel::step::{Evidence, State, StepParams, step, step_activation};
+use crate::kernel::step::{Evidence, Guard, Magnitude, State, StepParams, step, step_activation};
 use crate::memory;
+use crate::packed::PackedTensor;
 use crate::tensor::{RBETensor, Value};
 
 /// Epsilon of the dense AdamW.
@@ -19,7 +20,22 @@ const EPS: f64 = 1e-8;
 
 enum ParamState {
     Packed(Box<State>),
-    Dense(DenseState),
+    Dense(DenseState, Guard),
+}
+
+impl ParamState {
+    fn packed(w: &PackedTensor, seed: u64, at: usize) -> ParamState {
+        ParamState::Packed(Box::new(State::new(w, seed.wrapping_add(at as u64))))
+    }
+}
+
+/// A gradient that is finite, with what the step needs to know about it.
+enum Ready {
+    /// And the mean square.
+    Dense(Array, f64),
+    Weights(GradientCache, Magnitude),
+    /// And the change of the loss for each flip, and the Euclidean gradient of the points.
+    Activation(GradientCache, Vec<f64>, Vec<f64>),
 }
 
 struct Param {
@@ -93,8 +109,8 @@ impl HybridOptimizer {
         for tensor in params {
             let at = inner.params.len();
             let state = match tensor.value() {
-                Value::Packed(w) => ParamState::Packed(Box::new(State::new(w, inner.seed.wrapping_add(at as u64)))),
-                Value::Dense(a) => ParamState::Dense(DenseState::new(ADAM, a)),
+                Value::Packed(w) => ParamState::packed(w, inner.seed, at),
+                Value::Dense(a) => ParamState::Dense(DenseState::new(ADAM, a), Guard::default()),
             };
             let receiver = (self.in_backward && tensor.is_packed()).then(|| receiver(Arc::downgrade(&self.inner), at));
             if receiver.is_some() {
@@ -141,32 +157,26 @@ impl HybridOptimizer {
         if std::mem::take(&mut inner.broken) {
             return Ok(()); // counted when it was found
         }
-        let gradients: Vec<Option<Gradient>> = inner.params.iter().map(|p| p.tensor.grad()).collect();
-        let mut finite = true;
-        for (p, gradient) in inner.params.iter().zip(&gradients) {
-            match gradient {
-                Some(Gradient::Dense(g)) if !all_finite(g) => finite = false,
-                Some(Gradient::Packed(cache)) => {
-                    cache.check_fresh("step")?;
-                    finite &= cache_finite(cache);
+        let mut ready = Vec::with_capacity(inner.params.len());
+        for (i, p) in inner.params.iter().enumerate() {
+            let Some(gradient) = p.tensor.grad() else { continue };
+            if let Gradient::Packed(cache) = &gradient {
+                cache.check_fresh("step")?;
+            }
+            match Ready::new(gradient)? {
+                Some(gradient) => ready.push((i, gradient)),
+                None if inner.on_nonfinite == NonFinite::Error => return Err(nonfinite(&p.tensor)),
+                None => {
+                    inner.skipped += 1;
+                    return Ok(());
                 }
-                _ => {}
             }
-            if !finite && inner.on_nonfinite == NonFinite::Error {
-                return Err(nonfinite(&p.tensor));
-            }
-        }
-        if !finite {
-            inner.skipped += 1;
-            return Ok(());
         }
         if !self.in_backward {
             inner.flips = 0;
         }
-        for (i, gradient) in gradients.into_iter().enumerate() {
-            if let Some(gradient) = gradient {
-                inner.update(i, &gradient)?;
-            }
+        for (i, gradient) in ready {
+            inner.update(i, &gradient)?;
         }
         inner.steps += 1;
         Ok(())
@@ -174,12 +184,26 @@ impl HybridOptimizer {
 
     /// Forgets the gradients.
     pub fn zero_grad(&self) {
+        let inner = self.begin_backward();
+        inner.params.iter().for_each(|p| drop(p.tensor.slot().grad.lock().take()));
+    }
+
+    /// Fills dense gradients with zeros; those of packed tensors are forgotten.
+    ///
+    /// # Errors
+    /// None: dtypes were checked on entry.
+    pub fn fill_grad(&self) -> Result<()> {
+        let inner = self.begin_backward();
+        inner.params.iter().try_for_each(|p| fill_grad(&p.tensor))
+    }
+
+    fn begin_backward(&self) -> parking_lot::MutexGuard<'_, Inner> {
         let mut inner = self.inner.lock();
         if self.in_backward {
             inner.flips = 0;
             inner.broken = false;
         }
-        inner.params.iter().for_each(|p| drop(p.tensor.slot().grad.lock().take()));
+        inner
     }
 
     /// `zero_grad`, `loss.backward()`, `step`.
@@ -211,7 +235,7 @@ impl HybridOptimizer {
     pub fn state_bytes(&self) -> usize {
         let state = |p: &Param| match &p.state {
             ParamState::Packed(s) => s.nbytes(),
-            ParamState::Dense(s) => s.nbytes(),
+            ParamState::Dense(s, _) => s.nbytes(),
         };
         self.inner.lock().params.iter().map(state).sum()
     }
@@ -235,53 +259,74 @@ impl HybridOptimizer {
     pub fn state_of(&self, i: usize) -> Option<(Vec<(&'static str, Array)>, u64)> {
         let inner = self.inner.lock();
         Some(match &inner.params.get(i)?.state {
-            ParamState::Packed(s) => (s.arrays().into_iter().map(|(n, a)| (n, a.copy())).collect(), s.step),
-            ParamState::Dense(s) => (ADAM.state_names().iter().copied().zip(s.arrays.iter().map(Array::copy)).collect(), s.step),
+            ParamState::Packed(s) => (s.arrays(), s.step),
+            ParamState::Dense(s, guard) => {
+                let named = ADAM.state_names().iter().copied().zip(s.arrays.iter().map(Array::copy));
+                (named.chain([(GUARD, guard.array())]).collect(), s.step)
+            }
         })
     }
 
-    /// Replaces the state of parameter `i` by what [`HybridOptimizer::state_of`] gave; nothing changes on error.
+    /// Replaces the state of parameter `i` by what [`HybridOptimizer::state_of`] gave, or by that before the first step where there are no
+    /// arrays; nothing changes on error. States of earlier versions have no "guard".
     ///
     /// # Errors
-    /// `Shape` or `DType` if an array does not fit; `Value` if one is missing.
+    /// `Shape` or `DType` if an array does not fit; `Value` if one is missing or holds a number that no step leaves; `NonFinite`.
     pub fn set_state_of(&self, i: usize, arrays: &[(String, Array)], step: u64) -> Result<()> {
+        const OP: &str = "load_state_dict";
         let mut inner = self.inner.lock();
-        let count = inner.params.len();
-        let p = inner.params.get_mut(i).ok_or_else(|| RbeError::index("load_state_dict", format!("a parameter below {count}"), i))?;
-        let find = |name: &str, shape: &[usize], dtype| {
-            let found = arrays
-                .iter()
-                .find(|(n, _)| n == name)
-                .ok_or_else(|| RbeError::value("load_state_dict", format!("{name:?} of parameter {i}"), "none"))?;
-            if found.1.shape() != shape {
-                return Err(RbeError::shape("load_state_dict", format!("{name} {shape:?}"), format!("{:?}", found.1.shape())));
+        let (count, seed) = (inner.params.len(), inner.seed);
+        let p = inner.params.get_mut(i).ok_or_else(|| RbeError::index(OP, format!("a parameter below {count}"), i))?;
+        let find = |name: &str, shape: &[usize], dtype| -> Result<Array> {
+            let found = arrays.iter().find(|(n, _)| n == name);
+            let (_, found) = found.ok_or_else(|| RbeError::value(OP, format!("{name:?} of parameter {i}"), "none"))?;
+            if found.shape() != shape {
+                return Err(RbeError::shape(OP, format!("{name} {shape:?}"), format!("{:?}", found.shape())));
             }
-            if found.1.dtype() != dtype {
-                return Err(RbeError::dtype("load_state_dict", dtype, found.1.dtype()));
+            if found.dtype() != dtype {
+                return Err(RbeError::dtype(OP, format!("{name} of {dtype}"), found.dtype()));
             }
-            Ok(found.1.copy())
+            Ok(found.copy())
         };
-        match &mut p.state {
-            ParamState::Packed(s) => {
-                let fresh = s.arrays().into_iter().map(|(name, a)| find(name, a.shape(), a.dtype())).collect::<Result<Vec<_>>>()?;
-                s.replace(fresh, step)?;
+        let guard = match arrays.iter().find(|(name, _)| name == GUARD) {
+            Some((_, found)) => Guard::from_array(found)?,
+            None => Guard::default(),
+        };
+        let fresh = arrays.is_empty() && step == 0;
+        p.state = match (&p.state, p.tensor.value()) {
+            (ParamState::Packed(_), Value::Packed(w)) if fresh => ParamState::packed(w, seed, i),
+            (ParamState::Dense(..), Value::Dense(a)) if fresh => ParamState::Dense(DenseState::new(ADAM, a), guard),
+            (ParamState::Packed(s), _) => {
+                let (mut state, mut found) = (s.as_ref().clone(), Vec::new());
+                for (name, a) in s.arrays() {
+                    found.push(if name == GUARD { guard.array() } else { find(name, a.shape(), a.dtype())? });
+                }
+                state.replace(found, step)?;
+                ParamState::Packed(Box::new(state))
             }
-            ParamState::Dense(s) => {
+            (ParamState::Dense(..), _) => {
                 let (shape, dtype) = (p.tensor.shape(), p.tensor.dtype());
-                let fresh = if step == 0 {
-                    Vec::new()
-                } else {
-                    ADAM.state_names().iter().map(|name| find(name, shape, dtype)).collect::<Result<Vec<_>>>()?
-                };
-                *s = DenseState { arrays: fresh, step };
+                let found = ADAM.state_names().iter().map(|name| find(name, shape, dtype)).collect::<Result<Vec<_>>>()?;
+                check_moments(ADAM, &found)?;
+                for a in &found {
+                    squares(a)?
+                        .ok_or_else(|| RbeError::non_finite(OP, "finite moments", format!("NaN or infinity in those of parameter {i}")))?;
+                }
+                ParamState::Dense(DenseState { arrays: found, step }, guard)
             }
-        }
+        };
         Ok(())
     }
 
-    /// Sets the counters of steps, for a resumed run.
-    pub fn set_steps(&self, steps: u64) {
-        self.inner.lock().steps = steps;
+    /// Sets the seed of stochastic rounding, for a resumed run.
+    pub fn set_seed(&self, seed: u64) {
+        self.inner.lock().seed = seed;
+    }
+
+    /// Sets the counters of steps, skipped steps and flips of the last step, for a resumed run.
+    pub fn set_counters(&self, steps: u64, skipped: u64, flips: u64) {
+        let mut inner = self.inner.lock();
+        (inner.steps, inner.skipped, inner.flips) = (steps, skipped, flips);
     }
 }
 
@@ -294,21 +339,46 @@ impl Drop for HybridOptimizer {
     }
 }
 
+/// Name of the saved [`Guard`].
+const GUARD: &str = "guard";
+
 const ADAM: DenseRule = DenseRule::Adam { betas: (0.9, 0.999), eps: EPS, decoupled: true, amsgrad: false };
 
 fn nonfinite(tensor: &RBETensor) -> RbeError {
     RbeError::non_finite(
         "step",
         "finite gradients (on_nonfinite=\"skip\" leaves such steps out)",
-        format!("NaN or infinity in that of {tensor:?}"),
+        format!("NaN, infinity or a number beyond the dtype's range in that of {tensor:?}"),
     )
 }
 
-fn cache_finite(cache: &GradientCache) -> bool {
-    let factors = cache.factors().iter().all(|f| match f {
-        Factor::Product { x, dy } | Factor::Activation { x, dy } => all_finite(x) && all_finite(dy),
-    });
-    factors && cache.folded().is_none_or(all_finite) && cache.has_finite_sums()
+impl Ready {
+    /// None if a number of the gradient is not finite: too large for float32 where its factors are not, or such that its square is not.
+    fn new(gradient: Gradient) -> Result<Option<Ready>> {
+        let cache = match gradient {
+            Gradient::Dense(g) => {
+                let mean = |sum: f64| sum / g.numel().max(1) as f64;
+                return Ok(squares(&g)?.filter(|sum| *sum < f64::MAX).map(mean).map(|square| Ready::Dense(g, square)));
+            }
+            Gradient::Packed(cache) => cache,
+        };
+        let mut uses = Vec::with_capacity(cache.factors().len());
+        for Factor::Product { x, dy } | Factor::Activation { x, dy } in cache.factors() {
+            let (Some(x), Some(dy)) = (squares(x)?, squares(dy)?) else { return Ok(None) };
+            uses.push([x, dy]);
+        }
+        let Some(folded) = cache.folded().map_or(Ok(Some(0.0)), squares)? else { return Ok(None) };
+        if cache.is_activation() {
+            let (delta, g) = (cache.unit_flips()?.0, cache.unit_points()?);
+            let finite = cache.has_finite_sums() && g.iter().all(|v| v.is_finite());
+            return Ok(finite.then_some(Ready::Activation(cache, delta, g)));
+        }
+        let magnitude = Magnitude::new(cache.weight(), uses, folded);
+        if magnitude.largest() > f64::from(f32::MAX) && squares(&cache.weight_cotangent())?.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(Ready::Weights(cache, magnitude)))
+    }
 }
 
 /// Updates parameter `at` as soon as its gradient is complete.
@@ -319,24 +389,21 @@ fn receiver(inner: Weak<Mutex<Inner>>, at: usize) -> OnReady {
         if inner.broken {
             return Ok(());
         }
-        if let Gradient::Packed(cache) = &gradient
-            && !cache_finite(cache)
-        {
-            return match inner.on_nonfinite {
-                NonFinite::Error => Err(nonfinite(tensor)),
-                NonFinite::Skip => {
-                    inner.broken = true;
-                    inner.skipped += 1;
-                    Ok(())
-                }
-            };
+        let bytes = scratch::of(tensor, &gradient);
+        match Ready::new(gradient)? {
+            Some(gradient) => memory::assured(bytes, || inner.update(at, &gradient)),
+            None if inner.on_nonfinite == NonFinite::Error => Err(nonfinite(tensor)),
+            None => {
+                inner.broken = true;
+                inner.skipped += 1;
+                Ok(())
+            }
         }
-        memory::assured(scratch::of(tensor, &gradient), || inner.update(at, &gradient))
     })
 }
 
 impl Inner {
-    fn update(&mut self, i: usize, gradient: &Gradient) -> Result<()> {
+    fn update(&mut self, i: usize, gradient: &Ready) -> Result<()> {
         let seed = self.seed.wrapping_add(i as u64);
         let p = &mut self.params[i];
         let rates = self.rates[p.group];
@@ -348,32 +415,24 @@ impl Inner {
             seed,
             evidence: rates.evidence,
         };
-        match (&mut p.state, gradient) {
-            (ParamState::Dense(state), Gradient::Dense(g)) => {
+        let stats = match (&mut p.state, gradient) {
+            (ParamState::Dense(state, guard), Ready::Dense(g, square)) => {
                 let rule = DenseRule::Adam { betas: rates.betas, eps: EPS, decoupled: true, amsgrad: false };
-                state.update(
-                    rule,
-                    DenseRates { lr: rates.lr, weight_decay: rates.weight_decay, maximize: false },
-                    p.tensor.array("step")?,
-                    g,
-                )
+                let rates = DenseRates { lr: rates.lr, weight_decay: rates.weight_decay, maximize: false };
+                return state.guarded_update(guard, (rule, rates), p.tensor.array("step")?, g, *square);
             }
-            (ParamState::Packed(state), Gradient::Packed(cache)) => {
-                let w = cache.weight();
-                let stats = if cache.is_activation() {
-                    let (delta, _) = cache.unit_flips()?;
-                    step_activation(w, state, &delta, &cache.unit_points()?, &params)
-                } else {
-                    let folded = cache.folded().map(Array::read::<f32>);
-                    cache.with_products(|factors| {
-                        let g = Evidence { factors, folded: folded.as_deref() };
-                        step(w, state, g, &params)
-                    })
-                };
-                self.flips += stats.flips;
-                Ok(())
+            (ParamState::Packed(state), Ready::Activation(cache, delta, g)) => step_activation(cache.weight(), state, delta, g, &params),
+            (ParamState::Packed(state), Ready::Weights(cache, magnitude)) => {
+                let folded = cache.folded().map(Array::read::<f32>);
+                cache.with_products(|factors| {
+                    let g = Evidence { factors, folded: folded.as_deref(), magnitude: Some(*magnitude) };
+                    step(cache.weight(), state, g, &params)
+                })
             }
-            _ => Err(RbeError::graph("step", "a gradient of the parameter's kind", "another")),
-        }
+            (_, Ready::Dense(g, _)) => return Err(RbeError::graph("step", "the gradient of a packed tensor", format!("{g:?}"))),
+            _ => return Err(RbeError::graph("step", "a dense gradient", "that of a packed tensor")),
+        };
+        self.flips += stats.flips;
+        Ok(())
     }
 }

@@ -44,16 +44,23 @@ impl Rates {
     pub fn check(&self) -> Result<()> {
         const OP: &str = "HybridOptimizer";
         for (name, v) in [("lr", self.lr), ("lr_lo", self.lr_lo), ("lr_hi", self.lr_hi), ("weight_decay", self.weight_decay)] {
-            if !(v.is_finite() && v >= 0.0) {
-                return Err(RbeError::value(OP, format!("{name} >= 0"), v));
+            if !(0.0..=MOST).contains(&v) {
+                return Err(RbeError::value(OP, format!("{name} from 0 to {MOST:e}"), v));
             }
         }
-        if !(0.0..1.0).contains(&self.betas.0) || !(0.0..1.0).contains(&self.betas.1) {
-            return Err(RbeError::value(OP, "betas in [0, 1)", format!("{:?}", self.betas)));
+        // Bits and points are trained in single precision.
+        if ![self.betas.0, self.betas.1].into_iter().all(|beta| beta >= 0.0 && (beta as f32) < 1.0) {
+            return Err(RbeError::value(OP, "betas in [0, 1), below 1 in float32 too", format!("{:?}", self.betas)));
         }
-        if self.interaction.is_finite() { Ok(()) } else { Err(RbeError::value(OP, "a finite interaction", self.interaction)) }
+        if (-MOST..=MOST).contains(&self.interaction) {
+            return Ok(());
+        }
+        Err(RbeError::value(OP, format!("an interaction from {:e} to {MOST:e}", -MOST), self.interaction))
     }
 }
+
+/// Largest rate: its products with numbers of single precision stay inside single precision.
+const MOST: f64 = 1e10;
 
 /// What to do with a gradient that is not finite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -23,8 +23,8 @@ pub(super) fn of(tensor: &RBETensor, gradient: &Gradient) -> usize {
         Gradient::Dense(g) => {
             let is_plain = |a: &Array| a.is_contiguous();
             let plain = is_plain(g) && tensor.array("step").is_ok_and(is_plain);
-            // Copies of both, and what three state arrays may need if they are not there yet.
-            g.numel() / 8 + SMALL + if plain { 0 } else { 5 * g.nbytes() }
+            // A scaled copy of the gradient; copies of both, and what three state arrays may need if they are not there yet.
+            g.numel() / 8 + g.nbytes() + SMALL + if plain { 0 } else { 5 * g.nbytes() }
         }
         Gradient::Packed(cache) if cache.is_activation() => of_activation(cache),
         Gradient::Packed(cache) => of_weights(cache),
@@ -49,9 +49,9 @@ fn of_weights(cache: &GradientCache) -> usize {
     let w = cache.weight();
     let (rows, width, (numbers, samples)) = (w.rows().next_multiple_of(STRIP), w.blocks() * BITS, factors(cache));
     let strips = rows / STRIP;
-    // Factors scaled and rounded, in two orders; what measures them.
-    let evidence = 4 * numbers + 4 * (samples + BITS) * (rows + width) + 256 * (rows + width) + 32 * samples;
-    let folded = cache.folded().map_or(0, Array::nbytes);
+    // Factors scaled, and rounded in two orders; what measures them.
+    let evidence = 8 * numbers + 4 * (samples + BITS) * (rows + width) + 256 * (rows + width) + 32 * samples;
+    let folded = 2 * cache.folded().map_or(0, Array::nbytes);
     // Moments of every strip, before and after.
     let moments = 4 * strips * (width + STRIP) * size_of::<f64>();
     let task = STRIP * width * size_of::<f32>() + 64 * width + scratch_bytes::<f32>(STRIP, width, samples);

@@ -4,7 +4,7 @@ use super::charge::{PARTS, discharge};
 use super::moments::inverse_roots;
 use super::noise::{byte, stream};
 use super::plain::point;
-use super::{BETA_G, FULL_CHARGE, State, StepParams, StepStats, corrections, follow};
+use super::{BETA_G, Bounds, FULL_CHARGE, Guard, Pace, Sizes, State, StepParams, StepStats, correction};
 use crate::kernel::activation::MIN_RADIUS;
 use crate::packed::{BITS, CYCLE_BITS, Cycle, PackedTensor, TILE_ROWS};
 
@@ -18,20 +18,31 @@ const SHARE: f32 = 0.01;
 pub fn step_activation(w: &PackedTensor, state: &mut State, delta: &[f64], g: &[f64], p: &StepParams) -> StepStats {
     let rows = w.rows();
     let stream = stream(p.seed, state.step);
-    let t = (state.step + 1) as i32;
-    let corrections = corrections(p, t);
-    let evidence: Vec<f64> = delta.iter().map(|d| if d.is_finite() { *d } else { 0.0 }).collect();
+    let mean = |values: &[f64]| values.iter().map(|v| v * v).sum::<f64>() / values.len() as f64;
+    let usual = state.guard.usual();
+    let scaled = |values: &[f64], by: f64| values.iter().map(|v| v * by).collect::<Vec<_>>();
+    let g = scaled(g, Guard::ceiling(mean(g)));
+    let square = mean(&g);
+    // Flips into growing functions make evidence of very different sizes: whether the gradient is a spike is seen by that of the points.
+    let gain = if state.guard.is_spike(square, |usual| usual.square) { (usual.square / square).sqrt() } else { 1.0 };
+    let evidence: Vec<f64> = delta.iter().map(|d| if d.is_finite() { d * gain } else { 0.0 }).collect();
+    let evidence = scaled(&evidence, Guard::ceiling(mean(&evidence)));
     let row_means: Vec<f64> = evidence.chunks_exact(CYCLE_BITS).map(|r| r.iter().map(|d| d * d).sum::<f64>() / CYCLE_BITS as f64).collect();
     let col_means: Vec<f64> =
         (0..CYCLE_BITS).map(|k| evidence.iter().skip(k).step_by(CYCLE_BITS).map(|d| d * d).sum::<f64>() / rows as f64).collect();
+    // These moments scale the evidence of this very step, which is what bounds it: they take all of it.
+    let of_evidence = Bounds { gain: 1.0, usual: Sizes::default(), steps: state.step };
     for (moment, now) in [(&state.row_moment, &row_means), (&state.col_moment, &col_means)] {
-        moment.write::<f32>().iter_mut().zip(now).for_each(|(m, v)| *m = follow(*m, *v));
+        moment.write::<f32>().iter_mut().zip(now).for_each(|(m, v)| *m = of_evidence.follow(*m, *v));
     }
-    let (row_scale, col_scale) = inverse_roots(&state.row_moment.read::<f32>(), &state.col_moment.read::<f32>(), 1.0 - BETA_G.powi(t));
+    let correction = correction(BETA_G, state.step + 1);
+    let (row_scale, col_scale) = inverse_roots(&state.row_moment.read::<f32>(), &state.col_moment.read::<f32>(), correction);
+    let bounds = Bounds { gain, usual, steps: state.step };
+    let pace = Pace::new(p, &bounds);
     let (mut tiles, mut charges) = (w.tiles_mut(), state.charges.write::<u8>());
     let (mut m, mut v) = (state.m.write::<f32>(), state.v.write::<f32>());
     let of_tiles = (m.as_chunks_mut().0.as_chunks_mut().0, v.as_chunks_mut().0);
-    let mut flips = 0;
+    let (mut flips, mut added) = (0, 0.0);
     for n in 0..rows {
         let (tile, lane) = (&mut tiles[n / TILE_ROWS], n % TILE_ROWS);
         let hi = tile.hi(lane);
@@ -52,7 +63,8 @@ pub fn step_activation(w: &PackedTensor, state: &mut State, delta: &[f64], g: &[
         tile.set_hi(lane, hi ^ flipped);
         let z = [tile.z0[lane], tile.z1[lane]];
         let moments = (&mut of_tiles.0[n / TILE_ROWS], &mut of_tiles.1[n / TILE_ROWS], lane);
-        let next = point(z, [g[2 * n] as f32, g[2 * n + 1] as f32], moments, p, corrections);
+        let (next, square) = point(z, [g[2 * n], g[2 * n + 1]], moments, &pace);
+        added += square;
         // θ needs a direction: stay away from the origin, on the side the step went to.
         let r = f64::from(next[0].hypot(next[1]));
         let next = match r {
@@ -65,5 +77,7 @@ pub fn step_activation(w: &PackedTensor, state: &mut State, delta: &[f64], g: &[
     }
     drop((m, v, charges));
     state.step += 1;
+    let now = Sizes { bound: mean(&evidence) / gain.powi(2), square, points: added / rows as f64 / gain.powi(2) };
+    state.record(now, |level| level.bound, f64::from(p.betas.1));
     StepStats { flips }
 }

@@ -3,7 +3,10 @@
 use std::ops::Range;
 
 use super::charge::Cotangents;
+use super::guard::power_of_two;
+use super::magnitude::{Magnitude, sum_of_squares};
 use super::rounded::{CHUNK_ROWS, MOST_SAMPLES, Rounded, scale_rows};
+use crate::Buffer;
 use crate::error::{RbeError, Result};
 use crate::kernel::dense::strip_gradient;
 use crate::kernel::isa::Isa;
@@ -45,13 +48,15 @@ impl Precision {
     }
 }
 
-/// `G = Σ dyᵀ x + folded`.
+/// `G = Σ dyᵀ x + folded`; all numbers are finite.
 #[derive(Clone, Copy, Default)]
 pub struct Evidence<'a> {
     /// Uses of the tensor.
     pub factors: &'a [Factor<'a>],
     /// (rows, blocks, 64): uses that are no longer held as factors.
     pub folded: Option<&'a [f32]>,
+    /// How large `G` can be; measured where it is not given.
+    pub magnitude: Option<Magnitude>,
 }
 
 impl Evidence<'_> {
@@ -64,6 +69,44 @@ impl Evidence<'_> {
 
     fn samples(&self) -> usize {
         self.factors.iter().map(|f| f.batch).sum()
+    }
+
+    pub(super) fn magnitude(&self, w: &PackedTensor) -> Magnitude {
+        let squares = |values: &[f32]| sum_of_squares(values).unwrap_or(0.0);
+        let measured = || Magnitude::new(w, self.factors.iter().map(|f| [squares(f.x), squares(f.dy)]), self.folded.map_or(0.0, squares));
+        self.magnitude.unwrap_or_else(measured)
+    }
+
+    /// Copies of which `G` is `scale` times as large, a power of two, and whose `x` have a length near 1.
+    pub(super) fn rescaled(&self, scale: f64) -> Rescaled {
+        let copy = |values: &[f32], by: f64| {
+            let mut out = scratch(values.len());
+            // In double precision: the factor alone may be outside the range of single precision.
+            out.slice_mut().iter_mut().zip(values).for_each(|(o, v): (&mut f32, _)| *o = (f64::from(*v) * by) as f32);
+            out
+        };
+        let uses = self.factors.iter().map(|f| {
+            let square = sum_of_squares(f.x).unwrap_or(0.0);
+            let of_x = if square > 0.0 { power_of_two(1.0 / square.sqrt()) } else { 1.0 };
+            (copy(f.x, of_x), copy(f.dy, scale / of_x), f.batch)
+        });
+        Rescaled { uses: uses.collect(), folded: self.folded.map(|g| copy(g, scale)) }
+    }
+}
+
+/// Factors and folded part of [`Evidence::rescaled`].
+pub(super) struct Rescaled {
+    uses: Vec<(Buffer, Buffer, usize)>, // x, dy, batch
+    folded: Option<Buffer>,
+}
+
+impl Rescaled {
+    pub(super) fn factors(&self) -> Vec<Factor<'_>> {
+        self.uses.iter().map(|(x, dy, batch)| Factor { x: x.slice(), dy: dy.slice(), batch: *batch }).collect()
+    }
+
+    pub(super) fn folded(&self) -> Option<&[f32]> {
+        self.folded.as_ref().map(Buffer::slice)
     }
 }
 

@@ -3,6 +3,8 @@
 mod activation;
 pub(super) mod charge;
 mod evidence;
+mod guard;
+mod magnitude;
 mod moments;
 mod noise;
 mod plain;
@@ -14,11 +16,14 @@ mod vector;
 pub use activation::step_activation;
 pub(super) use evidence::accumulate_row;
 pub use evidence::{Evidence, Precision};
+pub use guard::{Guard, Sizes, correction};
+pub use magnitude::{Magnitude, sum_of_squares};
 pub(super) use noise::{hash, words};
 pub(super) use points::to_points;
 pub use state::State;
 
-use self::evidence::Source;
+use self::evidence::{Rescaled, Source};
+use self::guard::{Bounds, power_of_two};
 use self::noise::stream;
 use super::isa::{Isa, isa};
 use super::strip::{STRIP_ROWS, scratch, strips};
@@ -73,24 +78,51 @@ struct Context<'a> {
     source: &'a Source<'a>,
     row_scale: &'a [f32], // (rows)
     col_scale: &'a [f32], // (blocks * 64), 0 at unused bits
-    corrections: [f64; 2],
+    pace: Pace,
+    bounds: Bounds,
     stream: u32,
 }
 
-/// `1 - beta^t` of the points' two moments.
-fn corrections(p: &StepParams, t: i32) -> [f64; 2] {
-    [1.0 - f64::from(p.betas.0).powi(t), 1.0 - f64::from(p.betas.1).powi(t)]
+/// What Riemannian Adam takes besides points, gradients and moments.
+pub(super) struct Pace {
+    /// Rate of the points.
+    lr: f64,
+    /// Decays of the moments.
+    betas: [f64; 2],
+    /// `1 - beta^t` of both.
+    corrections: [f64; 2],
+    /// What the gradient is multiplied by.
+    gain: f64,
+    /// The largest square that is added to the second moment: as a multiple of it, and as such.
+    most: [f64; 2],
 }
 
-/// A running second moment of G after `now`.
-fn follow(moment: f32, now: f64) -> f32 {
-    (BETA_G * f64::from(moment) + (1.0 - BETA_G) * now) as f32
+impl Pace {
+    fn new(p: &StepParams, bounds: &Bounds) -> Pace {
+        let betas = [p.betas.0, p.betas.1].map(f64::from);
+        let corrections = betas.map(|beta| correction(beta, bounds.steps + 1));
+        let most = bounds.most(betas[1], bounds.usual.points);
+        Pace { lr: f64::from(p.lr_lo), betas, corrections, gain: bounds.gain, most }
+    }
+
+    /// Of a tensor of which no step is known, to be completed.
+    #[cfg(test)]
+    fn plain() -> Pace {
+        Pace { lr: 0.0, betas: [0.9, 0.999], corrections: [0.1, 0.001], gain: 1.0, most: [0.0, f64::INFINITY] }
+    }
+}
+
+/// What one strip adds up.
+struct Sums {
+    flips: u64,
+    columns: Vec<f64>, // of G², over the square of its unit
+    points: f64,       // of what was added to the second moments of the points
 }
 
 /// Updates `w` and `state` from the weight cotangent `G` that `g` describes.
 ///
-/// The second moments that scale the evidence are those before this step (of this very step, for the first), so that
-/// one pass over G suffices.
+/// The second moments that scale the evidence are those before this step, so that one pass over G suffices. They are those of this very
+/// step for the first one, and for a spike: a gradient far larger than the usual one (see [`Guard`]).
 ///
 /// # Panics
 /// If a slice has another length.
@@ -99,22 +131,56 @@ pub fn step(w: &PackedTensor, state: &mut State, g: Evidence<'_>, p: &StepParams
 }
 
 fn step_on(isa: Isa, w: &PackedTensor, state: &mut State, g: Evidence<'_>, p: &StepParams) -> StepStats {
+    g.check(w);
+    let magnitude = g.magnitude(w);
+    let ceiling = Guard::ceiling(magnitude.bound);
+    let bound = magnitude.bound * ceiling * ceiling;
+    if state.guard.is_spike(bound, |usual| usual.bound) {
+        let scale = ceiling * power_of_two((state.guard.usual().bound / bound).sqrt());
+        if let Some(stats) = scaled_step(isa, w, state, g, p, magnitude, [ceiling, scale]) {
+            return stats;
+        }
+    }
+    scaled_step(isa, w, state, g, p, magnitude, [ceiling; 2]).unwrap_or_default()
+}
+
+/// The step for `ceiling · G`, from sums of `scale · G`. None, and nothing has changed, if the scales differ, as they do for a gradient
+/// that may be a spike, and it is none.
+fn scaled_step(
+    isa: Isa,
+    w: &PackedTensor,
+    state: &mut State,
+    g: Evidence<'_>,
+    p: &StepParams,
+    magnitude: Magnitude,
+    [ceiling, scale]: [f64; 2],
+) -> Option<StepStats> {
     let (rows, cols, blocks) = (w.rows(), w.cols(), w.blocks());
     let width = blocks * BITS;
-    g.check(w);
+    let copies = (scale != 1.0 || magnitude.uneven).then(|| g.rescaled(scale));
+    let factors = copies.as_ref().map(Rescaled::factors);
+    let g = match (&copies, &factors) {
+        (Some(copies), Some(factors)) => Evidence { factors, folded: copies.folded(), magnitude: None },
+        _ => g,
+    };
     let stream = stream(p.seed, state.step);
     let source = Source::new(isa, g, w, p.evidence, stream);
-    let (row_scale, mut col_scale) = if state.step == 0 { moments::first(w, &source) } else { moments::running(state) };
+    let (usual, suspect) = (state.guard.usual(), scale != ceiling);
+    let own = (suspect || state.step == 0).then(|| moments::of_step(w, &source));
+    let relative = (ceiling / scale).powi(2);
+    let mut bounds = Bounds { gain: 1.0, usual, steps: state.step };
+    if suspect {
+        let square = own.as_ref().map_or(0.0, moments::OfStep::square);
+        if !state.guard.is_spike(square * relative, |usual| usual.square) {
+            return None;
+        }
+        // A spike counts as a gradient of the usual size in its direction.
+        bounds.gain = (usual.square / square).sqrt();
+    }
+    let (row_scale, mut col_scale) = own.map_or_else(|| moments::running(state), |own| own.inverse_roots());
     col_scale.resize(width, 0.0);
-    let cx = Context {
-        w,
-        p,
-        source: &source,
-        row_scale: &row_scale,
-        col_scale: &col_scale,
-        corrections: corrections(p, (state.step + 1) as i32),
-        stream,
-    };
+    let pace = Pace::new(p, &bounds);
+    let cx = Context { w, p, source: &source, row_scale: &row_scale, col_scale: &col_scale, pace, bounds, stream };
     let mut tiles = w.tiles_mut();
     let (mut charges, mut m, mut v) = (state.charges.write::<u8>(), state.m.write::<f32>(), state.v.write::<f32>());
     let mut row_moment = state.row_moment.write::<f32>();
@@ -130,7 +196,7 @@ fn step_on(isa: Isa, w: &PackedTensor, state: &mut State, g: Evidence<'_>, p: &S
             }
         }
     }
-    let partial: Vec<(u64, Vec<f64>)> = parallel::map_mut(&mut work, |s, strip| {
+    let partial: Vec<Sums> = parallel::map_mut(&mut work, |s, strip| {
         if isa != Isa::Scalar && p.interaction == 0.0 {
             return vector::strip(isa, &cx, strip);
         }
@@ -140,17 +206,23 @@ fn step_on(isa: Isa, w: &PackedTensor, state: &mut State, g: Evidence<'_>, p: &S
     });
     drop(work);
     let mut columns = vec![0.0f64; cols];
-    let mut flips = 0;
-    for (f, part) in partial {
-        flips += f;
-        columns.iter_mut().zip(part).for_each(|(c, p)| *c += p);
+    let (mut flips, mut points) = (0, 0.0);
+    for part in partial {
+        flips += part.flips;
+        points += part.points;
+        columns.iter_mut().zip(part.columns).for_each(|(c, p)| *c += p);
     }
-    for (moment, sum) in state.col_moment.write::<f32>().iter_mut().zip(columns) {
-        *moment = follow(*moment, sum / rows as f64);
+    let bounds = cx.bounds;
+    for (moment, sum) in state.col_moment.write::<f32>().iter_mut().zip(&columns) {
+        *moment = bounds.follow(*moment, sum / rows as f64);
     }
     drop((charges, m, v, row_moment));
     state.step += 1;
-    StepStats { flips }
+    let square = columns.iter().sum::<f64>() / (rows as f64 * cols as f64) * relative;
+    let points = points / (rows as f64 * blocks as f64) / bounds.gain.powi(2) * relative;
+    let now = Sizes { bound: magnitude.bound * ceiling * ceiling, square, points };
+    state.record(now, |level| level.square, f64::from(p.betas.1));
+    Some(StepStats { flips })
 }
 
 #[cfg(test)]
@@ -229,7 +301,7 @@ mod tests {
             for folded in [false, true] {
                 let mut g = normal(rows * cols.div_ceil(BITS) * BITS, 2);
                 g.chunks_exact_mut(cols.div_ceil(BITS) * BITS).for_each(|row| row[cols..].fill(0.0));
-                let evidence = Evidence { factors: &factors, folded: folded.then_some(&g) };
+                let evidence = Evidence { factors: &factors, folded: folded.then_some(&g), magnitude: None };
                 let step = |isa| after_with(isa, rows, cols, evidence, &of_int8);
                 let plain = step(Isa::Scalar);
                 assert!(rows < 16 || plain.4 > 0, "no bit flipped");
@@ -257,7 +329,7 @@ mod tests {
                 accumulate_row(&factors, rows, cols, n, &mut row);
                 close("row", &row, &g[n * row.len()..(n + 1) * row.len()], 1e-4);
             }
-            let twice = Evidence { factors: &factors, folded: Some(&g) };
+            let twice = Evidence { factors: &factors, folded: Some(&g), magnitude: None };
             for (precision, bound) in [(Precision::Exact, 1e-5), (Precision::Int8, 0.3)] {
                 let mut sum = vec![0.0; 37 * w.blocks() * BITS];
                 Source::new(isa(), twice, &w, precision, 3).strip(&w, 0, &mut sum);

@@ -1,6 +1,7 @@
 //! Second moments of the weight cotangent, factored over rows and columns.
 
 use super::evidence::Source;
+use super::guard::correction;
 use super::{BETA_G, State, TINY};
 use crate::kernel::strip::{STRIP_ROWS, rows_of, scratch, strips};
 use crate::packed::{BITS, PackedTensor};
@@ -8,12 +9,29 @@ use crate::parallel;
 
 /// Factors of the evidence per row and column, `1 / sqrt(s_nk) = row · column`, from the running moments.
 pub(super) fn running(state: &State) -> (Vec<f32>, Vec<f32>) {
-    let correction = 1.0 - BETA_G.powi(state.step as i32);
-    inverse_roots(&state.row_moment.read::<f32>(), &state.col_moment.read::<f32>(), correction)
+    inverse_roots(&state.row_moment.read::<f32>(), &state.col_moment.read::<f32>(), correction(BETA_G, state.step))
 }
 
-/// As [`running`], from G of this very step.
-pub(super) fn first(w: &PackedTensor, source: &Source<'_>) -> (Vec<f32>, Vec<f32>) {
+/// Mean squares of G of one step.
+pub(super) struct OfStep {
+    rows: Vec<f32>,
+    cols: Vec<f32>,
+}
+
+impl OfStep {
+    /// As [`running`], from G of this very step.
+    pub(super) fn inverse_roots(&self) -> (Vec<f32>, Vec<f32>) {
+        inverse_roots(&self.rows, &self.cols, 1.0)
+    }
+
+    /// Mean square of G.
+    pub(super) fn square(&self) -> f64 {
+        self.rows.iter().map(|v| f64::from(*v)).sum::<f64>() / self.rows.len() as f64
+    }
+}
+
+/// Mean squares of the rows and columns of G, which is formed for them alone.
+pub(super) fn of_step(w: &PackedTensor, source: &Source<'_>) -> OfStep {
     let (rows, cols, width) = (w.rows(), w.cols(), w.blocks() * BITS);
     let partial = parallel::map(strips(w), |s| {
         let here = rows_of(w, s);
@@ -45,8 +63,8 @@ pub(super) fn first(w: &PackedTensor, source: &Source<'_>) -> (Vec<f32>, Vec<f32
         row_means.extend(r.into_iter().map(|v| (v / cols as f64) as f32));
         columns.iter_mut().zip(c).for_each(|(a, b)| *a += b);
     }
-    let col_means: Vec<f32> = columns.into_iter().map(|v| (v / rows as f64) as f32).collect();
-    inverse_roots(&row_means, &col_means, 1.0)
+    let col_means = columns.into_iter().map(|v| (v / rows as f64) as f32).collect();
+    OfStep { rows: row_means, cols: col_means }
 }
 
 /// `s_nk = r_n t_k / mean(r)`: the two factors of `1 / sqrt(s_nk)`, zero where there is no moment.

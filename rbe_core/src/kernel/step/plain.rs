@@ -2,18 +2,17 @@
 
 use super::charge::{PARTS, discharge};
 use super::noise::byte;
-use super::points::{EPS, Rows};
-use super::{Context, FULL_CHARGE, StepParams, Strip, follow};
+use super::points::{EPS, LARGEST, LONGEST, Rows};
+use super::{Context, FULL_CHARGE, Pace, Strip, Sums};
 use crate::disk;
 use crate::packed::{BITS, TILE_ROWS, pull_back};
 
-/// Updates a strip whose weight cotangents, over their units, are `g (rows of the strip, blocks * 64)`; bits flipped and column sums of G².
-pub(super) fn strip(cx: &Context<'_>, strip: &mut Strip<'_>, g: &[f32]) -> (u64, Vec<f64>) {
+/// Updates a strip whose weight cotangents, over their units, are `g (rows of the strip, blocks * 64)`.
+pub(super) fn strip(cx: &Context<'_>, strip: &mut Strip<'_>, g: &[f32]) -> Sums {
     let (w, p) = (cx.w, cx.p);
     let (cols, blocks) = (w.cols(), w.blocks());
     let width = blocks * BITS;
-    let mut flips = 0;
-    let mut columns = vec![0.0f64; cols];
+    let mut sums = Sums { flips: 0, columns: vec![0.0f64; cols], points: 0.0 };
     let (m, v) = (strip.m.as_chunks_mut().0.as_chunks_mut().0, strip.v.as_chunks_mut().0);
     for (r, row) in g.chunks_exact(width).enumerate() {
         let n = strip.first + r;
@@ -22,9 +21,9 @@ pub(super) fn strip(cx: &Context<'_>, strip: &mut Strip<'_>, g: &[f32]) -> (u64,
         for (k, g) in row[..cols].iter().enumerate() {
             let gg = f64::from(unit * g) * f64::from(unit * g);
             square += gg;
-            columns[k] += gg;
+            sums.columns[k] += gg;
         }
-        strip.row_moment[r] = follow(strip.row_moment[r], square / cols as f64);
+        strip.row_moment[r] = cx.bounds.follow(strip.row_moment[r], square / cols as f64);
         for j in 0..blocks {
             let block = n * blocks + j;
             let (tile, lane) = (&mut strip.tiles[r / TILE_ROWS * blocks + j], r % TILE_ROWS);
@@ -33,7 +32,7 @@ pub(super) fn strip(cx: &Context<'_>, strip: &mut Strip<'_>, g: &[f32]) -> (u64,
             let (hi, g) = (tile.hi(lane), &row[j * BITS..j * BITS + used]);
             let charges = &mut strip.charges[r * width + j * BITS..][..used];
             let flipped = charge(g, hi, z, &cx.col_scale[j * BITS..], [cx.row_scale[n], unit], charges, p.lr_hi, block, cx.stream);
-            flips += u64::from(flipped.count_ones());
+            sums.flips += u64::from(flipped.count_ones());
             tile.set_hi(lane, hi ^ flipped);
 
             let mut gv = [0.0f32; 2];
@@ -48,12 +47,13 @@ pub(super) fn strip(cx: &Context<'_>, strip: &mut Strip<'_>, g: &[f32]) -> (u64,
             }
             let at = r / TILE_ROWS * blocks + j;
             let moments = (&mut m[at], &mut v[at], lane);
-            let next = point(z, pull_back(z, w.scale(), gv), moments, p, cx.corrections);
+            let (next, added) = point(z, pull_back(z, w.scale(), gv).map(f64::from), moments, &cx.pace);
             tile.z0[lane] = next[0];
             tile.z1[lane] = next[1];
+            sums.points += added;
         }
     }
-    (flips, columns)
+    sums
 }
 
 /// Updates the charges of one block; the bits to flip.
@@ -89,22 +89,22 @@ fn charge(
 }
 
 /// One step of Riemannian Adam (Bécigneul, Ganea 2019) from `z` with Euclidean gradient `g` and the moments of a row of a tile; the
-/// new point.
-pub(super) fn point(
-    z: [f32; 2],
-    g: [f32; 2],
-    (m, v, row): (&mut [Rows; 2], &mut Rows, usize),
-    p: &StepParams,
-    corrections: [f64; 2],
-) -> [f32; 2] {
-    let (b1, b2) = (f64::from(p.betas.0), f64::from(p.betas.1));
+/// new point, and the square that was added to the second moment. As [`super::points::points`] has it.
+pub(super) fn point(z: [f32; 2], g: [f64; 2], (m, v, row): (&mut [Rows; 2], &mut Rows, usize), pace: &Pace) -> ([f32; 2], f64) {
+    let [b1, b2] = pace.betas;
     let z = z.map(f64::from);
-    let r = disk::egrad_to_rgrad(z, g.map(f64::from));
-    let moment: [f64; 2] = std::array::from_fn(|a| b1 * f64::from(m[a][row]) + (1.0 - b1) * r[a]);
-    let second = b2 * f64::from(v[row]) + (1.0 - b2) * disk::inner(z, r, r);
-    let rate = -f64::from(p.lr_lo) / corrections[0] / ((second / corrections[1]).sqrt() + EPS);
-    let next = disk::project(disk::exp(z, [moment[0] * rate, moment[1] * rate])).map(|c| c as f32);
-    let moved = disk::transport(z, next.map(f64::from), moment);
+    let bounded = |v: f64, most: f64| v.max(-most).min(most);
+    let r = disk::egrad_to_rgrad(z, g.map(|g| bounded(g, LARGEST.into())));
+    let square = disk::inner(z, r, r) * pace.gain * pace.gain;
+    let most = (pace.most[0] * f64::from(v[row])).max(pace.most[1]);
+    let added = square.min(most);
+    let gain = pace.gain * if square > most { (most / square).sqrt() } else { 1.0 };
+    let moment: [f64; 2] = std::array::from_fn(|a| b1 * f64::from(m[a][row]) + (1.0 - b1) * (r[a] * gain));
+    let second = (b2 * f64::from(v[row]) + (1.0 - b2) * added).min(f32::MAX.into());
+    let rate = -pace.lr / pace.corrections[0] / ((second / pace.corrections[1]).sqrt() + EPS);
+    let longest = f64::from(LONGEST) / disk::conformal_factor(z);
+    let next = disk::project(disk::exp(z, moment.map(|m| bounded(m * rate, longest)))).map(|c| c as f32);
+    let moved = disk::transport(z, next.map(f64::from), moment).map(|m| bounded(m, LARGEST.into()));
     (m[0][row], m[1][row], v[row]) = (moved[0] as f32, moved[1] as f32, second as f32);
-    next
+    (next, added)
 }

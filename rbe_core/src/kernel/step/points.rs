@@ -1,6 +1,7 @@
 //! Steps of sixteen points at a time, in single precision without branches, so that a compiler can keep them in vectors.
 //! The plain twins, in double precision, are `packed::pull_back` and the verbs of [`crate::disk`].
 
+use super::Pace;
 use crate::disk::MAX_RADIUS;
 use crate::kernel::by_isa;
 use crate::kernel::levels::log_ratios;
@@ -109,18 +110,27 @@ pub(in super::super) struct Points<'a> {
     pub m: &'a mut [Rows; 2],
     /// Second moments, replaced.
     pub v: &'a mut Rows,
+    /// Receives, added up, the squares that were added to the second moments.
+    pub added: &'a mut Rows,
     /// Factor of the levels.
     pub scale: f32,
-    /// Rate of the points.
-    pub lr: f32,
-    /// Decays of the moments.
-    pub betas: [f32; 2],
-    /// `1 - beta^t` of both.
-    pub corrections: [f32; 2],
+    /// What applies to all points.
+    pub pace: &'a Pace,
 }
 
 /// Added to the root of the second moment.
 pub(super) const EPS: f64 = 1e-12;
+/// Largest number of a gradient and of a first moment: the square of it stays inside single precision.
+pub(super) const LARGEST: f32 = 1e18;
+/// Largest number of a step, in the metric: no point of the disk is so far from another.
+pub(super) const LONGEST: f32 = 60.0;
+
+/// Every number, or the end of `-most..most` that is nearer. NaN becomes `most`.
+#[inline(always)]
+fn bounded(v: Rows, most: Rows) -> Rows {
+    let v = rows(|r| if v[r] < most[r] { v[r] } else { most[r] });
+    rows(|r| if v[r] > -most[r] { v[r] } else { -most[r] })
+}
 
 /// Points no farther from the centre than [`MAX_RADIUS`], in the same direction.
 #[inline(always)]
@@ -147,15 +157,25 @@ fn inside(z: [Rows; 2]) -> [Rows; 2] {
 pub(in super::super) fn points(p: Points<'_>) {
     let at = Places::of(p.tile);
     let Places { x, y, q, shrink, inverse, .. } = at;
-    let [b1, b2] = p.betas;
-    let (step, bias) = (-p.lr / p.corrections[0], 1.0 / p.corrections[1]);
-    let e = at.pull_back(p.scale, p.levels);
-    // Riemannian gradient λ⁻² e, moments, direction
+    let Pace { lr, betas, corrections, gain, most } = *p.pace;
+    let [b1, b2] = betas.map(|b| b as f32);
+    let (step, bias) = (-(lr as f32) / corrections[0] as f32, 1.0 / corrections[1] as f32);
+    let (gain, most) = (gain as f32, most.map(|m| m as f32));
+    let e = at.pull_back(p.scale, p.levels).map(|e| bounded(e, [LARGEST; TILE_ROWS]));
+    // Riemannian gradient λ⁻² e, and what of its square is added to the second moment
     let metric = rows(|r| 0.25 * shrink[r] * shrink[r]);
-    let m = [rows(|r| b1 * p.m[0][r] + (1.0 - b1) * (metric[r] * e[0][r])), rows(|r| b1 * p.m[1][r] + (1.0 - b1) * (metric[r] * e[1][r]))];
-    let v = rows(|r| b2 * p.v[r] + (1.0 - b2) * (metric[r] * (e[0][r] * e[0][r] + e[1][r] * e[1][r])));
+    let squares = rows(|r| metric[r] * (e[0][r] * e[0][r] + e[1][r] * e[1][r]) * (gain * gain));
+    let limit = rows(|r| if most[0] * p.v[r] > most[1] { most[0] * p.v[r] } else { most[1] });
+    let added = rows(|r| if squares[r] < limit[r] { squares[r] } else { limit[r] });
+    let gain = rows(|r| if squares[r] > limit[r] { gain * (limit[r] / squares[r]).sqrt() } else { gain });
+    // Moments, direction
+    let of = rows(|r| metric[r] * gain[r]);
+    let m = [rows(|r| b1 * p.m[0][r] + (1.0 - b1) * (of[r] * e[0][r])), rows(|r| b1 * p.m[1][r] + (1.0 - b1) * (of[r] * e[1][r]))];
+    let v = rows(|r| b2 * p.v[r] + (1.0 - b2) * added[r]);
+    let v = rows(|r| if v[r] < f32::MAX { v[r] } else { f32::MAX });
     let rate = rows(|r| step / ((v[r] * bias).sqrt() + EPS as f32));
-    let d = [rows(|r| m[0][r] * rate[r]), rows(|r| m[1][r] * rate[r])];
+    let longest = rows(|r| 0.5 * LONGEST * shrink[r]);
+    let d = [0, 1].map(|a| bounded(rows(|r| m[a][r] * rate[r]), longest));
     // exp: z ⊕ w, w = tanh(λ|d|/2) d/|d|; z ⊕ w - z = (1 - |z|²) (w + |w|² z) / (1 + 2 z·w + |z|² |w|²)
     let tanh = tanh_ratios(rows(|r| (d[0][r] * d[0][r] + d[1][r] * d[1][r]) * inverse[r] * inverse[r]));
     let w = [rows(|r| tanh[r] * inverse[r] * d[0][r]), rows(|r| tanh[r] * inverse[r] * d[1][r])];
@@ -168,13 +188,16 @@ pub(in super::super) fn points(p: Points<'_>) {
         let moved = [next[0][r] - x[r], next[1][r] - y[r]];
         (moved[0] * y[r] - moved[1] * x[r]) / (1.0 - (next[0][r] * x[r] + next[1][r] * y[r]))
     });
+    let mut moved = m;
     for r in 0..TILE_ROWS {
         let t = (1.0 - (next[0][r] * next[0][r] + next[1][r] * next[1][r])) * inverse[r] / (1.0 + turn[r] * turn[r]);
         let (cos, sin) = (t * (1.0 - turn[r] * turn[r]), t * 2.0 * turn[r]);
-        p.m[0][r] = cos * m[0][r] - sin * m[1][r];
-        p.m[1][r] = sin * m[0][r] + cos * m[1][r];
+        moved[0][r] = cos * m[0][r] - sin * m[1][r];
+        moved[1][r] = sin * m[0][r] + cos * m[1][r];
         p.v[r] = v[r];
+        p.added[r] += added[r];
     }
+    *p.m = moved.map(|m| bounded(m, [LARGEST; TILE_ROWS]));
     p.tile.z0 = next[0];
     p.tile.z1 = next[1];
 }
@@ -210,7 +233,9 @@ mod tests {
             let (mut m_out, mut v_out) = (m, [1e-4f32; TILE_ROWS]);
             let (betas, corrections, lr, scale) = ([0.9f32, 0.999], [0.19f32, 0.002], 0.03f32, 0.2f32);
             let wide = |v: f32| f64::from(v);
-            points(Points { tile: &mut tile, levels: &g, m: &mut m_out, v: &mut v_out, scale, lr, betas, corrections });
+            let pace = Pace { lr: wide(lr), betas: betas.map(wide), corrections: corrections.map(wide), ..Pace::plain() };
+            let mut added = [0.0; TILE_ROWS];
+            points(Points { tile: &mut tile, levels: &g, m: &mut m_out, v: &mut v_out, added: &mut added, scale, pace: &pace });
             for r in 0..TILE_ROWS {
                 let z = [f64::from(start[0] as f32), f64::from(start[1] as f32)];
                 let e = pull_back(z, wide(scale), [wide(g[0][r]), wide(g[1][r])]);
@@ -241,8 +266,8 @@ mod tests {
         (tile.z0, tile.z1) = ([0.3; TILE_ROWS], [0.4; TILE_ROWS]);
         let (mut m_out, mut v_out) = ([[0.0f32; TILE_ROWS]; 2], [0.0f32; TILE_ROWS]);
         let levels = [[3.0f32; TILE_ROWS], [4.0; TILE_ROWS]];
-        let (betas, corrections) = ([0.9, 0.999], [0.1, 0.001]);
-        points(Points { tile: &mut tile, levels: &levels, m: &mut m_out, v: &mut v_out, scale: 1.0, lr: 0.03, betas, corrections });
+        let (pace, mut added) = (Pace { lr: 0.03, ..Pace::plain() }, [0.0; TILE_ROWS]);
+        points(Points { tile: &mut tile, levels: &levels, m: &mut m_out, v: &mut v_out, added: &mut added, scale: 1.0, pace: &pace });
         // Towards the centre by 0.03 in the metric.
         let r = f64::from(tile.z0[0].hypot(tile.z1[0]));
         assert!((2.0 * 0.5f64.atanh() - 2.0 * r.atanh() - 0.03).abs() < 1e-6, "{r}");

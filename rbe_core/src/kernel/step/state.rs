@@ -1,7 +1,8 @@
 //! What the optimiser keeps for a packed tensor.
 
-use super::FULL_CHARGE;
+use super::guard::{Guard, Sizes, correction};
 use super::noise::{byte, stream};
+use super::{BETA_G, FULL_CHARGE};
 use crate::array::Array;
 use crate::dtype::DType;
 use crate::error::{RbeError, Result};
@@ -21,6 +22,8 @@ pub struct State {
     pub m: Array,
     /// Second moment of the points' gradient in the metric: (row tiles, blocks, 16) f32.
     pub v: Array,
+    /// How large the gradients have been.
+    pub guard: Guard,
     /// Steps taken.
     pub step: u64,
 }
@@ -41,6 +44,7 @@ impl State {
             col_moment: Array::zeros(DType::F32, &[w.cols()]),
             m: Array::zeros(DType::F32, &[rows.div_ceil(TILE_ROWS), blocks, 2, TILE_ROWS]),
             v: Array::zeros(DType::F32, &[rows.div_ceil(TILE_ROWS), blocks, TILE_ROWS]),
+            guard: Guard::default(),
             step: 0,
         }
     }
@@ -56,33 +60,68 @@ impl State {
             ("col_moment", self.col_moment.copy()),
             ("exp_avg", by_row(&self.m, &[rows, blocks, 2])),
             ("exp_avg_sq", by_row(&self.v, &[rows, blocks])),
+            ("guard", self.guard.array()),
         ]
     }
 
     /// Replaces the arrays, given in the order of [`State::arrays`] and with their shapes and dtypes.
     ///
     /// # Errors
-    /// `Value` for a charge above 127; `NonFinite` for a moment that is not finite. Nothing changes then.
+    /// `Value` for a charge above 127 or a negative second moment; `NonFinite` for a moment that is not finite. Nothing changes then.
     pub fn replace(&mut self, arrays: Vec<Array>, step: u64) -> Result<()> {
         const OP: &str = "load_state_dict";
-        let [charges, row_moment, col_moment, m, v]: [Array; 5] =
-            arrays.try_into().map_err(|a: Vec<Array>| RbeError::value(OP, "five arrays", a.len()))?;
+        let [charges, row_moment, col_moment, m, v, guard]: [Array; 6] =
+            arrays.try_into().map_err(|a: Vec<Array>| RbeError::value(OP, "six arrays", a.len()))?;
+        let guard = Guard::from_array(&guard)?;
         if let Some(bad) = charges.read::<u8>().iter().find(|c| f32::from(**c) > FULL_CHARGE) {
             return Err(RbeError::value(OP, "charges from 0 to 127", bad));
         }
-        for a in [&row_moment, &col_moment, &m, &v] {
-            if let Some(bad) = a.read::<f32>().iter().find(|v| !v.is_finite()) {
-                return Err(RbeError::non_finite(OP, "finite moments", bad));
-            }
-        }
+        check(&m, false)?;
+        [&row_moment, &col_moment, &v].into_iter().try_for_each(|second| check(second, true))?;
         let (m, v) = (by_tile(&m, self.m.shape()), by_tile(&v, self.v.shape()));
-        *self = State { charges, row_moment, col_moment, m, v, step };
+        *self = State { charges, row_moment, col_moment, m, v, guard, step };
         Ok(())
+    }
+
+    /// Takes the sizes of a step into account, of which `moments` is that of rows and columns; `beta` is the decay of the points' second moments.
+    pub(super) fn record(&mut self, now: Sizes, moments: impl Fn(&Sizes) -> f64, beta: f64) {
+        let Some(level) = self.guard.record(now) else { return };
+        let [rows, of_g] = [self.charges.shape()[0] as f64, correction(BETA_G, self.step)];
+        for moment in [&self.row_moment, &self.col_moment] {
+            let mean = sum(moment) / moment.shape()[0] as f64 / of_g;
+            multiply(moment, moments(&level) / mean);
+        }
+        let points = rows * self.v.shape()[1] as f64; // rows that fill up a tile are zero
+        let by = level.points / (sum(&self.v) / points / correction(beta, self.step));
+        multiply(&self.v, by);
+        multiply(&self.m, by.sqrt());
     }
 
     /// Bytes held.
     pub fn nbytes(&self) -> usize {
         [&self.charges, &self.row_moment, &self.col_moment, &self.m, &self.v].iter().map(|a| a.nbytes()).sum()
+    }
+}
+
+fn sum(a: &Array) -> f64 {
+    a.read::<f32>().iter().map(|v| f64::from(*v)).sum()
+}
+
+/// Multiplies moments; those of which none is known, or whose level is not, stay as they are.
+fn multiply(moments: &Array, by: f64) {
+    if by.is_finite() && by > 0.0 {
+        let most = f64::from(f32::MAX);
+        moments.write::<f32>().iter_mut().for_each(|m| *m = (f64::from(*m) * by).clamp(-most, most) as f32);
+    }
+}
+
+/// Fails for a moment that is not finite or, where they are second ones, negative.
+fn check(moments: &Array, second: bool) -> Result<()> {
+    const OP: &str = "load_state_dict";
+    match moments.read::<f32>().iter().find(|v| !v.is_finite() || (second && **v < 0.0)) {
+        Some(bad) if bad.is_finite() => Err(RbeError::value(OP, "second moments >= 0", bad)),
+        Some(bad) => Err(RbeError::non_finite(OP, "finite moments", bad)),
+        None => Ok(()),
     }
 }
 
@@ -121,13 +160,13 @@ mod tests {
         let w = PackedTensor::random(&[37, 130], None, Generator::new(1).stream()).unwrap();
         let mut state = State::new(&w, 3);
         let shapes: Vec<_> = state.arrays().iter().map(|(_, a)| a.shape().to_vec()).collect();
-        assert_eq!(shapes, [vec![37, 192], vec![37], vec![130], vec![37, 3, 2], vec![37, 3]]);
+        assert_eq!(shapes, [vec![37, 192], vec![37], vec![130], vec![37, 3, 2], vec![37, 3], vec![Guard::LEN]]);
         let numbers = |shape: &[usize]| Array::build(shape, |out: &mut [f32]| out.iter_mut().enumerate().for_each(|(i, o)| *o = i as f32));
         let mut arrays: Vec<Array> = state.arrays().into_iter().map(|(_, a)| a).collect();
         arrays[3] = numbers(&[37, 3, 2]);
         arrays[4] = numbers(&[37, 3]);
         state.replace(arrays.clone(), 5).unwrap();
-        for ((_, now), put) in state.arrays().iter().zip(&arrays).skip(3) {
+        for ((_, now), put) in state.arrays().iter().zip(&arrays).skip(3).take(2) {
             assert_eq!(now.to_vec::<f32>().unwrap(), put.to_vec::<f32>().unwrap());
         }
         // Row 17, block 2: lane 1 of tile 1.

@@ -3,7 +3,7 @@
 use super::evidence::{Piece, row_of};
 use super::points::Rows;
 use super::rounded::CHUNK_ROWS;
-use super::{Context, FULL_CHARGE, Strip, charge, follow, points};
+use super::{Context, FULL_CHARGE, Strip, Sums, charge, points};
 use crate::kernel::isa::Isa;
 use crate::kernel::strip::{STRIP_ROWS, scratch};
 use crate::packed::{BITS, TILE_ROWS};
@@ -23,8 +23,8 @@ macro_rules! by_isa {
     };
 }
 
-/// Updates a strip; bits flipped and column sums of G².
-pub(super) fn strip(isa: Isa, cx: &Context<'_>, strip: &mut Strip<'_>) -> (u64, Vec<f64>) {
+/// Updates a strip.
+pub(super) fn strip(isa: Isa, cx: &Context<'_>, strip: &mut Strip<'_>) -> Sums {
     let (w, blocks, source) = (cx.w, cx.w.blocks(), cx.source);
     let (width, rows) = (blocks * BITS, strip.row_moment.len());
     let (at_once, piece_blocks) = match source.piece() {
@@ -74,24 +74,17 @@ pub(super) fn strip(isa: Isa, cx: &Context<'_>, strip: &mut Strip<'_>) -> (u64, 
         }
     }
     for (moment, square) in strip.row_moment.iter_mut().zip(square) {
-        *moment = follow(*moment, f64::from(square) / w.cols() as f64);
+        *moment = cx.bounds.follow(*moment, f64::from(square) / w.cols() as f64);
     }
     let (m, v) = (strip.m.as_chunks_mut().0.as_chunks_mut().0, strip.v.as_chunks_mut().0);
+    let mut added = [0.0; TILE_ROWS];
     for (((tile, levels), m), v) in strip.tiles.iter_mut().zip(&levels).zip(m).zip(v) {
-        let points = points::Points {
-            tile,
-            levels,
-            m,
-            v,
-            scale: w.scale(),
-            lr: cx.p.lr_lo,
-            betas: [cx.p.betas.0, cx.p.betas.1],
-            corrections: cx.corrections.map(|c| c as f32),
-        };
+        let points = points::Points { tile, levels, m, v, added: &mut added, scale: w.scale(), pace: &cx.pace };
         // SAFETY: as above.
         unsafe { by_isa!(isa, points(points)) };
     }
-    (flips, squares[..w.cols()].iter().map(|v| f64::from(*v)).collect())
+    let wide = |sums: &[f32]| sums.iter().map(|v| f64::from(*v)).collect::<Vec<_>>();
+    Sums { flips, columns: wide(&squares[..w.cols()]), points: wide(&added).into_iter().sum() }
 }
 
 /// `127 · 256 lr_hi sign(v1 - v0)` times the scale of the row and the unit of its G, of the rows of every tile.

@@ -1,7 +1,7 @@
-"""Element-wise functions and softmax as modules, with torch's names. `inplace` writes the result over the input."""
+"""Element-wise functions and softmax as modules, with torch's names. `inplace` is taken and makes no difference."""
 
 from .._rbe import RBETensor
-from ..errors import DTypeError, TensorError
+from ..errors import TensorError
 from . import functional as F
 from .module import Module
 
@@ -18,15 +18,10 @@ class ReLU(Module):
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__()
-        self.inplace = inplace
 
     def forward(self, input: RBETensor) -> RBETensor:
         """Apply the function to every element."""
-        return F.relu(input, self.inplace)
-
-    def extra_repr(self) -> str:
-        """Return whether it writes over its input."""
-        return "inplace=True" if self.inplace else ""
+        return input.relu()
 
 
 class LeakyReLU(Module):
@@ -41,15 +36,15 @@ class LeakyReLU(Module):
 
     def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
         super().__init__()
-        self.negative_slope, self.inplace = negative_slope, inplace
+        self.negative_slope = negative_slope
 
     def forward(self, input: RBETensor) -> RBETensor:
         """Apply the function to every element."""
-        return F.leaky_relu(input, self.negative_slope, self.inplace)
+        return input.leaky_relu(self.negative_slope)
 
     def extra_repr(self) -> str:
-        """Return the slope, and whether it writes over its input."""
-        return f"negative_slope={self.negative_slope}" + (", inplace=True" if self.inplace else "")
+        """Return the slope."""
+        return f"negative_slope={self.negative_slope}"
 
 
 class ELU(Module):
@@ -64,15 +59,15 @@ class ELU(Module):
 
     def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
         super().__init__()
-        self.alpha, self.inplace = alpha, inplace
+        self.alpha = alpha
 
     def forward(self, input: RBETensor) -> RBETensor:
         """Apply the function to every element."""
-        return F.elu(input, self.alpha, self.inplace)
+        return input.elu(self.alpha)
 
     def extra_repr(self) -> str:
-        """Return alpha, and whether it writes over its input."""
-        return f"alpha={self.alpha}" + (", inplace=True" if self.inplace else "")
+        """Return alpha."""
+        return f"alpha={self.alpha}"
 
 
 class GELU(Module):
@@ -147,15 +142,10 @@ class SiLU(Module):
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__()
-        self.inplace = inplace
 
     def forward(self, input: RBETensor) -> RBETensor:
         """Apply the function to every element."""
-        return F.silu(input, self.inplace)
-
-    def extra_repr(self) -> str:
-        """Return whether it writes over its input."""
-        return "inplace=True" if self.inplace else ""
+        return input.silu()
 
 
 class Softplus(Module):
@@ -193,8 +183,6 @@ class Softmax(Module):
 
     def __init__(self, dim: int = -1) -> None:
         super().__init__()
-        if not isinstance(dim, int) or isinstance(dim, bool):
-            raise DTypeError(type(self).__name__, "an integer as dim", f"{type(dim).__name__} {dim!r}")
         self.dim = dim
 
     def forward(self, input: RBETensor) -> RBETensor:
@@ -218,8 +206,6 @@ class LogSoftmax(Module):
 
     def __init__(self, dim: int = -1) -> None:
         super().__init__()
-        if not isinstance(dim, int) or isinstance(dim, bool):
-            raise DTypeError(type(self).__name__, "an integer as dim", f"{type(dim).__name__} {dim!r}")
         self.dim = dim
 
     def forward(self, input: RBETensor) -> RBETensor:

@@ -2,7 +2,6 @@
 
 from .._rbe import RBETensor
 from ..errors import TensorError
-from . import functional as F
 from .module import Module
 
 
@@ -25,12 +24,12 @@ class Dropout(Module):
         super().__init__()
         if not 0 <= p <= 1:
             raise TensorError("Dropout", "a probability in [0, 1]", str(p))
-        self.p, self.inplace = p, inplace
+        self.p = p
 
     def forward(self, input: RBETensor) -> RBETensor:
         """Return the input, in training with elements dropped."""
-        return F.dropout(input, self.p, self.training, self.inplace)
+        return input.dropout(self.p, self.training)
 
     def extra_repr(self) -> str:
-        """Return the probability, and whether it writes over its input."""
-        return f"p={self.p}" + (", inplace=True" if self.inplace else "")
+        """Return the probability."""
+        return f"p={self.p}"

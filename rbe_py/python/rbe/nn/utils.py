@@ -3,13 +3,20 @@
 import math
 from collections.abc import Iterable
 
-from .. import _rbe, creation
+from .. import _rbe, creation, dtypes
 from .._rbe import RBETensor
-from ..errors import DTypeError, NonFiniteError, ShapeError, TensorError
+from ..arguments import describe, flag, real
+from ..errors import DTypeError, ShapeError
 
 
-def _listed(parameters: RBETensor | Iterable[RBETensor]) -> list[RBETensor]:
-    return [parameters] if isinstance(parameters, RBETensor) else list(parameters)
+def _listed(op: str, parameters: RBETensor | Iterable[RBETensor]) -> list[RBETensor]:
+    if isinstance(parameters, RBETensor):
+        return [parameters]
+    listed = list(parameters) if isinstance(parameters, Iterable) else [parameters]
+    for p in listed:
+        if not isinstance(p, RBETensor):
+            raise DTypeError(op, "a tensor or an iterable of tensors", describe(p))
+    return listed
 
 
 def clip_grad_norm_(
@@ -17,10 +24,12 @@ def clip_grad_norm_(
     max_norm: float,
     norm_type: float = 2.0,
     error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
 ) -> RBETensor:
     """Scale all gradients together so that their norm is at most `max_norm`.
 
-    A packed tensor counts with its flip gradient, in a 2-norm alone.
+    A packed tensor counts with its flip gradient, in a 2-norm alone. As in torch, a norm that is NaN makes NaN of all
+    gradients, and an infinite one zeros of those that are finite.
 
     Parameters
     ----------
@@ -28,14 +37,16 @@ def clip_grad_norm_(
         Those without a gradient are left out.
     max_norm : float
     norm_type : float
-        The p of the p-norm; `math.inf` for the largest absolute value.
+        The p of the p-norm; `math.inf`, or "inf", for the largest absolute value.
     error_if_nonfinite : bool
         Raise instead of scaling by a norm that is not finite.
+    foreach : bool, optional
+        Taken as in torch, without effect.
 
     Returns
     -------
     tensor ()
-        The norm before.
+        The norm before: float64 if a gradient is, else float32.
 
     Raises
     ------
@@ -44,7 +55,7 @@ def clip_grad_norm_(
     NonFiniteError
         For a norm that is not finite, if asked for.
     DTypeError
-        For a packed tensor in another than the 2-norm.
+        For the gradient of a packed tensor in another than the 2-norm, and for arguments of another kind.
 
     Examples
     --------
@@ -56,36 +67,25 @@ def clip_grad_norm_(
     >>> p.grad
     tensor([0.6, 0.8])
     """
-    listed = _listed(parameters)
-    if norm_type == 2.0:
-        return creation.tensor(_rbe.clip_grad_norm(listed, max_norm, error_if_nonfinite))
-    if not norm_type > 0 or not max_norm >= 0:
-        raise TensorError("clip_grad_norm", "norm_type > 0 and max_norm >= 0", f"{norm_type} and {max_norm}")
-    if any(p.is_packed for p in listed):
-        raise DTypeError("clip_grad_norm", "dense tensors for another than the 2-norm", "a packed one")
-    grads = [p.grad.detach() for p in listed if p.grad is not None]
-    if norm_type == math.inf:
-        norm = max((g.abs().max().item() for g in grads if g.numel()), default=0.0)
-    else:
-        norm = sum(g.abs().pow(norm_type).sum().item() for g in grads) ** (1.0 / norm_type)
-    if error_if_nonfinite and not math.isfinite(norm):
-        raise NonFiniteError("clip_grad_norm", "a finite norm", str(norm))
-    scale = max_norm / (norm + 1e-6)
-    if scale < 1.0:
-        for g in grads:
-            g.mul_(scale)
-    return creation.tensor(norm)
+    op = "clip_grad_norm"
+    listed = _listed(op, parameters)
+    bound = real(op, "max_norm", max_norm, finite=False)
+    kind = math.inf if isinstance(norm_type, str) and norm_type == "inf" else real(op, "norm_type", norm_type, finite=False)
+    norm = _rbe.clip_grad_norm(listed, bound, kind, flag(op, "error_if_nonfinite", error_if_nonfinite))
+    wide = any(p.grad is not None and p.dtype is dtypes.float64 for p in listed if not p.is_packed)
+    return creation.tensor(norm, dtype=dtypes.float64 if wide else dtypes.float32)
 
 
-def clip_grad_value_(parameters: RBETensor | Iterable[RBETensor], clip_value: float) -> None:
-    """Hold every element of the dense gradients within [-clip_value, clip_value].
+def clip_grad_value_(parameters: RBETensor | Iterable[RBETensor], clip_value: float, foreach: bool | None = None) -> None:
+    """Hold every element of the dense gradients within [-clip_value, clip_value]; NaN stays NaN.
 
     Raises
     ------
     TensorError
         For a negative bound.
     DTypeError
-        If a packed tensor has a gradient, whose elements are not stored: use `clip_grad_norm_`.
+        If a packed tensor has a gradient, whose elements are not stored: use `clip_grad_norm_`. Also for a bound that is no
+        number.
 
     Examples
     --------
@@ -96,7 +96,8 @@ def clip_grad_value_(parameters: RBETensor | Iterable[RBETensor], clip_value: fl
     >>> p.grad
     tensor([ 1., -1.])
     """
-    _rbe.clip_grad_value(_listed(parameters), clip_value)
+    op = "clip_grad_value"
+    _rbe.clip_grad_value(_listed(op, parameters), real(op, "clip_value", clip_value, finite=False))
 
 
 def parameters_to_vector(parameters: Iterable[RBETensor]) -> RBETensor:

@@ -1,6 +1,6 @@
 """Adam and its kin."""
 
-from .base import Group, Params
+from .base import Params, check_how
 from .dense import Dense
 
 
@@ -20,6 +20,10 @@ class Adam(Dense):
         The largest second moment so far stands for the second moment (Reddi, Kale, Kumar 2018).
     maximize : bool
         Ascend instead of descending.
+    foreach, capturable, differentiable, fused
+        Taken as in torch, where they say how a step is computed; without effect, but that `differentiable=True` is refused.
+    decoupled_weight_decay : bool
+        As `AdamW`.
 
     Examples
     --------
@@ -33,7 +37,6 @@ class Adam(Dense):
     """
 
     kind = "adam"
-    decoupled = False
 
     def __init__(
         self,
@@ -44,8 +47,14 @@ class Adam(Dense):
         weight_decay: float = 0.0,
         amsgrad: bool = False,
         *,
+        foreach: bool | None = None,
         maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        decoupled_weight_decay: bool = False,
     ) -> None:
+        check_how(type(self).__name__, foreach=foreach, capturable=capturable, differentiable=differentiable, fused=fused)
         defaults = {
             "lr": lr,
             "betas": betas,
@@ -53,11 +62,9 @@ class Adam(Dense):
             "weight_decay": weight_decay,
             "amsgrad": amsgrad,
             "maximize": maximize,
+            "decoupled_weight_decay": decoupled_weight_decay,
         }
         super().__init__(params, defaults)
-
-    def _constants(self, group: Group) -> dict[str, float]:
-        return {**super()._constants(group), "decoupled": float(self.decoupled)}
 
 
 class AdamW(Adam):
@@ -65,7 +72,7 @@ class AdamW(Adam):
 
     Parameters
     ----------
-    params, lr, betas, eps, amsgrad, maximize
+    params, lr, betas, eps, amsgrad, maximize, foreach, capturable, differentiable, fused
         As `Adam`.
     weight_decay : float
         λ.
@@ -81,8 +88,6 @@ class AdamW(Adam):
     0.89
     """
 
-    decoupled = True
-
     def __init__(
         self,
         params: Params,
@@ -93,8 +98,25 @@ class AdamW(Adam):
         amsgrad: bool = False,
         *,
         maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
     ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
+        super().__init__(
+            params,
+            lr,
+            betas,
+            eps,
+            weight_decay,
+            amsgrad,
+            foreach=foreach,
+            maximize=maximize,
+            capturable=capturable,
+            differentiable=differentiable,
+            fused=fused,
+            decoupled_weight_decay=True,
+        )
 
 
 class Lion(Dense):

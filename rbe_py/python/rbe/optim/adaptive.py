@@ -1,6 +1,6 @@
 """Rates scaled by squared gradients."""
 
-from .base import Params
+from .base import Params, check_how
 from .dense import Dense
 
 
@@ -20,6 +20,8 @@ class RMSprop(Dense):
         Subtract the squared mean from the second moment.
     maximize : bool
         Ascend instead of descending.
+    capturable, foreach, differentiable
+        As `Adam`.
 
     Examples
     --------
@@ -43,9 +45,12 @@ class RMSprop(Dense):
         weight_decay: float = 0.0,
         momentum: float = 0.0,
         centered: bool = False,
-        *,
+        capturable: bool = False,
+        foreach: bool | None = None,
         maximize: bool = False,
+        differentiable: bool = False,
     ) -> None:
+        check_how(type(self).__name__, capturable=capturable, foreach=foreach, differentiable=differentiable)
         defaults = {
             "lr": lr,
             "alpha": alpha,
@@ -73,6 +78,8 @@ class Adagrad(Dense):
         Added to the root of the sum of squares.
     maximize : bool
         Ascend instead of descending.
+    foreach, differentiable, fused
+        As `Adam`.
 
     Examples
     --------
@@ -95,9 +102,13 @@ class Adagrad(Dense):
         weight_decay: float = 0.0,
         initial_accumulator_value: float = 0.0,
         eps: float = 1e-10,
+        foreach: bool | None = None,
         *,
         maximize: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
     ) -> None:
+        check_how(type(self).__name__, foreach=foreach, differentiable=differentiable, fused=fused)
         defaults = {
             "lr": lr,
             "lr_decay": lr_decay,

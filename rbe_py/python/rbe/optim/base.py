@@ -4,10 +4,34 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from .._rbe import RBETensor
-from ..errors import DTypeError, GraphError, TensorError
+from ..arguments import check, describe, flag, whole
+from ..autograd import enable_grad
+from ..errors import DTypeError, TensorError
+from ..saved import entries, integer, sequence
 
 Group = dict[str, Any]
-Params = Iterable[RBETensor] | Iterable[Group]
+Params = Iterable[RBETensor] | Iterable[tuple[str, RBETensor]] | Iterable[Group]
+
+# How torch computes a step, which changes nothing of what it computes: taken in groups, and dropped.
+HOW = ("foreach", "fused", "capturable", "differentiable")
+# What a group may hold besides its rates.
+LABELS = ("params", "param_names", "name")
+MOST_STEPS = 2**53
+
+
+def check_how(op: str, **how: Any) -> None:
+    """Take torch's options on how a step is computed, none of which changes the result.
+
+    Raises
+    ------
+    TensorError
+        For `differentiable=True`: steps are not recorded.
+    DTypeError
+        For anything but True, False and None.
+    """
+    for name, value in how.items():
+        if value is not None and flag(op, name, value) and name == "differentiable":
+            raise TensorError(op, "differentiable=False", "True: steps are not recorded")
 
 
 class Engine(Protocol):
@@ -16,8 +40,8 @@ class Engine(Protocol):
     def step(self) -> None:
         """Update every parameter."""
 
-    def zero_grad(self) -> None:
-        """Forget the gradients."""
+    def zero_grad(self, set_to_none: bool) -> None:
+        """Forget the gradients, or fill them with zeros."""
 
     def state_of(self, i: int) -> tuple[dict[str, RBETensor], int] | None:
         """Return arrays and steps of parameter i."""
@@ -29,10 +53,13 @@ class Engine(Protocol):
 class Optimizer:
     """Base of all optimisers.
 
+    Optimisers can be copied and pickled, together with the model or, as torch's, with copies of its parameters.
+
     Attributes
     ----------
     param_groups : list of dict
-        Parameters (`params`) with the rates that apply to them, read anew by every step.
+        Parameters (`params`) with the rates that apply to them, read anew by every step. A rate may be a number of any type,
+        Python's, NumPy's, or an array or tensor of one element.
     defaults : dict
         Rates of groups that do not give their own.
 
@@ -47,19 +74,49 @@ class Optimizer:
     _engine: Engine
 
     def __init__(self, params: Params, defaults: Group) -> None:
+        self._engine = self._new_engine()
         self.defaults = defaults
         self.param_groups: list[Group] = []
-        listed: list[Any] = list(params)
+        listed = self._listed(params)
         if not listed:
             raise TensorError(type(self).__name__, "at least one parameter", "none")
         for group in listed if isinstance(listed[0], dict) else [{"params": listed}]:
             self.add_param_group(group)
 
+    def _new_engine(self) -> Engine:
+        raise NotImplementedError
+
     def _add(self, group: Group) -> None:
+        raise NotImplementedError
+
+    def _check(self, group: Group) -> None:
+        """Fail for a rate that is no number or outside its domain."""
         raise NotImplementedError
 
     def _sync(self) -> None:
         raise NotImplementedError
+
+    def _listed(self, params: Any) -> list[Any]:
+        """Return a list of what `params` yields in an order of its own: not a tensor, a set or a dict."""
+        if isinstance(params, RBETensor | set | frozenset | dict | str) or not hasattr(params, "__iter__"):
+            raise DTypeError(type(self).__name__, "a list or iterator of tensors, or of dicts", describe(params))
+        return list(params)
+
+    def _known(self, group: Group) -> Group:
+        """Return the group without options on how a step is computed.
+
+        Raises
+        ------
+        TensorError
+            For an unknown rate.
+        """
+        op = type(self).__name__
+        check_how(op, **{k: group[k] for k in HOW if k in group})
+        kept = {k: v for k, v in group.items() if k not in HOW}
+        unknown = [k for k in kept if k not in self.defaults and k not in LABELS and not str(k).startswith("initial_")]
+        if unknown:
+            raise TensorError(op, f"rates {sorted(self.defaults)}", str(unknown))
+        return kept
 
     def add_param_group(self, param_group: Group) -> None:
         """Add parameters, under "params", with rates of their own.
@@ -69,16 +126,25 @@ class Optimizer:
         TensorError
             For a rate that is unknown or out of range; nothing is added then.
         DTypeError, GraphError
-            For a tensor that cannot be trained, or is already.
+            For a rate that is no number, and for a tensor that cannot be trained, or is already.
         """
+        op = type(self).__name__
+        if not isinstance(param_group, dict) or "params" not in param_group:
+            raise DTypeError(op, 'a dict with "params"', describe(param_group))
         params = param_group["params"]
-        full = {**self.defaults, **param_group, "params": [params] if isinstance(params, RBETensor) else list(params)}
-        unknown = set(full) - set(self.defaults) - {"params"} - {k for k in full if k.startswith("initial_")}
-        if unknown:
-            raise TensorError(type(self).__name__, f"rates {sorted(self.defaults)}", str(sorted(unknown)))
+        listed = [params] if isinstance(params, RBETensor) else self._listed(params)
+        full = {**self.defaults, **self._known(param_group), "params": listed}
+        if any(isinstance(p, tuple) for p in listed):
+            if not all(isinstance(p, tuple) and len(p) == 2 for p in listed):
+                raise DTypeError(op, "tensors, or pairs of a name and a tensor", "some of both")
+            full["params"] = [p for _, p in listed]
+            full["param_names"] = [name for name, _ in listed]
         for p in full["params"]:
             if not isinstance(p, RBETensor):
-                raise DTypeError(type(self).__name__, "tensors", type(p).__name__)
+                raise DTypeError(op, "tensors", describe(p))
+        if self.param_groups and ("param_names" in full) != ("param_names" in self.param_groups[0]):
+            raise TensorError(op, "names of all parameters or of none", "names in some groups")
+        self._check(full)
         self._add(full)
         self.param_groups.append(full)
 
@@ -89,24 +155,44 @@ class Optimizer:
         ----------
         closure : callable, optional
             Computes the loss and its gradients first.
+
+        Raises
+        ------
+        DTypeError, TensorError
+            For a rate in `param_groups` that is no finite number; nothing is updated then.
         """
-        loss = closure() if closure is not None else None
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
         self._sync()
         self._engine.step()
         return loss
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients."""
-        if not set_to_none:
-            raise GraphError("zero_grad", "set_to_none=True", "False: gradients are dropped, not filled with zeros")
-        self._engine.zero_grad()
+        """Forget the gradients, or fill them with zeros.
+
+        Parameters
+        ----------
+        set_to_none : bool
+            Without it dense gradients are filled with zeros in place. Those of packed tensors belong to the bits as they
+            were and are forgotten in any case.
+        """
+        self._engine.zero_grad(flag("zero_grad", "set_to_none", set_to_none))
+
+    def _count(self) -> int:
+        return sum(len(group["params"]) for group in self.param_groups)
+
+    def _plain(self, group: Group) -> Group:
+        """Return the group with Python's numbers in place of others."""
+        return dict(group)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of all parameters and the rates, in torch's form; parameters go by their number."""
         state, groups, n = {}, [], 0
         for group in self.param_groups:
             count = len(group["params"])
-            groups.append({**{k: v for k, v in group.items() if k != "params"}, "params": list(range(n, n + count))})
+            groups.append({**self._plain(group), "params": list(range(n, n + count))})
             n += count
         for i in range(n):
             found = self._engine.state_of(i)
@@ -115,33 +201,76 @@ class Optimizer:
         return {"state": state, "param_groups": groups}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over what `state_dict` returned.
+        """Take over what `state_dict` returned; a parameter without a state there has none afterwards.
 
         Raises
         ------
-        TensorError, ShapeError
-            If groups or arrays do not fit.
+        TensorError, ShapeError, DTypeError, NonFiniteError
+            If groups or arrays do not fit, or hold numbers that no step leaves. Nothing has changed then.
         """
-        groups = state_dict["param_groups"]
-        have = [len(g["params"]) for g in self.param_groups]
-        if [len(g["params"]) for g in groups] != have:
-            raise TensorError("load_state_dict", f"groups of {have} parameters", str([len(g["params"]) for g in groups]))
-        before = [self._engine.state_of(i) for i in range(sum(have))]
+        groups, entries = self._checked(state_dict)
+        old_groups, old_states = self.param_groups, []
         try:
-            for i, entry in state_dict["state"].items():
-                arrays = {k: v for k, v in entry.items() if k != "step"}
-                self._engine.set_state_of(int(i), arrays, int(entry["step"]))
-        except Exception:
-            for i, old in enumerate(before):
+            self.param_groups = groups
+            self._sync()
+            for i in range(self._count()):
+                old_states.append(self._engine.state_of(i))
+                self._engine.set_state_of(i, *entries.get(i, ({}, 0)))
+        except BaseException:
+            self.param_groups = old_groups
+            self._sync()
+            for i, old in enumerate(old_states):
                 if old is not None:
                     self._engine.set_state_of(i, *old)
             raise
-        for group, new in zip(self.param_groups, groups, strict=True):
-            group.update({k: tuple(v) if k == "betas" else v for k, v in new.items() if k != "params"})
+        # The dicts stay the same ones: schedules, and others, hold them.
+        for group, new in zip(old_groups, groups, strict=True):
+            group.update(new)
+        self.param_groups = old_groups
+
+    def _checked(self, state_dict: Any) -> tuple[list[Group], dict[int, tuple[dict[str, RBETensor], int]]]:
+        """Return the groups, as they will be, and arrays and steps of parameters by their number."""
+        op = "load_state_dict"
+        saved = entries(op, "a state", state_dict, ("state", "param_groups"), others=True)
+        listed = [
+            entries(op, "a group", g, ("params",), others=True) for g in sequence(op, "param_groups", saved["param_groups"])
+        ]
+        have, came = ([len(sequence(op, "params", g["params"])) for g in groups] for groups in (self.param_groups, listed))
+        check(op, have == came, f"groups of {have} parameters", str(came))
+        groups = []
+        for group, new in zip(self.param_groups, listed, strict=True):
+            known = self._known({k: tuple(v) if k == "betas" and isinstance(v, list) else v for k, v in new.items()})
+            groups.append({**group, **known, "params": group["params"]})
+            self._check(groups[-1])
+        states = {}
+        for key, entry in entries(op, "state", saved["state"], (), others=True).items():
+            i = integer(op, "a parameter", int(key) if isinstance(key, str) and key.isdecimal() else key, 0, sum(have) - 1)
+            found = entries(op, f"the state of parameter {i}", entry, ("step",), others=True)
+            step = whole(op, f"step of parameter {i}", found["step"], 0)
+            check(op, step <= MOST_STEPS, f"a step of parameter {i} up to {MOST_STEPS}", step)
+            arrays = {name: value for name, value in found.items() if name != "step" and value is not None}
+            for name, value in arrays.items():
+                if not isinstance(value, RBETensor) or not isinstance(name, str):
+                    raise DTypeError(op, f"a tensor as {name!r} of parameter {i}", describe(value))
+            states[i] = arrays, step
+        return groups, states
+
+    def __getstate__(self) -> dict[str, Any]:
+        kept = {k: v for k, v in self.__dict__.items() if k != "_engine"}
+        return {**kept, "_states": [self._engine.state_of(i) for i in range(self._count())]}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        states = state["_states"]
+        self.__dict__.update({k: v for k, v in state.items() if k != "_states"})
+        self._engine = self._new_engine()
+        for group in self.param_groups:
+            self._add(group)
+        for i, found in enumerate(states):
+            self._engine.set_state_of(i, *found)
 
     def __repr__(self) -> str:
         def line(i: int, group: Group) -> str:
-            rates = ", ".join(f"{k}={v}" for k, v in group.items() if k != "params")
+            rates = ", ".join(f"{k}={v}" for k, v in group.items() if k not in ("params", "param_names"))
             return f"  group {i}: {len(group['params'])} parameters, {rates}"
 
         lines = [line(i, group) for i, group in enumerate(self.param_groups)]

@@ -1,42 +1,64 @@
 """What the optimisers of dense models share: torch's names, signatures and formulas."""
 
+from typing import Any
+
 from .. import _rbe
+from ..arguments import flag, pair, real
 from ..errors import TensorError
-from .base import Group, Optimizer, Params
+from .base import Group, Optimizer
+
+FLAGS = ("nesterov", "amsgrad", "centered", "maximize", "decoupled_weight_decay")
 
 
 class Dense(Optimizer):
-    """An optimiser whose groups hold all its constants, each read anew by every step."""
+    """An optimiser whose groups hold all its constants, each read anew by every step.
+
+    A gradient that is not finite, or whose square is beyond the range of its dtype, does what it does in torch: it makes
+    moments and parameters infinite or NaN. `HybridOptimizer` refuses or leaves out the first, and bounds what the second does.
+    """
 
     kind: str
     _engine: _rbe._Dense
 
-    def __init__(self, params: Params, defaults: Group) -> None:
-        self._engine = _rbe._Dense(self.kind)
-        super().__init__(params, defaults)
+    def _new_engine(self) -> _rbe._Dense:
+        return _rbe._Dense(self.kind)
 
-    def _check(self, group: Group) -> None:
-        name = type(self).__name__
-        for key, value in group.items():
-            if key == "betas":
-                if len(value) != 2 or not all(0 <= b < 1 for b in value):
-                    raise TensorError(name, "two betas in [0, 1)", str(value))
-            elif key != "dampening" and isinstance(value, int | float) and not value >= 0:
-                raise TensorError(name, f"{key} >= 0", str(value))
-
-    def _constants(self, group: Group) -> dict[str, float]:
-        constants = {key: float(value) for key, value in group.items() if isinstance(value, int | float)}
-        if "betas" in group:
-            constants["beta1"], constants["beta2"] = group["betas"]
+    def _constants(self, group: Group) -> dict[str, float | bool | tuple[float, float]]:
+        """Return the constants of a group as Python's numbers."""
+        op = type(self).__name__
+        constants: dict[str, float | bool | tuple[float, float]] = {}
+        for key in self.defaults:
+            convert: Any = pair if key == "betas" else flag if key in FLAGS else real
+            constants[key] = convert(op, key, group[key])
         return constants
 
+    def _check(self, group: Group) -> None:
+        for key, value in self._constants(group).items():
+            if isinstance(value, tuple):
+                if not all(0 <= beta < 1 for beta in value):
+                    raise TensorError(type(self).__name__, f"two {key} in [0, 1)", str(value))
+            elif key != "dampening" and not value >= 0:
+                raise TensorError(type(self).__name__, f"{key} >= 0", str(value))
+
+    def _numbers(self, group: Group) -> dict[str, float]:
+        numbers: dict[str, float] = {}
+        for key, value in self._constants(group).items():
+            if isinstance(value, tuple):
+                numbers["beta1"], numbers["beta2"] = value
+            else:
+                numbers[key] = float(value)
+        return numbers
+
+    def _plain(self, group: Group) -> Group:
+        return {**group, **self._constants(group)}
+
     def _add(self, group: Group) -> None:
-        self._check(group)
-        self._engine.add_group(group["params"], self._constants(group))
+        self._engine.add_group(group["params"], self._numbers(group))
 
     def _sync(self) -> None:
-        for i, group in enumerate(self.param_groups):
-            self._engine.set_group(i, self._constants(group))
+        numbers = [self._numbers(group) for group in self.param_groups]
+        for i, group in enumerate(numbers):
+            self._engine.set_group(i, group)
 
     @property
     def state_bytes(self) -> int:

@@ -4,7 +4,14 @@ from typing import Any
 
 from .. import _rbe
 from .._rbe import RBETensor
-from .base import Group, Optimizer, Params
+from ..arguments import describe, flag, pair, real
+from ..errors import DTypeError
+from ..saved import integer
+from .base import MOST_STEPS, Group, Optimizer, Params
+
+MOST_SEED = 2**64 - 1
+# lr, lr_lo, lr_hi, betas, weight_decay, interaction, evidence
+Rates = tuple[float, float, float, tuple[float, float], float, float, str]
 
 
 class HybridOptimizer(Optimizer):
@@ -33,7 +40,9 @@ class HybridOptimizer(Optimizer):
         Numbers in which the evidence for the bits is computed: int8, stochastically rounded without bias, or float32,
         which trains no better and is slower. One or two samples, and activations, always use float32.
     on_nonfinite : {"error", "skip"}
-        What happens with a gradient that is not finite: NonFiniteError and no change, or the whole step is left out.
+        What happens with a gradient, of packed or dense tensors, that is not finite: NonFiniteError and no change, or the
+        whole step is left out. Finite gradients of any size leave everything finite: one far larger than the usual ones moves
+        bits, points and dense tensors as far as a usual one, and changes little for the steps after it (design/format.md).
     in_backward : bool
         Update each packed tensor during backward, as soon as its gradient is complete; its gradient is then never
         stored.
@@ -66,8 +75,12 @@ class HybridOptimizer(Optimizer):
         in_backward: bool = False,
         seed: int = 0,
     ) -> None:
-        self._engine = _rbe._Hybrid(on_nonfinite, in_backward, seed)
-        self.in_backward = in_backward
+        op = type(self).__name__
+        for name, value in (("on_nonfinite", on_nonfinite), ("evidence", evidence)):
+            if not isinstance(value, str):
+                raise DTypeError(op, f"a string for {name}", describe(value))
+        self.on_nonfinite, self.in_backward = on_nonfinite, flag(op, "in_backward", in_backward)
+        self._seed = integer(op, "seed", seed, 0, MOST_SEED)
         defaults = {
             "lr_hi": lr_hi,
             "lr_lo": lr_lo,
@@ -79,20 +92,37 @@ class HybridOptimizer(Optimizer):
         }
         super().__init__(params, defaults)
 
-    @staticmethod
-    def _rates(g: Group) -> tuple[float, float, float, tuple[float, float], float, float, str]:
-        rates = (g["lr"], g["lr_lo"], g["lr_hi"], tuple(g["betas"]), g["weight_decay"], g["interaction"])
-        return (*rates, g.get("evidence", "exact"))
+    def _new_engine(self) -> _rbe._Hybrid:
+        return _rbe._Hybrid(self.on_nonfinite, self.in_backward, self._seed)
+
+    def _rates(self, g: Group) -> Rates:
+        op = type(self).__name__
+        lr, lr_lo, lr_hi, decay, interaction = (
+            real(op, k, g[k]) for k in ("lr", "lr_lo", "lr_hi", "weight_decay", "interaction")
+        )
+        if not isinstance(g["evidence"], str):
+            raise DTypeError(op, "a string for evidence", describe(g["evidence"]))
+        return lr, lr_lo, lr_hi, pair(op, "betas", g["betas"]), decay, interaction, g["evidence"]
+
+    def _check(self, group: Group) -> None:
+        self._engine.check_rates(self._rates(group))
+
+    def _plain(self, group: Group) -> Group:
+        names = ("lr", "lr_lo", "lr_hi", "betas", "weight_decay", "interaction", "evidence")
+        return {**group, **dict(zip(names, self._rates(group), strict=True))}
 
     def _add(self, group: Group) -> None:
         self._engine.add_group(group["params"], self._rates(group))
 
     def _sync(self) -> None:
-        for i, group in enumerate(self.param_groups):
-            self._engine.set_rates(i, self._rates(group))
+        rates = [self._rates(group) for group in self.param_groups]
+        for group in rates:
+            self._engine.check_rates(group)
+        for i, group in enumerate(rates):
+            self._engine.set_rates(i, group)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients; with `in_backward` also make changed rates known before the next backward."""
+        """Forget the gradients, or fill them with zeros; with `in_backward` the next backward takes changed rates."""
         if self.in_backward:
             self._sync()
         super().zero_grad(set_to_none)
@@ -119,11 +149,33 @@ class HybridOptimizer(Optimizer):
         return self._engine.counters()[3]
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the state of all parameters, the rates and the number of steps."""
-        return {**super().state_dict(), "steps": self._engine.counters()[0]}
+        """Return the state of all parameters, the rates, the seed and the number of steps."""
+        return {**super().state_dict(), "steps": self._engine.counters()[0], "seed": self._engine.seed()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over what `state_dict` returned; the next step continues bit for bit."""
-        super().load_state_dict(state_dict)
-        self._engine.set_steps(int(state_dict.get("steps", 0)))
-        self._sync()
+        """Take over what `state_dict` returned, the seed included; the next step continues bit for bit.
+
+        Raises
+        ------
+        TensorError, ShapeError, DTypeError, NonFiniteError
+            If groups or arrays do not fit, or hold numbers that no step leaves. Nothing has changed then.
+        """
+        op, given = "load_state_dict", state_dict if isinstance(state_dict, dict) else {}
+        steps = integer(op, "steps", given.get("steps", 0), 0, MOST_STEPS)
+        seed = integer(op, "seed", given.get("seed", self._engine.seed()), 0, MOST_SEED)
+        before = self._engine.seed()
+        self._engine.set_seed(seed)  # that of the charges of parameters without a state
+        try:
+            super().load_state_dict(state_dict)
+        except BaseException:
+            self._engine.set_seed(before)
+            raise
+        self._seed = seed
+        self._engine.set_counters(steps, self.skipped, self.flips)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_counters": self._engine.counters()[:3]}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__({k: v for k, v in state.items() if k != "_counters"})
+        self._engine.set_counters(*state["_counters"])

@@ -1,7 +1,7 @@
 """Stochastic gradient descent."""
 
 from ..errors import TensorError
-from .base import Group, Params
+from .base import Group, Params, check_how
 from .dense import Dense
 
 
@@ -21,6 +21,8 @@ class SGD(Dense):
     nesterov : bool
     maximize : bool
         Ascend instead of descending.
+    foreach, differentiable, fused
+        As `Adam`.
 
     Examples
     --------
@@ -45,7 +47,11 @@ class SGD(Dense):
         nesterov: bool = False,
         *,
         maximize: bool = False,
+        foreach: bool | None = None,
+        differentiable: bool = False,
+        fused: bool | None = None,
     ) -> None:
+        check_how(type(self).__name__, foreach=foreach, differentiable=differentiable, fused=fused)
         defaults = {
             "lr": lr,
             "momentum": momentum,
@@ -58,6 +64,7 @@ class SGD(Dense):
 
     def _check(self, group: Group) -> None:
         super()._check(group)
-        if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
-            got = f"{group['momentum']} and {group['dampening']}"
+        constants = self._constants(group)
+        if constants["nesterov"] and (not constants["momentum"] or constants["dampening"]):
+            got = f"{constants['momentum']} and {constants['dampening']}"
             raise TensorError("SGD", "momentum > 0 and no dampening for nesterov", got)

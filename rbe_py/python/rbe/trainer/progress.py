@@ -10,8 +10,6 @@ from .callback import Callback
 if TYPE_CHECKING:
     from .loop import Trainer
 
-__all__ = ["Progress"]
-
 
 class Progress(Callback):
     """A bar (of the package tqdm) of all batches to come: epoch, loss, metrics, examples a second, remaining time.
@@ -68,8 +66,7 @@ class Progress(Callback):
 
     def on_fit_end(self, trainer: "Trainer") -> None:
         """Leave the bar as it is."""
-        if self._bar is not None:
-            self._bar.close()
+        self._bar.close()
 
 
 def _figure(name: str, value: Any) -> str:

@@ -4,15 +4,13 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from .._arguments import real, whole
-from .._saved import entries, integer, number
+from ..arguments import real, whole
 from ..errors import TensorError
+from ..saved import entries, integer, number
 from .callback import Callback, watched
 
 if TYPE_CHECKING:
     from .loop import Trainer
-
-__all__ = ["EarlyStopping"]
 
 
 class Best:

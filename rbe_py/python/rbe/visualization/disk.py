@@ -4,9 +4,7 @@ from typing import Any
 
 from ..nn.module import Module
 from ..optional import require
-from ._axes import Path, drawing, parameters_of
-
-__all__ = ["plot_disk"]
+from .axes import Path, drawing, parameters_of
 
 
 def plot_disk(model: Module, *, path: Path | None = None, ax: Any = None) -> Any:

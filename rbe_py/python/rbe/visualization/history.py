@@ -6,11 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from .._arguments import describe, whole
+from ..arguments import describe, whole
 from ..errors import DTypeError, TensorError
-from ._axes import LARGEST, Path, drawing
-
-__all__ = ["plot_history"]
+from .axes import LARGEST, Path, drawing
 
 History = Sequence[Mapping[str, float]] | Mapping[str, Sequence[float]]
 

@@ -4,11 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from .._arguments import whole
+from ..arguments import whole
 from ..nn.module import Module
-from ._axes import Path, drawing, finite, parameters_of
-
-__all__ = ["plot_weights"]
+from .axes import Path, drawing, finite, parameters_of
 
 
 def plot_weights(model: Module, *, bins: int = 60, path: Path | None = None) -> Any:

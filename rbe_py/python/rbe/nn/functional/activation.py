@@ -1,11 +1,9 @@
 """Activations and dropout as functions, with torch's signatures."""
 
-from collections.abc import Callable
 from typing import Any
 
-from ... import _inplace, _rbe
+from ... import _rbe
 from ..._rbe import RBETensor
-from ...dtypes import DTypeLike
 from ...errors import TensorError
 from .linear import words
 
@@ -35,13 +33,8 @@ def rbe_activation(x: RBETensor, hi: Any, z: RBETensor) -> RBETensor:
     return _rbe.rbe_activation(x, words("rbe_activation", hi), z)
 
 
-def _applied(name: str, input: RBETensor, inplace: bool, compute: Callable[[RBETensor], RBETensor]) -> RBETensor:
-    """Return what `compute` makes of x, written over x if `inplace`."""
-    return _inplace.change(input, f"{name}_", compute, (), name in _inplace.FORGETFUL) if inplace else compute(input)
-
-
-def relu(input: RBETensor, inplace: bool = False) -> RBETensor:
-    """Return `max(x, 0)`; the gradient at 0 is 0. With `inplace` in the memory of x.
+def relu(input: RBETensor) -> RBETensor:
+    """Return `max(x, 0)`; the gradient at 0 is 0.
 
     Examples
     --------
@@ -49,11 +42,11 @@ def relu(input: RBETensor, inplace: bool = False) -> RBETensor:
     >>> rbe.nn.functional.relu(rbe.tensor([-1.0, 2.0]))
     tensor([0., 2.])
     """
-    return _applied("relu", input, inplace, lambda x: x.relu())
+    return input.relu()
 
 
-def leaky_relu(input: RBETensor, negative_slope: float = 0.01, inplace: bool = False) -> RBETensor:
-    """Return x above 0 and `negative_slope · x` below. With `inplace` in the memory of x.
+def leaky_relu(input: RBETensor, negative_slope: float = 0.01) -> RBETensor:
+    """Return x above 0 and `negative_slope · x` below.
 
     Examples
     --------
@@ -61,11 +54,11 @@ def leaky_relu(input: RBETensor, negative_slope: float = 0.01, inplace: bool = F
     >>> rbe.nn.functional.leaky_relu(rbe.tensor([-1.0, 2.0]), 0.1)
     tensor([-0.1,  2. ])
     """
-    return _applied("leaky_relu", input, inplace, lambda x: x.leaky_relu(negative_slope))
+    return input.leaky_relu(negative_slope)
 
 
-def elu(input: RBETensor, alpha: float = 1.0, inplace: bool = False) -> RBETensor:
-    """Return x above 0 and `alpha (e^x - 1)` below. With `inplace` in the memory of x.
+def elu(input: RBETensor, alpha: float = 1.0) -> RBETensor:
+    """Return x above 0 and `alpha (e^x - 1)` below.
 
     Examples
     --------
@@ -73,7 +66,7 @@ def elu(input: RBETensor, alpha: float = 1.0, inplace: bool = False) -> RBETenso
     >>> rbe.nn.functional.elu(rbe.tensor([-1.0, 2.0]))
     tensor([-0.6321,  2.    ])
     """
-    return _applied("elu", input, inplace, lambda x: x.elu(alpha))
+    return input.elu(alpha)
 
 
 def gelu(input: RBETensor, approximate: str = "none") -> RBETensor:
@@ -88,8 +81,8 @@ def gelu(input: RBETensor, approximate: str = "none") -> RBETensor:
     return input.gelu(approximate)
 
 
-def silu(input: RBETensor, inplace: bool = False) -> RBETensor:
-    """Return `x · sigmoid(x)`. With `inplace` in the memory of x.
+def silu(input: RBETensor) -> RBETensor:
+    """Return `x · sigmoid(x)`.
 
     Examples
     --------
@@ -97,7 +90,7 @@ def silu(input: RBETensor, inplace: bool = False) -> RBETensor:
     >>> rbe.nn.functional.silu(rbe.tensor([-1.0, 2.0]))
     tensor([-0.2689,  1.7616])
     """
-    return _applied("silu", input, inplace, lambda x: x.silu())
+    return input.silu()
 
 
 def tanh(input: RBETensor) -> RBETensor:
@@ -144,8 +137,8 @@ def softplus(input: RBETensor, beta: float = 1.0, threshold: float = 20.0) -> RB
     return smooth if threshold == 20 else _rbe.where(input * beta > threshold, input, smooth)
 
 
-def softmax(input: RBETensor, dim: int = -1, *, dtype: DTypeLike | None = None) -> RBETensor:
-    """Return `e^x / Σ e^x` along an axis, of x converted to `dtype` if one is given.
+def softmax(input: RBETensor, dim: int = -1) -> RBETensor:
+    """Return `e^x / Σ e^x` along an axis.
 
     Examples
     --------
@@ -153,11 +146,11 @@ def softmax(input: RBETensor, dim: int = -1, *, dtype: DTypeLike | None = None) 
     >>> rbe.nn.functional.softmax(rbe.zeros(4), dim=0)
     tensor([0.25, 0.25, 0.25, 0.25])
     """
-    return (input if dtype is None else input.to(dtype)).softmax(dim)
+    return input.softmax(dim)
 
 
-def log_softmax(input: RBETensor, dim: int = -1, *, dtype: DTypeLike | None = None) -> RBETensor:
-    """Return `x - ln Σ e^x` along an axis, of x converted to `dtype` if one is given.
+def log_softmax(input: RBETensor, dim: int = -1) -> RBETensor:
+    """Return `x - ln Σ e^x` along an axis.
 
     Examples
     --------
@@ -165,13 +158,11 @@ def log_softmax(input: RBETensor, dim: int = -1, *, dtype: DTypeLike | None = No
     >>> rbe.nn.functional.log_softmax(rbe.zeros(2), dim=0)
     tensor([-0.6931, -0.6931])
     """
-    return (input if dtype is None else input.to(dtype)).log_softmax(dim)
+    return input.log_softmax(dim)
 
 
-def dropout(input: RBETensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> RBETensor:
+def dropout(input: RBETensor, p: float = 0.5, training: bool = True) -> RBETensor:
     """Return x with elements set to 0 with probability p and the others scaled by 1 / (1 - p), in training.
-
-    With `inplace` in the memory of x.
 
     Examples
     --------
@@ -179,4 +170,4 @@ def dropout(input: RBETensor, p: float = 0.5, training: bool = True, inplace: bo
     >>> rbe.nn.functional.dropout(rbe.ones(3), training=False)
     tensor([1., 1., 1.])
     """
-    return _applied("dropout", input, inplace, lambda x: x.dropout(p, training))
+    return input.dropout(p, training)

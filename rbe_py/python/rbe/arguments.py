@@ -27,15 +27,15 @@ def check(op: str, holds: bool, expected: str, got: object) -> None:
         raise TensorError(op, expected, got if isinstance(got, str) else describe(got))
 
 
-def real(op: str, name: str, value: Any) -> float:
-    """Return a finite number: a Python or NumPy one, or a tensor or array of one element.
+def real(op: str, name: str, value: Any, *, finite: bool = True) -> float:
+    """Return a number, finite unless said otherwise: a Python or NumPy one, or a tensor or array of one element.
 
     Raises
     ------
     DTypeError
         For anything else; bools are no numbers.
     NonFiniteError
-        For NaN and infinity.
+        For NaN and infinity, if the number is to be finite, and for an integer that no float holds.
     """
     if type(value) is float and math.isfinite(value):
         return value
@@ -49,10 +49,27 @@ def real(op: str, name: str, value: Any) -> float:
     try:
         as_float = float(found)
     except OverflowError:
-        as_float = math.inf
-    if not math.isfinite(as_float):
+        as_float, finite = math.inf, True
+    if finite and not math.isfinite(as_float):
         raise NonFiniteError(op, f"a finite {name}", describe(value))
     return as_float
+
+
+def pair(op: str, name: str, value: Any) -> tuple[float, float]:
+    """Return the two finite numbers of a tuple, list, array or tensor.
+
+    Raises
+    ------
+    DTypeError
+        For anything but two numbers.
+    NonFiniteError
+        As `real`.
+    """
+    several = isinstance(value, tuple | list) or (isinstance(value, np.ndarray | RBETensor) and len(value.shape) == 1)
+    listed = list(value) if several else []
+    if len(listed) != 2:
+        raise DTypeError(op, f"two numbers as {name}", describe(value))
+    return real(op, f"{name}[0]", listed[0]), real(op, f"{name}[1]", listed[1])
 
 
 def flag(op: str, name: str, value: Any) -> bool:

@@ -17,7 +17,7 @@ help: ## List the targets
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet 'maturin>=1.9.4,<2' 'numpy>=1.24' 'safetensors>=0.4.5' --group test
+	$(BIN)/python -m pip install --quiet 'maturin>=1.9.4,<2' 'numpy>=1.24' --group test
 	touch $@
 
 $(VENV)/.lint: $(VENV)/.installed
@@ -43,7 +43,7 @@ test: $(VENV)/.built ## Test the core and the package
 $(TORCH_VENV)/.built: $(VENV)/.built
 	$(PYTHON) -m venv $(TORCH_VENV)
 	$(TORCH_VENV)/bin/python -m pip install --quiet --upgrade pip
-	$(TORCH_VENV)/bin/python -m pip install --quiet 'maturin>=1.9.4,<2' 'numpy>=1.24' 'safetensors>=0.4.5' --group test --group torch
+	$(TORCH_VENV)/bin/python -m pip install --quiet 'maturin>=1.9.4,<2' 'numpy>=1.24' --group test --group torch
 	VIRTUAL_ENV=$(abspath $(TORCH_VENV)) $(TORCH_VENV)/bin/maturin develop --release
 	touch $@
 

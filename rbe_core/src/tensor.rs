@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::array::Array;
 use crate::dtype::{DType, Element};
 use crate::error::{RbeError, Result};
-use crate::graph::{self, BackwardOptions, GradSlot, Gradient, LazySlot, Node, Parent};
+use crate::graph::{self, BackwardOptions, GradSlot, Gradient, LazySlot, Node, Parent, Rewritten};
 use crate::packed::PackedTensor;
 
 /// What a tensor holds.
@@ -52,6 +52,14 @@ struct Inner {
     id: u64,
     value: Value,
     tape: Tape,
+    view: Option<View>,
+    rewritten: Rewritten, // the later place on the tape that recorded changes in place moved the tensor to
+}
+
+/// The tensor whose memory a view shows, never a view itself, and the recorded changes it had seen when the view was made.
+struct View {
+    base: RBETensor,
+    since: u64,
 }
 
 enum Tape {
@@ -59,17 +67,62 @@ enum Tape {
     Recorded(Arc<Node>),
 }
 
+/// Gradient and hooks of a tensor, kept where they are while this is held.
+pub struct Slot(SlotOf);
+
+enum SlotOf {
+    Leaf(RBETensor),
+    Node(Arc<Node>),
+}
+
+impl From<Arc<Node>> for Slot {
+    fn from(node: Arc<Node>) -> Slot {
+        Slot(SlotOf::Node(node))
+    }
+}
+
+impl std::ops::Deref for Slot {
+    type Target = GradSlot;
+
+    fn deref(&self) -> &GradSlot {
+        match &self.0 {
+            SlotOf::Leaf(tensor) => tensor.0.tape.slot().get(),
+            SlotOf::Node(node) => node.slot.get(),
+        }
+    }
+}
+
+impl Tape {
+    fn slot(&self) -> &LazySlot {
+        match self {
+            Tape::Leaf { slot, .. } => slot,
+            Tape::Recorded(node) => &node.slot,
+        }
+    }
+}
+
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
 impl RBETensor {
+    fn make(value: Value, tape: Tape, view: Option<View>) -> RBETensor {
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        RBETensor(Arc::new(Inner { id, value, tape, view, rewritten: Rewritten::default() }))
+    }
+
     fn leaf(value: Value, requires_grad: bool) -> RBETensor {
-        let tape = Tape::Leaf { requires_grad: AtomicBool::new(requires_grad), slot: LazySlot::default() };
-        RBETensor(Arc::new(Inner { id: NEXT_ID.fetch_add(1, Ordering::Relaxed), value, tape }))
+        RBETensor::make(value, Tape::Leaf { requires_grad: AtomicBool::new(requires_grad), slot: LazySlot::default() }, None)
     }
 
     /// A leaf that holds `array` and wants no gradient.
     pub fn from_array(array: Array) -> RBETensor {
         RBETensor::leaf(Value::Dense(array), false)
+    }
+
+    /// As [`RBETensor::from_array`], of an array that depends on no tensor.
+    pub(crate) fn constant(array: Array) -> RBETensor {
+        let constant = RBETensor::from_array(array);
+        graph::note_constant(&constant);
+        constant
     }
 
     /// A leaf that holds `packed`.
@@ -85,8 +138,42 @@ impl RBETensor {
         Ok(RBETensor::from_array(Array::from_slice(data, shape)?))
     }
 
-    pub(crate) fn recorded(array: Array, node: Arc<Node>) -> RBETensor {
-        RBETensor(Arc::new(Inner { id: NEXT_ID.fetch_add(1, Ordering::Relaxed), value: Value::Dense(array), tape: Tape::Recorded(node) }))
+    /// The result of an operation: recorded as `node`, if it was, and a view of the memory of `of`, if it shares that.
+    pub(crate) fn result(array: Array, node: Option<Arc<Node>>, of: Option<&RBETensor>) -> RBETensor {
+        let tape = match node {
+            Some(node) => Tape::Recorded(node),
+            None => Tape::Leaf { requires_grad: AtomicBool::new(false), slot: LazySlot::default() },
+        };
+        let view = of.map(|of| View { base: of.base().clone(), since: of.base().0.rewritten.times() });
+        RBETensor::make(Value::Dense(array), tape, view)
+    }
+
+    /// The tensor whose memory this one shows: that which it is a view of, or itself.
+    pub(crate) fn base(&self) -> &RBETensor {
+        self.0.view.as_ref().map_or(self, |view| &view.base)
+    }
+
+    /// Moves this tensor, which is no view, to the place on the tape after a change in place.
+    pub(crate) fn move_to(&self, node: Option<Arc<Node>>) {
+        if let (Some(node), Some(before)) = (&node, self.made_slot())
+            && before.retain.swap(false, Ordering::Relaxed)
+        {
+            node.slot.get().retain.store(true, Ordering::Relaxed); // the gradient that is kept is that of the new values
+        }
+        self.0.rewritten.add(node);
+    }
+
+    /// Moves a view to where the last recorded change of its base put it.
+    pub(crate) fn catch_up(&self) {
+        let Some(View { base, since }) = &self.0.view else { return };
+        let times = base.0.rewritten.times();
+        let own_leaf = || matches!(&self.0.tape, Tape::Leaf { requires_grad, .. } if requires_grad.load(Ordering::Relaxed));
+        if times == (*since).max(self.0.rewritten.times()) || own_leaf() {
+            return;
+        }
+        if let Value::Dense(array) = &self.0.value {
+            self.0.rewritten.set(times, graph::shown(self, base, array));
+        }
     }
 
     /// Number of this tensor, unique in the process.
@@ -152,13 +239,19 @@ impl RBETensor {
 
     /// Whether this is not the result of a recorded operation.
     pub fn is_leaf(&self) -> bool {
-        matches!(self.0.tape, Tape::Leaf { .. })
+        matches!(self.0.tape, Tape::Leaf { .. }) && !self.is_rewritten()
+    }
+
+    /// Whether a recorded change in place moved this tensor to another place on the tape.
+    fn is_rewritten(&self) -> bool {
+        self.catch_up();
+        self.0.rewritten.is_recorded()
     }
 
     /// Whether operations on this tensor are recorded.
     pub fn requires_grad(&self) -> bool {
         match &self.0.tape {
-            Tape::Leaf { requires_grad, .. } => requires_grad.load(Ordering::Relaxed),
+            Tape::Leaf { requires_grad, .. } => requires_grad.load(Ordering::Relaxed) || self.is_rewritten(),
             Tape::Recorded(_) => true,
         }
     }
@@ -169,15 +262,15 @@ impl RBETensor {
     /// `DType` for integers and bools; `Graph` for a tensor that is not a leaf.
     pub fn set_requires_grad(&self, value: bool) -> Result<()> {
         match &self.0.tape {
-            Tape::Leaf { requires_grad, .. } => {
+            Tape::Leaf { requires_grad, .. } if !self.is_rewritten() => {
                 if value && !self.dtype().is_float() {
                     return Err(RbeError::dtype("requires_grad", "float32, float64 or packed", self.dtype()));
                 }
                 requires_grad.store(value, Ordering::Relaxed);
                 Ok(())
             }
-            Tape::Recorded(_) if value => Ok(()),
-            Tape::Recorded(_) => Err(RbeError::graph("requires_grad", "a leaf (use detach)", "the result of a recorded operation")),
+            _ if value => Ok(()),
+            _ => Err(RbeError::graph("requires_grad", "a leaf (use detach)", "the result of a recorded operation")),
         }
     }
 
@@ -191,34 +284,32 @@ impl RBETensor {
     }
 
     /// The recorded operation this is the result of.
-    pub fn node(&self) -> Option<&Arc<Node>> {
-        match &self.0.tape {
+    pub fn node(&self) -> Option<Arc<Node>> {
+        self.catch_up();
+        self.0.rewritten.node().or_else(|| match &self.0.tape {
             Tape::Leaf { .. } => None,
-            Tape::Recorded(node) => Some(node),
-        }
+            Tape::Recorded(node) => Some(node.clone()),
+        })
     }
 
     /// Where gradient and hooks live.
-    pub fn slot(&self) -> &GradSlot {
-        match &self.0.tape {
-            Tape::Leaf { slot, .. } => slot.get(),
-            Tape::Recorded(node) => node.slot.get(),
-        }
+    pub fn slot(&self) -> Slot {
+        Slot(self.node().map_or_else(|| SlotOf::Leaf(self.clone()), SlotOf::Node))
     }
 
     /// The slot, if somebody asked for it.
-    pub(crate) fn made_slot(&self) -> Option<&GradSlot> {
-        match &self.0.tape {
-            Tape::Leaf { slot, .. } => slot.made(),
-            Tape::Recorded(node) => node.slot.made(),
+    pub(crate) fn made_slot(&self) -> Option<Slot> {
+        match self.node() {
+            Some(node) => node.slot.made().is_some().then(|| Slot(SlotOf::Node(node))),
+            None => self.0.tape.slot().made().map(|_| Slot(SlotOf::Leaf(self.clone()))),
         }
     }
 
     pub(crate) fn as_parent(&self) -> Parent {
-        match &self.0.tape {
-            Tape::Leaf { requires_grad, .. } if !requires_grad.load(Ordering::Relaxed) => Parent::Constant,
-            Tape::Leaf { .. } => Parent::Leaf(self.clone()),
-            Tape::Recorded(node) => Parent::Node(node.clone()),
+        match (self.node(), &self.0.tape) {
+            (Some(node), _) => Parent::Node(node),
+            (None, Tape::Leaf { requires_grad, .. }) if requires_grad.load(Ordering::Relaxed) => Parent::Leaf(self.clone()),
+            _ => Parent::Constant,
         }
     }
 

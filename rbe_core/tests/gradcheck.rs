@@ -191,7 +191,21 @@ fn places(c: &mut Cases) {
     c.add("gather", vec![t(1, &[3, 6])], |x| Ok(x[0].topk(2, -1, false)?.0));
     c.add("gather", vec![t(1, &[1, 4])], |x| x[0].take_along_axis(1, &ints(&[0, 3, 3, -1, 2, 0], &[3, 2])));
     c.add("scatter_add", vec![t(1, &[3, 4]), t(2, &[2, 3])], |x| x[0].scatter_add(-1, &ints(&[0, 0, -1, 2, 2, 2], &[2, 3]), &x[1]));
-    c.add("slice", vec![t(1, &[3, 4])], |x| x[0].flip(Some(&[-1]))?.mul(&x[0].flip(None)?));
+    c.add("clone", vec![t(1, &[3, 4])], |x| x[0].flip(Some(&[-1]))?.mul(&x[0].flip(None)?)?.mul(&x[0].copied()?));
+    c.add("concat", vec![t(1, &[2, 3]), t(2, &[0])], |x| RBETensor::concat(&[&x[1], &x[0], &x[1]], 1)?.add(&x[1].sum(None, false)?));
+    c.add("overwrite", vec![t(1, &[3, 4]), t(2, &[2, 1])], |x| {
+        let base = x[0].square()?;
+        base.transpose(0, 1)?.narrow(0, 1, 2)?.narrow(1, 1, 2)?.assign(&x[1])?;
+        let columns = ints(&[0, -1, 0], &[3]).array("test")?.clone();
+        base.assign_picks(&Picks::new(&[3, 4], &[(1, columns)], false)?, &x[1].square()?.sum(None, false)?)?;
+        Ok(base)
+    });
+    c.add("view", vec![t(1, &[3, 4]), t(2, &[4])], |x| {
+        let base = x[0].transpose(0, 1)?.copied()?;
+        let (row, wide) = (base.narrow(1, 2, 1)?, base.unsqueeze(0)?.broadcast_to(&[2, 4, 3])?);
+        base.narrow(1, 1, 2)?.squeeze(None)?.assign(&x[1].unsqueeze(1)?)?;
+        row.mul(&x[1].unsqueeze(1)?)?.add(&wide.mul(&wide)?)
+    });
     c.add("broadcast_to", vec![t(1, &[2, 3])], |x| x[0].repeat(&[2, 1, 3]));
     c.add("where", vec![t(1, &[2, 3, 4])], |x| x[0].tril(1)?.add(&x[0].triu(-1)?.square()?));
     let holes = RBETensor::new(&[1u8, 0, 1], &[3, 1]).unwrap();

@@ -138,7 +138,7 @@ fn numpy(py: Python<'_>, t: RBETensor) -> PyResult<Py<PyAny>> {
 /// A registered hook.
 #[pyclass(frozen, module = "rbe._rbe")]
 pub struct Hook {
-    tensor: Tensor,
+    slot: rbe_core::Slot,
     id: u64,
 }
 
@@ -152,7 +152,9 @@ impl Hook {
             })
             .map_err(carry)
         };
-        Ok(Hook { tensor: tensor.clone(), id: tensor.slot().add_hook(Arc::new(call)) })
+        let slot = tensor.slot(); // a hook stays with the values that it was registered for
+        let id = slot.add_hook(Arc::new(call));
+        Ok(Hook { slot, id })
     }
 }
 
@@ -160,7 +162,7 @@ impl Hook {
 impl Hook {
     /// Removes the hook.
     fn remove(&self) {
-        self.tensor.slot().remove_hook(self.id);
+        self.slot.remove_hook(self.id);
     }
 }
 

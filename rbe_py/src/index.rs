@@ -1,8 +1,8 @@
-//! NumPy's indexing: what stands between the brackets becomes views, then picks.
+//! Indexing with torch's meaning: integers and slices give a view first, then the index arrays pick from it. NumPy differs where
+//! an integer stands beside arrays: there it counts as an array.
 
-use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyEllipsis, PyInt, PySlice, PyTuple};
+use pyo3::types::{PyBool, PyEllipsis, PyInt, PyList, PySlice, PyTuple};
 use rbe_core::array::{Array, SliceSpec};
 use rbe_core::op::Picks;
 use rbe_core::{DType, RbeError, memory};
@@ -24,8 +24,7 @@ enum Item {
 struct Parsed {
     view: Vec<SliceSpec>,       // of the leading axes
     shape: Option<Vec<isize>>,  // after integers went and new axes came
-    picks: Vec<(usize, Array)>, // axis of the reshaped view
-    apart: bool,                // the arrays do not stand next to each other
+    picks: Vec<(usize, Array)>, // axis of the reshaped view; the picked axes come first where these are no neighbours
 }
 
 fn slice_spec(slice: &Bound<'_, PySlice>, n: usize) -> PyResult<SliceSpec> {
@@ -47,104 +46,103 @@ fn mask_positions(mask: &Array) -> PyResult<Vec<Array>> {
     columns.into_iter().map(|c| Array::from_slice(&c, &[c.len()]).or_raise()).collect()
 }
 
-fn is_basic(item: &Bound<'_, PyAny>) -> bool {
-    item.is_none() || item.is_instance_of::<PyEllipsis>() || item.is_instance_of::<PySlice>() || item.is_instance_of::<PyInt>()
+/// The position that an integer names on an axis of length `n`.
+fn position(at: i64, axis: usize, n: usize) -> PyResult<usize> {
+    let n = n as i64;
+    if at < -n || at >= n {
+        return Err(raise(RbeError::index("index", format!("positions from -{n} to {} on axis {axis} of length {n}", n - 1), at)));
+    }
+    Ok(at.rem_euclid(n) as usize)
 }
 
-fn parse(shape: &[usize], index: &Bound<'_, PyAny>) -> PyResult<Parsed> {
-    let listed: Vec<Bound<'_, PyAny>> = match index.cast::<PyTuple>() {
-        Ok(tuple) => tuple.iter().collect(),
-        Err(_) => vec![index.clone()],
-    };
-    // Arrays first: a mask takes as many axes as it has.
-    let mut arrays: Vec<Option<Array>> = Vec::with_capacity(listed.len());
-    let mut scalars: Vec<Option<i64>> = Vec::with_capacity(listed.len());
-    let mut taken = 0;
-    for item in &listed {
-        scalars.push(None);
-        let is_bool = item.is_instance_of::<pyo3::types::PyBool>();
-        if is_basic(item) && !is_bool {
-            taken += usize::from(!item.is_none() && !item.is_instance_of::<PyEllipsis>());
-            arrays.push(None);
-            continue;
+/// One item between the brackets before the axes are counted.
+enum Given<'py> {
+    Basic(Bound<'py, PyAny>), // a slice, None or an ellipsis
+    Integer(i64),
+    Array(Array), // int64 or bool
+}
+
+impl<'py> Given<'py> {
+    fn of(item: Bound<'py, PyAny>) -> PyResult<Given<'py>> {
+        if item.is_none() || item.is_instance_of::<PyEllipsis>() || item.is_instance_of::<PySlice>() {
+            return Ok(Given::Basic(item));
         }
-        let index = operand(item, None)?;
+        if item.is_instance_of::<PyInt>() && !item.is_instance_of::<PyBool>() {
+            let wide = |_| raise(RbeError::index("index", "an integer of 64 bits", &item));
+            return item.extract().map(Given::Integer).map_err(wide);
+        }
+        let index = operand(&item, None)?;
         rbe_core::graph::note_read(&index, "an index");
         let array = index.array("index").or_raise()?.clone();
-        // An empty list is an empty integer index.
-        let array = if array.numel() == 0 && array.dtype() == DType::F32 { array.cast(DType::I64) } else { array };
+        let is_empty_list = array.numel() == 0 && (item.is_instance_of::<PyList>() || item.is_instance_of::<PyTuple>());
         match array.dtype() {
-            DType::Bool => taken += array.ndim(),
-            DType::I64 if array.ndim() == 0 => {
-                // NumPy's integers and tensors of one integer index as plain integers do: they give views.
-                taken += 1;
-                scalars.pop();
-                scalars.push(Some(array.to_vec::<i64>().or_raise()?[0]));
-                arrays.push(None);
-                continue;
-            }
-            DType::I64 => taken += 1,
-            other => return Err(raise(RbeError::dtype("index", "integers, slices, None, ..., int64 or bool tensors", other))),
+            // NumPy's integers and tensors of one integer index as plain integers do: they give views.
+            DType::I64 if array.ndim() == 0 => Ok(Given::Integer(array.to_vec::<i64>().or_raise()?[0])),
+            DType::I64 | DType::Bool => Ok(Given::Array(array)),
+            _ if is_empty_list => Ok(Given::Array(array.cast(DType::I64))),
+            other => Err(raise(RbeError::dtype("index", "integers, slices, None, ..., int64 or bool tensors", other))),
         }
-        arrays.push(Some(array));
     }
+
+    /// Axes that it takes.
+    fn axes(&self) -> usize {
+        match self {
+            Given::Basic(item) => usize::from(item.is_instance_of::<PySlice>()),
+            Given::Array(mask) if mask.dtype() == DType::Bool => mask.ndim(),
+            _ => 1,
+        }
+    }
+}
+
+/// The items with an ellipsis written out.
+fn items(shape: &[usize], index: &Bound<'_, PyAny>) -> PyResult<Vec<Item>> {
+    let given: Vec<Given<'_>> = match index.cast::<PyTuple>() {
+        Ok(tuple) => tuple.iter().map(Given::of).collect::<PyResult<_>>()?,
+        Err(_) => vec![Given::of(index.clone())?],
+    };
+    let taken: usize = given.iter().map(Given::axes).sum();
     if taken > shape.len() {
         return Err(raise(RbeError::index("index", format!("at most {} indices for shape {shape:?}", shape.len()), taken)));
     }
-    let advanced = arrays.iter().any(Option::is_some);
     let mut items: Vec<Item> = Vec::new();
     let mut axis = 0;
     let mut open = true; // an ellipsis may still come
-    for ((item, array), scalar) in listed.iter().zip(arrays).zip(scalars) {
-        if let Some(array) = array {
-            if array.dtype() == DType::Bool && array.ndim() == 0 {
-                items.push(Item::Truth(array.item().or_raise()? != 0.0));
-            } else if array.dtype() == DType::Bool {
-                if array.shape() != &shape[axis..axis + array.ndim()] {
-                    let expected = format!("a mask of shape {:?}", &shape[axis..axis + array.ndim()]);
-                    return Err(raise(RbeError::index("index", expected, format!("{:?}", array.shape()))));
+    for one in given {
+        let axes = one.axes();
+        match one {
+            Given::Array(mask) if mask.dtype() == DType::Bool && axes == 0 => items.push(Item::Truth(mask.item().or_raise()? != 0.0)),
+            Given::Array(mask) if mask.dtype() == DType::Bool => {
+                if mask.shape() != &shape[axis..axis + axes] {
+                    let expected = format!("a mask of shape {:?}", &shape[axis..axis + axes]);
+                    return Err(raise(RbeError::index("index", expected, format!("{:?}", mask.shape()))));
                 }
-                axis += array.ndim();
-                items.extend(mask_positions(&array)?.into_iter().map(Item::Picks));
-            } else {
-                items.push(Item::Picks(array));
-                axis += 1;
+                items.extend(mask_positions(&mask)?.into_iter().map(Item::Picks));
             }
-        } else if item.is_none() {
-            items.push(Item::NewAxis);
-        } else if item.is_instance_of::<PyEllipsis>() {
-            if !open {
-                return Err(raise(RbeError::index("index", "at most one ellipsis", "two")));
-            }
-            open = false;
-            for _ in 0..shape.len() - taken {
-                items.push(Item::Slice(SliceSpec { start: 0, step: 1, len: shape[axis] }));
-                axis += 1;
-            }
-        } else if let Ok(slice) = item.cast::<PySlice>() {
-            items.push(Item::Slice(slice_spec(slice, shape[axis])?));
-            axis += 1;
-        } else {
-            let integer = || item.extract().map_err(|_| PyTypeError::new_err("indices must be integers, slices, None, ..., or arrays"));
-            let v: i64 = scalar.map_or_else(integer, Ok)?;
-            let n = shape[axis] as i64;
-            if v < -n || v >= n {
-                return Err(raise(RbeError::index("index", format!("positions from -{n} to {} on axis {axis} of length {n}", n - 1), v)));
-            }
-            let at = v.rem_euclid(n);
-            items.push(if advanced { Item::Picks(Array::scalar(at)) } else { Item::At(at as usize) });
-            axis += 1;
+            Given::Array(array) => items.push(Item::Picks(array)),
+            Given::Integer(at) => items.push(Item::At(position(at, axis, shape[axis])?)),
+            Given::Basic(item) if item.is_none() => items.push(Item::NewAxis),
+            Given::Basic(item) => match item.cast::<PySlice>() {
+                Ok(slice) => items.push(Item::Slice(slice_spec(slice, shape[axis])?)),
+                Err(_) if open => {
+                    open = false;
+                    let whole = |len: &usize| Item::Slice(SliceSpec { start: 0, step: 1, len: *len });
+                    let rest = shape.len() - taken;
+                    items.extend(shape[axis..axis + rest].iter().map(whole));
+                    axis += rest;
+                }
+                Err(_) => return Err(raise(RbeError::index("index", "at most one ellipsis", "two"))),
+            },
         }
+        axis += axes;
     }
-    // NumPy puts the picked axes first where anything stands between the arrays.
-    let places: Vec<usize> =
-        items.iter().enumerate().filter(|(_, i)| matches!(i, Item::Picks(_) | Item::Truth(_))).map(|(k, _)| k).collect();
-    let apart = places.windows(2).any(|w| w[1] != w[0] + 1);
+    Ok(items)
+}
 
+fn parse(shape: &[usize], index: &Bound<'_, PyAny>) -> PyResult<Parsed> {
     let (mut view, mut kept, mut picks) = (Vec::new(), Vec::new(), Vec::new());
     let mut reshaped = false;
     let mut source = 0;
-    for item in items {
+    for item in items(shape, index)? {
         match item {
             Item::Slice(spec) => {
                 view.push(spec);
@@ -175,7 +173,7 @@ fn parse(shape: &[usize], index: &Bound<'_, PyAny>) -> PyResult<Parsed> {
         }
     }
     kept.extend(shape[source..].iter().map(|n| *n as isize));
-    Ok(Parsed { view, shape: reshaped.then_some(kept), picks, apart })
+    Ok(Parsed { view, shape: reshaped.then_some(kept), picks })
 }
 
 /// `tensor[index]`.
@@ -190,28 +188,39 @@ fn picked(tensor: &rbe_core::RBETensor, index: &Bound<'_, PyAny>) -> PyResult<RB
         out = out.reshape(shape).or_raise()?;
     }
     if !parsed.picks.is_empty() {
-        let picks = Picks::new(out.shape(), &parsed.picks, parsed.apart).or_raise()?;
+        let picks = Picks::new(out.shape(), &parsed.picks, false).or_raise()?;
         out = out.index(&picks).or_raise()?;
     }
     Ok(out.into())
 }
 
+/// The name of assignments in errors.
+const OP: &str = "assign";
+
 /// `tensor[index] = value`, in place.
 pub fn set(tensor: &rbe_core::RBETensor, index: &Bound<'_, PyAny>, value: &rbe_core::RBETensor) -> PyResult<()> {
-    within("assign", || assign(tensor, index, value))
+    within(OP, || assign(tensor, index, value))
 }
 
 fn assign(tensor: &rbe_core::RBETensor, index: &Bound<'_, PyAny>, value: &rbe_core::RBETensor) -> PyResult<()> {
-    tensor.writable("assign").or_raise()?;
+    let own = tensor.writable(OP).or_raise()?;
     let parsed = parse(tensor.shape(), index)?;
     // Slicing and inserting or removing axes of length 1 always gives a view of the same memory.
-    let mut view = tensor.detach().slice(&parsed.view).or_raise()?;
+    let slice = |a: Array, (axis, spec): (usize, &SliceSpec)| a.slice_axis(axis, *spec);
+    let mut view = parsed.view.iter().enumerate().try_fold(own.clone(), slice).or_raise()?;
     if let Some(shape) = &parsed.shape {
         view = view.reshape(shape).or_raise()?;
     }
-    if parsed.picks.is_empty() {
-        return view.assign(value).or_raise();
+    let picks = match parsed.picks.is_empty() {
+        true => None,
+        false => Some(Picks::new(view.shape(), &parsed.picks, false).or_raise()?),
+    };
+    // Leading axes of length 1 that the place does not have go.
+    let ndim = picks.as_ref().map_or(view.ndim(), |picks| picks.result(view.shape()).len());
+    let surplus = value.shape().len().saturating_sub(ndim);
+    let shape: Vec<isize> = value.shape().iter().skip(surplus).map(|n| *n as isize).collect();
+    match surplus > 0 && value.shape().iter().take(surplus).all(|n| *n == 1) {
+        true => tensor.overwrite(OP, &view, picks.as_ref(), &value.reshape(&shape).or_raise()?).or_raise(),
+        false => tensor.overwrite(OP, &view, picks.as_ref(), value).or_raise(),
     }
-    let picks = Picks::new(view.shape(), &parsed.picks, parsed.apart).or_raise()?;
-    view.assign_picks(&picks, value).or_raise()
 }

@@ -5,10 +5,12 @@ mod autograd;
 mod capture;
 mod create;
 mod error;
+mod file;
 mod fork;
 mod index;
 mod memory;
 mod methods;
+mod nesting;
 mod observe;
 mod operators;
 mod ops;
@@ -43,7 +45,9 @@ mod _rbe {
         tensor_from_list,
     };
     #[pymodule_export]
-    use crate::memory::{ArrayHolder, from_memory};
+    use crate::file::{load, save};
+    #[pymodule_export]
+    use crate::memory::{ArrayHolder, from_memory, says_read_only};
     #[pymodule_export]
     use crate::observe::{profile_start, profile_stop, set_debug_mode};
     #[pymodule_export]

@@ -3,7 +3,7 @@
 use std::ptr::NonNull;
 
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyCapsule, PyCapsuleMethods, PyDict};
 use rbe_core::array::{Array, Storage};
 use rbe_core::{Buffer, DType, RbeError};
 
@@ -83,4 +83,10 @@ pub fn from_memory(
     // range low..=high covers exactly the elements they reach.
     let buffer = unsafe { Buffer::foreign(ptr, ((high - low + 1) * size) as usize, Box::new(owner)) };
     Ok(RBETensor::from(Array::from_parts(Storage::new(buffer), dtype, &shape, &strides, (-low) as usize).or_raise()?))
+}
+
+/// Whether a DLPack capsule is of a version that says whether its memory may be written.
+#[pyfunction(name = "_says_read_only")]
+pub fn says_read_only(capsule: &Bound<'_, PyCapsule>) -> bool {
+    capsule.is_valid_checked(Some(c"dltensor_versioned"))
 }

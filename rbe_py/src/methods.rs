@@ -1,9 +1,13 @@
 //! Methods of the tensor class: thin, with torch's names.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyFloat, PyInt, PyTuple};
 use rbe_core::RbeError;
+use rbe_core::array::normalize_axis;
 use rbe_core::op::{Comparison, Logic};
 
 use crate::error::{OrRaise, raise};
@@ -27,6 +31,20 @@ pub fn binary(
     let b_tensor = operand(b, Some(a.inner.dtype()))?;
     let elements = a.inner.numel().max(b_tensor.numel());
     enter(b.py(), elements, || if swap { f(&b_tensor, &a.inner) } else { f(&a.inner, &b_tensor) }).map(RBETensor::from)
+}
+
+/// The name of an in-place method for as long as the process runs; there are few.
+fn lasting(name: &str) -> &'static str {
+    static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    match names.get(name) {
+        Some(have) => have,
+        None => {
+            let new: &'static str = Box::leak(name.to_owned().into_boxed_str());
+            names.insert(new);
+            new
+        }
+    }
 }
 
 /// One integer, several arguments or one sequence of integers.
@@ -307,7 +325,17 @@ impl RBETensor {
         self.inner.transpose(dim0, dim1).or_raise().map(RBETensor::from)
     }
 
-    fn broadcast_to(&self, shape: Vec<usize>) -> PyResult<RBETensor> {
+    /// A view repeated to `shape`; -1 keeps an axis as long as it is.
+    fn broadcast_to(&self, shape: Vec<isize>) -> PyResult<RBETensor> {
+        let own = self.inner.shape();
+        let wrong = || raise(RbeError::shape("broadcast_to", format!("a shape that {own:?} broadcasts to"), format!("{shape:?}")));
+        let lead = shape.len().checked_sub(own.len()).ok_or_else(wrong)?;
+        let length = |(i, n): (usize, &isize)| match usize::try_from(*n) {
+            Ok(n) => Ok(n),
+            Err(_) if *n == -1 && i >= lead => Ok(own[i - lead]),
+            Err(_) => Err(wrong()),
+        };
+        let shape = shape.iter().enumerate().map(length).collect::<PyResult<Vec<usize>>>()?;
         self.inner.broadcast_to(&shape).or_raise().map(RBETensor::from)
     }
 
@@ -320,8 +348,17 @@ impl RBETensor {
         self.inner.squeeze(dim).or_raise().map(RBETensor::from)
     }
 
-    fn narrow(&self, dim: isize, start: usize, length: usize) -> PyResult<RBETensor> {
-        self.inner.narrow(dim, start, length).or_raise().map(RBETensor::from)
+    /// `length` positions along an axis from `start`, which counts from the end where it is negative: a view.
+    fn narrow(&self, dim: isize, start: isize, length: isize) -> PyResult<RBETensor> {
+        let shape = self.inner.shape();
+        let axis = normalize_axis("narrow", dim, shape.len()).or_raise()?;
+        let n = shape[axis] as isize;
+        let first = if start < 0 { start.saturating_add(n) } else { start };
+        if first < 0 || length < 0 || first.saturating_add(length) > n {
+            let got = format!("{length} positions from {start}");
+            return Err(raise(RbeError::index("narrow", format!("positions inside axis {axis} of length {n}"), got)));
+        }
+        self.inner.narrow(dim, first as usize, length as usize).or_raise().map(RBETensor::from)
     }
 
     #[pyo3(name = "_split")]
@@ -366,6 +403,25 @@ impl RBETensor {
 
     fn packed_activation(&self, py: Python<'_>, w: &RBETensor) -> PyResult<RBETensor> {
         unary(py, self, |t| t.packed_activation(&w.inner))
+    }
+
+    /// The tensor as operand of a change in place: in memory of its own where the tape may keep it (`kept`).
+    #[pyo3(name = "_before_change")]
+    fn before_change(slf: PyRef<'_, Self>, op: &str, kept: bool) -> PyResult<Py<RBETensor>> {
+        let op = lasting(op);
+        if kept {
+            let copy = slf.inner.before_change(op).or_raise()?;
+            return Py::new(slf.py(), RBETensor::from(copy));
+        }
+        slf.inner.writable(op).or_raise()?;
+        Ok(slf.into())
+    }
+
+    /// Takes over the values of `result` and its place on the tape.
+    #[pyo3(name = "_take_over")]
+    fn take_over(&self, py: Python<'_>, op: &str, result: &RBETensor) -> PyResult<()> {
+        let op = lasting(op);
+        enter(py, self.inner.numel(), || self.inner.take_over(op, &result.inner))
     }
 
     #[pyo3(name = "_assign")]

@@ -1,11 +1,12 @@
 //! Operations that are functions rather than methods.
 
 use pyo3::prelude::*;
+use rbe_core::RbeError;
 use rbe_core::array::Array;
 use rbe_core::memory;
 use rbe_core::op::{CrossEntropyOptions, Reduction, Running};
 
-use crate::error::OrRaise;
+use crate::error::{OrRaise, raise};
 use crate::runtime::{enter, within};
 use crate::tensor::{RBETensor, operand};
 
@@ -110,11 +111,13 @@ pub fn batch_norm(
         (Some(mean), Some(var)) => {
             let array = |t: &RBETensor| -> PyResult<Array> {
                 rbe_core::graph::note_read(&t.inner, "running statistics");
-                Ok(t.inner.array("batch_norm").or_raise()?.clone())
+                let array = if training { t.inner.writable("batch_norm") } else { t.inner.array("batch_norm") };
+                Ok(array.or_raise()?.clone())
             };
             Some(Running { mean: array(mean)?, var: array(var)?, momentum })
         }
-        _ => None,
+        (None, None) => None,
+        _ => return Err(raise(RbeError::value("batch_norm", "running_mean and running_var, or neither", "one of them"))),
     };
     let (weight, bias) = (weight.map(|t| &t.inner), bias.map(|t| &t.inner));
     enter(py, x.inner.numel(), || x.inner.batch_norm(running, weight, bias, training, eps)).map(RBETensor::from)

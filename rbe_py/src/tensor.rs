@@ -201,7 +201,7 @@ impl RBETensor {
 
     #[getter]
     fn grad_fn(&self) -> Option<Node> {
-        self.inner.node().map(|node| Node { node: node.clone() })
+        self.inner.node().map(|node| Node { node })
     }
 
     fn retain_grad(&self) -> PyResult<()> {
@@ -256,11 +256,9 @@ impl RBETensor {
         Ok(self.inner.array("is_contiguous").or_raise()?.is_contiguous())
     }
 
-    /// The values in memory of their own, without a tape.
+    /// The values in memory of their own; gradients flow through.
     fn _copy(&self, py: Python<'_>) -> PyResult<RBETensor> {
-        rbe_core::graph::note_read(&self.inner, "clone");
-        let array = self.inner.array("clone").or_raise()?;
-        Ok(crate::fork::detach(py, || memory::guard("clone", || Ok(array.copy()))).or_raise()?.into())
+        crate::methods::unary(py, self, rbe_core::RBETensor::copied)
     }
 
     /// Holder of the memory, for NumPy.

@@ -111,6 +111,12 @@ def test_dictionaries_of_modules():
     assert held.pop("a").bias.item() == 0
     assert not hasattr(held, "a")
     assert list(held.keys()) == ["b", "c"]
+    for call in (held.__getitem__, held.__delitem__, held.pop):
+        for name in ("x", 3, None, [], rbe.zeros(2)):
+            with pytest.raises(rbe.UnknownNameError, match="one of b, c") as caught:
+                call(name)
+            assert isinstance(caught.value, KeyError)
+            assert name not in held
     held.clear()
     assert (len(held), list(held.parameters())) == (0, [])
     for wrong in (3, "ab", [1], [("a", 1)], {"a": 3}, rbe.zeros(2)):

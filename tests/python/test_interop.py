@@ -190,3 +190,142 @@ def test_broadcast_views_show_their_strides():
     t = rbe.ones(1, 3).expand(2, 3)
     assert t.numpy().strides == (0, 4)
     assert t.stride() == (0, 1)
+
+
+def read_only(kind, tmp_path):
+    """An array whose memory must not be written, and a copy of it."""
+    a = np.arange(6.0, dtype=np.float32)
+    if kind == "flag":
+        a.flags.writeable = False
+    elif kind == "bytes":
+        a = np.frombuffer(a.tobytes(), np.float32)
+    elif kind == "map":
+        a.tofile(tmp_path / "x")
+        a = np.memmap(tmp_path / "x", np.float32, "r")
+    elif kind == "map of npy":
+        np.save(tmp_path / "x.npy", a)
+        a = np.load(tmp_path / "x.npy", mmap_mode="r")
+    elif kind == "broadcast":
+        a = np.broadcast_to(np.float32(1), (6,))
+    elif kind == "view":
+        a.flags.writeable = False
+        a = a[::-2]
+    elif kind == "view of bytes":
+        a = np.asarray(memoryview(a.tobytes()).cast("f"))
+    return a, a.copy()
+
+
+KINDS = ["flag", "bytes", "map", "map of npy", "broadcast", "view", "view of bytes"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "take", [rbe.from_dlpack, rbe.from_numpy, rbe.as_tensor, rbe.tensor, rbe.RBETensor], ids=lambda f: f.__name__
+)
+def test_read_only_memory_is_never_written(kind, take, tmp_path):
+    a, before = read_only(kind, tmp_path)
+    t = take(a)
+    np.testing.assert_array_equal(t.numpy(), before)
+    t.add_(1)
+    t[0] = 7
+    t.numpy()[-1] = 9
+    np.from_dlpack(t)[...].flags.writeable  # noqa: B018 (may be read-only, must not be the array's memory)
+    np.testing.assert_array_equal(a, before)
+    assert t[0].item() == 7
+    assert not np.shares_memory(t.numpy(), a)
+
+
+def test_writable_memory_is_shared_through_dlpack(tmp_path):
+    np.zeros(3, np.float32).tofile(tmp_path / "x")
+    for a in (np.zeros(3, np.float32), np.memmap(tmp_path / "x", np.float32, "r+"), np.frombuffer(bytearray(12), np.float32)):
+        rbe.from_dlpack(a).add_(1)
+        assert a.tolist() == [1, 1, 1]
+
+
+class Old:
+    """A producer of the time before DLPack 1.0, which takes no arguments."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __dlpack__(self):
+        return self.array.__dlpack__()
+
+    def __dlpack_device__(self):
+        return (1, 0)
+
+
+def test_producers_before_dlpack_1_share_what_they_lend():
+    a = np.zeros(2)
+    rbe.from_dlpack(Old(a)).add_(1)
+    assert a.tolist() == [1, 1]
+    a.flags.writeable = False
+    with pytest.raises(rbe.TensorError, match="from_dlpack"):
+        rbe.from_dlpack(Old(a))  # NumPy lends it to nobody who could not be told
+
+
+class Odd:
+    def __init__(self, capsule=None, device=(1, 0), error=None):
+        self.capsule, self.device, self.error = capsule, device, error
+
+    def __dlpack__(self, **_):
+        if self.error:
+            raise self.error
+        return self.capsule
+
+    def __dlpack_device__(self):
+        return self.device
+
+
+def test_what_lends_no_memory_is_a_typed_error():
+    for x in (
+        Odd(),
+        Odd("capsule"),
+        Odd(error=BufferError("no")),
+        Odd(error=RuntimeError("no")),
+        Odd(device="x"),
+        Odd(device=()),
+    ):
+        with pytest.raises(rbe.TensorError, match="from_dlpack"):
+            rbe.from_dlpack(x)
+    with pytest.raises(rbe.DeviceError, match="from_dlpack"):
+        rbe.from_dlpack(Odd(device=(2, 0)))
+    with pytest.raises(KeyboardInterrupt):
+        rbe.from_dlpack(Odd(error=KeyboardInterrupt()))
+
+
+def test_memory_that_was_lent_lives_as_long_as_its_borrower():
+    a = owned([1.0, 2.0, 3.0])
+    gone = weakref.ref(a)
+    t = rbe.from_dlpack(a)
+    del a
+    gc.collect()
+    assert t.tolist() == [1, 2, 3]
+    arrays = [np.from_dlpack(t), np.asarray(t), t.numpy()]
+    del t
+    gc.collect()
+    junk = [rbe.full((3,), 7.0, dtype=rbe.float64) for _ in range(100)]  # would take memory that was given back
+    assert all(b.tolist() == [1, 2, 3] for b in arrays)
+    del arrays, junk
+    gc.collect()
+    assert gone() is None
+
+
+@pytest.mark.parametrize(
+    ("hi", "lo", "shape", "error"),
+    [
+        (np.zeros(2, np.uint64), np.zeros((2, 1, 2)), (2, 64), "hi"),
+        (np.zeros((2, 1), np.uint64), np.zeros(4), (2, 64), "lo"),
+        (np.zeros((2, 1), np.uint64), np.zeros((2, 2)), (2, 64), "lo"),
+        (np.zeros((2, 1), np.uint64), np.zeros((2, 1, 2)), (2.5, 64), "integers"),
+        (np.zeros((2, 1), np.uint64), np.zeros((2, 1, 2)), ("2", "64"), "integers"),
+        (np.zeros((2, 1), np.uint64), np.zeros((2, 1, 2)), (-2, 64), "lengths"),
+        (np.zeros((2, 1), np.uint64), np.zeros((2, 1, 2)), (2, 2**70), "lengths"),
+        (np.zeros((2, 1), np.uint64), np.zeros((2, 1, 2)), (2, 2**62, 4), "addresses"),
+        (np.zeros((2, 1), np.uint64), np.zeros((2, 1, 2)), (2**40, 2**40), "addresses"),
+        (np.zeros((2, 1), np.uint64), np.zeros((2, 1, 2)), (3, 64), "hi"),
+    ],
+)
+def test_parts_that_make_no_packed_tensor_are_typed_errors(hi, lo, shape, error):
+    with pytest.raises(rbe.OutOfMemoryError if error == "addresses" else rbe.ShapeError, match=error):
+        rbe.packing.packed(hi, lo, shape)

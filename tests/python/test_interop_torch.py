@@ -154,3 +154,17 @@ def test_safetensors_files_of_torch(tmp_path):
     hi = files.load_file(tmp_path / "packed.safetensors")["0.weight.hi"]
     assert hi.dtype == torch.uint64
     np.testing.assert_array_equal(hi.numpy(), packed[0].weight.hi)
+
+
+@pytest.mark.parametrize(
+    "name", ["float16", "bfloat16", "int8", "uint8", "int16", "int32", "float32", "float64", "int64", "bool"]
+)
+def test_elements_of_torchs_files_have_torchs_values(tmp_path, name):
+    files = pytest.importorskip("safetensors.torch")
+    values = torch.tensor([0, 1, 100, -3.0, 0.1, 6e-8]) if "float" in name else torch.tensor([0, 1, 100])
+    theirs = values.to(getattr(torch, name))
+    files.save_file({"a": theirs}, tmp_path / "x")
+    wide = theirs.float() if name.endswith("float16") else theirs.long() if "int" in name else theirs
+    ours = rbe.load(tmp_path / "x")["a"]
+    assert str(ours.dtype).removeprefix("rbe.") == str(wide.dtype).removeprefix("torch.")
+    np.testing.assert_array_equal(ours.numpy(), wide.numpy())

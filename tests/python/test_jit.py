@@ -118,6 +118,7 @@ def test_it_is_a_computation_graph():
     assert rbe.equal(graph.execute(x), gelu(x))
 
 
+OUTSIDE = rbe.zeros(2)
 custom = rbe.register_operation("custom", lambda x: x * 2.0, lambda dy, y, x: dy * 2.0)
 
 
@@ -131,7 +132,8 @@ custom = rbe.register_operation("custom", lambda x: x * 2.0, lambda dy, y, x: dy
         (lambda x: x + rbe.tensor([1.0, 2.0]), "other means"),
         (custom, "custom"),
         (lambda x: rbe.autograd.checkpoint(lambda x: x.exp(), x), "checkpoint"),
-        (lambda x: x.detach().clone().add_(1.0), "values"),
+        (lambda x: x.detach().clone().add_(1.0), "other means"),
+        (lambda x: OUTSIDE.copy_(x), "its own"),
         (lambda x: x[rbe.tensor([1, 0])], "index"),
         (lambda x: x.index_select(0, x.argsort()), "index"),
         (lambda x: script(gelu)(x), "inside another"),
@@ -172,3 +174,26 @@ def test_results_do_not_depend_on_threads():
         y.square().sum().backward()
         results.append((y.detach().numpy().tobytes(), x.grad.numpy().tobytes()))
     assert len(set(results)) == 1
+
+
+def test_changes_in_place_of_what_the_function_makes_are_captured():
+    def f(x, w):
+        y = x * 2.0
+        row, total = y[0], y.sum()
+        y += w
+        y[1] = row + w[1]
+        y[:, ::2] = w[:, :2] * 3.0
+        row.mul_(2.0)
+        return y * row + total
+
+    scripted = script(f)
+    x, w = normal(3, 3), normal(3, 3)
+    scripted(x, w)
+    for _ in range(2):
+        grads = []
+        for function in (f, scripted):
+            x, w = (t.detach().requires_grad_() for t in (x * 1.5, w - 0.5))
+            function(x, w).square().sum().backward()
+            grads.append((x.grad.tolist(), w.grad.tolist()))
+            x, w = x.detach() / 1.5, w.detach() + 0.5
+        np.testing.assert_allclose(grads[0], grads[1], rtol=1e-4)

@@ -1,83 +1,8 @@
-"""Indexing against NumPy: whatever NumPy reads or writes, tensors read and write."""
+"""Cases of indexing, beside the properties in test_indexing_properties.py."""
 
 import numpy as np
 import pytest
 import rbe
-
-
-def random_index(rng, shape):
-    """An index of random kind for every axis, with new axes and an ellipsis thrown in."""
-    items, axis, picked = [], 0, int(rng.integers(1, 4))
-    ellipsis = bool(rng.random() < 0.3)
-    while axis < len(shape):
-        n, kind = shape[axis], rng.integers(0, 7)
-        if kind == 0:
-            items.append(int(rng.integers(-n, n)))
-        elif kind == 1:
-            start, stop = (int(v) for v in rng.integers(-n - 1, n + 2, 2))
-            items.append(slice(start, stop, int(rng.choice([-2, -1, 1, 2]))))
-        elif kind == 2:
-            items.append(rng.integers(-n, n, rng.choice([1, picked])))
-        elif kind == 3:
-            items.append(np.int64(rng.integers(-n, n)))
-        elif kind == 4:
-            items.append(slice(None))
-        elif kind == 5 and ellipsis:
-            items.append(...)
-            ellipsis = False
-            axis += int(rng.integers(0, len(shape) - axis + 1))
-            continue
-        else:
-            items.append(None)
-            continue
-        axis += 1
-    return tuple(items[: int(rng.integers(1, len(items) + 1))])
-
-
-def as_ours(index):
-    """The same index with tensors in the place of arrays."""
-    return tuple(rbe.tensor(i) if isinstance(i, np.ndarray) else i for i in index)
-
-
-def test_random_indices_read_and_write_as_numpy():
-    rng = np.random.default_rng(0)
-    compared = 0
-    for _ in range(3000):
-        shape = tuple(int(n) for n in rng.integers(1, 5, rng.integers(1, 5)))
-        a = rng.standard_normal(shape)
-        index = random_index(rng, shape)
-        try:
-            want = np.asarray(a[index])
-        except IndexError:
-            with pytest.raises((IndexError, rbe.ShapeError)):
-                rbe.tensor(a)[as_ours(index)]
-            continue
-        got = rbe.tensor(a)[as_ours(index)]
-        assert got.shape == want.shape, index
-        np.testing.assert_array_equal(got.numpy(), want, err_msg=str(index))
-        # Positions named twice take the last value, in both.
-        b, t, values = a.copy(), rbe.tensor(a), rng.standard_normal(want.shape)
-        b[index] = values
-        t[as_ours(index)] = values
-        np.testing.assert_array_equal(t.numpy(), b, err_msg=str(index))
-        compared += 1
-    assert compared > 2000
-
-
-def test_gradients_of_indexing_add_up():
-    rng = np.random.default_rng(1)
-    for _ in range(200):
-        shape = tuple(int(n) for n in rng.integers(1, 5, rng.integers(1, 4)))
-        index = random_index(rng, shape)
-        x = rbe.tensor(rng.standard_normal(shape), requires_grad=True)
-        try:
-            y = x[as_ours(index)]
-        except (IndexError, rbe.ShapeError):
-            continue
-        dy, want = rng.standard_normal(y.shape), np.zeros(shape)
-        np.add.at(want, index, dy)
-        y.backward(rbe.tensor(dy))
-        np.testing.assert_allclose(x.grad.numpy(), want, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("index", [True, False, (True, 0), (0, True), np.array(True), (slice(1), False), (None, True, [0, 1])])
@@ -103,6 +28,39 @@ def test_masks_of_several_axes(axes, place):
     t[ours] = rbe.tensor(values)
     a[index] = values
     np.testing.assert_array_equal(t.numpy(), a)
+
+
+def test_integers_beside_index_arrays_are_taken_first():
+    """NumPy counts the integer as an array and puts the picked axis first; torch takes the integer first."""
+    a = rbe.arange(24).reshape(2, 3, 4)
+    for zero in (0, np.int64(0), rbe.tensor(0)):
+        assert a[zero, :, [1, 3]].tolist() == [[1, 3], [5, 7], [9, 11]]
+        assert a[[0, 1], :, zero].tolist() == [[0, 4, 8], [12, 16, 20]]
+        assert a[[1, 0], zero, [2, 3]].tolist() == [14, 3]
+        assert a[[0, 1], None, zero].shape == (2, 1, 4)
+    a[0, :, [1, 3]] = rbe.tensor([[-1, -2], [-3, -4], [-5, -6]])
+    assert a[0].tolist() == [[0, -1, 2, -2], [4, -3, 6, -4], [8, -5, 10, -6]]
+
+
+@pytest.mark.parametrize("index", [2**63, -(2**63) - 1, 1 << 64, 10**30])
+def test_integers_of_more_than_64_bits_are_outside_every_axis(index):
+    with pytest.raises(IndexError, match=str(index)):
+        rbe.zeros(3)[index]
+
+
+def test_an_empty_list_is_an_index_and_an_empty_tensor_of_floats_is_none():
+    assert rbe.zeros(3, 2)[[]].shape == (0, 2)
+    with pytest.raises(rbe.DTypeError):
+        rbe.zeros(3, 2)[rbe.tensor([])]
+
+
+def test_values_may_have_more_leading_axes_of_length_1_than_their_place():
+    t = rbe.zeros(2, 3)
+    t[0] = rbe.ones(1, 1, 3)
+    t[[1]] = rbe.full((1, 1, 3), 2.0)
+    assert t.tolist() == [[1.0] * 3, [2.0] * 3]
+    with pytest.raises(rbe.ShapeError):
+        t[0] = rbe.ones(2, 3)
 
 
 def test_integers_of_any_kind_give_views():

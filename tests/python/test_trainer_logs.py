@@ -163,3 +163,13 @@ def test_accounts_with_values_of_any_kind_are_saved_and_loaded(tmp_path):
     other = run(target=0)
     other.load(tmp_path / "run")
     assert (other.history[0]["numpy"], other.history[0]["several"]) == (0.5, [1.0, math.inf])
+
+
+def test_callbacks_name_what_is_no_trainer(tmp_path):
+    callbacks = [EarlyStopping(), Checkpoint(tmp_path), CSVLogger(tmp_path / "a"), JSONLinesLogger(tmp_path / "b"), Progress()]
+    for callback in callbacks:
+        for event in rbe.trainer.callback.EVENTS:
+            if event in vars(type(callback)):
+                for wrong in (None, 3, rbe.zeros(2)):
+                    with pytest.raises(rbe.DTypeError, match=f"{event}: expected a Trainer"):
+                        getattr(callback, event)(wrong)

@@ -315,3 +315,28 @@ def test_a_target_without_a_length_is_named():
     t, _ = trainer("squares")
     with pytest.raises(rbe.TensorError, match="has a length"):
         t.fit([(rbe.tensor(X[0]), 3.0)])
+
+
+def test_metrics_are_any_kind_of_number():
+    kinds = {"python": 0.5, "numpy": np.float32(0.5), "array": np.array([0.5]), "tensor": rbe.tensor(0.5), "truth": np.bool_(True),
+             "infinite": math.inf, "nothing": math.nan}  # fmt: skip
+    metrics = {name: (lambda outputs, target, v=value: v) for name, value in kinds.items()}
+    t, data = trainer("squares", metrics=metrics)
+    found = t.evaluate(rbe.data.DataLoader(data, 7))
+    assert [found[n] for n in ("python", "numpy", "array", "tensor", "truth", "infinite")] == [
+        0.5,
+        0.5,
+        0.5,
+        0.5,
+        1.0,
+        math.inf,
+    ]
+    assert math.isnan(found["nothing"])
+    for value in (None, "0.5", [0.5], rbe.zeros(2), np.zeros(2), 1j):
+        t, data = trainer("squares", metrics={"odd": lambda outputs, target, v=value: v})
+        with pytest.raises(rbe.DTypeError, match=r"Trainer.*odd|pair"):
+            t.evaluate(rbe.data.DataLoader(data, 7))
+    t, data = trainer("squares")
+    t.loss = nn.MSELoss(reduction="none")
+    with pytest.raises(rbe.TensorError):
+        t.evaluate(rbe.data.DataLoader(data, 7))

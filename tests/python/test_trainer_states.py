@@ -124,6 +124,22 @@ def test_a_failed_load_leaves_the_trainer_usable(tmp_path):
     assert fingerprint(fresh.model) == fingerprint(whole.model)
 
 
+def test_a_place_to_continue_from_is_a_path_or_a_truth_value():
+    for wrong in (None, 3, [], {"model": {}}):
+        with pytest.raises(rbe.DTypeError, match="resume"):
+            trainer().fit(loader(), resume=wrong)
+
+
+def test_memory_that_is_not_there_is_no_damage():
+    class Hungry(Fragile):
+        def load_state_dict(self, state_dict):
+            raise MemoryError
+
+    t = trainer(Hungry())
+    with pytest.raises(MemoryError):
+        t.load_state_dict(t.state_dict())
+
+
 def test_a_loader_of_another_kind_is_refused_before_anything_changes(tmp_path):
     stopped(trainer(), 7).save(tmp_path / "run")
     t = trainer()
@@ -194,3 +210,42 @@ def test_a_state_shares_nothing_with_the_trainer(tmp_path):
     state["state"]["averages"]["sums"]["loss"] = 0.0
     assert len(t.history) == 1
     assert t.state.averages.sums["loss"] != 0.0
+
+
+SCHEDULES = {
+    "one_cycle": lambda o: rbe.optim.lr_scheduler.OneCycleLR(o, 0.01, 40),
+    "cyclic": lambda o: rbe.optim.lr_scheduler.CyclicLR(o, 0.001, 0.01, 4),
+    "restarts": lambda o: rbe.optim.lr_scheduler.CosineAnnealingWarmRestarts(o, 3, 2),
+    "multiplicative": lambda o: rbe.optim.lr_scheduler.MultiplicativeLR(o, lambda t: 0.9),
+    "sequential": lambda o: rbe.optim.lr_scheduler.SequentialLR(
+        o, [rbe.optim.lr_scheduler.LinearLR(o, 0.1, total_iters=6), rbe.optim.lr_scheduler.CosineAnnealingLR(o, 10)], [6]
+    ),
+    "chained": lambda o: rbe.optim.lr_scheduler.ChainedScheduler(
+        [rbe.optim.lr_scheduler.ConstantLR(o, 0.1, 7), rbe.optim.lr_scheduler.StepLR(o, 3, 0.5)]
+    ),
+    "plateau": lambda o: rbe.optim.lr_scheduler.ReduceLROnPlateau(o, patience=0, threshold=0.5),
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_runs_with_any_schedule_continue_bit_for_bit(name, tmp_path):
+    def make(*callbacks):
+        rbe.manual_seed(0)
+        model = nn.Sequential(nn.RBELinear(40, 8), nn.ReLU(), nn.Linear(8, 5))
+        optimizer = rbe.optim.HybridOptimizer(model.parameters())
+        schedule = SCHEDULES[name](optimizer)
+        return rbe.Trainer(model, optimizer, nn.CrossEntropyLoss(), scheduler=schedule, callbacks=callbacks, progress=False)
+
+    def leave(t):
+        if t.state.step == 8:
+            t.save(tmp_path / "run")
+            t.state.stop = True
+
+    whole = make()
+    whole.fit(loader(), epochs=4)
+    make(rbe.trainer.Call(on_step_end=leave)).fit(loader(), epochs=4)
+    rest = make()
+    rest.fit(loader(), epochs=4, resume=tmp_path / "run")
+    assert fingerprint(rest.model) == fingerprint(whole.model)
+    assert facts(rest.scheduler.state_dict()) == facts(whole.scheduler.state_dict())
+    assert [g["lr"] for g in rest.optimizer.param_groups] == [g["lr"] for g in whole.optimizer.param_groups]

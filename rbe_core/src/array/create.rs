@@ -50,6 +50,21 @@ impl Array {
         Array::from_buffer(buffer, dtype, shape)
     }
 
+    /// Zeros laid out by `strides`, in memory that reaches from the first element to the last.
+    ///
+    /// # Errors
+    /// `Shape` unless there is a stride for each axis.
+    pub(crate) fn zeros_strided(dtype: DType, shape: &[usize], strides: &[isize]) -> Result<Array> {
+        if shape.contains(&0) {
+            return Ok(Array::zeros(dtype, shape));
+        }
+        let reach = || shape.iter().zip(strides).map(|(n, stride)| (*n as isize - 1) * stride);
+        let before = -reach().filter(|r| *r < 0).sum::<isize>();
+        let span = before + reach().filter(|r| *r > 0).sum::<isize>() + 1;
+        let memory = Array::zeros(dtype, &[span as usize]);
+        Array::from_parts(memory.storage().clone(), dtype, shape, strides, before as usize)
+    }
+
     /// Every element `value`, converted to `dtype`.
     pub fn full(dtype: DType, shape: &[usize], value: f64) -> Array {
         match dtype {

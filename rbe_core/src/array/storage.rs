@@ -154,6 +154,24 @@ impl Array {
         Arc::ptr_eq(&self.storage, &other.storage)
     }
 
+    /// Whether both view one storage, or two over memory that may overlap: reading one while writing the other is no option.
+    pub fn may_overlap(&self, other: &Array) -> bool {
+        let (a, b) = (self.addresses(), other.addresses());
+        self.same_storage(other) || (a.start < b.end && b.start < a.end)
+    }
+
+    /// From the first byte of the elements to the last.
+    fn addresses(&self) -> std::ops::Range<usize> {
+        let size = self.dtype.size() as isize;
+        let first = self.storage.as_ptr().addr() as isize + self.offset as isize * size;
+        if self.numel() == 0 {
+            return 0..0;
+        }
+        let reach = || self.shape.iter().zip(&self.strides).map(|(n, stride)| (*n as isize - 1) * stride * size);
+        let (low, high): (isize, isize) = (reach().filter(|r| *r < 0).sum(), reach().filter(|r| *r > 0).sum());
+        (first + low) as usize..(first + high + size) as usize
+    }
+
     /// Whether nobody else views this memory.
     pub fn is_unique(&self) -> bool {
         Arc::strong_count(&self.storage) == 1

@@ -164,7 +164,7 @@ impl Array {
     ///
     /// # Errors
     /// Those of it.
-    pub(super) fn broadcast_strides(&self, shape: &[usize]) -> Result<Strides> {
+    pub(crate) fn broadcast_strides(&self, shape: &[usize]) -> Result<Strides> {
         let lead = shape.len().checked_sub(self.ndim());
         let fits = lead.is_some_and(|lead| self.shape.iter().zip(&shape[lead..]).all(|(have, want)| have == want || *have == 1));
         let Some(lead) = lead.filter(|_| fits) else {
@@ -186,7 +186,7 @@ impl Array {
             }
         }
         let mut out = self.clone();
-        if part.len > 0 {
+        if part.len > 0 && self.numel() > 0 {
             out.offset = (out.offset as isize + part.start as isize * out.strides[axis]) as usize;
         }
         out.shape[axis] = part.len;

@@ -75,7 +75,7 @@ pub fn zip3<A: Element, B: Element, C: Element, U: Element>(
 pub fn map_into<T: Element>(target: &Array, source: &Array, f: impl Fn(T, T) -> T + Sync + Send) -> Result<()> {
     // The source is read before the target is locked, so that they may overlap.
     let fresh = source.broadcast_to(target.shape())?;
-    let fresh = if fresh.same_storage(target) || !fresh.is_contiguous() { fresh.copy() } else { fresh };
+    let fresh = if fresh.may_overlap(target) || !fresh.is_contiguous() { fresh.copy() } else { fresh };
     let values = fresh.read::<T>();
     if target.is_contiguous() {
         let mut out = target.write::<T>();

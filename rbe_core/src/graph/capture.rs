@@ -15,16 +15,26 @@ use crate::tensor::RBETensor;
 
 const OP: &str = "script";
 
-struct Record {
-    op: Arc<dyn Op>,
-    inputs: Vec<RBETensor>,
-    output: RBETensor,
+/// What happened while a function was captured, in order.
+enum Event {
+    Ran {
+        op: Arc<dyn Op>,
+        inputs: Vec<RBETensor>,
+        output: RBETensor,
+    },
+    /// A tensor took over the value of another.
+    Same {
+        tensor: RBETensor,
+        source: RBETensor,
+    },
 }
 
 #[derive(Default)]
 struct Recorder {
-    records: Vec<Record>,
+    first: u64, // of the tensors made inside
+    events: Vec<Event>,
     constants: Vec<u64>,
+    originals: HashMap<u64, RBETensor>, // constants as they were before they were changed in place
     reads: Vec<(u64, &'static str)>,
     refused: Option<RbeError>,
 }
@@ -45,14 +55,23 @@ fn with_recorder(work: impl FnOnce(&mut Recorder)) {
     }
 }
 
+/// Whether a function is captured on this thread.
+pub(super) fn is_active() -> bool {
+    ACTIVE.load(Ordering::Relaxed) != 0 && RECORDER.with_borrow(Option::is_some)
+}
+
 /// Notes an operation that ran, while a function is captured on this thread.
 pub(crate) fn note(op: &Arc<dyn Op>, inputs: &[&RBETensor], output: &RBETensor) {
+    if !is_active() {
+        return;
+    }
+    inputs.iter().for_each(|t| t.catch_up());
     with_recorder(|r| {
         if !op.replays() {
             let error = || RbeError::graph(OP, "operations that can be run again", op.rule().name.to_string());
             r.refused.get_or_insert_with(error);
         }
-        r.records.push(Record { op: op.clone(), inputs: inputs.iter().map(|t| (*t).clone()).collect(), output: output.clone() });
+        r.events.push(Event::Ran { op: op.clone(), inputs: inputs.iter().map(|t| (*t).clone()).collect(), output: output.clone() });
     });
 }
 
@@ -67,12 +86,38 @@ pub fn note_read(t: &RBETensor, what: &'static str) {
     with_recorder(|r| r.reads.push((t.id(), what)));
 }
 
-/// Says that values were changed in place, which is not recorded.
-pub(crate) fn note_change() {
-    with_recorder(|r| {
-        let error = || RbeError::graph(OP, "a function that does not change the values of tensors", "a change in place");
-        r.refused.get_or_insert_with(error);
-    });
+/// Notes that a tensor is about to be changed in place.
+///
+/// # Errors
+/// `Graph` for a tensor that was made outside of the function: run again on other inputs, it would not change.
+pub(super) fn note_change(t: &RBETensor) -> Result<()> {
+    if !is_active() {
+        return Ok(());
+    }
+    let original = RBETensor::from_array(t.array(OP)?.copy());
+    RECORDER.with_borrow_mut(|r| match r {
+        Some(r) if t.id() < r.first => Err(RbeError::graph(OP, "a function that changes no tensors but its own", "a change in place")),
+        Some(r) => {
+            r.originals.entry(t.id()).or_insert(original);
+            Ok(())
+        }
+        None => Ok(()),
+    })
+}
+
+/// Notes that elements of `base` are about to be replaced by `values` as `op` says.
+///
+/// # Errors
+/// As [`note_change`].
+pub(super) fn note_write(op: &Arc<dyn Op>, base: &RBETensor, values: &RBETensor) -> Result<()> {
+    note_change(base)?;
+    note(op, &[base, values], base);
+    Ok(())
+}
+
+/// Notes that `tensor` has the value of `source` from now on.
+pub(super) fn note_same(tensor: &RBETensor, source: &RBETensor) {
+    with_recorder(|r| r.events.push(Event::Same { tensor: tensor.clone(), source: source.clone() }));
 }
 
 /// Where a value comes from.
@@ -108,7 +153,7 @@ pub fn capture(inputs: &[RBETensor], work: impl FnOnce() -> Result<Vec<RBETensor
     if RECORDER.with_borrow(Option::is_some) {
         return Err(RbeError::graph(OP, "one capture at a time", "a capture inside another"));
     }
-    RECORDER.set(Some(Recorder::default()));
+    RECORDER.set(Some(Recorder { first, ..Recorder::default() }));
     ACTIVE.fetch_add(1, Ordering::Relaxed);
     let result = crate::memory::guard(OP, work);
     ACTIVE.fetch_sub(1, Ordering::Relaxed);
@@ -121,26 +166,32 @@ pub fn capture(inputs: &[RBETensor], work: impl FnOnce() -> Result<Vec<RBETensor
     if let Some((_, what)) = recorder.reads.iter().find(|(id, _)| depends(*id)) {
         return Err(RbeError::graph(OP, "a function that does not look at the values of tensors", *what));
     }
-    let made: HashMap<u64, usize> = recorder.records.iter().enumerate().map(|(i, r)| (r.output.id(), i)).collect();
-    let place = |t: &RBETensor| -> Result<Origin> {
-        if let Some(i) = inputs.iter().position(|x| x.id() == t.id()) {
-            return Ok(Origin::Input(i));
-        }
-        if let Some(i) = made.get(&t.id()) {
-            return Ok(Origin::Step(*i));
+    let mut made: HashMap<u64, Origin> = inputs.iter().enumerate().map(|(i, t)| (t.id(), Origin::Input(i))).collect();
+    let place = |t: &RBETensor, made: &HashMap<u64, Origin>| -> Result<Origin> {
+        if let Some(origin) = made.get(&t.id()) {
+            return Ok(origin.clone());
         }
         if t.id() < first || recorder.constants.contains(&t.id()) {
-            return Ok(Origin::Constant(t.clone()));
+            return Ok(Origin::Constant(recorder.originals.get(&t.id()).unwrap_or(t).clone()));
         }
         let expected = "tensors that are inputs, results of recorded operations, or made outside";
         Err(RbeError::graph(OP, expected, format!("one made inside by other means, of shape {:?}", t.shape())))
     };
-    let step = |r: &Record| -> Result<Step> {
-        let inputs = r.inputs.iter().map(place).collect::<Result<Vec<_>>>()?;
-        Ok(Step { op: r.op.clone(), inputs, shape: r.output.shape().to_vec(), dtype: r.output.dtype() })
-    };
-    let steps = recorder.records.iter().map(step).collect::<Result<Vec<_>>>()?;
-    let origins = outputs.iter().map(place).collect::<Result<Vec<_>>>()?;
+    let mut steps: Vec<Step> = Vec::new();
+    for event in &recorder.events {
+        match event {
+            Event::Ran { op, inputs, output } => {
+                let inputs = inputs.iter().map(|t| place(t, &made)).collect::<Result<Vec<_>>>()?;
+                made.insert(output.id(), Origin::Step(steps.len()));
+                steps.push(Step { op: op.clone(), inputs, shape: output.shape().to_vec(), dtype: output.dtype() });
+            }
+            Event::Same { tensor, source } => {
+                let origin = place(source, &made)?;
+                made.insert(tensor.id(), origin);
+            }
+        }
+    }
+    let origins = outputs.iter().map(|t| place(t, &made)).collect::<Result<Vec<_>>>()?;
     let kinds = inputs.iter().map(|t| (t.shape().to_vec(), t.dtype())).collect();
     Ok((outputs, Captured { inputs: kinds, steps, outputs: origins }.fused()?))
 }

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use super::cache::Gradient;
 use super::mode::GradMode;
-use super::node::{GradSlot, Node, Parent};
+use super::node::{Node, Parent};
 use super::scheduler::BackwardScheduler;
 use crate::array::{Array, map_into, sum_to, zip};
 use crate::dispatch_float;
@@ -17,7 +17,7 @@ use crate::error::{RbeError, Result};
 use crate::memory;
 use crate::op::Grads;
 use crate::parallel;
-use crate::tensor::RBETensor;
+use crate::tensor::{RBETensor, Slot};
 
 /// Elements of a level's gradients from which its nodes run side by side.
 const PARALLEL_LEVEL: usize = 1 << 15;
@@ -101,18 +101,15 @@ enum Role {
     Run,
 }
 
-/// Whose gradient it is, to be kept when the pass is over.
-enum Receiver {
-    Tensor(RBETensor),
-    Node(Arc<Node>),
+/// Where a gradient is kept when the pass is over, and whether its memory must be nobody else's.
+struct Receiver {
+    slot: Slot,
+    owns: bool,
 }
 
 impl Receiver {
-    fn slot(&self) -> &GradSlot {
-        match self {
-            Receiver::Tensor(tensor) => tensor.slot(),
-            Receiver::Node(node) => node.slot.get(),
-        }
+    fn tensor(tensor: &RBETensor) -> Receiver {
+        Receiver { slot: tensor.slot(), owns: true }
     }
 }
 
@@ -126,14 +123,14 @@ enum Kept {
 
 /// Adds finished gradients to what their receivers have: first what may fail, then all changes.
 fn keep(mut ready: Vec<(Receiver, Gradient)>) -> Result<()> {
-    ready.sort_unstable_by_key(|(receiver, _)| std::ptr::from_ref(receiver.slot()).addr()); // passes on several threads lock in one order
+    ready.sort_unstable_by_key(|(receiver, _)| std::ptr::from_ref(&*receiver.slot).addr()); // passes on several threads lock in one order
     let (receivers, gradients): (Vec<_>, Vec<_>) = ready.into_iter().unzip();
-    let mut slots = memory::collect(receivers.iter().map(|receiver| receiver.slot().grad.lock()));
+    let mut slots = memory::collect(receivers.iter().map(|receiver| receiver.slot.grad.lock()));
     let mut kept = memory::with_capacity(slots.len());
     for ((receiver, slot), gradient) in receivers.iter().zip(&slots).zip(gradients) {
         // A leaf owns its gradient: what other tensors share is copied, so that changing one grad never changes another.
-        let own = match (receiver, gradient) {
-            (Receiver::Tensor(_), Gradient::Dense(new)) if !new.is_unique() || !new.is_contiguous() => Gradient::Dense(new.copy()),
+        let own = match (receiver.owns, gradient) {
+            (true, Gradient::Dense(new)) if !new.is_unique() || !new.is_contiguous() => Gradient::Dense(new.copy()),
             (_, other) => other,
         };
         kept.push(match (&**slot, own) {
@@ -265,7 +262,7 @@ impl<'a> Pass<'a> {
             };
             self.taken_from_node(&node, &gradient);
             if node.slot.made().is_some_and(|s| s.retain.load(Ordering::Relaxed) && matches!(self.want, Want::Leaves)) {
-                self.ready.push((Receiver::Node(node.clone()), gradient.clone()));
+                self.ready.push((Receiver { slot: Slot::from(node.clone()), owns: false }, gradient.clone()));
             }
             if role == Role::Take {
                 node.parents.iter().try_for_each(|parent| self.deliver(parent, None))?;
@@ -310,7 +307,7 @@ impl<'a> Pass<'a> {
             Want::Leaves => {}
             Want::Added(targets) => {
                 let target = targets.iter().find(|t| is_of(t));
-                self.ready.extend(target.map(|t| (Receiver::Tensor((*t).clone()), gradient.clone())));
+                self.ready.extend(target.map(|t| (Receiver::tensor(t), gradient.clone())));
             }
             Want::Returned(targets) => {
                 let slots = targets.iter().zip(&mut self.captured).filter(|(t, _)| is_of(t));
@@ -349,7 +346,7 @@ impl<'a> Pass<'a> {
             return Ok(());
         }
         let slot = leaf.made_slot();
-        let gradient = match slot.filter(|_| self.leaf_hooks) {
+        let gradient = match slot.as_ref().filter(|_| self.leaf_hooks) {
             Some(slot) => slot.run_hooks(gradient)?,
             None => gradient,
         };
@@ -362,7 +359,7 @@ impl<'a> Pass<'a> {
         match receiver {
             Some(receive) => receive(&leaf, gradient),
             None => {
-                self.ready.push((Receiver::Tensor(leaf), gradient));
+                self.ready.push((Receiver::tensor(&leaf), gradient));
                 Ok(())
             }
         }

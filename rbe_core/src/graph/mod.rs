@@ -10,11 +10,11 @@ mod mode;
 mod node;
 mod object;
 mod profile;
+mod rewrite;
 mod scheduler;
 
 pub use anomaly::{Origin, is_debug_mode, set_debug_mode};
 pub use cache::{Factor, Gradient, GradientCache, RBEGradient};
-pub(crate) use capture::note_change;
 pub use capture::{Captured, capture, note_constant, note_read};
 pub use checkpoint::{Segment, checkpoint};
 pub use custom::{Backward, Forward, Operation};
@@ -24,4 +24,5 @@ pub(crate) use node::LazySlot;
 pub use node::{GradSlot, Hook, Node, OnReady, Parent, apply};
 pub use object::{CheckpointStrategy, ComputationGraph, Step};
 pub use profile::{Event, Phase, measured, start_profile, stop_profile};
+pub(crate) use rewrite::{Rewritten, shown};
 pub use scheduler::BackwardScheduler;

@@ -277,13 +277,18 @@ fn run(op: Arc<dyn Op>, inputs: &[&RBETensor]) -> Result<RBETensor> {
     }
     let forward = || memory::guard(&rule.name, || op.forward(Inputs::new(inputs, &rule.name)));
     let Output { value, kept } = measured(&rule.name, Phase::Forward, forward, |out| out.as_ref().map_or(0, |o| o.value.nbytes()))?;
-    if !is_grad_enabled() || !value.dtype().is_float() {
-        return Ok(RBETensor::from_array(value));
-    }
+    let of = inputs.iter().find(|t| matches!(t.value(), Value::Dense(a) if a.same_storage(&value)));
+    // Gradients of a view that is changed in place go by its memory, past its operation: only views may share that.
+    let (value, of) = if op.is_view() { (value, of) } else { (if of.is_some() { value.copy() } else { value }, None) };
+    let wanted = is_grad_enabled() && value.dtype().is_float() && inputs.iter().any(|t| t.requires_grad());
+    let node = wanted.then(|| record(op, inputs, &value, kept));
+    Ok(RBETensor::result(value, node, of.copied()))
+}
+
+/// The node of an operation that ran on `inputs`, one of which requires grad, and gave `value`.
+pub(super) fn record(op: Arc<dyn Op>, inputs: &[&RBETensor], value: &Array, kept: SmallVec<[Array; 2]>) -> Arc<Node> {
+    let rule = op.rule();
     let needs: SmallVec<[bool; 3]> = inputs.iter().map(|t| t.requires_grad()).collect();
-    if !needs.contains(&true) {
-        return Ok(RBETensor::from_array(value));
-    }
     let parents: SmallVec<[Parent; 3]> = inputs.iter().map(|t| t.as_parent()).collect();
     let depth = parents.iter().map(|p| if let Parent::Node(n) = p { n.depth + 1 } else { 1 }).max().unwrap_or(1);
     let saves = rule.saves;
@@ -293,8 +298,8 @@ fn run(op: Arc<dyn Op>, inputs: &[&RBETensor]) -> Result<RBETensor> {
         output: saves.has_output().then(|| (value.clone(), value.version())),
         kept,
     };
-    let trace = anomaly::trace(&rule.name, inputs, &value);
-    let node = Node {
+    let trace = anomaly::trace(&rule.name, inputs, value);
+    Arc::new(Node {
         id: next_id(),
         depth,
         op,
@@ -307,6 +312,5 @@ fn run(op: Arc<dyn Op>, inputs: &[&RBETensor]) -> Result<RBETensor> {
         slot: LazySlot::default(),
         trace,
         saved: Mutex::new(Some(saved)),
-    };
-    Ok(RBETensor::recorded(value, Arc::new(node)))
+    })
 }

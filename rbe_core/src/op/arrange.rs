@@ -10,7 +10,7 @@ use crate::memory;
 use crate::tensor::RBETensor;
 
 impl RBETensor {
-    /// The elements in reverse along `axes` (all if `None`): a view.
+    /// The elements in reverse along `axes` (all if `None`), in memory of their own.
     ///
     /// # Errors
     /// `Index` for an axis that is not there; `DType` for a packed tensor.
@@ -22,7 +22,7 @@ impl RBETensor {
                 false => SliceSpec { start: 0, step: 1, len: *n },
             })
             .collect();
-        self.slice(&parts)
+        self.slice(&parts)?.copied()
     }
 
     /// The tensor laid side by side `times[i]` times along axis `i`; more counts than axes add leading axes.
@@ -40,7 +40,8 @@ impl RBETensor {
         let wide: Vec<usize> = times.iter().zip(&lengths).flat_map(|(t, n)| [*t, *n]).collect();
         let wide = self.reshape(&apart)?.broadcast_to(&wide)?;
         let joined: Vec<isize> = times.iter().zip(&lengths).map(|(t, n)| t.saturating_mul(*n).min(isize::MAX as usize) as isize).collect();
-        wide.reshape(&joined)
+        let out = wide.reshape(&joined)?;
+        if out.array("repeat")?.same_storage(self.array("repeat")?) { out.copied() } else { Ok(out) }
     }
 
     /// The elements where `keep(row, column)` holds in the last two axes, 0 elsewhere.

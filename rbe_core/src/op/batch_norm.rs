@@ -3,7 +3,7 @@
 use super::norm::{narrow, with_affine};
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense};
 use super::table;
-use crate::array::Array;
+use crate::array::{Array, map_into};
 use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
@@ -176,12 +176,20 @@ impl Op for BatchNorm {
         {
             return Err(RbeError::shape(OP, format!("running statistics ({c})"), format!("{:?} and {:?}", r.mean.shape(), r.var.shape())));
         }
-        if self.training && runs.count() < 2 {
+        if self.training && runs.count() == 1 {
             return Err(RbeError::value(OP, "more than one value per channel in training", runs.count()));
+        }
+        if self.training && self.eps <= 0.0 || self.eps.is_nan() {
+            return Err(RbeError::value(OP, "an eps above 0 in training", self.eps));
         }
         let a = if a.dtype().is_float() { a.contiguous() } else { a.cast(DType::F32).contiguous() };
         let affine = |i: usize| -> Result<Option<Array>> { Ok(x.optional(i)?.map(|p| p.cast(a.dtype()).contiguous())) };
         let (weight, bias) = (affine(1)?, affine(2)?);
+        if a.numel() == 0 {
+            // Nothing to normalise, and nothing that running statistics could follow.
+            let (value, stats) = (Array::zeros(a.dtype(), a.shape()), Array::zeros(a.dtype(), &[3, c]));
+            return Ok(Output { value, kept: [stats].into_iter().collect() });
+        }
         dispatch_float!(OP, a.dtype(), T => {
             let source = a.read::<T>();
             let (mean, var) = match &self.running {
@@ -233,10 +241,10 @@ impl Op for BatchNorm {
             let c = runs.c;
             let (mean, rest, scale) = (&stats[..c], &stats[c..2 * c], &stats[2 * c..3 * c]);
             // Sums over N and L of dy and of dy · x̂, one pair a channel.
-            let mut total = runs.sums(&dy, &x, |i| {
+            let mut total = if dy.is_empty() { vec![[0.0; 2]; c] } else { runs.sums(&dy, &x, |i| {
                 let (mean, rest) = (mean[i], rest[i]);
                 move |d: T, x: T| [d.wide(), (d * (x - mean - rest)).wide()]
-            });
+            }) };
             total.iter_mut().zip(scale).for_each(|(t, scale)| t[1] *= scale.wide());
             let count = runs.count() as f64;
             let mut grads = cx.one(|| {
@@ -269,11 +277,10 @@ fn gains<T: Float>(scale: &[T], weight: Option<&[T]>) -> Vec<T> {
 }
 
 fn follow(running: &Array, now: &[f64], momentum: f64) -> Result<()> {
+    let before = running.cast(DType::F64).to_vec::<f64>()?;
+    let next: Vec<f64> = before.iter().zip(now).map(|(r, v)| (1.0 - momentum) * r + momentum * v).collect();
     dispatch_float!(OP, running.dtype(), T => {
-        for (r, v) in running.write::<T>().iter_mut().zip(now) {
-            *r = T::of((1.0 - momentum) * r.wide() + momentum * v);
-        }
-        Ok(())
+        map_into(running, &narrow::<T>(&next, running.shape()), |_: T, v: T| v)
     })
 }
 
@@ -282,7 +289,7 @@ impl RBETensor {
     /// second run of a checkpoint), by the running ones else.
     ///
     /// # Errors
-    /// `Shape` if the shapes do not fit; `Value` for a bias without weight, or a single value per channel in training.
+    /// `Shape` if the shapes do not fit; `Value` for a single value per channel, or an eps that is not above 0, in training.
     pub fn batch_norm(
         &self,
         running: Option<Running>,
@@ -292,6 +299,6 @@ impl RBETensor {
         eps: f64,
     ) -> Result<RBETensor> {
         let training = training || running.is_none();
-        apply(BatchNorm { running, training, eps }, &with_affine(self, weight, bias)?)
+        with_affine(self, weight, bias, |inputs| apply(BatchNorm { running, training, eps }, inputs))
     }
 }

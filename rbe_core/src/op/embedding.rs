@@ -3,7 +3,6 @@
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule};
 use super::table;
 use crate::array::{Array, Dims};
-use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
 use crate::graph::{Factor, Gradient, GradientCache, apply};
@@ -11,6 +10,7 @@ use crate::memory;
 use crate::packed::{BITS, TILE_ROWS, levels};
 use crate::parallel;
 use crate::tensor::RBETensor;
+use crate::{dispatch_all, dispatch_float};
 
 /// Inputs: table (rows, width), index (int64, any shape).
 struct Embedding {
@@ -41,15 +41,15 @@ impl Op for Embedding {
         };
         let at = checked(index, rows)?;
         let shape: Dims = index.shape().iter().copied().chain([width]).collect();
-        dispatch_float!("embedding", w.dtype(), T => {
+        Ok(dispatch_all!(w.dtype(), T => {
             let source = w.read::<T>();
-            Ok(Array::build(&shape, |out: &mut [T]| parallel::for_each_piece(out, 256 * width.max(1), |p, piece| {
+            Array::build(&shape, |out: &mut [T]| parallel::for_each_piece(out, 256 * width.max(1), |p, piece| {
                 for (o, i) in piece.chunks_mut(width.max(1)).zip(&at[p * 256..]) {
                     o.copy_from_slice(&source[*i as usize * width..][..width]);
                 }
             }))
-            .into())
         })
+        .into())
     }
 
     fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {

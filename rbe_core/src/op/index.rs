@@ -1,11 +1,11 @@
-//! Indexing by integer arrays, and in-place assignment.
+//! Indexing by integer arrays.
 
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense};
 use super::table;
-use crate::array::{Array, Dims, broadcast_shapes, map_into, normalize_axis, positions};
-use crate::dtype::DType;
+use crate::array::{Array, Dims, broadcast_shapes, normalize_axis, positions};
+use crate::dtype::{DType, Element};
 use crate::error::{RbeError, Result};
-use crate::graph::{apply, is_grad_enabled};
+use crate::graph::apply;
 use crate::memory;
 use crate::tensor::RBETensor;
 use crate::{dispatch_all, dispatch_float};
@@ -102,6 +102,44 @@ impl Picks {
 
     fn result_shape(&self, rest: &[usize]) -> Dims {
         self.shape.iter().chain(rest).copied().collect()
+    }
+
+    /// The shape of what these pick from a tensor of `shape`.
+    pub fn result(&self, shape: &[usize]) -> Dims {
+        let mut out: Dims = shape.iter().enumerate().filter(|(i, _)| !self.axes.contains(i)).map(|(_, n)| *n).collect();
+        let at = if self.front { 0 } else { self.axes.first().copied().unwrap_or(0) };
+        out.insert_many(at, self.shape.iter().copied());
+        out
+    }
+
+    /// Replaces the picked elements of `a` by `values`, which broadcast to the result of picking; of several for one place the
+    /// last stays.
+    ///
+    /// # Errors
+    /// `Shape` if the values do not broadcast.
+    pub(crate) fn put(&self, a: &Array, values: &Array) -> Result<()> {
+        let (at, _) = self.positions(a)?;
+        let values = self.unplace(&values.broadcast_to(&self.result(a.shape()))?)?;
+        let values = if values.may_overlap(a) { values.copy() } else { values.contiguous() };
+        dispatch_all!(a.dtype(), T => {
+            let values = values.read::<T>();
+            let mut out = a.write_storage::<T>();
+            at.iter().zip(values.iter()).for_each(|(i, v)| out[*i] = *v);
+        });
+        Ok(())
+    }
+
+    /// Moves the picked elements out of `a`, which keeps zeros there; one picked several times goes to the last pick.
+    ///
+    /// # Errors
+    /// `Shape` if `a` has other axes.
+    pub(crate) fn take_out<T: Element + Default>(&self, a: &Array) -> Result<Array> {
+        let (at, rest) = self.positions(a)?;
+        let taken = Array::build(&self.result_shape(&rest), |out: &mut [T]| {
+            let mut from = a.write_storage::<T>();
+            out.iter_mut().zip(&at).rev().for_each(|(o, i)| *o = std::mem::take(&mut from[*i]));
+        });
+        self.place(taken)
     }
 }
 
@@ -325,55 +363,5 @@ impl RBETensor {
         let wide = self.broadcast_to(&common)?;
         common[at] = index.shape()[at];
         wide.gather(axis, &index.broadcast_to(&common)?)
-    }
-
-    /// The array, to change in place.
-    ///
-    /// # Errors
-    /// `Graph` where the change would have to be recorded: a tensor that requires grad while recording is on. `Value` for a
-    /// broadcast view, several of whose elements are one.
-    pub fn writable(&self, op: &'static str) -> Result<&Array> {
-        crate::graph::note_change();
-        if self.requires_grad() && is_grad_enabled() {
-            return Err(RbeError::graph(
-                op,
-                "a tensor that records no gradient (use no_grad() or the out-of-place form)",
-                "one that requires grad",
-            ));
-        }
-        let array = self.array(op)?;
-        if array.numel() > 0 && array.shape().iter().zip(array.strides()).any(|(n, stride)| *n > 1 && *stride == 0) {
-            return Err(RbeError::value(op, "a place in memory for every element", "a broadcast view (use clone)"));
-        }
-        Ok(array)
-    }
-
-    /// Replaces every element by `value`, which broadcasts.
-    ///
-    /// # Errors
-    /// `Graph` as [`RBETensor::writable`]; `Shape` if `value` does not broadcast.
-    pub fn assign(&self, value: &RBETensor) -> Result<()> {
-        let target = self.writable("assign")?;
-        let value = value.array("assign")?.cast(target.dtype());
-        dispatch_all!(target.dtype(), T => map_into(target, &value, |_: T, v: T| v))
-    }
-
-    /// Replaces the picked elements by `value`, which broadcasts to the result of picking.
-    ///
-    /// # Errors
-    /// As [`RBETensor::assign`].
-    pub fn assign_picks(&self, picks: &Picks, value: &RBETensor) -> Result<()> {
-        let target = self.writable("assign")?;
-        let (at, rest) = picks.positions(target)?;
-        let shape = picks.result_shape(&rest);
-        let placed = picks.place(Array::zeros(DType::Bool, &shape))?;
-        let value = value.array("assign")?.cast(target.dtype()).broadcast_to(placed.shape())?;
-        let value = picks.unplace(&value)?.copy();
-        dispatch_all!(target.dtype(), T => {
-            let values = value.read::<T>();
-            let mut out = target.write_storage::<T>();
-            at.iter().zip(values.iter()).for_each(|(i, v)| out[*i] = *v);
-        });
-        Ok(())
     }
 }

@@ -49,8 +49,8 @@ impl Op for Mse {
 
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
         let (a, b) = (x.array(0)?, x.array(1)?);
-        if a.shape() != b.shape() || a.numel() == 0 {
-            return Err(RbeError::shape("mse_loss", format!("a target of shape {:?}, not empty", a.shape()), format!("{:?}", b.shape())));
+        if a.shape() != b.shape() {
+            return Err(RbeError::shape("mse_loss", format!("a target of shape {:?}", a.shape()), format!("{:?}", b.shape())));
         }
         let dtype = super::arithmetic::promote(a, b);
         let (a, b) = (a.cast(dtype), b.cast(dtype));
@@ -127,12 +127,9 @@ impl Op for CrossEntropy {
         let [rows, classes] = *a.shape() else {
             return Err(RbeError::shape(OP, "logits (rows, classes)", format!("{:?}", a.shape())));
         };
-        if target.shape() != [rows] || classes == 0 || rows == 0 {
-            return Err(RbeError::shape(
-                OP,
-                format!("targets ({rows}) for logits {:?}, neither empty", a.shape()),
-                format!("{:?}", target.shape()),
-            ));
+        if target.shape() != [rows] || (classes == 0 && rows > 0) {
+            let expected = format!("targets ({rows}) for logits {:?}, of one class at least", a.shape());
+            return Err(RbeError::shape(OP, expected, format!("{:?}", target.shape())));
         }
         if self.weight.as_ref().is_some_and(|w| w.len() != classes) {
             return Err(RbeError::shape(OP, format!("a weight for each of {classes} classes"), self.weight.as_ref().map_or(0, Vec::len)));
@@ -185,7 +182,7 @@ impl Op for CrossEntropy {
             dispatch_float!("cross_entropy", dy.dtype(), T => {
                 let (x, stats, dy) = (x.read::<T>(), stats.read::<T>(), dy.read::<T>());
                 let stats = stats.as_chunks::<2>().0;
-                Ok(Array::build(&[rows, classes], |out: &mut [T]| parallel::for_each_piece(out, ROWS * classes, |piece, out| {
+                Ok(Array::build(&[rows, classes], |out: &mut [T]| parallel::for_each_piece(out, (ROWS * classes).max(1), |piece, out| {
                     for (r, o) in out.chunks_mut(classes).enumerate() {
                         let at = piece * ROWS + r;
                         if targets[at] == self.ignore {
@@ -241,7 +238,7 @@ impl Default for CrossEntropyOptions {
 /// Mean of squared differences of a prediction and a target of one shape.
 ///
 /// # Errors
-/// `Shape` if the shapes differ or are empty.
+/// `Shape` if the shapes differ.
 pub fn mse_loss(prediction: &RBETensor, target: &RBETensor) -> Result<RBETensor> {
     apply(Mse, &[prediction, target])
 }
@@ -275,7 +272,8 @@ impl RBETensor {
                     return Err(RbeError::shape(OP, format!("targets {:?}", wanted.as_slice()), format!("{:?}", target.shape())));
                 }
                 let order: Vec<isize> = std::iter::once(0).chain(2..n as isize).chain([1]).collect();
-                let rows = self.permute(&order)?.reshape(&[-1, shape[1] as isize])?;
+                let count: usize = wanted.iter().product();
+                let rows = self.permute(&order)?.reshape(&[count as isize, shape[1] as isize])?;
                 let loss = apply(op, &[&rows, &target.reshape(&[-1])?])?;
                 if options.reduction == Reduction::Elements {
                     let back: Vec<isize> = wanted.iter().map(|n| *n as isize).collect();

@@ -43,7 +43,7 @@ impl Op for RowNorm {
         let op = self.name();
         let a = x.array(0)?;
         let width: usize = self.shape.iter().product();
-        if a.ndim() < self.shape.len() || a.shape()[a.ndim() - self.shape.len()..] != self.shape[..] || width == 0 {
+        if a.ndim() < self.shape.len() || a.shape()[a.ndim() - self.shape.len()..] != self.shape[..] {
             return Err(RbeError::shape(op, format!("x (…, {:?})", self.shape.as_slice()), format!("{:?}", a.shape())));
         }
         for i in 1..x.len() {
@@ -58,6 +58,11 @@ impl Op for RowNorm {
         let a = if a.dtype().is_float() { a.contiguous() } else { a.cast(DType::F32).contiguous() };
         let affine = |i: usize| -> Result<Option<Array>> { Ok(x.optional(i)?.map(|p| p.cast(a.dtype()).contiguous())) };
         let (weight, bias) = (affine(1)?, affine(2)?);
+        if a.numel() == 0 {
+            let rows: usize = a.shape()[..a.ndim() - self.shape.len()].iter().product();
+            let (value, stats) = (Array::zeros(a.dtype(), a.shape()), Array::zeros(a.dtype(), &[rows, 2]));
+            return Ok(Output { value, kept: [stats].into_iter().collect() });
+        }
         dispatch_float!(op, a.dtype(), T => {
             let source = a.read::<T>();
             let (w, b) = (weight.as_ref().map(Array::read::<T>), bias.as_ref().map(Array::read::<T>));
@@ -96,7 +101,7 @@ impl Op for RowNorm {
             // Gradients of weight and bias: sums over the rows of a piece, and of those in order.
             let mut totals = memory::zeros::<f64>(if affine { 2 * width } else { 0 });
             let dx = Array::build(cx.shape(0), |out: &mut [T]| {
-                let mut pieces = memory::collect(out.chunks_mut(CHUNK * width));
+                let mut pieces = memory::collect(out.chunks_mut((CHUNK * width).max(1)));
                 let parts = parallel::map_mut(&mut pieces, |p, piece| {
                     let mut part = memory::filled(<T as Float>::of(0.0), totals.len());
                     let rows = x[p * CHUNK * width..].chunks(width).zip(d[p * CHUNK * width..].chunks(width));
@@ -119,10 +124,18 @@ impl Op for RowNorm {
     }
 }
 
-pub(super) fn with_affine<'a>(x: &'a RBETensor, weight: Option<&'a RBETensor>, bias: Option<&'a RBETensor>) -> Result<Vec<&'a RBETensor>> {
+/// Calls `run` with x, the weight and the bias, of those that are there; beside a bias alone stands a weight of ones.
+pub(super) fn with_affine(
+    x: &RBETensor,
+    weight: Option<&RBETensor>,
+    bias: Option<&RBETensor>,
+    run: impl FnOnce(&[&RBETensor]) -> Result<RBETensor>,
+) -> Result<RBETensor> {
     match (weight, bias) {
-        (None, Some(_)) => Err(RbeError::value("normalisation", "a weight where there is a bias", "a bias alone")),
-        (weight, bias) => Ok([Some(x), weight, bias].into_iter().flatten().collect()),
+        (None, None) => run(&[x]),
+        (Some(weight), None) => run(&[x, weight]),
+        (Some(weight), Some(bias)) => run(&[x, weight, bias]),
+        (None, Some(bias)) => run(&[x, &RBETensor::constant(Array::full(bias.dtype(), bias.shape(), 1.0)), bias]),
     }
 }
 
@@ -130,9 +143,9 @@ impl RBETensor {
     /// Normalises over the trailing axes `shape`; weight and bias have that shape.
     ///
     /// # Errors
-    /// `Shape` if the shapes do not fit; `Value` for a bias without weight.
+    /// `Shape` if the shapes do not fit.
     pub fn layer_norm(&self, shape: &[usize], weight: Option<&RBETensor>, bias: Option<&RBETensor>, eps: f64) -> Result<RBETensor> {
-        apply(RowNorm { shape: Dims::from_slice(shape), centred: true, eps }, &with_affine(self, weight, bias)?)
+        with_affine(self, weight, bias, |inputs| apply(RowNorm { shape: Dims::from_slice(shape), centred: true, eps }, inputs))
     }
 
     /// Divides by the root of the mean square over the trailing axes `shape` (Zhang, Sennrich 2019); the weight has that shape.
@@ -140,6 +153,6 @@ impl RBETensor {
     /// # Errors
     /// `Shape` if the shapes do not fit.
     pub fn rms_norm(&self, shape: &[usize], weight: Option<&RBETensor>, eps: f64) -> Result<RBETensor> {
-        apply(RowNorm { shape: Dims::from_slice(shape), centred: false, eps }, &with_affine(self, weight, None)?)
+        with_affine(self, weight, None, |inputs| apply(RowNorm { shape: Dims::from_slice(shape), centred: false, eps }, inputs))
     }
 }

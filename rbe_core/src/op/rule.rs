@@ -267,6 +267,11 @@ pub trait Op: Send + Sync + 'static {
         false
     }
 
+    /// Whether the result may lie in the memory of an input, as a view of it.
+    fn is_view(&self) -> bool {
+        false
+    }
+
     /// The function of single elements, if it is one: what [`super::Fused`] joins.
     fn elementwise(self: Arc<Self>) -> Option<Arc<dyn Elementwise>> {
         None

@@ -74,6 +74,9 @@ rules! {
     PERMUTE: "permute", (1, 1), NOTHING;
     BROADCAST: "broadcast_to", (1, 1), NOTHING;
     SLICE: "slice", (1, 1), NOTHING;
+    CLONE: "clone", (1, 1), NOTHING;
+    OVERWRITE: "overwrite", (2, 2), NOTHING;
+    VIEW: "view", (1, 1), NOTHING;
     CONCAT: "concat", ANY, NOTHING;
     INDEX: "index", (1, 1), NOTHING;
     GATHER: "gather", (2, 2), Saves::input(1);

@@ -27,6 +27,10 @@ impl Op for View {
         }
     }
 
+    fn is_view(&self) -> bool {
+        true
+    }
+
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
         let a = x.array(0)?;
         Ok(match self {
@@ -67,6 +71,10 @@ impl Op for Slice {
         &table::SLICE
     }
 
+    fn is_view(&self) -> bool {
+        true
+    }
+
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
         Ok(self.part(x.array(0)?)?.into())
     }
@@ -98,9 +106,31 @@ impl Op for Cast {
     }
 }
 
-/// Tensors one after another along an axis.
+/// The elements in memory of their own.
+struct Copied;
+
+impl Op for Copied {
+    fn rule(&self) -> &Rule {
+        &table::CLONE
+    }
+
+    fn forward(&self, x: Inputs<'_>) -> Result<Output> {
+        Ok(x.array(0)?.copy().into())
+    }
+
+    fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
+        cx.one(|| Ok(cx.dy().clone()))
+    }
+}
+
+/// Tensors one after another along an axis. Those of shape (0) among others count for their element type alone.
 struct Concat {
     axis: usize,
+}
+
+/// Whether [`Concat`] passes over a tensor of this shape.
+fn is_nothing(shape: &[usize]) -> bool {
+    shape == [0]
 }
 
 impl Op for Concat {
@@ -109,8 +139,11 @@ impl Op for Concat {
     }
 
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
-        let parts = x.arrays()?;
+        let mut parts = x.arrays()?;
         let dtype = parts.iter().map(|a| a.dtype()).reduce(DType::promote).unwrap_or(DType::F32);
+        if parts.iter().any(|a| !is_nothing(a.shape())) {
+            parts.retain(|a| !is_nothing(a.shape()));
+        }
         let mut shape = crate::array::Dims::from_slice(parts[0].shape());
         shape[self.axis] = 0;
         for a in &parts {
@@ -140,6 +173,10 @@ impl Op for Concat {
         let mut start = 0;
         let mut grads = Grads::new();
         for i in 0..cx.arity() {
+            if is_nothing(cx.shape(i)) {
+                grads.push(if cx.needs(i) { dense(Array::zeros(cx.dy().dtype(), cx.shape(i))) } else { None });
+                continue;
+            }
             let len = cx.shape(i)[self.axis];
             grads.push(if cx.needs(i) { dense(cx.dy().slice_axis(self.axis, SliceSpec { start, step: 1, len })?) } else { None });
             start += len;
@@ -238,12 +275,20 @@ impl RBETensor {
         if self.dtype() == dtype && !self.is_packed() { Ok(self.clone()) } else { apply(Cast(dtype), &[self]) }
     }
 
-    /// Tensors one after another along `axis`.
+    /// The elements in memory of their own.
+    ///
+    /// # Errors
+    /// `DType` for a packed tensor.
+    pub fn copied(&self) -> Result<RBETensor> {
+        apply(Copied, &[self])
+    }
+
+    /// Tensors one after another along `axis`; those of shape (0) among others are passed over, as torch does.
     ///
     /// # Errors
     /// `Shape` if there are none or they differ in another axis; `Index` for an axis that is not there.
     pub fn concat(tensors: &[&RBETensor], axis: isize) -> Result<RBETensor> {
-        let Some(first) = tensors.first() else {
+        let Some(first) = tensors.iter().find(|t| !is_nothing(t.shape())).or(tensors.first()) else {
             return Err(RbeError::shape("concat", "at least one tensor", "none"));
         };
         let axis = normalize_axis("concat", axis, first.shape().len())?;
@@ -255,6 +300,10 @@ impl RBETensor {
     /// # Errors
     /// As [`RBETensor::concat`].
     pub fn stack(tensors: &[&RBETensor], axis: isize) -> Result<RBETensor> {
+        if let Some(other) = tensors.iter().find(|t| t.shape() != tensors[0].shape()) {
+            let expected = format!("tensors of one shape, {:?}", tensors[0].shape());
+            return Err(RbeError::shape("stack", expected, format!("{:?}", other.shape())));
+        }
         let lifted = tensors.iter().map(|t| t.unsqueeze(axis)).collect::<Result<Vec<_>>>()?;
         RBETensor::concat(&lifted.iter().collect::<Vec<_>>(), axis)
     }

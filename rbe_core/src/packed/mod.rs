@@ -9,4 +9,4 @@ mod tensor;
 pub use block::{BITS, MAX_RADIUS, Packed128};
 pub use cycle::{CYCLE_BITS, Cycle, Family};
 pub use levels::{jacobian, levels, point_of_levels, pull_back};
-pub use tensor::{PackedTensor, TILE_ROWS, Tile};
+pub use tensor::{PackedParts, PackedTensor, TILE_ROWS, Tile};

@@ -10,6 +10,8 @@ use crate::buffer::Buffer;
 use crate::error::{RbeError, Result};
 use crate::memory;
 
+const OP: &str = "packed";
+
 /// Rows of a tile.
 pub const TILE_ROWS: usize = 16;
 
@@ -92,7 +94,6 @@ impl PackedTensor {
     /// `Shape` if the lengths do not fit; `NonFinite` or `Value` for a point that is not finite or outside
     /// `|z| <= 1 - 1e-3`, a scale that is not finite and positive, or an unused bit of a partial block that is set.
     pub fn new(shape: &[usize], hi: &[u64], lo: &[f32], scale: Option<f32>) -> Result<PackedTensor> {
-        const OP: &str = "packed";
         let (rows, cols) = matrix(OP, shape)?;
         let blocks = cols.div_ceil(BITS);
         if hi.len() != rows * blocks {
@@ -101,42 +102,10 @@ impl PackedTensor {
         if lo.len() != rows * blocks * 2 {
             return Err(RbeError::shape(OP, format!("lo of shape ({rows}, {blocks}, 2)"), format!("{} numbers", lo.len())));
         }
-        let scale = scale.unwrap_or(1.0 / (cols as f32).sqrt());
-        if !(scale.is_finite() && scale > 0.0) {
-            return Err(RbeError::value(OP, "a finite scale > 0", scale));
-        }
-        if let Some(bad) = lo.iter().find(|v| !v.is_finite()) {
-            return Err(RbeError::non_finite(OP, "finite points", bad));
-        }
-        if let Some(z) = lo.chunks_exact(2).find(|z| z[0].hypot(z[1]) > MAX_RADIUS * (1.0 + f32::EPSILON)) {
-            return Err(RbeError::value(OP, "points with |z| <= 1 - 1e-3", format!("({}, {})", z[0], z[1])));
-        }
-        let used = last_mask(cols);
-        if let Some(row) = hi.chunks_exact(blocks).position(|row| row[blocks - 1] & !used != 0) {
-            return Err(RbeError::value(
-                OP,
-                format!("unused bits of the last block ({} used) to be 0", cols - (blocks - 1) * BITS),
-                format!("a set one in row {row}"),
-            ));
-        }
-        let mut buffer = Buffer::zeroed(rows.div_ceil(TILE_ROWS) * blocks * size_of::<Tile>());
-        let tiles: &mut [Tile] = buffer.slice_mut();
-        for n in 0..rows {
-            for j in 0..blocks {
-                let tile = &mut tiles[n / TILE_ROWS * blocks + j];
-                tile.set_hi(n % TILE_ROWS, hi[n * blocks + j]);
-                tile.z0[n % TILE_ROWS] = lo[(n * blocks + j) * 2];
-                tile.z1[n % TILE_ROWS] = lo[(n * blocks + j) * 2 + 1];
-            }
-        }
-        Ok(PackedTensor(Arc::new(Storage {
-            shape: shape.to_vec(),
-            rows,
-            cols,
-            scale,
-            tiles: RwLock::new(buffer),
-            version: AtomicU64::new(0),
-        })))
+        let mut parts = PackedParts::new(shape, scale)?;
+        parts.put_lo(0, lo)?;
+        parts.put_hi(0, hi)?;
+        Ok(parts.finish())
     }
 
     /// Logical shape.
@@ -203,33 +172,164 @@ impl PackedTensor {
 
     /// State bits, row-major (rows, blocks).
     pub fn hi(&self) -> Vec<u64> {
-        let (tiles, blocks) = (self.tiles(), self.blocks());
-        memory::collect((0..self.rows() * blocks).map(|i| tiles[i / blocks / TILE_ROWS * blocks + i % blocks].hi(i / blocks % TILE_ROWS)))
+        let mut out = memory::zeros(self.rows() * self.blocks());
+        self.copy_hi(0, &mut out);
+        out
     }
 
     /// Points, row-major (rows, blocks, 2).
     pub fn lo(&self) -> Vec<f32> {
+        let mut out = memory::zeros(self.rows() * self.blocks() * 2);
+        self.copy_lo(0, &mut out);
+        out
+    }
+
+    /// Copies the state bits of the blocks from number `first` on, counted row by row.
+    ///
+    /// # Panics
+    /// If there are not so many blocks.
+    pub fn copy_hi(&self, first: usize, out: &mut [u64]) {
         let (tiles, blocks) = (self.tiles(), self.blocks());
-        memory::collect((0..self.rows() * blocks).flat_map(|i| {
-            let (tile, r) = (&tiles[i / blocks / TILE_ROWS * blocks + i % blocks], i / blocks % TILE_ROWS);
-            [tile.z0[r], tile.z1[r]]
-        }))
+        for run in runs(first, out.len(), blocks) {
+            let tiles = &tiles[run.row / TILE_ROWS * blocks..][run.columns.clone()];
+            out[run.at..].iter_mut().zip(tiles).for_each(|(word, tile)| *word = tile.hi(run.row % TILE_ROWS));
+        }
+    }
+
+    /// Copies the points of the blocks from number `first` on, counted row by row: two numbers each.
+    ///
+    /// # Panics
+    /// If there are not so many blocks.
+    pub fn copy_lo(&self, first: usize, out: &mut [f32]) {
+        let (tiles, blocks, out) = (self.tiles(), self.blocks(), out.as_chunks_mut::<2>().0);
+        for run in runs(first, out.len(), blocks) {
+            let (tiles, r) = (&tiles[run.row / TILE_ROWS * blocks..][run.columns.clone()], run.row % TILE_ROWS);
+            out[run.at..].iter_mut().zip(tiles).for_each(|(point, tile)| *point = [tile.z0[r], tile.z1[r]]);
+        }
+    }
+}
+
+/// Blocks of a packed tensor to be, filled from row-major bits and points piece by piece.
+pub struct PackedParts {
+    shape: Vec<usize>,
+    rows: usize,
+    cols: usize,
+    scale: f32,
+    buffer: Buffer,
+}
+
+impl PackedParts {
+    /// Blocks of zero bits and points for a packed tensor of logical `shape`; `scale` as in [`PackedTensor::new`].
+    ///
+    /// # Errors
+    /// `Shape` or `Memory` for a shape that packed tensors do not have; `Value` for a scale that is not finite and positive.
+    pub fn new(shape: &[usize], scale: Option<f32>) -> Result<PackedParts> {
+        let (rows, cols) = matrix(OP, shape)?;
+        let scale = scale.unwrap_or(1.0 / (cols as f32).sqrt());
+        if !(scale.is_finite() && scale > 0.0) {
+            return Err(RbeError::value(OP, "a finite scale > 0", scale));
+        }
+        let tiles = rows.div_ceil(TILE_ROWS) * cols.div_ceil(BITS);
+        Ok(PackedParts { shape: shape.to_vec(), rows, cols, scale, buffer: Buffer::zeroed(tiles * size_of::<Tile>()) })
+    }
+
+    fn blocks(&self) -> usize {
+        self.cols.div_ceil(BITS)
+    }
+
+    /// Writes state bits of the blocks from number `first` on, counted row by row.
+    ///
+    /// # Errors
+    /// `Value` for an unused bit of a row's last block that is set.
+    ///
+    /// # Panics
+    /// If there are not so many blocks.
+    pub fn put_hi(&mut self, first: usize, hi: &[u64]) -> Result<()> {
+        let (blocks, unused) = (self.blocks(), !last_mask(self.cols));
+        let used = self.cols - (blocks - 1) * BITS;
+        let tiles: &mut [Tile] = self.buffer.slice_mut();
+        for run in runs(first, hi.len(), blocks) {
+            for (j, word) in run.columns.clone().zip(&hi[run.at..]) {
+                if j + 1 == blocks && word & unused != 0 {
+                    let got = format!("a set one in row {}", run.row);
+                    return Err(RbeError::value(OP, format!("unused bits of the last block ({used} used) to be 0"), got));
+                }
+                tiles[run.row / TILE_ROWS * blocks + j].set_hi(run.row % TILE_ROWS, *word);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes points of the blocks from number `first` on, counted row by row: two numbers each.
+    ///
+    /// # Errors
+    /// `NonFinite` or `Value` for a point that is not finite or outside `|z| <= 1 - 1e-3`.
+    ///
+    /// # Panics
+    /// If there are not so many blocks.
+    pub fn put_lo(&mut self, first: usize, lo: &[f32]) -> Result<()> {
+        if let Some(bad) = lo.iter().find(|v| !v.is_finite()) {
+            return Err(RbeError::non_finite(OP, "finite points", bad));
+        }
+        let points = lo.as_chunks::<2>().0;
+        if let Some([a, b]) = points.iter().find(|[a, b]| a.hypot(*b) > MAX_RADIUS * (1.0 + f32::EPSILON)) {
+            return Err(RbeError::value(OP, "points with |z| <= 1 - 1e-3", format!("({a}, {b})")));
+        }
+        let blocks = self.blocks();
+        let tiles: &mut [Tile] = self.buffer.slice_mut();
+        for run in runs(first, points.len(), blocks) {
+            let r = run.row % TILE_ROWS;
+            for (j, [a, b]) in run.columns.clone().zip(&points[run.at..]) {
+                let tile = &mut tiles[run.row / TILE_ROWS * blocks + j];
+                (tile.z0[r], tile.z1[r]) = (*a, *b);
+            }
+        }
+        Ok(())
+    }
+
+    /// The tensor.
+    pub fn finish(self) -> PackedTensor {
+        let PackedParts { shape, rows, cols, scale, buffer } = self;
+        PackedTensor(Arc::new(Storage { shape, rows, cols, scale, tiles: RwLock::new(buffer), version: AtomicU64::new(0) }))
     }
 }
 
 /// Rows and columns of a logical shape.
 ///
 /// # Errors
-/// `Shape` for fewer than two axes or an empty one; `Memory` for more elements than there can be positions.
+/// `Shape` for fewer than two axes or an empty one; `Memory` if no memory could hold the tiles.
 pub(super) fn matrix(op: &'static str, shape: &[usize]) -> Result<(usize, usize)> {
-    match shape {
-        [_, _, ..] if shape.contains(&0) => Err(RbeError::shape(op, "axes of at least 1", format!("{shape:?}"))),
-        [rows, rest @ ..] if !rest.is_empty() => match memory::count(shape) {
-            Some(elements) => Ok((*rows, elements / rows)),
-            None => Err(RbeError::memory(op, "a shape of fewer than 2^63 elements", format!("{shape:?}"))),
-        },
-        _ => Err(RbeError::shape(op, "a shape of two or more axes (out, in, …)", format!("{shape:?}"))),
+    let rows = match shape {
+        [_, _, ..] if shape.contains(&0) => return Err(RbeError::shape(op, "axes of at least 1", format!("{shape:?}"))),
+        [rows, _, ..] => *rows,
+        _ => return Err(RbeError::shape(op, "a shape of two or more axes (out, in, …)", format!("{shape:?}"))),
+    };
+    let cols = memory::count(shape).map(|elements| elements / rows);
+    let tiles = cols.and_then(|cols| rows.div_ceil(TILE_ROWS).checked_mul(cols.div_ceil(BITS)));
+    let bytes = tiles.and_then(|tiles| tiles.checked_mul(size_of::<Tile>())).map(isize::try_from);
+    match (cols, bytes) {
+        (Some(cols), Some(Ok(_))) => Ok((rows, cols)),
+        _ => Err(RbeError::memory(op, "a shape whose blocks have addresses", format!("{shape:?}"))),
     }
+}
+
+/// Blocks of one row among `count` that follow each other row by row.
+struct Run {
+    row: usize,
+    columns: std::ops::Range<usize>,
+    at: usize, // blocks of earlier runs
+}
+
+/// The runs of `count` blocks from number `first` on, where a row has `blocks` of them.
+fn runs(first: usize, count: usize, blocks: usize) -> impl Iterator<Item = Run> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let (row, column) = ((first + at) / blocks, (first + at) % blocks);
+        let n = (blocks - column).min(count - at);
+        let run = Run { row, columns: column..column + n, at };
+        at += n;
+        (n > 0).then_some(run)
+    })
 }
 
 fn last_mask(cols: usize) -> u64 {

@@ -70,6 +70,7 @@ from .errors import (
     RBEError,
     ShapeError,
     TensorError,
+    UnknownNameError,
 )  # fmt: skip
 from .functional_ops import (
     abs,
@@ -178,7 +179,8 @@ __all__ = [
     "DeviceError", "FormatError", "Generator", "GraphError", "NonFiniteError",
     "OutOfMemoryError", "OutOfRangeError", "RBEActivation", "RBEConv1d", "RBEConv2d",
     "RBEError", "RBEGradient", "RBELinear", "RBETensor", "ShapeError", "TensorError",
-    "Trainer", "__version__", "abs", "add", "all", "allclose", "amax", "amin", "any", "arange", "argmax", "argmin", "argsort",
+    "Trainer", "UnknownNameError",
+    "__version__", "abs", "add", "all", "allclose", "amax", "amin", "any", "arange", "argmax", "argmin", "argsort",
     "as_tensor",
     "autograd", "bool", "broadcast_to", "cat", "ceil", "chunk", "clamp", "clone", "concat", "config", "cos",
     "cuda", "cumsum", "data",

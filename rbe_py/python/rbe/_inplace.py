@@ -1,51 +1,59 @@
-"""In-place methods of the tensor class: they change the memory, and nothing of them is recorded."""
+"""In-place methods of the tensor class: they change the memory and, where a gradient is wanted, are recorded on the tape."""
 
 from collections.abc import Callable
 from typing import Any
 
 from . import _rbe
 from ._rbe import RBETensor
-from .errors import DTypeError, GraphError, ShapeError
+from .errors import DTypeError, ShapeError
 
 _RANK = ("boo", "int", "flo")  # kinds of numbers, each of which holds those before it
 
+# Operations whose gradients do not read the tensor itself: the tape may forget what it held before. All others keep a copy.
+FORGETFUL = frozenset(
+    {"add", "sub", "exp", "expm1", "sqrt", "reciprocal", "relu", "sigmoid", "tanh", "cumsum", "dropout", "masked_fill"}
+)
+_UNARY = (
+    "abs", "ceil", "cos", "exp", "expm1", "floor", "log", "log1p", "neg", "reciprocal", "relu", "round", "rsqrt", "sigmoid",
+    "sign", "sin", "sqrt", "square", "tanh", "logical_not",
+)  # fmt: skip
+_WITH_OTHERS = (
+    "clamp", "cumsum", "div", "eq", "floor_divide", "ge", "gt", "le", "logical_and", "logical_or", "logical_xor", "lt",
+    "masked_fill", "mul", "ne", "pow", "remainder", "scatter_add", "tril", "triu",
+)  # fmt: skip
+_OPERATORS = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and", "or", "xor")
 
-def _store(self: RBETensor, op: str, result: RBETensor) -> RBETensor:
-    """Write the result of an in-place operation; it must fit the tensor's shape and its kind of numbers."""
+
+def change(
+    self: RBETensor, op: str, compute: Callable[[RBETensor], RBETensor], operands: tuple[Any, ...], forgetful: bool
+) -> RBETensor:
+    """Replace the elements by what `compute` makes of the tensor; they must fit its shape and its kind of numbers."""
+    recorded = _rbe.is_grad_enabled() and any(isinstance(o, RBETensor) and o.requires_grad for o in (self, *operands))
+    result = compute(self._before_change(op, recorded and not forgetful))
     if result.shape != self.shape:
-        raise ShapeError(op, f"a result of shape {self.shape}", str(result.shape))
+        raise ShapeError(op, f"a result of shape {tuple(self.shape)}", str(tuple(result.shape)))
     if _RANK.index(result.dtype.name[:3]) > _RANK.index(self.dtype.name[:3]):
         raise DTypeError(op, f"a result that {self.dtype.name} holds", result.dtype.name)
-    self._assign(result)
+    self._take_over(op, result)
     return self
 
 
 def _operator(name: str) -> Callable[..., RBETensor]:
     def method(self: RBETensor, other: Any) -> RBETensor:
-        recorded = self.requires_grad or (isinstance(other, RBETensor) and other.requires_grad)
-        if recorded and _rbe.is_grad_enabled():
-            if self.requires_grad and self.is_leaf:
-                raise GraphError(name, "a tensor that is no leaf of the tape (use no_grad())", "a leaf that requires grad")
-            # On the tape the name is bound to a new tensor: what was saved stays as it was.
-            result: RBETensor = getattr(self, name)(other)
-            return result
-        with _no_grad():
-            result = getattr(self.detach(), name)(other)
-        return _store(self, name, result)
+        return change(self, method.__name__, lambda x: getattr(x, f"__{name}__")(other), (other,), name in FORGETFUL)
 
-    method.__name__ = f"__i{name.strip('_')}__"
-    method.__doc__ = f"In place where nothing is recorded; otherwise as `{name}`."
+    method.__name__ = f"__i{name}__"
+    method.__doc__ = f"In-place form of `__{name}__`: whoever holds the tensor, or a view of it, sees the new elements."
     return method
 
 
 def _in_place(name: str) -> Callable[..., RBETensor]:
     def method(self: RBETensor, *args: Any, **kwargs: Any) -> RBETensor:
-        with _no_grad():
-            result = getattr(self.detach(), name)(*args, **kwargs)
-        return _store(self, name + "_", result)
+        operands = (*args, *kwargs.values())
+        return change(self, method.__name__, lambda x: getattr(x, name)(*args, **kwargs), operands, name in FORGETFUL)
 
     method.__name__ = name + "_"
-    method.__doc__ = f"In-place form of `{name}`; not recorded, so only for tensors without gradient or under no_grad()."
+    method.__doc__ = f"In-place form of `{name}`; returns the tensor."
     return method
 
 
@@ -59,14 +67,12 @@ class _no_grad:
 
 def add_(self: RBETensor, other: Any, *, alpha: float = 1) -> RBETensor:
     """Add `alpha * other` in place."""
-    with _no_grad():
-        result = self.detach() + (other if alpha == 1 else other * alpha)
-    return _store(self, "add_", result)
+    return change(self, "add_", lambda x: x + (other if alpha == 1 else other * alpha), (other,), forgetful=True)
 
 
 def sub_(self: RBETensor, other: Any, *, alpha: float = 1) -> RBETensor:
     """Subtract `alpha * other` in place."""
-    return add_(self, other, alpha=-alpha)
+    return change(self, "sub_", lambda x: x - (other if alpha == 1 else other * alpha), (other,), forgetful=True)
 
 
 def zero_(self: RBETensor) -> RBETensor:
@@ -75,8 +81,16 @@ def zero_(self: RBETensor) -> RBETensor:
     return self
 
 
-def fill_(self: RBETensor, value: float) -> RBETensor:
-    """Set every element to `value`."""
+def fill_(self: RBETensor, value: Any) -> RBETensor:
+    """Set every element to `value`, a number or a tensor without axes.
+
+    Raises
+    ------
+    ShapeError
+        For a tensor with axes.
+    """
+    if isinstance(value, RBETensor) and value.ndim:
+        raise ShapeError("fill_", "a value without axes", f"shape {tuple(value.shape)}")
     self._assign(value)
     return self
 
@@ -90,6 +104,30 @@ def copy_(self: RBETensor, source: Any) -> RBETensor:
     else:
         self._assign(source)
     return self
+
+
+def index_put_(self: RBETensor, indices: tuple[RBETensor, ...], values: Any, accumulate: bool = False) -> RBETensor:
+    """Replace the elements that int64 or bool tensors name, as `self[indices] = values`, or add to them.
+
+    Parameters
+    ----------
+    indices : tuple of tensors
+    values : tensor or number
+        Broadcasts to the shape of `self[indices]`.
+    accumulate : bool
+        Add `values` to the elements; of elements named several times every value counts.
+    """
+    if not accumulate:
+        self[tuple(indices)] = values
+        return self
+    places = _rbe.arange(0, self.numel(), 1, "int64").reshape(self.shape)[tuple(indices)]
+    added = values if isinstance(values, RBETensor) else places.to(self.dtype) * 0 + values
+    added = added.to(self.dtype).broadcast_to(places.shape).reshape(-1)
+
+    def compute(x: RBETensor) -> RBETensor:
+        return x.reshape(-1).scatter_add(0, places.reshape(-1), added).reshape(x.shape)
+
+    return change(self, "index_put_", compute, (added,), forgetful=True)
 
 
 def set_data(self: RBETensor, value: RBETensor) -> None:
@@ -114,9 +152,9 @@ def normal_(self: RBETensor, mean: float = 0.0, std: float = 1.0) -> RBETensor:
 
 def install() -> None:
     """Give the tensor class its in-place methods and operators."""
-    for function in (add_, sub_, zero_, fill_, copy_, uniform_, normal_):
+    for function in (add_, sub_, zero_, fill_, copy_, index_put_, uniform_, normal_):
         setattr(RBETensor, function.__name__, function)
-    for name in ("mul", "div", "clamp", "sqrt", "exp", "neg", "relu", "abs"):
+    for name in (*_UNARY, *_WITH_OTHERS):
         setattr(RBETensor, name + "_", _in_place(name))
-    for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and", "or", "xor"):
-        setattr(RBETensor, f"__i{name}__", _operator(f"__{name}__"))
+    for name in _OPERATORS:
+        setattr(RBETensor, f"__i{name}__", _operator(name))

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import _aliases, _inplace, _order, _rbe, creation, dtypes, packing
+from ._arguments import describe
 from ._rbe import RBETensor
-from .arguments import describe
 from .dtypes import as_dtype
 from .errors import DeviceError, DTypeError, GraphError, OutOfRangeError, ShapeError
 
@@ -59,8 +59,6 @@ def clone(self: RBETensor) -> RBETensor:
     """Return a copy with memory of its own; gradients flow through."""
     if self.is_packed:
         return _rbe._packed(self._hi, self._lo, list(self.shape), self.scale)
-    if self.requires_grad and _rbe.is_grad_enabled():
-        return self * 1.0
     return self._copy()
 
 
@@ -201,9 +199,23 @@ def chunk(self: RBETensor, chunks: int, dim: int = 0) -> list[RBETensor]:
     return split(self, max(-(-self.shape[dim] // chunks), 1), dim)
 
 
-def masked_fill(self: RBETensor, mask: RBETensor, value: float) -> RBETensor:
-    """Return the tensor with `value` where `mask` holds."""
-    return _rbe.where(mask, creation.full((), value, dtype=self.dtype), self)
+def masked_fill(self: RBETensor, mask: RBETensor, value: Any) -> RBETensor:
+    """Return the tensor with `value`, a number or a tensor without axes, where `mask` (bool) holds.
+
+    Raises
+    ------
+    ShapeError
+        For shapes that do not broadcast, or a value with axes.
+    DTypeError
+        For a mask that is not bool.
+    """
+    if mask.dtype is not dtypes.bool:
+        raise DTypeError("masked_fill", "a bool mask", str(mask.dtype))
+    if not isinstance(value, RBETensor):
+        value = creation.full((), value, dtype=self.dtype)
+    elif value.ndim:
+        raise ShapeError("masked_fill", "a value without axes", f"shape {tuple(value.shape)}")
+    return _rbe.where(mask, value.to(self.dtype), self)
 
 
 def _format(self: RBETensor) -> str:

@@ -12,7 +12,7 @@ from . import _rbe, dtypes
 from ._rbe import RBETensor
 from .device import check_device as check_device
 from .dtypes import DTypeLike, as_dtype
-from .errors import DTypeError, OutOfMemoryError, ShapeError
+from .errors import DeviceError, DTypeError, OutOfMemoryError, RBEError, ShapeError, TensorError
 
 Shape = int | Sequence[int]
 
@@ -200,8 +200,41 @@ def as_tensor(data: Any, dtype: DTypeLike = None) -> RBETensor:
     return tensor(data, dtype)
 
 
+class _Producer:
+    """What NumPy takes over DLPack from in place of an object: notes whether the capsule says if its memory is read-only."""
+
+    def __init__(self, x: Any) -> None:
+        self.x = x
+        self.says_read_only = False
+
+    def __dlpack__(self, **wanted: Any) -> Any:
+        try:
+            capsule = self.x.__dlpack__(**wanted)
+        except TypeError:
+            if not wanted:
+                raise
+            capsule = self.x.__dlpack__()  # a producer of the time before DLPack 1.0
+        self.says_read_only = _rbe._says_read_only(capsule)
+        return capsule
+
+    def __dlpack_device__(self) -> Any:
+        return self.x.__dlpack_device__()
+
+
 def from_dlpack(x: Any) -> RBETensor:
     """Return a tensor that shares the memory of any object with `__dlpack__` on the CPU (torch, NumPy, JAX).
+
+    Memory that the object says is read-only is copied, as `from_numpy` does: writing to the tensor never changes it.
+    Objects of the time before DLPack 1.0 cannot say so, and share what they lend, as with torch.
+
+    Raises
+    ------
+    DTypeError
+        For what has no `__dlpack__`, or another element type.
+    DeviceError
+        For one that is elsewhere than on the CPU.
+    TensorError
+        For one whose memory cannot be shared.
 
     Examples
     --------
@@ -210,16 +243,26 @@ def from_dlpack(x: Any) -> RBETensor:
     >>> rbe.from_dlpack(np.arange(3))
     tensor([0, 1, 2])
     """
-    if not hasattr(x, "__dlpack__"):
-        raise DTypeError("from_dlpack", "an object with __dlpack__", type(x).__name__)
-    array = np.from_dlpack(x)
-    if not array.flags.writeable and array.flags.aligned:
-        # NumPy marks what it imports read-only where the producer predates DLPack's read-only flag.
-        size = array.itemsize
-        address = array.__array_interface__["data"][0]
-        strides = [s // size for s in array.strides]
-        return _rbe._from_memory(array, address, as_dtype(array.dtype), list(array.shape), strides)
-    return from_numpy(array)
+    if not hasattr(x, "__dlpack__") or not hasattr(x, "__dlpack_device__"):
+        raise DTypeError("from_dlpack", "an object with __dlpack__ and __dlpack_device__", type(x).__name__)
+    producer = _Producer(x)
+    try:
+        kind = int(x.__dlpack_device__()[0])
+        if kind == 1:
+            array = np.from_dlpack(producer)
+    except RBEError:
+        raise
+    except (BufferError, RuntimeError, TypeError, ValueError, IndexError, NotImplementedError) as e:
+        raise TensorError("from_dlpack", "an object that lends its memory", f"{type(x).__name__}: {e}") from e
+    if kind != 1:
+        raise DeviceError("from_dlpack", "an object on the CPU", f"one on DLPack's device {kind}")
+    if array.flags.writeable or producer.says_read_only or not array.flags.aligned:
+        return from_numpy(array)
+    # NumPy marks all as read-only that comes from a producer which cannot say whether it is.
+    size = array.itemsize
+    address = array.__array_interface__["data"][0]
+    strides = [s // size for s in array.strides]
+    return _rbe._from_memory(array, address, as_dtype(array.dtype), list(array.shape), strides)
 
 
 def full(

@@ -63,7 +63,7 @@ def as_dtype(like: object) -> dtype:
     DTypeError
         If there is no such type.
     """
-    from .arguments import describe
+    from ._arguments import describe
     from .errors import DTypeError
 
     if isinstance(like, dtype):

@@ -90,6 +90,22 @@ class OutOfRangeError(TensorError, IndexError):
     """
 
 
+class UnknownNameError(OutOfRangeError, KeyError):
+    """A name that a mapping does not hold.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> try:
+    ...     rbe.nn.ModuleDict({"a": rbe.nn.ReLU()})["b"]
+    ... except KeyError as e:
+    ...     print(e)
+    ModuleDict: expected one of a, got str 'b'
+    """
+
+    __str__ = Exception.__str__  # KeyError's puts the message in quotes
+
+
 class GraphError(RBEError, RuntimeError):
     """A tape used in a way that has no meaning: freed, changed in place, without gradient.
 

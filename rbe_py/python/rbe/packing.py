@@ -1,5 +1,6 @@
 """Packed tensors from their blocks and from dense ones."""
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from numpy.typing import ArrayLike
 from . import _rbe
 from ._rbe import RBETensor
 from .creation import as_tensor, tensor
-from .errors import DTypeError
+from .errors import DTypeError, ShapeError
 
 
 def packed(
@@ -30,15 +31,22 @@ def packed(
 
     Raises
     ------
-    ShapeError, TensorError, NonFiniteError
+    DTypeError, ShapeError, TensorError, NonFiniteError
         If the arrays do not fit, a point lies outside or is not finite, or an unused bit is set.
     """
-    words = np.ascontiguousarray(hi)
+    words, points = np.asarray(hi), np.asarray(lo, dtype=np.float32)
     if words.dtype.kind not in "iu":
         raise DTypeError("packed", "hi of uint64", words.dtype.name)
-    words = words.astype(np.uint64, copy=False).view(np.int64)
-    points = tensor(np.asarray(lo, dtype=np.float32))
-    return _rbe._packed(tensor(words), points, [int(n) for n in shape], scale, requires_grad)
+    if words.ndim != 2 or points.shape != (*words.shape, 2):
+        raise ShapeError("packed", "hi (out, blocks) and lo (out, blocks, 2)", f"{words.shape} and {points.shape}")
+    try:
+        lengths = [operator.index(n) for n in shape]
+    except TypeError:
+        raise ShapeError("packed", "a shape of integers", repr(shape)) from None
+    if any(n < 0 or n >= 2**63 for n in lengths):
+        raise ShapeError("packed", "lengths from 1 to 2^63 - 1", repr(shape))
+    words = np.ascontiguousarray(words, dtype=np.uint64).view(np.int64)
+    return _rbe._packed(tensor(words), tensor(points), lengths, scale, requires_grad)
 
 
 def encode(dense: Any, scale: float | None = None) -> RBETensor:

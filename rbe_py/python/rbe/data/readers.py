@@ -1,30 +1,81 @@
 """Readers of common files: idx, NumPy, CSV and text."""
 
+import array
+import contextlib
 import csv
 import gzip
+import io
+import math
 import os
-import zlib
-from collections.abc import Sequence
-from typing import Any
+import zipfile
+from collections.abc import Iterator, Sequence
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
 from .. import creation
+from .._paths import Path, open_regular, path_of
 from .._rbe import RBETensor
-from ..errors import FormatError, OutOfRangeError, RBEError
-
-Path = str | os.PathLike[str]
+from ..errors import FormatError, OutOfMemoryError, OutOfRangeError, RBEError, TensorError
 
 _IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 
+_MAX_BYTES = 1 << 32  # of what compressed files may hold, unless the caller allows more
+_DEFLATE_RATIO = 1032  # deflate cannot make more of a byte
+_MAX_AXES = 64
+_PIECE = 1 << 20
 
-def read_idx(path: Path) -> "np.ndarray[Any, Any]":
+
+@contextlib.contextmanager
+def _contents(op: str, expected: str) -> Iterator[None]:
+    """Make a FormatError of whatever a damaged file makes libraries raise."""
+    try:
+        yield
+    except RBEError:
+        raise
+    except MemoryError as e:
+        raise OutOfMemoryError(op, f"memory for {expected}", str(e)) from e
+    except Exception as e:
+        raise FormatError(op, expected, f"{type(e).__name__}: {e}") from e
+
+
+def _read_exactly(source: BinaryIO, count: int, op: str, expected: str) -> "np.ndarray[Any, np.dtype[np.uint8]]":
+    """Return the last `count` bytes of a source; memory is touched only as they come."""
+    out = np.empty(count, np.uint8)
+    view, at = out.data, 0
+    while at < count:
+        got = source.readinto(view[at : at + _PIECE])  # type: ignore[attr-defined]
+        if not got:
+            raise FormatError(op, expected, f"{at} of {count} bytes of numbers")
+        at += got
+    if source.read(1):  # also makes decompressors compare their checksums
+        raise FormatError(op, expected, f"more than {count} bytes of numbers")
+    return out
+
+
+def _check_expansion(op: str, expected: str, bytes_: int, compressed: int, max_bytes: int) -> None:
+    """Refuse what compressed data cannot hold, or more than the caller allows."""
+    if bytes_ > _DEFLATE_RATIO * compressed:
+        raise FormatError(op, expected, f"a promise of {bytes_} bytes in {compressed} compressed ones")
+    if bytes_ > max_bytes:
+        raise FormatError(op, f"at most {max_bytes} bytes when decompressed (max_bytes)", f"{bytes_}")
+
+
+def read_idx(path: Path, *, max_bytes: int = _MAX_BYTES) -> "np.ndarray[Any, Any]":
     """Read an idx file (MNIST's format), plain or gzipped.
+
+    Parameters
+    ----------
+    path : path
+    max_bytes : int
+        Most bytes of a gzipped file when it is decompressed. No more is ever decompressed than its header promises.
 
     Raises
     ------
     FormatError
         For a file that is missing, truncated or foreign.
+    DTypeError
+        For what is no path.
 
     Examples
     --------
@@ -35,22 +86,27 @@ def read_idx(path: Path) -> "np.ndarray[Any, Any]":
     >>> rbe.data.read_idx(path)
     array([7, 9], dtype=uint8)
     """
-    name = os.fspath(path)
-    try:
-        with open(name, "rb") as file:
-            raw = file.read()
-        data = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
-    except (OSError, EOFError, zlib.error) as e:
-        raise FormatError("read_idx", f"an idx file at {name!r}", str(e)) from e
-    if len(data) < 4 or data[:2] != b"\0\0" or data[2] not in _IDX_TYPES:
-        raise FormatError("read_idx", f"an idx file at {name!r}", f"one that begins with {data[:4]!r}")
-    ndim, dtype = data[3], np.dtype(_IDX_TYPES[data[2]])
-    head = 4 + 4 * ndim
-    shape = tuple(int.from_bytes(data[4 + 4 * i : 8 + 4 * i], "big") for i in range(ndim))
-    wanted = head + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-    if len(data) != wanted:
-        raise FormatError("read_idx", f"{wanted} bytes for shape {shape} in {name!r}", f"{len(data)}")
-    return np.frombuffer(data, dtype, offset=head).reshape(shape).astype(dtype.newbyteorder("="))
+    name = path_of("read_idx", path)
+    expected = f"an idx file at {name!r}"
+    with open_regular("read_idx", name, "an idx file") as file, _contents("read_idx", expected):
+        zipped = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        source = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if zipped else file
+        start = source.read(4)
+        if len(start) < 4 or start[:2] != b"\0\0" or start[2] not in _IDX_TYPES or start[3] > _MAX_AXES:
+            raise FormatError("read_idx", expected, f"one that begins with {start!r}")
+        ndim, dtype = start[3], np.dtype(_IDX_TYPES[start[2]])
+        lengths = source.read(4 * ndim)
+        if len(lengths) < 4 * ndim:
+            raise FormatError("read_idx", expected, f"{len(lengths)} bytes of the lengths of {ndim} axes")
+        shape = tuple(int.from_bytes(lengths[i : i + 4], "big") for i in range(0, 4 * ndim, 4))
+        wanted, size = math.prod(shape) * dtype.itemsize, os.fstat(file.fileno()).st_size
+        if zipped:
+            _check_expansion("read_idx", expected, wanted, size, max_bytes)
+        elif size != 4 + 4 * ndim + wanted:
+            raise FormatError("read_idx", f"{4 + 4 * ndim + wanted} bytes for shape {shape} in {name!r}", f"{size}")
+        numbers = _read_exactly(source, wanted, "read_idx", expected)
+        return numbers.view(dtype).astype(dtype.newbyteorder("="), copy=False).reshape(shape)
 
 
 def find_idx(folder: Path, stem: str) -> str:
@@ -70,23 +126,34 @@ def find_idx(folder: Path, stem: str) -> str:
     >>> pathlib.Path(rbe.data.find_idx(folder, "two-idx1-ubyte")).name
     'two-idx1-ubyte'
     """
+    name = path_of("find_idx", folder)
     for sub in ("", "mnist"):
         for ending in ("", ".gz"):
-            path = os.path.join(folder, sub, stem + ending)
+            path = os.path.join(name, sub, path_of("find_idx", stem) + ending)
             if os.path.exists(path):
                 return path
-    raise FormatError("find_idx", f"{stem} or {stem}.gz in {os.fspath(folder)!r}", "no such file")
+    raise FormatError("find_idx", f"{stem} or {stem}.gz in {name!r}", "no such file")
 
 
-def read_numpy(path: Path) -> RBETensor | dict[str, RBETensor]:
+def read_numpy(path: Path, *, max_bytes: int = _MAX_BYTES) -> RBETensor | dict[str, RBETensor]:
     """Read a `.npy` file as a tensor, or an `.npz` archive as tensors by name.
 
-    Pickled objects are refused.
+    Element types stay where tensors have them: float32, float64, int64 and bool. Other integers become int64 (eight times as
+    many bytes for uint8), float16 becomes float32. Pickled objects are refused.
+
+    Parameters
+    ----------
+    path : path
+    max_bytes : int
+        Most bytes of all compressed arrays of an archive when they are decompressed. No more is ever decompressed than the
+        archive promises.
 
     Raises
     ------
     FormatError
         For a file that is missing, truncated or foreign, or an element type that tensors do not have.
+    DTypeError
+        For what is no path.
 
     Examples
     --------
@@ -97,15 +164,52 @@ def read_numpy(path: Path) -> RBETensor | dict[str, RBETensor]:
     >>> rbe.data.read_numpy(path)
     tensor([0, 1, 2])
     """
-    name = os.fspath(path)
-    try:
-        found = np.load(name, allow_pickle=False)
-        if isinstance(found, np.ndarray):
-            return creation.tensor(found)
-        with found:
-            return {key: creation.tensor(found[key]) for key in found.files}
-    except (OSError, EOFError, ValueError, zlib.error, KeyError, RBEError) as e:
-        raise FormatError("read_numpy", f"a NumPy file of numbers at {name!r}", str(e)) from e
+    name = path_of("read_numpy", path)
+    expected = f"a NumPy file of numbers at {name!r}"
+    with open_regular("read_numpy", name, "a NumPy file of numbers") as file, _contents("read_numpy", expected):
+        size = os.fstat(file.fileno()).st_size
+        start = file.read(4)
+        file.seek(0)
+        if start[:2] != b"PK":
+            return _read_npy(file, size, expected)
+        with zipfile.ZipFile(file) as archive:
+            members = archive.infolist()
+            names = [m.filename for m in members]
+            if len(set(names)) < len(names) or not all(n.endswith(".npy") for n in names):
+                raise FormatError("read_numpy", expected, f"an archive of {names}"[:200])
+            if sum(m.compress_size for m in members) > size:
+                raise FormatError("read_numpy", expected, "arrays that overlap")
+            for m in members:
+                if m.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                    raise FormatError("read_numpy", expected, f"{m.filename!r} compressed by another method than deflate")
+                if m.compress_type == zipfile.ZIP_STORED and m.file_size != m.compress_size:
+                    raise FormatError("read_numpy", expected, f"{m.filename!r} of two sizes")
+            packed = [m for m in members if m.compress_type == zipfile.ZIP_DEFLATED]
+            expanded, compressed = sum(m.file_size for m in packed), sum(m.compress_size for m in packed)
+            _check_expansion("read_numpy", expected, expanded, compressed, max_bytes)
+            out = {}
+            for m in members:
+                with archive.open(m) as source:
+                    out[m.filename.removesuffix(".npy")] = _read_npy(cast(BinaryIO, source), m.file_size, expected)
+            return out
+
+
+def _read_npy(source: BinaryIO, size: int, expected: str) -> RBETensor:
+    """Read an array of `size` bytes, header and all, whose header promises no more than there is."""
+    version = np.lib.format.read_magic(source)
+    read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
+    if read_header is None:
+        raise FormatError("read_numpy", expected, f"version {version} of the format, which has names of fields")
+    shape, by_columns, dtype = read_header(source)
+    if dtype.kind not in "biuf" or dtype.itemsize > 8:
+        raise FormatError("read_numpy", expected, f"elements of type {dtype}")
+    wanted = math.prod(shape) * dtype.itemsize
+    if min(shape, default=0) < 0 or len(shape) > _MAX_AXES or wanted != size - source.tell():
+        raise FormatError("read_numpy", expected, f"{size - source.tell()} bytes of {dtype} for shape {shape}"[:200])
+    numbers = _read_exactly(source, wanted, "read_numpy", expected)
+    if dtype.kind == "b" and numbers.max(initial=0) > 1:
+        raise FormatError("read_numpy", expected, f"bools of {numbers.max()}")
+    return creation.as_tensor(numbers.view(dtype).reshape(shape, order="F" if by_columns else "C"))
 
 
 def read_csv(path: Path, *, delimiter: str = ",", header: bool | None = None) -> tuple[RBETensor, list[str]]:
@@ -128,7 +232,9 @@ def read_csv(path: Path, *, delimiter: str = ",", header: bool | None = None) ->
     Raises
     ------
     FormatError
-        For a file that is missing, empty, has rows of different lengths or a field that is no number.
+        For a file that is missing, empty, has rows of different lengths, a field that is no number or one beyond the type.
+    DTypeError, TensorError
+        For what is no path, or a delimiter of another length.
 
     Examples
     --------
@@ -139,31 +245,40 @@ def read_csv(path: Path, *, delimiter: str = ",", header: bool | None = None) ->
     >>> rbe.data.read_csv(path, header=False)[0]
     tensor([[1., 2.]])
     """
-    name = os.fspath(path)
-
-    def wrong(got: str) -> FormatError:
-        return FormatError("read_csv", f"a table of numbers at {name!r}", got)
-
-    try:
-        with open(name, encoding="utf-8", newline="") as file:
-            rows = [row for row in csv.reader(file, delimiter=delimiter) if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as e:
-        raise wrong(str(e)) from e
-    if not rows:
-        raise wrong("an empty file")
-    if header or (header is None and not all(_is_number(field) for field in rows[0])):
-        names, rows = [field.strip() for field in rows[0]], rows[1:]
-    else:
-        names = [""] * len(rows[0])
-    values = np.empty((len(rows), len(names)), dtype=creation.get_default_dtype().numpy)
-    for i, row in enumerate(rows):
-        if len(row) != len(names):
-            raise wrong(f"{len(row)} fields instead of {len(names)} in row {i + 1}")
-        try:
-            values[i] = [float(field) for field in row]
-        except ValueError as e:
-            raise wrong(f"{e} in row {i + 1}") from e
-    return creation.tensor(values), names
+    name = path_of("read_csv", path)
+    if not isinstance(delimiter, str) or len(delimiter) != 1 or delimiter in '\r\n"':
+        raise TensorError("read_csv", "a delimiter of one character", repr(delimiter))
+    expected = f"a table of numbers at {name!r}"
+    names: list[str] | None = None
+    values, count = array.array("d"), 0
+    with (
+        open_regular("read_csv", name, "a table of numbers") as file,
+        _contents("read_csv", expected),
+        io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text,
+    ):
+        for row in csv.reader(text, delimiter=delimiter, strict=True):
+            if not row:
+                continue
+            if names is None:
+                if header or (header is None and not all(_is_number(field) for field in row)):
+                    names = [field.strip() for field in row]
+                    continue
+                names = [""] * len(row)
+            count += 1
+            if len(row) != len(names):
+                raise FormatError("read_csv", expected, f"{len(row)} fields instead of {len(names)} in row {count}")
+            bad = [field for field in row if not _is_number(field)]
+            if bad:
+                raise FormatError("read_csv", expected, f"{bad[0][:40]!r} in row {count}")
+            values.extend(map(float, row))
+    if names is None:
+        raise FormatError("read_csv", expected, "an empty file")
+    wide = np.frombuffer(values, np.float64) if values else np.empty(0)
+    with np.errstate(over="ignore"):
+        table = wide.astype(creation.get_default_dtype().numpy).reshape(count, len(names))
+    if (np.isinf(table.ravel()) & np.isfinite(wide)).any():
+        raise FormatError("read_csv", expected, f"numbers beyond {table.dtype}")
+    return creation.from_numpy(table), names
 
 
 def _is_number(field: str) -> bool:
@@ -171,7 +286,7 @@ def _is_number(field: str) -> bool:
         float(field)
     except ValueError:
         return False
-    return True
+    return "_" not in field  # which Python allows between digits
 
 
 class Text:
@@ -206,12 +321,13 @@ class Text:
     """
 
     def __init__(self, path: Path) -> None:
-        name = os.fspath(path)
-        try:
-            with open(name, encoding="utf-8") as file:
-                text = file.read()
-        except (OSError, UnicodeDecodeError) as e:
-            raise FormatError("Text", f"a UTF-8 text at {name!r}", str(e)) from e
+        name = path_of("Text", path)
+        with (
+            open_regular("Text", name, "a UTF-8 text") as file,
+            _contents("Text", f"a UTF-8 text at {name!r}"),
+            io.TextIOWrapper(file, encoding="utf-8") as source,
+        ):
+            text = source.read()
         if not text:
             raise FormatError("Text", f"a text at {name!r}", "an empty file")
         self.characters = "".join(sorted(set(text)))
@@ -225,7 +341,7 @@ class Text:
         OutOfRangeError
             For a character that this text has not.
         """
-        points = np.frombuffer(text.encode("utf-32-le"), np.uint32)
+        points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
         known = np.frombuffer(self.characters.encode("utf-32-le"), np.uint32)
         codes = np.searchsorted(known, points).astype(np.int64)
         unknown = points != known[np.minimum(codes, len(known) - 1)]

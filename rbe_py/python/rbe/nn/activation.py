@@ -1,7 +1,7 @@
-"""Element-wise functions and softmax as modules, with torch's names. `inplace` is taken and makes no difference."""
+"""Element-wise functions and softmax as modules, with torch's names. `inplace` writes the result over the input."""
 
 from .._rbe import RBETensor
-from ..errors import TensorError
+from ..errors import DTypeError, TensorError
 from . import functional as F
 from .module import Module
 
@@ -18,10 +18,15 @@ class ReLU(Module):
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__()
+        self.inplace = inplace
 
     def forward(self, input: RBETensor) -> RBETensor:
         """Apply the function to every element."""
-        return input.relu()
+        return F.relu(input, self.inplace)
+
+    def extra_repr(self) -> str:
+        """Return whether it writes over its input."""
+        return "inplace=True" if self.inplace else ""
 
 
 class LeakyReLU(Module):
@@ -36,15 +41,15 @@ class LeakyReLU(Module):
 
     def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
         super().__init__()
-        self.negative_slope = negative_slope
+        self.negative_slope, self.inplace = negative_slope, inplace
 
     def forward(self, input: RBETensor) -> RBETensor:
         """Apply the function to every element."""
-        return input.leaky_relu(self.negative_slope)
+        return F.leaky_relu(input, self.negative_slope, self.inplace)
 
     def extra_repr(self) -> str:
-        """Return the slope."""
-        return f"negative_slope={self.negative_slope}"
+        """Return the slope, and whether it writes over its input."""
+        return f"negative_slope={self.negative_slope}" + (", inplace=True" if self.inplace else "")
 
 
 class ELU(Module):
@@ -59,15 +64,15 @@ class ELU(Module):
 
     def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
         super().__init__()
-        self.alpha = alpha
+        self.alpha, self.inplace = alpha, inplace
 
     def forward(self, input: RBETensor) -> RBETensor:
         """Apply the function to every element."""
-        return input.elu(self.alpha)
+        return F.elu(input, self.alpha, self.inplace)
 
     def extra_repr(self) -> str:
-        """Return alpha."""
-        return f"alpha={self.alpha}"
+        """Return alpha, and whether it writes over its input."""
+        return f"alpha={self.alpha}" + (", inplace=True" if self.inplace else "")
 
 
 class GELU(Module):
@@ -142,10 +147,15 @@ class SiLU(Module):
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__()
+        self.inplace = inplace
 
     def forward(self, input: RBETensor) -> RBETensor:
         """Apply the function to every element."""
-        return input.silu()
+        return F.silu(input, self.inplace)
+
+    def extra_repr(self) -> str:
+        """Return whether it writes over its input."""
+        return "inplace=True" if self.inplace else ""
 
 
 class Softplus(Module):
@@ -183,6 +193,8 @@ class Softmax(Module):
 
     def __init__(self, dim: int = -1) -> None:
         super().__init__()
+        if not isinstance(dim, int) or isinstance(dim, bool):
+            raise DTypeError(type(self).__name__, "an integer as dim", f"{type(dim).__name__} {dim!r}")
         self.dim = dim
 
     def forward(self, input: RBETensor) -> RBETensor:
@@ -206,6 +218,8 @@ class LogSoftmax(Module):
 
     def __init__(self, dim: int = -1) -> None:
         super().__init__()
+        if not isinstance(dim, int) or isinstance(dim, bool):
+            raise DTypeError(type(self).__name__, "an integer as dim", f"{type(dim).__name__} {dim!r}")
         self.dim = dim
 
     def forward(self, input: RBETensor) -> RBETensor:

@@ -72,6 +72,14 @@ class KeyValueCache:
         return fresh
 
 
+def _shares(scores: RBETensor, mask: RBETensor | None) -> RBETensor:
+    """Return the softmax of scores (…, L, S) plus a mask of numbers; a query that sees no key gives its row zeros."""
+    if mask is None:
+        return scores.softmax(-1)
+    blind = (mask == -math.inf).all(-1, keepdim=True)
+    return (scores + mask.masked_fill(blind, 0.0)).softmax(-1).masked_fill(blind, 0.0)
+
+
 def _hidden(mask: RBETensor, like: RBETensor) -> RBETensor:
     """Return a mask as numbers to add: minus infinity where a bool one hides."""
     if mask.dtype.is_floating_point:
@@ -295,8 +303,8 @@ class MultiheadAttention(Module):
                 causal = False
             mask = self._mask(attn_mask, key_padding_mask, q, k.shape[-2])
             if need_weights:
-                scores = (q * (1 / math.sqrt(self.head_dim))) @ k.transpose(-1, -2)
-                weights = (scores if mask is None else scores + mask).softmax(-1).dropout(dropout, self.training)
+                weights = _shares((q * (1 / math.sqrt(self.head_dim))) @ k.transpose(-1, -2), mask)
+                weights = weights.dropout(dropout, self.training)
                 out = weights @ v
                 weights = weights.mean(-3) if average_attn_weights else weights
             else:

@@ -4,11 +4,13 @@ import operator
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Generic, TypeVar, overload
 
+from .._arguments import describe
 from .._rbe import RBETensor
-from ..arguments import describe
-from ..errors import DTypeError, OutOfRangeError, TensorError
+from ..errors import DTypeError, OutOfRangeError, TensorError, UnknownNameError
 from .module import Module
 from .parameter import Parameter
+
+__all__ = ["ModuleDict", "ModuleList", "ParameterList", "Sequential"]
 
 LONGEST = 1_000_000  # times that a Sequential is repeated
 T = TypeVar("T", Module, Parameter)
@@ -259,12 +261,20 @@ class ModuleDict(Module):
             delattr(self, name)
 
     def pop(self, name: str) -> Module:
-        """Remove a module and return it."""
+        """Remove a module and return it.
+
+        Raises
+        ------
+        UnknownNameError
+            For a name that is not there.
+        """
         module = self[name]
         delattr(self, name)
         return module
 
     def __getitem__(self, name: str) -> Module:
+        if name not in self:
+            raise UnknownNameError("ModuleDict", f"one of {', '.join(self._modules)}", describe(name))
         return self._modules[name]
 
     def __setitem__(self, name: str, module: Module) -> None:
@@ -279,8 +289,8 @@ class ModuleDict(Module):
     def __iter__(self) -> Iterator[str]:
         return iter(self._modules)
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._modules
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name in self._modules
 
     def keys(self) -> Iterable[str]:
         """Return the names."""

@@ -2,6 +2,7 @@
 
 from .._rbe import RBETensor
 from ..errors import TensorError
+from . import functional as F
 from .module import Module
 
 
@@ -24,12 +25,12 @@ class Dropout(Module):
         super().__init__()
         if not 0 <= p <= 1:
             raise TensorError("Dropout", "a probability in [0, 1]", str(p))
-        self.p = p
+        self.p, self.inplace = p, inplace
 
     def forward(self, input: RBETensor) -> RBETensor:
         """Return the input, in training with elements dropped."""
-        return input.dropout(self.p, self.training)
+        return F.dropout(input, self.p, self.training, self.inplace)
 
     def extra_repr(self) -> str:
-        """Return the probability."""
-        return f"p={self.p}"
+        """Return the probability, and whether it writes over its input."""
+        return f"p={self.p}" + (", inplace=True" if self.inplace else "")

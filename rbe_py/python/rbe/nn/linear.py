@@ -5,9 +5,9 @@ import math
 from .. import creation
 from .._rbe import RBETensor
 from ..dtypes import DTypeLike
-from ..errors import ShapeError
+from ..errors import ShapeError, TensorError
 from . import init
-from .functional.linear import padding_row
+from .functional.linear import embedding, padding_row
 from .lazy import defer
 from .module import Module
 from .parameter import Parameter
@@ -132,6 +132,13 @@ class Embedding(Module):
     num_embeddings, embedding_dim : int
     padding_idx : int, optional
         Row that is 0 at first and receives no gradient; a negative one counts from the end.
+    max_norm : float, optional
+        Rows that are looked up and have a larger p-norm, of p = `norm_type`, are scaled down to it in place first.
+    norm_type : float
+    scale_grad_by_freq : bool
+        Whether to divide the gradient of each row by the number of times it is looked up.
+    sparse : bool
+        False: gradients are dense.
 
     Attributes
     ----------
@@ -144,6 +151,8 @@ class Embedding(Module):
         For a size below 1.
     OutOfRangeError
         For a padding_idx outside the table.
+    TensorError
+        For `sparse`.
 
     Examples
     --------
@@ -157,12 +166,19 @@ class Embedding(Module):
         num_embeddings: int,
         embedding_dim: int,
         padding_idx: int | None = None,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        sparse: bool = False,
         *,
         device: object = None,
         dtype: DTypeLike = None,
     ) -> None:
         super().__init__()
         creation.check_device("Embedding", device)
+        if sparse:
+            raise TensorError("Embedding", "sparse=False (gradients are dense)", "sparse=True")
+        self.max_norm, self.norm_type, self.scale_grad_by_freq = max_norm, norm_type, scale_grad_by_freq
         if num_embeddings < 1 or embedding_dim < 1:
             raise ShapeError("Embedding", "sizes of at least 1", f"{num_embeddings} and {embedding_dim}")
         padding_idx = padding_row("Embedding", padding_idx, num_embeddings)
@@ -183,7 +199,7 @@ class Embedding(Module):
 
     def forward(self, input: RBETensor) -> RBETensor:
         """Map indices (…) to rows (…, embedding_dim)."""
-        return self.weight.embedding(input, self.padding_idx)
+        return embedding(input, self.weight, self.padding_idx, self.max_norm, self.norm_type, self.scale_grad_by_freq)
 
     def extra_repr(self) -> str:
         """Return the sizes."""

@@ -4,8 +4,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
+from .._arguments import describe, flag
 from .._rbe import RBETensor
-from ..arguments import describe, flag
 from ..dtypes import DTypeLike
 from ..errors import DTypeError, GraphError, OutOfRangeError, TensorError
 from . import state

@@ -134,6 +134,8 @@ class GroupNorm(Module):
         affine: bool = True,
         device: object = None,
         dtype: DTypeLike = None,
+        *,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         creation.check_device("GroupNorm", device)
@@ -141,7 +143,7 @@ class GroupNorm(Module):
             raise ShapeError("GroupNorm", f"a multiple of {num_groups} channels", str(num_channels))
         self.num_groups, self.num_channels, self.eps = num_groups, num_channels, eps
         self.register_parameter("weight", Parameter(creation.ones(num_channels, dtype=dtype)) if affine else None)
-        self.register_parameter("bias", Parameter(creation.zeros(num_channels, dtype=dtype)) if affine else None)
+        self.register_parameter("bias", Parameter(creation.zeros(num_channels, dtype=dtype)) if affine and bias else None)
 
     def forward(self, input: RBETensor) -> RBETensor:
         """Return x (N, num_channels, …) normalised."""
@@ -171,6 +173,8 @@ class _BatchNorm(Module):
         Whether there are weight and bias.
     track_running_stats : bool
         Whether there are running statistics; without them evaluation uses the batch's too.
+    bias : bool
+        Whether there is a bias beside the weight.
     """
 
     axes: tuple[int, ...]
@@ -190,10 +194,13 @@ class _BatchNorm(Module):
         track_running_stats: bool = True,
         device: object = None,
         dtype: DTypeLike = None,
+        *,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         creation.check_device(type(self).__name__, device)
         self.eps, self.momentum, self.affine, self.track_running_stats = eps, momentum, affine, track_running_stats
+        self._shifts = affine and bias
         if num_features is None:
             told_by = ("running_mean" if track_running_stats else "weight", 0)
             defer(self, "num_features", 1, dtype=dtype, told_by=told_by, ndims=self.axes)
@@ -205,7 +212,7 @@ class _BatchNorm(Module):
             raise ShapeError(type(self).__name__, "at least 1 channel", str(size))
         self.num_features, n, track = size, size, self.track_running_stats
         self.register_parameter("weight", Parameter(creation.ones(n, dtype=dtype)) if self.affine else None)
-        self.register_parameter("bias", Parameter(creation.zeros(n, dtype=dtype)) if self.affine else None)
+        self.register_parameter("bias", Parameter(creation.zeros(n, dtype=dtype)) if self._shifts else None)
         self.register_buffer("running_mean", creation.zeros(n, dtype=dtype) if track else None)
         self.register_buffer("running_var", creation.ones(n, dtype=dtype) if track else None)
         self.register_buffer("num_batches_tracked", creation.full((), 0) if track else None)
@@ -215,15 +222,16 @@ class _BatchNorm(Module):
         if input.ndim not in self.axes:
             wanted = f"x with {' or '.join(map(str, self.axes))} axes"
             raise ShapeError(type(self).__name__, wanted, str(tuple(input.shape)))
-        momentum = self.momentum
-        if self.training and self.num_batches_tracked is not None:
-            if not is_recomputing():
-                self.num_batches_tracked.add_(1)
-            if momentum is None:
-                momentum = 1.0 / self.num_batches_tracked.item()
+        counts = self.training and not is_recomputing()
+        momentum, counted = self.momentum, self.num_batches_tracked if counts else None
+        if momentum is None:
+            momentum = 0.0 if counted is None else 1.0 / (counted.item() + 1)
         training = self.training or self.running_mean is None
         mean, var = self.running_mean, self.running_var
-        return F.batch_norm(input, mean, var, self.weight, self.bias, training, momentum or 0.0, self.eps)
+        out = F.batch_norm(input, mean, var, self.weight, self.bias, training, momentum, self.eps)
+        if counted is not None:
+            counted.add_(1)
+        return out
 
     def extra_repr(self) -> str:
         """Return sizes and constants."""

@@ -4,8 +4,8 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .._arguments import describe
 from .._rbe import RBETensor
-from ..arguments import describe
 from ..errors import DTypeError, ShapeError, TensorError
 from .lazy import built_by, refuse
 

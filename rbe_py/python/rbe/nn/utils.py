@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterable
 
 from .. import _rbe, creation, dtypes
+from .._arguments import describe, flag, real
 from .._rbe import RBETensor
-from ..arguments import describe, flag, real
 from ..errors import DTypeError, ShapeError
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
+from .._arguments import check, describe, flag, whole
 from .._rbe import RBETensor
-from ..arguments import check, describe, flag, whole
+from .._saved import entries, integer, sequence
 from ..autograd import enable_grad
 from ..errors import DTypeError, TensorError
-from ..saved import entries, integer, sequence
 
 Group = dict[str, Any]
 Params = Iterable[RBETensor] | Iterable[tuple[str, RBETensor]] | Iterable[Group]

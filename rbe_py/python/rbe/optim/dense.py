@@ -3,7 +3,7 @@
 from typing import Any
 
 from .. import _rbe
-from ..arguments import flag, pair, real
+from .._arguments import flag, pair, real
 from ..errors import TensorError
 from .base import Group, Optimizer
 

@@ -3,10 +3,10 @@
 from typing import Any
 
 from .. import _rbe
+from .._arguments import describe, flag, pair, real
 from .._rbe import RBETensor
-from ..arguments import describe, flag, pair, real
+from .._saved import integer
 from ..errors import DTypeError
-from ..saved import integer
 from .base import MOST_STEPS, Group, Optimizer, Params
 
 MOST_SEED = 2**64 - 1

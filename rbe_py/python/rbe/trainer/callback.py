@@ -1,13 +1,18 @@
 """What is called while a trainer works."""
 
 from collections.abc import Callable, Mapping
+from functools import wraps
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
+from .._arguments import describe
+from .._saved import number
 from ..errors import DTypeError, TensorError
-from ..saved import number
 
 if TYPE_CHECKING:
     from .loop import Trainer
+
+__all__ = ["EVENTS", "Call", "Callback"]
 
 EVENTS = ("on_fit_start", "on_epoch_start", "on_step_end", "on_epoch_end", "on_interrupt", "on_fit_end")
 
@@ -30,6 +35,12 @@ class Callback:
     """
 
     last = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for event in EVENTS:
+            if isinstance(own := vars(cls).get(event), FunctionType):
+                setattr(cls, event, _of_a_trainer(own))
 
     def on_fit_start(self, trainer: "Trainer") -> None:
         """Before the first batch; the state of a run that is continued is already there."""
@@ -55,6 +66,18 @@ class Callback:
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take over what `state_dict` returned; an error means that nothing has changed."""
+
+
+def _of_a_trainer(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a callback's method that names what it was given if that is no trainer."""
+
+    @wraps(method)
+    def checked(self: Callback, trainer: Any) -> Any:
+        if not hasattr(trainer, "state") or not hasattr(trainer, "history"):
+            raise DTypeError(f"{type(self).__name__}.{method.__name__}", "a Trainer", describe(trainer))
+        return method(self, trainer)
+
+    return checked
 
 
 class Call(Callback):

@@ -5,13 +5,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..arguments import whole
-from ..saved import entries
+from .._arguments import whole
+from .._saved import entries
 from .callback import Callback
 from .stopping import Best, best_value
 
 if TYPE_CHECKING:
     from .loop import Trainer
+
+__all__ = ["Checkpoint"]
 
 
 class Checkpoint(Callback):

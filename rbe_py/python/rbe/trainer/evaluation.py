@@ -3,13 +3,15 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from .._arguments import describe
 from .._rbe import RBETensor, concat
-from ..arguments import describe
 from ..autograd import no_grad
 from ..errors import DTypeError, TensorError
 from ..nn.module import Module
+from ._weighing import Weight, as_number, weighed
 from .metric import Accuracy, Averages, Metric, accuracy
-from .weighing import Weight, weighed
+
+__all__ = ["Evaluator"]
 
 Loss = Callable[[Any, Any], Any]
 IGNORED = -100  # what losses leave out unless told otherwise
@@ -60,11 +62,11 @@ class Evaluator:
         loss, weight = weighed(self.loss, outputs, target, samples)
         if not isinstance(loss, RBETensor):
             raise DTypeError("Trainer", "a loss that is a tensor", describe(loss))
-        averages.add("loss", loss.item(), weight)
+        averages.add("loss", as_number("loss", loss), weight)
         with no_grad():
             for name, metric in self.metrics.items():
                 value, over = weighed(metric, outputs, target, samples)
-                averages.add(name, float(value), over)
+                averages.add(name, as_number(name, value), over)
         averages.samples += samples
         return loss, weight
 

@@ -5,6 +5,8 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any
 
+__all__ = ["Interrupt"]
+
 
 class Interrupt:
     """Context in which the first Ctrl-C is noted, and the second raises KeyboardInterrupt.

@@ -13,14 +13,16 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._arguments import describe, whole
 from .._rbe import RBETensor
-from ..arguments import whole
-from ..errors import FormatError
+from ..errors import DTypeError, FormatError
 from ..optional import require
 from .callback import Callback
 
 if TYPE_CHECKING:
     from .loop import Trainer
+
+__all__ = ["CSVLogger", "JSONLinesLogger", "TensorBoardLogger"]
 
 Row = dict[str, Any]
 
@@ -62,7 +64,7 @@ class Logger(Callback):
 
     def on_epoch_end(self, trainer: "Trainer") -> None:
         """Write the account of the epoch."""
-        self.write({name: as_logged(value) for name, value in trainer.history[-1].items()})
+        self.write(trainer.history[-1])
 
 
 class FileLogger(Logger):
@@ -89,7 +91,7 @@ class FileLogger(Logger):
         raise NotImplementedError
 
     @contextmanager
-    def opened(self, mode: str) -> Iterator[IO[str]]:
+    def _opened(self, mode: str) -> Iterator[IO[str]]:
         """Open the file; errors of the system are FormatErrors."""
         try:
             with open(self.path, mode, newline="", encoding="utf-8") as file:
@@ -97,7 +99,7 @@ class FileLogger(Logger):
         except (OSError, ValueError) as e:  # ValueError: a name with NUL, bytes that are no text
             raise FormatError(type(self).__name__, f"a log at {str(self.path)!r}", str(e)) from e
 
-    def whole_rows(self, rows: Iterable[Row | None], text: str) -> list[Row]:
+    def _whole_rows(self, rows: Iterable[Row | None], text: str) -> list[Row]:
         """Return the rows that were read from a text; None stands for what is no row. One that was cut off is left out.
 
         Raises
@@ -126,6 +128,21 @@ class FileLogger(Logger):
         self.write_all([row for row in rows if (_step(row) or 0) <= step])
 
 
+def _rows(op: str, rows: Any) -> list[Row]:
+    """Return rows, as plain values.
+
+    Raises
+    ------
+    DTypeError
+        For anything but mappings with a step.
+    """
+    listed = list(rows) if isinstance(rows, list | tuple) else [rows]
+    for row in listed:
+        if not isinstance(row, Mapping) or _step(dict(row)) is None:
+            raise DTypeError(op, "rows that are mappings with a step", describe(row))
+    return [as_logged(row) for row in listed]
+
+
 def _step(row: Row) -> float | None:
     """Return the step of a row, as number or as text."""
     try:
@@ -150,17 +167,19 @@ class CSVLogger(FileLogger):
     >>> log = rbe.trainer.CSVLogger("out/run.csv", every_steps=100)
     """
 
-    _names: list[str]
+    def __init__(self, path: str | os.PathLike[str], every_steps: int | None = None) -> None:
+        super().__init__(path, every_steps)
+        self._names: list[str] = []
 
     def read(self) -> list[Row]:
         """Return the rows of the file, as text."""
-        with self.opened("r") as file:
+        with self._opened("r") as file:
             text = file.read()
         try:
             rows = [self._row(row) for row in csv.DictReader(io.StringIO(text, newline=""))]
         except csv.Error as e:
             raise FormatError("CSVLogger", f"a log at {str(self.path)!r}", str(e)) from e
-        return self.whole_rows(rows, text)
+        return self._whole_rows(rows, text)
 
     @staticmethod
     def _row(row: dict[Any, Any]) -> Row | None:
@@ -171,8 +190,9 @@ class CSVLogger(FileLogger):
 
     def write_all(self, rows: list[Row]) -> None:
         """Replace the file by rows."""
+        rows = _rows("CSVLogger", rows)
         self._names = list(dict.fromkeys(name for row in rows for name in row))
-        with self.opened("w") as file:
+        with self._opened("w") as file:
             writer = csv.DictWriter(file, self._names)
             if rows:
                 writer.writeheader()
@@ -180,10 +200,11 @@ class CSVLogger(FileLogger):
 
     def write(self, row: Row) -> None:
         """Add a row; one with a new name makes a column."""
+        (row,) = _rows("CSVLogger", [row])
         if not set(row) <= set(self._names):
             self.write_all([*self.read(), row])
             return
-        with self.opened("a") as file:
+        with self._opened("a") as file:
             csv.DictWriter(file, self._names).writerow(row)
 
 
@@ -204,19 +225,21 @@ class JSONLinesLogger(FileLogger):
 
     def read(self) -> list[Row]:
         """Return the rows of the file."""
-        with self.opened("r") as file:
+        with self._opened("r") as file:
             text = file.read()
-        return self.whole_rows([_parsed(line) for line in text.splitlines() if line.strip()], text)
+        return self._whole_rows([_parsed(line) for line in text.splitlines() if line.strip()], text)
 
     def write_all(self, rows: list[Row]) -> None:
         """Replace the file by rows."""
-        with self.opened("w") as file:
-            file.writelines(_line(row) for row in rows)
+        lines = [_line(row) for row in _rows("JSONLinesLogger", rows)]
+        with self._opened("w") as file:
+            file.writelines(lines)
 
     def write(self, row: Row) -> None:
         """Add a line."""
-        with self.opened("a") as file:
-            file.write(_line(row))
+        line = _line(*_rows("JSONLinesLogger", [row]))
+        with self._opened("a") as file:
+            file.write(line)
 
 
 def _parsed(line: str) -> Row | None:
@@ -275,10 +298,12 @@ class TensorBoardLogger(Logger):
 
     def write(self, row: Row) -> None:
         """Write the values of a row at its step."""
+        (row,) = _rows("TensorBoardLogger", [row])
         for name, value in row.items():
             if name != "step" and isinstance(value, Real) and not isinstance(value, bool):
                 self._writer.add_scalar(name, value, int(row["step"]))
 
     def on_fit_end(self, trainer: "Trainer") -> None:
         """End the file."""
-        self._writer.close()
+        if self._writer is not None:
+            self._writer.close()

@@ -7,21 +7,23 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .. import _rbe, io
-from ..arguments import check, describe, real, whole
+from .._arguments import check, describe, real, whole
 from ..errors import DependencyError, DTypeError, TensorError
 from ..messages import logger
 from ..nn.module import Module
 from ..nn.utils import clip_grad_norm_, clip_grad_value_
 from ..optim.base import Optimizer
 from ..optim.lr_scheduler import ReduceLROnPlateau
+from ._restore import restore
 from .callback import Callback, as_callback, watched
 from .evaluation import Evaluator, Loss
 from .interrupt import Interrupt
 from .loggers import as_logged
 from .metric import Averages, Metric
 from .progress import Progress
-from .restore import restore
 from .state import State, check_generators, random_state, set_random_state
+
+__all__ = ["Trainer"]
 
 Path = str | os.PathLike[str]
 
@@ -184,6 +186,8 @@ class Trainer(Evaluator):
             After Ctrl-C, once callbacks have saved.
         """
         epochs = whole("fit", "epochs", epochs, 1)
+        if not isinstance(resume, bool | str | os.PathLike):
+            raise DTypeError("fit", "True, False or a path as resume", describe(resume))
         if not isinstance(resume, bool):
             self.load(resume)
         elif not resume:

@@ -4,10 +4,13 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .._arguments import describe
 from .._rbe import RBETensor
-from ..errors import ShapeError
-from ..saved import entries, integer, number
-from .weighing import Weight
+from .._saved import entries, integer, number
+from ..errors import DTypeError, ShapeError
+from ._weighing import Weight
+
+__all__ = ["Averages", "accuracy"]
 
 Metric = Callable[[Any, Any], Any]
 
@@ -20,6 +23,9 @@ class Accuracy:
 
     def __call__(self, outputs: RBETensor, target: RBETensor) -> tuple[float, float]:
         """Return share and number; the share of none is NaN."""
+        for name, value in (("outputs", outputs), ("a target", target)):
+            if not isinstance(value, RBETensor):
+                raise DTypeError("accuracy", f"a tensor as {name}", describe(value))
         found = outputs.detach().argmax(1)
         if tuple(found.shape) != tuple(target.shape):
             raise ShapeError("accuracy", f"a target {tuple(found.shape)}", str(tuple(target.shape)))

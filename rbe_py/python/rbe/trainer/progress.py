@@ -10,6 +10,8 @@ from .callback import Callback
 if TYPE_CHECKING:
     from .loop import Trainer
 
+__all__ = ["Progress"]
+
 
 class Progress(Callback):
     """A bar (of the package tqdm) of all batches to come: epoch, loss, metrics, examples a second, remaining time.
@@ -66,7 +68,8 @@ class Progress(Callback):
 
     def on_fit_end(self, trainer: "Trainer") -> None:
         """Leave the bar as it is."""
-        self._bar.close()
+        if self._bar is not None:
+            self._bar.close()
 
 
 def _figure(name: str, value: Any) -> str:

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from .. import _rbe, creation, dtypes
+from .._arguments import describe
 from .._rbe import RBETensor
-from ..arguments import describe
+from .._saved import entries, integer, number, sequence
 from ..data import Generator
 from ..errors import FormatError, TensorError
-from ..saved import entries, integer, number, sequence
 from .metric import Averages
+
+__all__ = ["State"]
 
 OP = "Trainer.load_state_dict"
 WORD = 2**32
@@ -133,6 +135,8 @@ def _tried(what: str, take: Callable[[], object]) -> None:
     """Fail as for a damaged state if a generator of its own does not take it; these raise errors of any kind."""
     try:
         take()
+    except MemoryError:
+        raise
     except Exception as e:
         raise TensorError(OP, f"a state of random numbers as {what}", str(e)) from e
 

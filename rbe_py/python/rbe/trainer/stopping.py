@@ -4,13 +4,15 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..arguments import real, whole
+from .._arguments import real, whole
+from .._saved import entries, integer, number
 from ..errors import TensorError
-from ..saved import entries, integer, number
 from .callback import Callback, watched
 
 if TYPE_CHECKING:
     from .loop import Trainer
+
+__all__ = ["EarlyStopping"]
 
 
 class Best:

@@ -4,7 +4,9 @@ from typing import Any
 
 from ..nn.module import Module
 from ..optional import require
-from .axes import Path, drawing, parameters_of
+from ._axes import Path, drawing, parameters_of
+
+__all__ = ["plot_disk"]
 
 
 def plot_disk(model: Module, *, path: Path | None = None, ax: Any = None) -> Any:

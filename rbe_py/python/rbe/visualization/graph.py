@@ -5,11 +5,13 @@ from collections.abc import Mapping
 from typing import Any
 from xml.sax.saxutils import escape
 
+from .._arguments import describe
 from .._rbe import RBETensor
-from ..arguments import describe
 from ..errors import DTypeError, FormatError, GraphError
 from ..nn.module import Module
-from .axes import Path, parameters_of
+from ._axes import Path, parameters_of
+
+__all__ = ["graph"]
 
 WIDTH, HEIGHT, GAP_X, GAP_Y = 150, 40, 24, 36
 

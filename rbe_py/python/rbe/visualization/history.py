@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import describe, whole
+from .._arguments import describe, whole
 from ..errors import DTypeError, TensorError
-from .axes import LARGEST, Path, drawing
+from ._axes import LARGEST, Path, drawing
+
+__all__ = ["plot_history"]
 
 History = Sequence[Mapping[str, float]] | Mapping[str, Sequence[float]]
 

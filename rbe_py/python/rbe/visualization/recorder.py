@@ -4,14 +4,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arguments import describe, whole
+from .._arguments import describe, whole
 from ..errors import DTypeError
 from ..optim.hybrid import HybridOptimizer
 from ..trainer.callback import Callback
-from .axes import Path, drawing
+from ._axes import Path, drawing
 
 if TYPE_CHECKING:
     from ..trainer import Trainer
+
+__all__ = ["Recorder", "plot_flips"]
 
 FULL = 127.0  # a charge of 1
 

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import creation
+from .._arguments import describe
 from .._rbe import RBETensor
-from ..arguments import describe
 from ..autograd import no_grad
 from ..errors import DTypeError
 from ..nn.module import Module
 from ..trainer.evaluation import evaluating
+
+__all__ = ["LayerSummary", "Summary", "summary"]
 
 
 @dataclass

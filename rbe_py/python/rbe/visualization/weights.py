@@ -4,9 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import whole
+from .._arguments import whole
 from ..nn.module import Module
-from .axes import Path, drawing, finite, parameters_of
+from ._axes import Path, drawing, finite, parameters_of
+
+__all__ = ["plot_weights"]
 
 
 def plot_weights(model: Module, *, bins: int = 60, path: Path | None = None) -> Any:

@@ -1,9 +1,11 @@
 """Activations and dropout as functions, with torch's signatures."""
 
+from collections.abc import Callable
 from typing import Any
 
-from ... import _rbe
+from ... import _inplace, _rbe
 from ..._rbe import RBETensor
+from ...dtypes import DTypeLike
 from ...errors import TensorError
 from .linear import words
 
@@ -33,8 +35,13 @@ def rbe_activation(x: RBETensor, hi: Any, z: RBETensor) -> RBETensor:
     return _rbe.rbe_activation(x, words("rbe_activation", hi), z)
 
 
-def relu(input: RBETensor) -> RBETensor:
-    """Return `max(x, 0)`; the gradient at 0 is 0.
+def _applied(name: str, input: RBETensor, inplace: bool, compute: Callable[[RBETensor], RBETensor]) -> RBETensor:
+    """Return what `compute` makes of x, written over x if `inplace`."""
+    return _inplace.change(input, f"{name}_", compute, (), name in _inplace.FORGETFUL) if inplace else compute(input)
+
+
+def relu(input: RBETensor, inplace: bool = False) -> RBETensor:
+    """Return `max(x, 0)`; the gradient at 0 is 0. With `inplace` in the memory of x.
 
     Examples
     --------
@@ -42,11 +49,11 @@ def relu(input: RBETensor) -> RBETensor:
     >>> rbe.nn.functional.relu(rbe.tensor([-1.0, 2.0]))
     tensor([0., 2.])
     """
-    return input.relu()
+    return _applied("relu", input, inplace, lambda x: x.relu())
 
 
-def leaky_relu(input: RBETensor, negative_slope: float = 0.01) -> RBETensor:
-    """Return x above 0 and `negative_slope · x` below.
+def leaky_relu(input: RBETensor, negative_slope: float = 0.01, inplace: bool = False) -> RBETensor:
+    """Return x above 0 and `negative_slope · x` below. With `inplace` in the memory of x.
 
     Examples
     --------
@@ -54,11 +61,11 @@ def leaky_relu(input: RBETensor, negative_slope: float = 0.01) -> RBETensor:
     >>> rbe.nn.functional.leaky_relu(rbe.tensor([-1.0, 2.0]), 0.1)
     tensor([-0.1,  2. ])
     """
-    return input.leaky_relu(negative_slope)
+    return _applied("leaky_relu", input, inplace, lambda x: x.leaky_relu(negative_slope))
 
 
-def elu(input: RBETensor, alpha: float = 1.0) -> RBETensor:
-    """Return x above 0 and `alpha (e^x - 1)` below.
+def elu(input: RBETensor, alpha: float = 1.0, inplace: bool = False) -> RBETensor:
+    """Return x above 0 and `alpha (e^x - 1)` below. With `inplace` in the memory of x.
 
     Examples
     --------
@@ -66,7 +73,7 @@ def elu(input: RBETensor, alpha: float = 1.0) -> RBETensor:
     >>> rbe.nn.functional.elu(rbe.tensor([-1.0, 2.0]))
     tensor([-0.6321,  2.    ])
     """
-    return input.elu(alpha)
+    return _applied("elu", input, inplace, lambda x: x.elu(alpha))
 
 
 def gelu(input: RBETensor, approximate: str = "none") -> RBETensor:
@@ -81,8 +88,8 @@ def gelu(input: RBETensor, approximate: str = "none") -> RBETensor:
     return input.gelu(approximate)
 
 
-def silu(input: RBETensor) -> RBETensor:
-    """Return `x · sigmoid(x)`.
+def silu(input: RBETensor, inplace: bool = False) -> RBETensor:
+    """Return `x · sigmoid(x)`. With `inplace` in the memory of x.
 
     Examples
     --------
@@ -90,7 +97,7 @@ def silu(input: RBETensor) -> RBETensor:
     >>> rbe.nn.functional.silu(rbe.tensor([-1.0, 2.0]))
     tensor([-0.2689,  1.7616])
     """
-    return input.silu()
+    return _applied("silu", input, inplace, lambda x: x.silu())
 
 
 def tanh(input: RBETensor) -> RBETensor:
@@ -137,8 +144,8 @@ def softplus(input: RBETensor, beta: float = 1.0, threshold: float = 20.0) -> RB
     return smooth if threshold == 20 else _rbe.where(input * beta > threshold, input, smooth)
 
 
-def softmax(input: RBETensor, dim: int = -1) -> RBETensor:
-    """Return `e^x / Σ e^x` along an axis.
+def softmax(input: RBETensor, dim: int = -1, *, dtype: DTypeLike | None = None) -> RBETensor:
+    """Return `e^x / Σ e^x` along an axis, of x converted to `dtype` if one is given.
 
     Examples
     --------
@@ -146,11 +153,11 @@ def softmax(input: RBETensor, dim: int = -1) -> RBETensor:
     >>> rbe.nn.functional.softmax(rbe.zeros(4), dim=0)
     tensor([0.25, 0.25, 0.25, 0.25])
     """
-    return input.softmax(dim)
+    return (input if dtype is None else input.to(dtype)).softmax(dim)
 
 
-def log_softmax(input: RBETensor, dim: int = -1) -> RBETensor:
-    """Return `x - ln Σ e^x` along an axis.
+def log_softmax(input: RBETensor, dim: int = -1, *, dtype: DTypeLike | None = None) -> RBETensor:
+    """Return `x - ln Σ e^x` along an axis, of x converted to `dtype` if one is given.
 
     Examples
     --------
@@ -158,11 +165,13 @@ def log_softmax(input: RBETensor, dim: int = -1) -> RBETensor:
     >>> rbe.nn.functional.log_softmax(rbe.zeros(2), dim=0)
     tensor([-0.6931, -0.6931])
     """
-    return input.log_softmax(dim)
+    return (input if dtype is None else input.to(dtype)).log_softmax(dim)
 
 
-def dropout(input: RBETensor, p: float = 0.5, training: bool = True) -> RBETensor:
+def dropout(input: RBETensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> RBETensor:
     """Return x with elements set to 0 with probability p and the others scaled by 1 / (1 - p), in training.
+
+    With `inplace` in the memory of x.
 
     Examples
     --------
@@ -170,4 +179,4 @@ def dropout(input: RBETensor, p: float = 0.5, training: bool = True) -> RBETenso
     >>> rbe.nn.functional.dropout(rbe.ones(3), training=False)
     tensor([1., 1., 1.])
     """
-    return input.dropout(p, training)
+    return _applied("dropout", input, inplace, lambda x: x.dropout(p, training))

@@ -12,6 +12,8 @@ from ..._rbe import RBETensor, where
 from ...errors import TensorError
 from . import loss as losses
 
+__all__ = ["denominator"]
+
 BY_CLASS = (losses.cross_entropy, losses.nll_loss)
 BY_ROW = (losses.cosine_embedding_loss,)
 BY_ELEMENT = (

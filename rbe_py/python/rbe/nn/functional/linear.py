@@ -6,8 +6,10 @@ import numpy as np
 
 from ... import _rbe
 from ..._rbe import RBETensor
-from ...creation import as_tensor, zeros
-from ...errors import DTypeError, OutOfRangeError
+from ...autograd import no_grad
+from ...creation import as_tensor, ones_like, zeros
+from ...dtypes import int64
+from ...errors import DTypeError, OutOfRangeError, ShapeError, TensorError
 
 
 def words(op: str, hi: Any) -> RBETensor:
@@ -21,7 +23,7 @@ def words(op: str, hi: Any) -> RBETensor:
 
 
 def linear(input: RBETensor, weight: RBETensor, bias: RBETensor | None = None) -> RBETensor:
-    """Return `x Wᵀ + bias` for x (…, in) and a dense or packed weight (out, in): (…, out).
+    """Return `x Wᵀ + bias` for x (…, in) and a dense or packed weight (out, in): (…, out), or (…) for a weight (in).
 
     Examples
     --------
@@ -29,6 +31,9 @@ def linear(input: RBETensor, weight: RBETensor, bias: RBETensor | None = None) -
     >>> rbe.nn.functional.linear(rbe.ones(1, 2), rbe.tensor([[1.0, 2.0]]), rbe.tensor([0.5]))
     tensor([[3.5]])
     """
+    if weight.ndim == 1 and not weight.is_packed:
+        product = input.matmul(weight)
+        return product if bias is None else product + bias
     return input.packed_linear(weight, bias) if weight.is_packed else input.linear(weight, bias)
 
 
@@ -71,10 +76,36 @@ def padding_row(op: str, padding_idx: int | None, rows: int) -> int | None:
     return padding_idx % rows
 
 
-def embedding(input: RBETensor, weight: RBETensor, padding_idx: int | None = None) -> RBETensor:
+def embedding(
+    input: RBETensor,
+    weight: RBETensor,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> RBETensor:
     """Return the rows `input` (int64, any shape) of `weight` (rows, width): (…, width).
 
-    Row `padding_idx` receives no gradient; a negative one counts from the end.
+    Parameters
+    ----------
+    padding_idx : int, optional
+        Row that receives no gradient; a negative one counts from the end.
+    max_norm : float, optional
+        Rows that are looked up and have a larger p-norm, of p = `norm_type`, are scaled down to it in place first.
+    scale_grad_by_freq : bool
+        Whether to divide the gradient of each row by the number of times it is looked up.
+    sparse : bool
+        False: gradients are dense.
+
+    Raises
+    ------
+    ShapeError, DTypeError
+        For a weight without two axes, or indices that are not int64.
+    OutOfRangeError
+        For a row that is not there.
+    TensorError
+        For `sparse`.
 
     Examples
     --------
@@ -83,11 +114,42 @@ def embedding(input: RBETensor, weight: RBETensor, padding_idx: int | None = Non
     tensor([[3., 4.],
             [1., 2.]])
     """
-    return weight.embedding(input, padding_row("embedding", padding_idx, weight.shape[0]))
+    op = "embedding"
+    if weight.ndim != 2:
+        raise ShapeError(op, "a weight (rows, width)", str(tuple(weight.shape)))
+    if sparse:
+        raise TensorError(op, "sparse=False (gradients are dense)", "sparse=True")
+    row = padding_row(op, padding_idx, weight.shape[0])
+    if max_norm is None and not scale_grad_by_freq:
+        return weight.embedding(input, row)
+    if weight.is_packed:
+        raise DTypeError(op, "a dense weight with max_norm or scale_grad_by_freq", "a packed one")
+    with no_grad():
+        found = weight.embedding(input)  # checks the indices
+        if max_norm is not None:
+            norms = found.norm(norm_type, -1, True)
+            weight[input] = _rbe.where(norms > max_norm, found * (max_norm / (norms + 1e-7)), found)
+        if scale_grad_by_freq:
+            counts = zeros(weight.shape[0], dtype="int64").scatter_add(0, input.reshape(-1), ones_like(input.reshape(-1)))
+            share = counts[input].to(weight.dtype).reciprocal().unsqueeze(-1)
+    out = weight.embedding(input, row)
+    if not scale_grad_by_freq:
+        return out
+    scaled = out * share
+    return (scaled - scaled.detach()) + out.detach()  # the values of one, the gradient of the other
 
 
 def one_hot(input: RBETensor, num_classes: int = -1) -> RBETensor:
     """Return int64 (…, num_classes) with 1 at the class of each element; -1 takes the largest class plus one.
+
+    Raises
+    ------
+    DTypeError
+        For elements that are not int64.
+    OutOfRangeError
+        For a class below 0, or not below `num_classes`.
+    TensorError
+        For no elements and no number of classes.
 
     Examples
     --------
@@ -95,8 +157,12 @@ def one_hot(input: RBETensor, num_classes: int = -1) -> RBETensor:
     >>> rbe.nn.functional.one_hot(rbe.tensor([2, 0]), 3).tolist()
     [[0, 0, 1], [1, 0, 0]]
     """
-    n = int(input.max().item()) + 1 if num_classes < 0 else num_classes
+    if input.dtype is not int64:
+        raise DTypeError("one_hot", "int64 classes", str(input.dtype))
     flat = input.reshape(-1).numpy()
+    if not flat.size and num_classes < 1:
+        raise TensorError("one_hot", "a number of classes for no elements", str(num_classes))
+    n = int(flat.max()) + 1 if num_classes == -1 else num_classes
     if flat.size and not (flat.min() >= 0 and flat.max() < n):
         raise OutOfRangeError("one_hot", f"classes from 0 to {n - 1}", f"{flat.min()} to {flat.max()}")
     out = zeros(flat.size, n, dtype="int64")

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from ... import _rbe
 from ..._rbe import RBETensor
 from ...autograd import Function
@@ -24,8 +26,20 @@ def _same_shape(op: str, a: RBETensor, b: RBETensor) -> None:
         raise ShapeError(op, f"a target of shape {tuple(a.shape)}", str(tuple(b.shape)))
 
 
-def mse_loss(input: RBETensor, target: RBETensor, reduction: str = "mean") -> RBETensor:
+def _weighted(op: str, losses: RBETensor, weight: RBETensor | None, reduction: str) -> RBETensor:
+    """Return the reduction of losses times the weight of each; the mean is that of the weights' share."""
+    if weight is None:
+        return reduce(losses, reduction)
+    if weight.shape != losses.shape:
+        raise ShapeError(op, f"a weight of shape {tuple(losses.shape)}", str(tuple(weight.shape)))
+    weighted = losses * weight
+    return weighted.sum() / weight.sum() if reduction == "mean" else reduce(weighted, reduction)
+
+
+def mse_loss(input: RBETensor, target: RBETensor, reduction: str = "mean", weight: RBETensor | None = None) -> RBETensor:
     """Return the squared differences of two tensors of one shape.
+
+    A weight, of the same shape, multiplies each difference; the mean then is a weighted one.
 
     Examples
     --------
@@ -33,14 +47,16 @@ def mse_loss(input: RBETensor, target: RBETensor, reduction: str = "mean") -> RB
     >>> rbe.nn.functional.mse_loss(rbe.tensor([1.0, 2.0]), rbe.tensor([1.0, 4.0]))
     tensor(2.)
     """
-    if reduction == "mean":
+    if reduction == "mean" and weight is None:
         return _rbe.mse_loss(input, target)
     _same_shape("mse_loss", input, target)
-    return reduce((input - target).square(), reduction)
+    return _weighted("mse_loss", (input - target).square(), weight, reduction)
 
 
-def l1_loss(input: RBETensor, target: RBETensor, reduction: str = "mean") -> RBETensor:
+def l1_loss(input: RBETensor, target: RBETensor, reduction: str = "mean", weight: RBETensor | None = None) -> RBETensor:
     """Return the absolute differences of two tensors of one shape.
+
+    A weight, of the same shape, multiplies each difference; the mean then is a weighted one.
 
     Examples
     --------
@@ -49,11 +65,22 @@ def l1_loss(input: RBETensor, target: RBETensor, reduction: str = "mean") -> RBE
     tensor(1.)
     """
     _same_shape("l1_loss", input, target)
-    return reduce((input - target).abs(), reduction)
+    return _weighted("l1_loss", (input - target).abs(), weight, reduction)
 
 
-def huber_loss(input: RBETensor, target: RBETensor, reduction: str = "mean", delta: float = 1.0) -> RBETensor:
+def _parabola_and_lines(d: RBETensor, knee: float) -> RBETensor:
+    """Return `d² / 2` up to |d| = knee and its tangents beyond, with finite gradients however far out."""
+    distance = d.abs()
+    near = distance.clamp(max=knee)
+    return near.square() * 0.5 + (distance - near) * knee
+
+
+def huber_loss(
+    input: RBETensor, target: RBETensor, reduction: str = "mean", delta: float = 1.0, weight: RBETensor | None = None
+) -> RBETensor:
     """Return `d² / 2` where `|d| <= delta` and `delta (|d| - delta / 2)` elsewhere, for differences d.
+
+    A weight, of the same shape, multiplies each loss; the mean is over the number of elements all the same, as torch's.
 
     Examples
     --------
@@ -64,9 +91,10 @@ def huber_loss(input: RBETensor, target: RBETensor, reduction: str = "mean", del
     _same_shape("huber_loss", input, target)
     if not delta > 0:
         raise TensorError("huber_loss", "delta > 0", str(delta))
-    d = input - target
-    a = d.abs()
-    return reduce(_rbe.where(a <= delta, d.square() * 0.5, (a - 0.5 * delta) * delta), reduction)
+    losses = _parabola_and_lines(input - target, delta)
+    if weight is not None and weight.shape != losses.shape:
+        raise ShapeError("huber_loss", f"a weight of shape {tuple(losses.shape)}", str(tuple(weight.shape)))
+    return reduce(losses if weight is None else losses * weight, reduction)
 
 
 def smooth_l1_loss(input: RBETensor, target: RBETensor, reduction: str = "mean", beta: float = 1.0) -> RBETensor:
@@ -83,9 +111,7 @@ def smooth_l1_loss(input: RBETensor, target: RBETensor, reduction: str = "mean",
     if beta == 0:
         return l1_loss(input, target, reduction)
     _same_shape("smooth_l1_loss", input, target)
-    d = input - target
-    a = d.abs()
-    return reduce(_rbe.where(a < beta, d.square() * (0.5 / beta), a - 0.5 * beta), reduction)
+    return reduce(_parabola_and_lines(input - target, beta) * (1.0 / beta), reduction)
 
 
 def cross_entropy(
@@ -107,9 +133,18 @@ def cross_entropy(
     weight : tensor (C), optional
         Weight of each class; the mean over class indices is weighted.
     ignore_index : int
-        Class index that takes no part.
+        Class index that takes no part. Negative where the targets are probabilities.
     label_smoothing : float
         Share of the probability mass spread over all classes.
+
+    Raises
+    ------
+    ShapeError, DTypeError
+        If the targets do not fit the logits.
+    OutOfRangeError
+        For a class that is not there.
+    TensorError
+        For a smoothing outside [0, 1], or an ignore_index of 0 or more beside probabilities.
 
     Examples
     --------
@@ -118,6 +153,8 @@ def cross_entropy(
     tensor(0.41)
     """
     if target.dtype.is_floating_point:
+        if ignore_index >= 0:
+            raise TensorError("cross_entropy", "a negative ignore_index beside targets of probabilities", str(ignore_index))
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
     weights = None if weight is None else [float(w) for w in weight.tolist()]
     return _rbe.cross_entropy(input, target, weights, ignore_index, reduction, label_smoothing)
@@ -136,7 +173,7 @@ def _soft_cross_entropy(
     if weight is not None:
         mass = mass * weight.reshape(-1, *(1 for _ in input.shape[axis + 1 :]))
     losses = -mass.sum(axis)
-    return losses.sum() / max(losses.numel(), 1) if reduction == "mean" else reduce(losses, reduction)
+    return reduce(losses, reduction)
 
 
 def nll_loss(
@@ -166,12 +203,14 @@ def nll_loss(
     ignored = target == ignore_index
     outside = ((target < 0) | (target >= classes)) & ~ignored
     if bool(outside.any()):
-        raise OutOfRangeError("nll_loss", f"classes from 0 to {classes - 1} (or {ignore_index} to ignore)", "another")
+        wrong = target.reshape(-1)[outside.reshape(-1)][0].item()
+        raise OutOfRangeError("nll_loss", f"classes from 0 to {classes - 1} (or {ignore_index} to ignore)", str(wrong))
     safe = _rbe.where(ignored, 0, target)
     share = _rbe.where(ignored, 0.0, 1.0).to(input.dtype)
     if weight is not None:
         share = share * weight.detach().to(input.dtype)[safe]
-    losses = -input.gather(axis, safe.unsqueeze(axis)).squeeze(axis) * share
+    picked = input.gather(axis, safe.unsqueeze(axis)).squeeze(axis)
+    losses = -_rbe.where(ignored, 0.0, picked) * share  # what is ignored may be infinite
     return losses.sum() / share.sum() if reduction == "mean" else reduce(losses, reduction)
 
 
@@ -208,7 +247,8 @@ def binary_cross_entropy(
     """
     _same_shape("binary_cross_entropy", input, target)
     if not bool(((input >= 0.0) & (input <= 1.0)).all()):
-        raise TensorError("binary_cross_entropy", "probabilities in [0, 1]", "one outside (apply sigmoid first)")
+        got = f"values from {input.min().item()} to {input.max().item()} (apply sigmoid first)"
+        raise TensorError("binary_cross_entropy", "probabilities in [0, 1]", got)
     losses = _BinaryCrossEntropy.apply(input, target.to(input.dtype))
     return reduce(losses if weight is None else losses * weight, reduction)
 
@@ -277,15 +317,15 @@ def kl_div(input: RBETensor, target: RBETensor, reduction: str = "mean", log_tar
     if log_target:
         losses = target.exp() * (target - input)
     else:
-        positive = target > 0.0
-        losses = _rbe.where(positive, target * _rbe.where(positive, target, 1.0).log(), 0.0) - target * input
+        nothing = target == 0.0
+        losses = _rbe.where(nothing, 0.0, target * _rbe.where(nothing, 1.0, target).log()) - target * input
     if reduction == "batchmean":
         return losses.sum() / (input.shape[0] if input.ndim else 1)
     return reduce(losses, reduction)
 
 
 def cosine_similarity(x1: RBETensor, x2: RBETensor, dim: int = 1, eps: float = 1e-8) -> RBETensor:
-    """Return the cosine of the angle between two tensors along an axis; norms below eps count as eps.
+    """Return the cosine of the angle between two tensors, which broadcast, along an axis; norms below eps count as eps.
 
     Examples
     --------
@@ -293,8 +333,21 @@ def cosine_similarity(x1: RBETensor, x2: RBETensor, dim: int = 1, eps: float = 1
     >>> rbe.nn.functional.cosine_similarity(rbe.tensor([[1.0, 0.0]]), rbe.tensor([[2.0, 0.0]]))
     tensor([1.])
     """
-    n1, n2 = (x.square().sum(dim).clamp(min=eps * eps).sqrt() for x in (x1, x2))
-    return (x1 * x2).sum(dim) / (n1 * n2)
+    op = "cosine_similarity"
+    if not (x1.dtype.is_floating_point or x2.dtype.is_floating_point):
+        raise DTypeError(op, "a tensor of floats", f"{x1.dtype} and {x2.dtype}")
+    try:
+        shape = np.broadcast_shapes(x1.shape, x2.shape)
+    except ValueError:
+        raise ShapeError(op, "shapes that broadcast", f"{tuple(x1.shape)} and {tuple(x2.shape)}") from None
+    u1, u2 = (_unit(x.broadcast_to(shape), dim, eps) for x in (x1, x2))
+    return (u1 * u2).sum(dim)
+
+
+def _unit(x: RBETensor, dim: int, eps: float) -> RBETensor:
+    """Return x over its norm along an axis. Below eps the norm counts as eps but keeps its gradient, as torch has it."""
+    norm = x.norm(2, dim, True)
+    return x / _rbe.where(norm > eps, norm, norm - norm.detach() + eps)
 
 
 def cosine_embedding_loss(

@@ -1,5 +1,6 @@
 """Normalisation as functions, with torch's signatures."""
 
+import math
 from collections.abc import Sequence
 
 from ... import _rbe
@@ -25,7 +26,6 @@ def layer_norm(
     ----------
     input : tensor (…, *normalized_shape)
     weight, bias : tensor (*normalized_shape), optional
-        A bias needs a weight.
 
     Examples
     --------
@@ -87,8 +87,8 @@ def group_norm(
     shape = input.shape
     if len(shape) < 2 or num_groups < 1 or shape[1] % num_groups:
         raise ShapeError("group_norm", f"x (N, C, …) with C a multiple of {num_groups}", str(tuple(shape)))
-    rows = input.reshape(shape[0] * num_groups, -1)
-    out = _rbe.layer_norm(rows, [rows.shape[1]], None, None, eps).reshape(*shape)
+    width = shape[1] // num_groups * math.prod(shape[2:])
+    out = _rbe.layer_norm(input.reshape(shape[0] * num_groups, width), [width], None, None, eps).reshape(*shape)
     along = (shape[1], *(1 for _ in shape[2:]))
     if weight is not None:
         out = out * weight.reshape(*along)
@@ -107,7 +107,8 @@ def batch_norm(
 ) -> RBETensor:
     """Return the channels of x (N, C, …) with mean 0 and variance 1, then scaled and shifted.
 
-    In training by the batch's statistics, which the running ones follow; by the running ones else.
+    In training by the batch's statistics, which the running ones follow; by the running ones else. An empty batch changes
+    nothing.
 
     Parameters
     ----------
@@ -115,9 +116,15 @@ def batch_norm(
     running_mean, running_var : tensor (C) or None
         Changed in place in training.
     weight, bias : tensor (C), optional
-        A bias needs a weight.
     momentum : float
         Share of the new statistics.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes do not fit.
+    TensorError
+        For one value per channel or an eps that is not above 0 in training, or one of the running statistics alone.
 
     Examples
     --------
@@ -131,12 +138,12 @@ def batch_norm(
 def normalize(input: RBETensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> RBETensor:
     """Return x divided by its p-norm along an axis, or by eps where that is larger.
 
+    The gradient at a row of zeros is 1 / eps, for every p: the norm is constant there.
+
     Examples
     --------
     >>> import rbe
     >>> rbe.nn.functional.normalize(rbe.tensor([[3.0, 4.0]]))
     tensor([[0.6, 0.8]])
     """
-    power = input.square() if p == 2.0 else input.abs().pow(p)
-    norm = power.sum(dim, True).pow(1.0 / p)
-    return input / norm.clamp(min=eps)
+    return input / input.norm(p, dim, True).clamp(min=eps)

@@ -27,6 +27,7 @@ def pad(input: RBETensor, pad: Sequence[int], mode: str = "constant", value: flo
     Returns
     -------
     tensor
+        In memory of its own.
 
     Raises
     ------
@@ -69,7 +70,7 @@ def pad(input: RBETensor, pad: Sequence[int], mode: str = "constant", value: flo
         )
         whole = [part for part in parts if part is not None]
         input = whole[0] if len(whole) == 1 else _rbe.concat(whole, axis)
-    return input
+    return input.clone() if all(before <= 0 and after <= 0 for before, after in axes.values()) else input
 
 
 def _check(mode: str, length: int, before: int, after: int) -> int:

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any, ClassVar, NamedTuple
 
-from ...arguments import check, real, whole
+from ..._arguments import check, real, whole
+from ..._saved import entries, integer, like, number, plain, sequence
 from ...errors import DTypeError, NonFiniteError, TensorError
-from ...saved import entries, integer, like, number, plain, sequence
 from ..base import Optimizer
+
+__all__ = ["LRScheduler"]
 
 RATES = ("lr", "lr_lo", "lr_hi")
 MOST_STEPS = 2**53  # beyond that float64 does not tell one step from the next
@@ -60,6 +61,22 @@ class Change(NamedTuple):
 
 
 KEEP = Change(now=1.0)
+
+
+class _Undo:
+    """A block after whose failure mappings, of schedules and of an optimiser's groups, are as before."""
+
+    def __init__(self, held: list[dict[str, Any]]) -> None:
+        self.held, self.before = held, [dict(d) for d in held]
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, *error: object) -> None:
+        if kind is not None:
+            for present, old in zip(self.held, self.before, strict=True):
+                present.clear()
+                present.update(old)
 
 
 class LRScheduler:
@@ -189,18 +206,20 @@ class LRScheduler:
         return [plan(i) for i in range(len(groups))]
 
     def _new_rates(self, i: int, group: dict[str, Any], change: Change) -> dict[str, float]:
-        op, found = type(self).__name__, {}
-        bases = {"lr": self.base_lrs[i], **self._other_bases[i]}
-        for name, base in bases.items():
-            if name not in group:
-                continue
-            proportion = 1.0
-            if name != "lr" and change.fixed != 0.0:
-                check(op, bases["lr"] != 0.0, f"an initial lr other than 0 for a rate of {change.fixed}", bases["lr"])
-                proportion = base / bases["lr"]
-            found[name] = self._applied(change, real(op, name, group[name]), base, proportion)
-            if not math.isfinite(found[name]):
-                raise NonFiniteError(op, f"a finite {name} of group {i}", str(found[name]))
+        first, found = self.base_lrs[i], {"lr": self._new_rate("lr", i, group, change, self.base_lrs[i], 1.0)}
+        for name, base in self._other_bases[i].items():
+            if name in group:
+                if change.fixed and not first:
+                    wanted = f"an initial lr other than 0 for a rate of {change.fixed}"
+                    raise TensorError(type(self).__name__, wanted, str(first))
+                found[name] = self._new_rate(name, i, group, change, base, base / first if change.fixed else 1.0)
+        return found
+
+    def _new_rate(self, name: str, i: int, group: dict[str, Any], change: Change, base: float, proportion: float) -> float:
+        op = type(self).__name__
+        found = self._applied(change, real(op, name, group[name]), base, proportion)
+        if not math.isfinite(found):
+            raise NonFiniteError(op, f"a finite {name} of group {i}", str(found))
         return found
 
     def step(self, epoch: float | None = None) -> None:
@@ -210,11 +229,9 @@ class LRScheduler:
             self._step_count += 1
             self._move(epoch)
             groups = self.optimizer.param_groups
-            new = [self._new_rates(i, groups[i], change) for i, change in enumerate(self._changes(epoch is not None))]
-            also = [self._also(i, group) for i, group in enumerate(groups)]
-            for group, rates, more in zip(groups, new, also, strict=True):
-                group.update(rates)
-                group.update(more)
+            for i, change in enumerate(self._changes(epoch is not None)):
+                rates, more = self._new_rates(i, groups[i], change), self._also(i, groups[i])
+                groups[i].update(rates, **more)
             self._keep_last()
 
     def _keep_last(self) -> None:
@@ -237,18 +254,8 @@ class LRScheduler:
         for part in self._parts():
             yield from part._everything()
 
-    @contextmanager
-    def _all_or_nothing(self) -> Iterator[None]:
-        """Undo what happened to the schedule and the optimiser's groups if the block fails."""
-        held = [*(s.__dict__ for s in self._everything()), *self.optimizer.param_groups]
-        before = [dict(d) for d in held]
-        try:
-            yield
-        except BaseException:
-            for present, old in zip(held, before, strict=True):
-                present.clear()
-                present.update(old)
-            raise
+    def _all_or_nothing(self) -> "_Undo":
+        return _Undo([*(s.__dict__ for s in self._everything()), *self.optimizer.param_groups])
 
     def state_dict(self) -> dict[str, Any]:
         """Return all but the optimiser and plain functions."""

@@ -3,10 +3,12 @@
 import math
 from typing import Any
 
-from ...arguments import check, count, real, whole
-from ...saved import number
+from ..._arguments import check, count, real, whole
+from ..._saved import number
 from ..base import Optimizer
 from .base import Chainable, Change, LRScheduler
+
+__all__ = ["CosineAnnealingLR", "CosineAnnealingWarmRestarts"]
 
 
 def _proportions(op: str, eta_min: float, rates: dict[str, float]) -> dict[str, float]:

@@ -4,11 +4,13 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
-from ...arguments import check, real, whole
+from ..._arguments import check, real, whole
+from ..._saved import number
 from ...errors import DTypeError
-from ...saved import number
 from ..base import Optimizer
 from .base import RATES, Change, LRScheduler, of_group, per_group, power
+
+__all__ = ["CyclicLR", "OneCycleLR"]
 
 
 class _Cycle(LRScheduler):

@@ -4,11 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from types import FunctionType
 from typing import Any, ClassVar
 
-from ...arguments import real
+from ..._arguments import real
+from ..._saved import entries, like, plain, sequence
 from ...errors import DTypeError
-from ...saved import entries, like, plain, sequence
 from ..base import Optimizer
 from .base import KEEP, Change, LRScheduler, of_group, per_group
+
+__all__ = ["LambdaLR", "MultiplicativeLR"]
 
 
 class _ByFunction(LRScheduler):

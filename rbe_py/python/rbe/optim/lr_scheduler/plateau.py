@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from ..._arguments import check, real, whole
 from ..._rbe import RBETensor
-from ...arguments import check, real, whole
-from ...saved import integer, number
+from ..._saved import integer, number
 from ..base import Optimizer
 from .base import MOST_STEPS, RATES, LRScheduler, of_group, per_group
+
+__all__ = ["ReduceLROnPlateau"]
 
 
 class ReduceLROnPlateau(LRScheduler):
@@ -138,6 +140,10 @@ class ReduceLROnPlateau(LRScheduler):
                 self._reduce()
                 self.cooldown_counter, self.num_bad_epochs = self.cooldown, 0
             self._keep_last()
+
+    def get_lr(self) -> list[float]:
+        """Return `lr` of every group."""
+        return [real("ReduceLROnPlateau", "lr", group["lr"]) for group in self.optimizer.param_groups]
 
     def _reduce(self) -> None:
         op = "ReduceLROnPlateau"

@@ -3,9 +3,11 @@
 import bisect
 from collections.abc import Sequence
 
-from ...arguments import check, count, real, whole
+from ..._arguments import check, count, real, whole
 from ..base import Optimizer
 from .base import KEEP, Chainable, Change, power
+
+__all__ = ["ConstantLR", "ExponentialLR", "LinearLR", "MultiStepLR", "PolynomialLR", "StepLR"]
 
 
 class StepLR(Chainable):

@@ -4,11 +4,13 @@ import bisect
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from ...arguments import check, whole
-from ...saved import entries, integer, like, sequence
+from ..._arguments import check, real, whole
+from ..._saved import entries, integer, like, sequence
 from ..base import Optimizer
 from .base import MOST_STEPS, RATES, LRScheduler
 from .plateau import ReduceLROnPlateau
+
+__all__ = ["ChainedScheduler", "SequentialLR"]
 
 
 class _Composite(LRScheduler):
@@ -36,6 +38,10 @@ class _Composite(LRScheduler):
     def _to_initial_rates(self) -> None:
         for group in self.optimizer.param_groups:
             group.update({name: group[f"initial_{name}"] for name in RATES if f"initial_{name}" in group})
+
+    def get_lr(self) -> list[float]:
+        """Return `lr` of every group."""
+        return [real(type(self).__name__, "lr", group["lr"]) for group in self.optimizer.param_groups]
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the schedules, and which of them are where."""

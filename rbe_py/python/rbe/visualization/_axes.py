@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from .._arguments import describe
 from .._rbe import RBETensor
-from ..arguments import describe
 from ..errors import DTypeError, FormatError
 from ..nn.module import Module
 from ..optional import require
@@ -31,6 +31,10 @@ def drawing(op: str, ax: Any, path: Path | None, count: int = 1) -> Iterator[Any
     FormatError
         If the picture cannot be written.
     """
+    if ax is not None and not hasattr(ax, "get_figure"):
+        raise DTypeError(op, "matplotlib Axes as ax", describe(ax))
+    if path is not None and not isinstance(path, str | os.PathLike):
+        raise DTypeError(op, "a path to write to", describe(path))
     figures = require(op, "matplotlib.figure")
     if ax is None:
         columns = min(count, 3)

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any
 
+from ._arguments import describe
 from ._rbe import RBETensor
-from .arguments import describe
 from .errors import DTypeError, ShapeError, TensorError
 
 LARGEST = 2**63 - 1

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..arguments import describe
+from .._arguments import describe
+from .._saved import entries, integer, number, plain, sequence
 from ..errors import DTypeError, FormatError, TensorError
-from ..saved import entries, integer, number, plain, sequence
 from .callback import Callback
 from .state import OP, State, check_random_state
 
@@ -32,6 +32,8 @@ def restore(trainer: "Trainer", saved: Any) -> None:
         if (saved["scheduler"] is None) != (trainer.scheduler is None):
             raise TensorError(OP, "a scheduler both in the trainer and in the file, or in neither", "one")
         _take(trainer, saved, keyed)
+    except MemoryError:
+        raise  # nothing is wrong with the state
     except Exception as e:  # callbacks of one's own raise errors of any kind
         raise FormatError(OP, "the state of this trainer", str(e)) from e
     trainer.state, trainer.history = state, history

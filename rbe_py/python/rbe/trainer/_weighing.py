@@ -1,13 +1,17 @@
 """How much a batch counts in means over many."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
-from ..arguments import describe
+import numpy as np
+
+from .._arguments import describe
+from .._rbe import RBETensor
+from .._saved import number
 from ..errors import DTypeError, TensorError
 from ..nn.functional.averaging import denominator, knows_denominator
 from ..nn.loss import _Loss
-from ..saved import number
 
 Weight = float | None
 """What a mean was divided by; None for a sum."""
@@ -38,11 +42,23 @@ def weighed(function: Callable[[Any, Any], Any], outputs: Any, target: Any, samp
     return found, float(samples)
 
 
+def as_number(name: str, value: Any, *, finite: bool = False) -> float:
+    """Return a loss or metric as a float: of a number, or a tensor or array of one element.
+
+    Raises
+    ------
+    DTypeError
+        For anything else.
+    """
+    if isinstance(value, RBETensor | np.ndarray) and math.prod(value.shape) == 1 and not getattr(value, "is_packed", False):
+        value = value.item()
+    return number("Trainer", name, float(value) if isinstance(value, np.bool_ | bool) else value, finite=finite)
+
+
 def _checked(weight: Any) -> Weight:
     if weight is None:
         return None
-    value = weight.item() if hasattr(weight, "item") else weight
-    found = number("Trainer", "denominator", value)
+    found = as_number("denominator", weight, finite=True)
     if found < 0:
         raise TensorError("Trainer", "a denominator of 0 or more", str(found))
     return found

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString, PyTuple};
-use rbe_core::io::json::{Reader, Scalar, write_string, written_length};
+use rbe_core::io::json::{Reader, Scalar, Shown, write_string, written_length};
 use rbe_core::{RbeError, Value};
 
 use crate::error::{OrRaise, raise};
@@ -76,7 +76,7 @@ fn type_name(object: &Bound<'_, PyAny>) -> String {
 
 /// The text of a string; half a surrogate pair is refused.
 fn text<'a>(string: &'a Bound<'_, PyString>, path: &str) -> PyResult<&'a str> {
-    string.to_str().map_err(|_| raise(RbeError::dtype("save", format!("Unicode text in {path:?}"), "half a surrogate pair")))
+    string.to_str().map_err(|_| raise(RbeError::dtype("save", format!("Unicode text in {}", Shown(path)), "half a surrogate pair")))
 }
 
 /// The entries of a mapping, sorted by key.
@@ -87,14 +87,16 @@ fn entries<'py>(mapping: &Bound<'py, PyMapping>, path: &str) -> PyResult<Vec<(Ke
         let wrong = |got: String| {
             raise(RbeError::dtype(
                 "save",
-                format!("names or integers of 64 bits as keys of {:?}", if path.is_empty() { "the state" } else { path }),
+                format!("names or integers of 64 bits as keys of {}", Shown(if path.is_empty() { "the state" } else { path })),
                 got,
             ))
         };
         let key = if let Ok(name) = key.cast::<PyString>() {
             Key::Name(text(name, path)?.to_owned())
         } else if key.is_instance_of::<PyInt>() && !key.is_instance_of::<PyBool>() {
-            Key::Index(key.extract().map_err(|_| wrong("a longer one".into()))?)
+            Key::Index(key.extract().map_err(|_| {
+                wrong(format!("one of {} bits", key.call_method0("bit_length").map_or_else(|_| "more".into(), |n| n.to_string())))
+            })?)
         } else {
             return Err(wrong(type_name(&key)));
         };
@@ -114,7 +116,7 @@ impl Flat {
     fn walk(&mut self, object: &Bound<'_, PyAny>, path: &str, depth: usize, out: &mut String) -> PyResult<()> {
         if depth > MAX_DEPTH {
             let wanted = format!("a state that does not contain itself, nested at most {MAX_DEPTH} deep");
-            return Err(raise(RbeError::format("save", wanted, "a deeper one")));
+            return Err(raise(RbeError::format("save", wanted, format!("{depth} levels and more"))));
         }
         reserve(out, NODE + 2 * written_length(path))?;
         let below = |key: &dyn std::fmt::Display| if path.is_empty() { key.to_string() } else { format!("{path}.{key}") };
@@ -172,7 +174,7 @@ fn scalar(object: &Bound<'_, PyAny>, path: &str, out: &mut String) -> PyResult<(
                 // Python limits the digits of what it reads and writes.
                 let digits = object.py().get_type::<PyInt>().call_method1("__repr__", (object,));
                 let digits =
-                    digits.map_err(|e| raise(RbeError::dtype("save", format!("an integer that can be written for {path:?}"), e)))?;
+                    digits.map_err(|e| raise(RbeError::dtype("save", format!("an integer that can be written for {}", Shown(path)), e)))?;
                 let digits = digits.cast::<PyString>()?.to_str()?;
                 reserve(out, NODE + digits.len())?;
                 out.push_str(digits);
@@ -195,7 +197,7 @@ fn scalar(object: &Bound<'_, PyAny>, path: &str, out: &mut String) -> PyResult<(
         match number {
             Some(v) if v.is_instance_of::<PyInt>() || v.is_instance_of::<PyFloat>() => return scalar(&v, path, out),
             _ => {
-                let wanted = format!("a tensor, number, string, bytes, None, or a nesting of them for {path:?}");
+                let wanted = format!("a tensor, number, string, bytes, None, or a nesting of them for {}", Shown(path));
                 return Err(raise(RbeError::dtype("save", wanted, type_name(object))));
             }
         }
@@ -212,7 +214,7 @@ pub fn build<'py>(py: Python<'py>, tree: &str, tensors: Vec<(String, Value)>) ->
         return Err(wrong("a mapping as the outermost part of the nesting", type_name(&state)));
     }
     match builder.tensors.keys().next() {
-        Some(name) => Err(wrong("every tensor in the nesting", format!("{name:?} beside it"))),
+        Some(name) => Err(wrong("every tensor in the nesting", format!("{} beside it", Shown(name)))),
         None => Ok(state),
     }
 }
@@ -239,7 +241,7 @@ struct Builder<'py, 'a> {
 impl<'py> Builder<'py, '_> {
     fn node(&mut self, depth: usize) -> PyResult<Bound<'py, PyAny>> {
         if depth > 2 * MAX_DEPTH {
-            return Err(wrong(format!("a nesting at most {} deep", 2 * MAX_DEPTH), "a deeper one"));
+            return Err(wrong(format!("a nesting at most {} deep", 2 * MAX_DEPTH), format!("{depth} levels and more")));
         }
         self.reader.pass(b'{').or_raise()?;
         let kind = self.reader.string().or_raise()?;
@@ -247,7 +249,7 @@ impl<'py> Builder<'py, '_> {
         let node = match kind.as_ref() {
             "tensor" => {
                 let name = self.reader.string().or_raise()?;
-                let value = self.tensors.remove(name.as_ref()).ok_or_else(|| wrong("tensors that are there once", format!("{name:?}")))?;
+                let value = self.tensors.remove(name.as_ref()).ok_or_else(|| wrong("tensors that are there once", Shown(&name)))?;
                 tensor(self.py, value)?.into_any()
             }
             "dict" => self.dict(depth)?,
@@ -261,9 +263,9 @@ impl<'py> Builder<'py, '_> {
                     Some((digit(0)? << 4 | digit(1)?) as u8)
                 });
                 let bytes: Option<Vec<u8>> = pairs.collect();
-                PyBytes::new(self.py, &bytes.ok_or_else(|| wrong("pairs of hexadecimal digits", "something else"))?).into_any()
+                PyBytes::new(self.py, &bytes.ok_or_else(|| wrong("pairs of hexadecimal digits", Shown(&digits)))?).into_any()
             }
-            _ => return Err(wrong("a tensor, dict, list, tuple, value or bytes in the nesting", format!("{kind:?}"))),
+            _ => return Err(wrong("a tensor, dict, list, tuple, value or bytes in the nesting", Shown(&kind))),
         };
         self.reader.pass(b'}').or_raise()?;
         Ok(node)
@@ -287,12 +289,12 @@ impl<'py> Builder<'py, '_> {
                 PyString::new(self.py, &self.reader.string().or_raise()?).into_any()
             } else {
                 let digits = self.reader.number().or_raise()?;
-                let index: i64 = digits.parse().map_err(|_| wrong("names or integers of 64 bits as keys", digits))?;
+                let index: i64 = digits.parse().map_err(|_| wrong("names or integers of 64 bits as keys", Shown(digits)))?;
                 index.into_pyobject(self.py)?.into_any()
             };
             self.reader.pass(b',').or_raise()?;
             if out.contains(&key)? {
-                return Err(wrong("every key once", key.repr()?));
+                return Err(wrong("every key once", Shown(&key.str()?.to_string())));
             }
             out.set_item(key, self.node(depth + 1)?)?;
             self.reader.pass(b']').or_raise()?;
@@ -310,7 +312,11 @@ impl<'py> Builder<'py, '_> {
                     "NaN" => f64::NAN,
                     "Infinity" => f64::INFINITY,
                     "-Infinity" => f64::NEG_INFINITY,
-                    _ => digits.parse().ok().filter(|v: &f64| v.is_finite()).ok_or_else(|| wrong("numbers that float64 holds", digits))?,
+                    _ => digits
+                        .parse()
+                        .ok()
+                        .filter(|v: &f64| v.is_finite())
+                        .ok_or_else(|| wrong("numbers that float64 holds", Shown(digits)))?,
                 };
                 PyFloat::new(self.py, v).into_any()
             }

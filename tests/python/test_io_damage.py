@@ -436,3 +436,57 @@ def test_saving_and_loading_hold_little_beside_the_state(tmp_path, kind):
     assert grown <= 0.2 * size
     _, grown = cost(f"state = rbe.load({path!r})")
     assert grown <= 1.2 * size
+
+
+SWEEP = r"""
+import json, os, resource, struct, sys, rbe
+folder = sys.argv[1]
+header = json.dumps({"__metadata__": {f"{i:x}": "" for i in range(100_000)}}).encode()
+with open(f"{folder}/texts", "wb") as file:
+    file.write(struct.pack("<Q", len(header)) + header)
+state = {
+    "names": {str(i): [rbe.zeros(1), i, "\n" * 10] for i in range(5000)},
+    "rows": rbe.zeros(1024, 1024).T,
+    "packed": rbe.RBELinear(1024, 4096).weight.detach(),
+    "text": "x" * 4_000_000,
+    "bytes": b"x" * 4_000_000,
+}
+rbe.save(f"{folder}/state", state)
+calls = {
+    "load": lambda: rbe.load(f"{folder}/state"),
+    "load texts": lambda: rbe.io.load_with_metadata(f"{folder}/texts"),
+    "save": lambda: rbe.save(f"{folder}/out", state),
+    "save a text": lambda: rbe.save(f"{folder}/out", {}, {"a": "\n" * 4_000_000}),
+}
+for name, call in calls.items():
+    for mib in (0, 1, 4, 8, 16, 32, 64, 256):
+        read, write = os.pipe()
+        child = os.fork()
+        if not child:
+            rbe.memory.clear()
+            with open("/proc/self/status") as status:
+                size = next(int(line.split()[1]) << 10 for line in status if line.startswith("VmSize"))
+            resource.setrlimit(resource.RLIMIT_AS, (size + (mib << 20),) * 2)
+            try:
+                call()
+                outcome = b"ok"
+            except MemoryError:
+                outcome = b"refused"
+            except BaseException as e:
+                outcome = type(e).__name__.encode()
+            os.write(write, outcome)
+            os._exit(0)
+        os.close(write)
+        outcome = os.read(read, 100).decode()
+        os.close(read)
+        status = os.waitpid(child, 0)[1]
+        assert status == 0 and outcome in (("ok",) if mib == 256 else ("ok", "refused")), (name, mib, status, outcome)
+names = sorted(os.listdir(folder))
+assert names == ["out", "state", "texts"], names
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="wants /proc and limits of the address space")
+def test_memory_that_is_not_there_is_an_error(tmp_path):
+    out = subprocess.run([sys.executable, "-c", SWEEP, tmp_path], capture_output=True, text=True, timeout=200)
+    assert out.returncode == 0, out.stderr[-2000:]

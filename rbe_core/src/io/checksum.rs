@@ -20,11 +20,11 @@ pub(super) fn checksum(header: &Header, data: &[Hasher]) -> String {
             [n] => format!("({n},)"),
             shape => format!("({})", shape.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")),
         };
-        crc.update(format!("{}\0{}\0{shape}\0", entry.name, entry.dtype.numpy()).as_bytes());
+        [entry.name.as_str(), "\0", entry.dtype.numpy(), "\0", &shape, "\0"].iter().for_each(|part| crc.update(part.as_bytes()));
         crc.combine(&data[i]);
     }
     for (key, text) in header.metadata.iter().filter(|(key, _)| *key != CHECKSUM) {
-        crc.update(format!("{key}\0{text}\0").as_bytes());
+        [key, "\0", text, "\0"].iter().for_each(|part| crc.update(part.as_bytes()));
     }
     format!("{:08x}", crc.finalize())
 }

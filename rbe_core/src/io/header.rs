@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::element::FileType;
-use super::json::{Reader, copied, with_room, write_string, written_length};
+use super::json::{Reader, Shown, copied, with_room, write_string, written_length};
 use crate::error::{RbeError, Result};
 use crate::memory;
 
@@ -99,20 +99,20 @@ impl Header {
         let mut names: Vec<&str> = self.entries.iter().map(|e| e.name.as_str()).collect();
         names.sort_unstable();
         if let Some(twice) = names.windows(2).find(|w| w[0] == w[1]) {
-            return Err(RbeError::format("load", "every name once", format!("{:?} twice", twice[0])));
+            return Err(RbeError::format("load", "every name once", format!("{} twice", Shown(twice[0]))));
         }
         let mut at = 0;
         for e in &self.entries {
             check_name(&e.name)?;
             if e.begin != at {
-                return Err(RbeError::format("load", format!("the bytes of {:?} to begin at {at}", e.name), e.begin));
+                return Err(RbeError::format("load", format!("the bytes of {} to begin at {at}", Shown(&e.name)), e.begin));
             }
             let wanted = nbytes(&e.shape, e.dtype.size()).and_then(|n| n.checked_add(at));
             if wanted != Some(e.end) {
                 let shape = if e.shape.len() > MAX_AXES { format!("{} axes", e.shape.len()) } else { format!("{:?}", e.shape) };
                 return Err(RbeError::format(
                     "load",
-                    format!("a shape for the {} bytes of {} that {:?} has", e.end.saturating_sub(at), e.dtype.name(), e.name),
+                    format!("a shape for the {} bytes of {} that {} has", e.end.saturating_sub(at), e.dtype.name(), Shown(&e.name)),
                     shape,
                 ));
             }
@@ -171,7 +171,7 @@ fn texts(reader: &mut Reader<'_>) -> Result<BTreeMap<String, String>> {
             Cow::Owned(text) => text,
         };
         if out.contains_key(&key) {
-            return Err(RbeError::format("load", "every name of the metadata once", format!("{key:?} twice")));
+            return Err(RbeError::format("load", "every name of the metadata once", format!("{} twice", Shown(&key))));
         }
         out.insert(key, value);
     }
@@ -203,20 +203,22 @@ fn entry(reader: &mut Reader<'_>, name: String) -> Result<Entry> {
             "dtype" => dtype.replace(reader.string()?).is_some(),
             "shape" => shape.replace(integers(reader, MAX_AXES)?).is_some(),
             "data_offsets" => offsets.replace(integers(reader, 2)?).is_some(),
-            _ => return Err(RbeError::format("load", format!("dtype, shape and data_offsets of {name:?}"), format!("{key:?}"))),
+            _ => return Err(RbeError::format("load", format!("dtype, shape and data_offsets of {}", Shown(&name)), Shown(&key))),
         };
         if twice {
-            return Err(RbeError::format("load", format!("{key} of {name:?} once"), "twice"));
+            return Err(RbeError::format("load", format!("{key} of {} once", Shown(&name)), "twice"));
         }
     }
-    let (Some(dtype), Some(shape), Some([begin, end])) = (dtype, shape, offsets.as_deref()) else {
-        return Err(RbeError::format("load", format!("dtype, shape and two data_offsets of {name:?}"), "less"));
+    let (Some(dtype), Some(shape), Some([begin, end])) = (&dtype, &shape, offsets.as_deref()) else {
+        let kind = if dtype.is_some() { "a" } else { "no" };
+        let expected = format!("dtype, shape and two data_offsets of {}", Shown(&name));
+        return Err(RbeError::format("load", expected, format!("{kind} dtype, shape {shape:?} and data_offsets {offsets:?}")));
     };
-    let Some(dtype) = FileType::named(&dtype) else {
+    let Some(dtype) = FileType::named(dtype) else {
         let known = "BOOL, U8 to U64, I8 to I64, F16, BF16, F32 or F64";
-        return Err(RbeError::format("load", format!("elements of {name:?} of type {known}"), format!("{dtype:?}")));
+        return Err(RbeError::format("load", format!("elements of {} of type {known}", Shown(&name)), Shown(dtype)));
     };
-    Ok(Entry { name, dtype, shape, begin: *begin, end: *end })
+    Ok(Entry { name, dtype, shape: shape.clone(), begin: *begin, end: *end })
 }
 
 #[cfg(test)]

@@ -265,6 +265,19 @@ pub fn written_length(text: &str) -> usize {
     2 + text.bytes().map(byte).sum::<usize>()
 }
 
+/// A text for an error: quoted, and cut where it is long.
+pub struct Shown<'a>(pub &'a str);
+
+impl std::fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        const MOST: usize = 60; // characters
+        match self.0.char_indices().nth(MOST) {
+            Some((end, _)) => write!(f, "{:?}… ({} bytes)", &self.0[..end], self.0.len()),
+            None => write!(f, "{:?}", self.0),
+        }
+    }
+}
+
 /// Appends `text` as a JSON string. Only what must be escaped is, so that equal texts give equal bytes.
 pub fn write_string(out: &mut String, text: &str) {
     out.push('"');

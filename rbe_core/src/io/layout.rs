@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::element::FileType;
 use super::header::{Header, MAX_AXES, integers, nbytes};
-use super::json::Reader;
+use super::json::{Reader, Shown};
 use crate::error::{RbeError, Result};
 use crate::packed::BITS;
 
@@ -64,7 +64,7 @@ pub fn items(header: &Header) -> Result<Vec<Item>> {
                     let told: Vec<&str> = [SHAPE, SCALE].into_iter().filter(|s| text(s).is_some()).collect();
                     return Err(RbeError::format(
                         "load",
-                        format!("entries .hi and .lo with texts .shape and .scale of the packed tensor {base:?}"),
+                        format!("entries .hi and .lo with texts .shape and .scale of the packed tensor {}", Shown(base)),
                         [there, told].concat().join(", "),
                     ));
                 };
@@ -75,7 +75,7 @@ pub fn items(header: &Header) -> Result<Vec<Item>> {
     }
     out.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     if let Some(twice) = out.windows(2).find(|w| w[0].name == w[1].name) {
-        return Err(RbeError::format("load", "tensors of different names", format!("a packed and a dense {:?}", twice[0].name)));
+        return Err(RbeError::format("load", "tensors of different names", format!("a packed and a dense {}", Shown(&twice[0].name))));
     }
     Ok(out)
 }
@@ -91,7 +91,7 @@ fn packed_base<'a>(header: &Header, name: &'a str) -> Option<&'a str> {
 fn together(header: &Header, name: &str, hi: usize, lo: usize, shape: &str, scale: &str) -> Result<Parts> {
     let mut reader = Reader::new(shape);
     let lengths = integers(&mut reader, MAX_AXES).and_then(|found| reader.end().map(|()| found));
-    let wrong = |e: &dyn std::fmt::Display| RbeError::format("load", format!("the shape of the packed tensor {name:?}"), e);
+    let wrong = |e: &dyn std::fmt::Display| RbeError::format("load", format!("the shape of the packed tensor {}", Shown(name)), e);
     let lengths = lengths.map_err(|e| wrong(&e))?;
     let matrix = match lengths.split_first() {
         Some((rows, rest)) if !rest.is_empty() && !lengths.contains(&0) => nbytes(rest, 1).map(|cols| (*rows, cols.div_ceil(BITS))),
@@ -104,14 +104,14 @@ fn together(header: &Header, name: &str, hi: usize, lo: usize, shape: &str, scal
         if (entry.dtype, &entry.shape[..]) != (dtype, want) {
             return Err(RbeError::format(
                 "load",
-                format!("{:?} as {} {want:?}, for the shape {lengths:?}", entry.name, dtype.name()),
+                format!("{} as {} {want:?}, for the shape {lengths:?}", Shown(&entry.name), dtype.name()),
                 format!("{} {:?}", entry.dtype.name(), entry.shape),
             ));
         }
     }
     let Some(scale) = read_scale(scale) else {
-        let got = format!("{:?}", scale.chars().take(40).collect::<String>());
-        return Err(RbeError::format("load", format!("a finite scale > 0 of {name:?}, as 0x1.8p-3"), got));
+        let expected = format!("a finite scale > 0 of {}, as 0x1.8p-3", Shown(name));
+        return Err(RbeError::format("load", expected, Shown(scale)));
     };
     Ok(Parts::Packed { hi, lo, shape: lengths, scale })
 }

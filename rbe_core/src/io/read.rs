@@ -10,6 +10,7 @@ use crc32fast::Hasher;
 
 use super::checksum::{CHECKSUM, checksum};
 use super::header::{Header, MAX_HEADER, nbytes};
+use super::json::Shown;
 use super::layout::{Parts, SCALE, SHAPE, items};
 use super::write::Texts;
 use super::{CHUNK, FORMAT, FORMAT_VERSION, POLL_BYTES, Poll, RESERVED, TREE};
@@ -99,10 +100,10 @@ fn read_all(source: impl Read, length: u64, poll: Poll<'_>) -> Result<Contents> 
         Some(told) => {
             let found = checksum(&header, &sums);
             if *told != found {
-                return Err(RbeError::format("load", format!("contents of the checksum {told}"), found));
+                return Err(RbeError::format("load", format!("contents of the checksum {}", Shown(told)), found));
             }
         }
-        None if marked => return Err(RbeError::format("load", format!("the text {CHECKSUM}"), "a file without it")),
+        None if marked => return Err(RbeError::format("load", format!("the text {CHECKSUM}"), "metadata without it")),
         None => {}
     }
     let mut metadata = header.metadata;
@@ -120,14 +121,16 @@ fn read_all(source: impl Read, length: u64, poll: Poll<'_>) -> Result<Contents> 
 fn version(header: &Header, raw: &[u8]) -> Result<bool> {
     let Some(version) = header.metadata.get(FORMAT) else { return Ok(false) };
     if version != FORMAT_VERSION {
-        return Err(RbeError::format("load", format!("version {FORMAT_VERSION} of the format"), format!("{version:?}")));
+        return Err(RbeError::format("load", format!("version {FORMAT_VERSION} of the format"), Shown(version)));
     }
     let known = [CHECKSUM, FORMAT, TREE];
     if let Some(other) = header.metadata.keys().find(|key| key.starts_with(RESERVED) && !known.contains(&key.as_str())) {
-        return Err(RbeError::format("load", format!("the texts {known:?} of version {FORMAT_VERSION}"), format!("{other:?}")));
+        return Err(RbeError::format("load", format!("the texts {known:?} of version {FORMAT_VERSION}"), Shown(other)));
     }
-    if header.to_bytes() != raw {
-        return Err(RbeError::format("load", format!("a header as version {FORMAT_VERSION} writes it"), "an altered one"));
+    let written = header.to_bytes();
+    if written != raw {
+        let at = written.iter().zip(raw).take_while(|(a, b)| a == b).count();
+        return Err(RbeError::format("load", format!("a header as version {FORMAT_VERSION} writes it"), format!("another byte at {at}")));
     }
     Ok(true)
 }
@@ -161,7 +164,11 @@ fn tensors<R: Read>(header: &Header, length: usize, source: &mut Source<'_, R>) 
             Role::Dense => {
                 let wide = entry.dtype.dtype().size();
                 let Some(bytes) = nbytes(&entry.shape, wide) else {
-                    return Err(RbeError::format("load", "a tensor that fits into memory", format!("{:?} {:?}", entry.name, entry.shape)));
+                    return Err(RbeError::format(
+                        "load",
+                        "a tensor that fits into memory",
+                        format!("{} {:?}", Shown(&entry.name), entry.shape),
+                    ));
                 };
                 Target::Dense(Buffer::dirty(bytes), wide)
             }
@@ -221,7 +228,7 @@ enum Target<'a> {
 fn of_tensor(error: RbeError, name: &str) -> RbeError {
     match error {
         RbeError::Shape(d) | RbeError::Value(d) | RbeError::NonFinite(d) | RbeError::Format(d) => {
-            RbeError::format("load", format!("{} in {name:?}", d.expected), d.got)
+            RbeError::format("load", format!("{} in {}", d.expected, Shown(name)), d.got)
         }
         other => other,
     }
@@ -238,7 +245,9 @@ impl<R: Read> Source<'_, R> {
     /// Reads exactly as many bytes as `out` has.
     fn fill(&mut self, out: &mut [u8]) -> Result<()> {
         self.inner.read_exact(out).map_err(|e| match e.kind() {
-            io::ErrorKind::UnexpectedEof => RbeError::format("load", "as many bytes as when it was opened", "fewer"),
+            io::ErrorKind::UnexpectedEof => {
+                RbeError::format("load", format!("{} bytes more, as its header says", out.len()), "the end of the file")
+            }
             _ => RbeError::format("load", "bytes that can be read", e),
         })?;
         self.unpolled += out.len();

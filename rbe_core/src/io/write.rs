@@ -11,6 +11,7 @@ use super::checksum::{CHECKSUM, checksum};
 use super::draft::Draft;
 use super::element::FileType;
 use super::header::{Entry, Header, MAX_HEADER, METADATA, nbytes};
+use super::json::Shown;
 use super::layout::{HI, LO, Parts, SCALE, SHAPE, items, write_scale};
 use super::{CHUNK, FORMAT, FORMAT_VERSION, POLL_BYTES, Poll, RESERVED, TREE};
 use crate::array::{Array, SliceSpec};
@@ -136,14 +137,14 @@ struct Plan<'a> {
 impl<'a> Plan<'a> {
     fn new(tensors: &'a [(String, Value)], metadata: Texts, tree: Option<String>) -> Result<Plan<'a>> {
         if let Some(key) = metadata.keys().find(|key| key.starts_with(RESERVED)) {
-            return Err(RbeError::format("save", format!("metadata whose names do not begin with {RESERVED:?}"), format!("{key:?}")));
+            return Err(RbeError::format("save", format!("metadata whose names do not begin with {RESERVED:?}"), Shown(key)));
         }
         let mut parts: Vec<(Entry, Source<'a>)> = Vec::new();
         let mut texts: Vec<(String, String)> = vec![(FORMAT.into(), FORMAT_VERSION.into()), (CHECKSUM.into(), UNKNOWN.into())];
         texts.extend(tree.map(|tree| (TREE.to_owned(), tree)));
         for (name, value) in tensors {
             if name == METADATA {
-                return Err(RbeError::format("save", "another name, for the format uses this one itself", format!("{name:?}")));
+                return Err(RbeError::format("save", "another name, for the format uses this one itself", Shown(name)));
             }
             let mut push = |name: String, dtype, shape: &[usize], source| {
                 parts.push((Entry { name, dtype, shape: shape.to_vec(), begin: 0, end: 0 }, source));
@@ -166,7 +167,11 @@ impl<'a> Plan<'a> {
         for (entry, source) in parts {
             let end = nbytes(&entry.shape, entry.dtype.size()).and_then(|n| at.checked_add(n));
             let Some(end) = end else {
-                return Err(RbeError::format("save", "a shape that can be read again", format!("{:?} {:?}", entry.name, entry.shape)));
+                return Err(RbeError::format(
+                    "save",
+                    "a shape that can be read again",
+                    format!("{} {:?}", Shown(&entry.name), entry.shape),
+                ));
             };
             header.entries.push(Entry { begin: at, end, ..entry });
             sources.push(source);
@@ -174,7 +179,7 @@ impl<'a> Plan<'a> {
         }
         for (key, text) in texts {
             if header.metadata.insert(key.clone(), text).is_some() {
-                return Err(RbeError::format("save", "metadata that no packed tensor has need of", format!("{key:?}")));
+                return Err(RbeError::format("save", "metadata that no packed tensor has need of", Shown(&key)));
             }
         }
         let plan = Plan { header, sources, tensors };
@@ -196,7 +201,7 @@ impl<'a> Plan<'a> {
         given.sort_unstable();
         let found: Vec<(&str, bool)> = found.iter().map(|i| (i.name.as_str(), matches!(i.parts, Parts::Packed { .. }))).collect();
         match given.iter().find(|tensor| found.binary_search(tensor).is_err()) {
-            Some((name, _)) => Err(RbeError::format("save", "names and metadata that say which tensors are packed", format!("{name:?}"))),
+            Some((name, _)) => Err(RbeError::format("save", "names and metadata that say which tensors are packed", Shown(name))),
             None => Ok(()),
         }
     }
@@ -234,7 +239,7 @@ impl<'a> Plan<'a> {
         }
         if let Some(((name, _), _)) = self.tensors.iter().zip(versions).find(|((_, value), version)| value.version() != *version) {
             let wanted = "tensors that no other thread changes meanwhile";
-            return Err(Failure::Other(RbeError::graph("save", wanted, format!("an in-place change of {name:?}"))));
+            return Err(Failure::Other(RbeError::graph("save", wanted, format!("an in-place change of {}", Shown(name)))));
         }
         let place = format!("\"{CHECKSUM}\":\"");
         let at = header.windows(place.len()).position(|w| w == place.as_bytes()).expect("the plan has a checksum") + place.len();

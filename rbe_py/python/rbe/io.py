@@ -91,9 +91,9 @@ def save(path: Any, state_dict: Any, metadata: Mapping[str, str] | None = None) 
     notes = dict(metadata or {})
     for key, text in notes.items():
         if not isinstance(key, str) or not isinstance(text, str):
-            raise DTypeError("save", "metadata of text", f"{key!r}: {text!r}")
+            raise DTypeError("save", "metadata of text", f"{type(key).__name__}: {type(text).__name__}")
         if not _is_unicode(key) or not _is_unicode(text):
-            raise DTypeError("save", "metadata of Unicode text", f"half a surrogate pair in {key!r}")
+            raise DTypeError("save", "metadata of Unicode text", f"half a surrogate pair in {key[:60]!r}")
     _rbe._save(target, state_dict, notes)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import rbe
 from rbe.data import DataLoader, Dataset, IterableDataset, WorkerError, get_worker_info
-from rbe.data.pool import default_start_method
+from rbe.data._pool import default_start_method
 
 SECONDS = 60
 

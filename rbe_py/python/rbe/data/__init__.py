@@ -1,6 +1,8 @@
 """Data sets, batches and readers of common files."""
 
 from . import distributed
+from ._message import WorkerError
+from ._worker import WorkerInfo, get_worker_info
 from .collate import default_collate, default_convert
 from .dataset import (
     ChainDataset,
@@ -15,7 +17,6 @@ from .dataset import (
 from .distributed import DistributedSampler
 from .generator import Generator
 from .loader import DataLoader
-from .message import WorkerError
 from .readers import Text, find_idx, read_csv, read_idx, read_numpy
 from .sampler import (
     BatchSampler,
@@ -25,7 +26,6 @@ from .sampler import (
     SubsetRandomSampler,
     WeightedRandomSampler,
 )
-from .worker import WorkerInfo, get_worker_info
 
 __all__ = [
     "BatchSampler",

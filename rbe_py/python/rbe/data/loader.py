@@ -7,14 +7,14 @@ from typing import Any, Generic, TypeVar
 
 from ..device import check_device
 from ..errors import TensorError
+from ._fetch import Collate, Stream, base_of, fetch, fetch_one
+from ._iterator import FromWorkers, Here
+from ._pool import Workers, default_start_method
+from ._worker import Plan
 from .collate import default_collate, default_convert
 from .dataset import IterableDataset, TensorDataset
-from .fetch import Collate, Stream, base_of, fetch, fetch_one
 from .generator import Generator, fresh_seed
-from .iterator import FromWorkers, Here
-from .pool import Workers, default_start_method
 from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler, at_least
-from .worker import Plan
 
 T_co = TypeVar("T_co", covariant=True)
 

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from .. import _rbe
+from ._fetch import ENDED, Collate, Stream, fetch, fetch_one
+from ._message import Failure, Kind, pack
 from .dataset import IterableDataset
-from .fetch import ENDED, Collate, Stream, fetch, fetch_one
-from .message import Failure, Kind, pack
 
 
 @dataclass(frozen=True)

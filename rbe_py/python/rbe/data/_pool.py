@@ -17,8 +17,8 @@ from multiprocessing import connection
 from typing import Any
 
 from ..errors import GraphError
-from .message import Kind, pack
-from .worker import Plan, serve
+from ._message import Kind, pack
+from ._worker import Plan, serve
 
 _POLL_SECONDS = 1.0
 _LEAVE_SECONDS = 0.5  # for workers to finish by themselves, and again to end on SIGTERM

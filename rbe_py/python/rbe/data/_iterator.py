@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..errors import GraphError
-from .fetch import ENDED, Stream
-from .message import Failure, Kind, unpack
-from .pool import Workers
+from ._fetch import ENDED, Stream
+from ._message import Failure, Kind, unpack
+from ._pool import Workers
 
 
 class BatchIterator(Iterator[Any]):

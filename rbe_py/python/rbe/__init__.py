@@ -3,8 +3,10 @@
 Weights live in 128-bit blocks from the first step to the shipped file; there is no full-precision copy.
 """
 
-from . import _methods as _methods
+import sys as _sys
+
 from . import (
+    _guard,
     autograd,
     config,
     cuda,
@@ -22,6 +24,7 @@ from . import (
     utils,
     visualization,
 )
+from . import _methods as _methods
 from ._rbe import (
     RBEGradient,
     RBETensor,
@@ -64,6 +67,7 @@ from .errors import (
     DTypeError,
     FormatError,
     GraphError,
+    MissingMethodError,
     NonFiniteError,
     OutOfMemoryError,
     OutOfRangeError,
@@ -173,10 +177,11 @@ from .sampling import rand, rand_like, randint, randn, randn_like
 from .trainer import Trainer
 
 _start()
+_guard.install(_sys.modules[__name__])
 
 __all__ = [
     "ComputationGraph", "ConfigError", "DTypeError", "DependencyError",
-    "DeviceError", "FormatError", "Generator", "GraphError", "NonFiniteError",
+    "DeviceError", "FormatError", "Generator", "GraphError", "MissingMethodError", "NonFiniteError",
     "OutOfMemoryError", "OutOfRangeError", "RBEActivation", "RBEConv1d", "RBEConv2d",
     "RBEError", "RBEGradient", "RBELinear", "RBETensor", "ShapeError", "TensorError",
     "Trainer", "UnknownNameError",

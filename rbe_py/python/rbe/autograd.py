@@ -7,7 +7,7 @@ from . import _rbe
 from ._rbe import RBEGradient, RBETensor
 from ._rbe import is_recomputing as is_recomputing
 from .creation import zeros, zeros_like
-from .errors import DTypeError, GraphError
+from .errors import DTypeError, GraphError, MissingMethodError
 from .grad_mode import enable_grad as enable_grad
 from .grad_mode import is_grad_enabled as is_grad_enabled
 from .grad_mode import no_grad as no_grad
@@ -258,12 +258,12 @@ class Function:
     @staticmethod
     def forward(ctx: Any, *args: Any) -> Any:
         """Compute the result; nothing inside is recorded."""
-        raise NotImplementedError
+        raise MissingMethodError("Function.forward", "a subclass that defines it", "none")
 
     @staticmethod
     def backward(ctx: Any, *dy: Any) -> Any:
         """Compute the gradients of forward's arguments."""
-        raise NotImplementedError
+        raise MissingMethodError("Function.backward", "a subclass that defines it", "none")
 
     @classmethod
     def apply(cls, *args: Any) -> Any:

@@ -106,6 +106,22 @@ class UnknownNameError(OutOfRangeError, KeyError):
     __str__ = Exception.__str__  # KeyError's puts the message in quotes
 
 
+class MissingMethodError(RBEError, NotImplementedError):
+    """A method that subclasses have to define, called on one that does not.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> class Empty(rbe.nn.Module):
+    ...     pass
+    >>> try:
+    ...     Empty()(rbe.ones(1))
+    ... except NotImplementedError as e:
+    ...     print(e)
+    Module.forward: expected a subclass that defines it, got Empty
+    """
+
+
 class GraphError(RBEError, RuntimeError):
     """A tape used in a way that has no meaning: freed, changed in place, without gradient.
 

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar, cast
 import numpy as np
 
 from .._rbe import RBETensor
-from ..errors import OutOfRangeError, ShapeError, TensorError
+from ..errors import MissingMethodError, OutOfRangeError, ShapeError, TensorError
 from .generator import Generator, generator_or_fresh
 
 T_co = TypeVar("T_co", covariant=True)
@@ -34,7 +34,7 @@ class Dataset(Generic[T_co]):
     """
 
     def __getitem__(self, index: Any) -> T_co:
-        raise NotImplementedError(f"{type(self).__name__} has no __getitem__")
+        raise MissingMethodError("Dataset.__getitem__", "a subclass that defines it", type(self).__name__)
 
     def __add__(self, other: "Dataset[Any]") -> "ConcatDataset":
         return ConcatDataset([self, other])
@@ -56,7 +56,7 @@ class IterableDataset(Dataset[T_co]):
     """
 
     def __iter__(self) -> Iterator[T_co]:
-        raise NotImplementedError(f"{type(self).__name__} has no __iter__")
+        raise MissingMethodError("IterableDataset.__iter__", "a subclass that defines it", type(self).__name__)
 
     def __add__(self, other: Dataset[Any]) -> "ChainDataset":  # type: ignore[override]
         return ChainDataset([self, other])

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from ..errors import TensorError
+from ..errors import MissingMethodError, TensorError
 from .generator import Generator, generator_or_fresh
 
 T_co = TypeVar("T_co", covariant=True)
@@ -57,7 +57,7 @@ class Sampler(Generic[T_co]):
     """
 
     def __iter__(self) -> Iterator[T_co]:
-        raise NotImplementedError(f"{type(self).__name__} has no __iter__")
+        raise MissingMethodError("Sampler.__iter__", "a subclass that defines it", type(self).__name__)
 
 
 class _OrderSampler(Sampler[int]):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._rbe import RBETensor
 from ..dtypes import DTypeLike
-from ..errors import GraphError, ShapeError
+from ..errors import DTypeError, GraphError, ShapeError
 
 if TYPE_CHECKING:
     from .hooks import Handle
@@ -69,9 +69,11 @@ def _finish(module: Any, size: int, dtype: DTypeLike) -> None:
 
 
 def _build_by_input(module: "Module", args: tuple[Any, ...]) -> None:
-    unbuilt, input = module._unbuilt, args[0]
+    unbuilt, input = module._unbuilt, args[0] if args else None
     if unbuilt is None:
         return
+    if not isinstance(input, RBETensor):
+        raise DTypeError(type(module).__name__, "a tensor as input", type(input).__name__)
     if input.ndim not in unbuilt.ndims if unbuilt.ndims else input.ndim < -unbuilt.axis:
         wanted = " or ".join(map(str, unbuilt.ndims)) or f"at least {-unbuilt.axis}"
         raise ShapeError(type(module).__name__, f"x of {wanted} axes", str(tuple(input.shape)))

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from .._arguments import describe, flag
 from .._rbe import RBETensor
 from ..dtypes import DTypeLike
-from ..errors import DTypeError, GraphError, OutOfRangeError, TensorError
+from ..errors import DTypeError, GraphError, MissingMethodError, OutOfRangeError, TensorError
 from . import state
 from .conversion import convert
 from .hooks import Hooked, call_with_hooks
@@ -50,7 +50,7 @@ class Module(Hooked):
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the layer's result."""
-        raise NotImplementedError(f"{type(self).__name__} has no forward")
+        raise MissingMethodError("Module.forward", "a subclass that defines it", type(self).__name__)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run forward between the module's hooks."""

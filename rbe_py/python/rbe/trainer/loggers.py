@@ -15,7 +15,7 @@ import numpy as np
 
 from .._arguments import describe, whole
 from .._rbe import RBETensor
-from ..errors import DTypeError, FormatError
+from ..errors import DTypeError, FormatError, MissingMethodError
 from ..optional import require
 from .callback import Callback
 
@@ -54,7 +54,7 @@ class Logger(Callback):
 
     def write(self, row: Row) -> None:
         """Write a row, which has "epoch" and "step"."""
-        raise NotImplementedError(f"{type(self).__name__} has no write")
+        raise MissingMethodError("Logger.write", "a subclass that defines it", type(self).__name__)
 
     def on_step_end(self, trainer: "Trainer") -> None:
         """Write a row if its time has come."""
@@ -84,11 +84,11 @@ class FileLogger(Logger):
 
     def read(self) -> list[Row]:
         """Return the rows of the file."""
-        raise NotImplementedError
+        raise MissingMethodError("FileLogger.read", "a subclass that defines it", type(self).__name__)
 
     def write_all(self, rows: list[Row]) -> None:
         """Replace the file by rows."""
-        raise NotImplementedError
+        raise MissingMethodError("FileLogger.write_all", "a subclass that defines it", type(self).__name__)
 
     @contextmanager
     def _opened(self, mode: str) -> Iterator[IO[str]]:

@@ -36,6 +36,7 @@ def knows_denominator(loss: Any) -> bool:
     """Return whether `denominator` takes a loss: one of this package's functions, or a `partial` of one."""
     while isinstance(loss, partial):
         loss = loss.func
+    loss = inspect.unwrap(loss) if callable(loss) else loss
     return any(loss is known for known in (*BY_CLASS, *BY_ROW, *BY_ELEMENT))
 
 
@@ -68,6 +69,7 @@ def denominator(loss: Callable[..., Any], *args: Any, **kwargs: Any) -> float | 
         args, kwargs, loss = (*loss.args, *args), {**loss.keywords, **kwargs}, loss.func
     if not knows_denominator(loss):
         raise TensorError("denominator", "a loss of rbe.nn.functional", getattr(loss, "__name__", type(loss).__name__))
+    loss = inspect.unwrap(loss)
     bound = _signature(loss).bind(*args, **kwargs)
     bound.apply_defaults()
     given = bound.arguments

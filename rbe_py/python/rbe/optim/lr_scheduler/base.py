@@ -6,7 +6,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from ..._arguments import check, real, whole
 from ..._saved import entries, integer, like, number, plain, sequence
-from ...errors import DTypeError, NonFiniteError, TensorError
+from ...errors import DTypeError, MissingMethodError, NonFiniteError, TensorError
 from ..base import Optimizer
 
 __all__ = ["LRScheduler"]
@@ -169,7 +169,7 @@ class LRScheduler:
 
     def _change(self, i: int) -> Change:
         """Return what one step forward, to `last_epoch`, does to group i."""
-        raise NotImplementedError(f"{type(self).__name__} has no get_lr")
+        raise MissingMethodError("LRScheduler.get_lr", "a subclass that defines it", type(self).__name__)
 
     def _closed(self, i: int) -> Change:
         """Return what a jump to `last_epoch` does to group i."""

@@ -283,7 +283,7 @@ def test_a_schedule_of_ones_own():
     class Bare(S.LRScheduler):
         pass
 
-    with pytest.raises(NotImplementedError, match="get_lr.*Bare"):
+    with pytest.raises(NotImplementedError, match=r"get_lr.*Bare"):
         Bare(sgd())
 
 

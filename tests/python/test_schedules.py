@@ -2,6 +2,7 @@
 
 import copy
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -424,3 +425,15 @@ def test_a_state_shares_nothing_with_the_schedule():
     state["milestones"].append(3)
     state["_schedulers"][0]["base_lrs"].append(3.0)
     assert scheduler.state_dict() == kept
+
+
+@pytest.mark.parametrize("name", [n for n in MAKE if n not in ("lambda", "multiplicative")])
+def test_copies_and_pickles_go_on_alone(name):
+    optimizer = sgd()
+    scheduler = MAKE[name](optimizer)
+    held = {"optimizer": optimizer, "scheduler": scheduler}
+    for other in (copy.deepcopy(held), pickle.loads(pickle.dumps(held))):
+        assert other["scheduler"].optimizer is other["optimizer"]
+        assert other["scheduler"].state_dict() == scheduler.state_dict()
+        advance(other["scheduler"], 0)
+        assert scheduler.last_epoch == other["scheduler"].last_epoch - 1

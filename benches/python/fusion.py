@@ -1,4 +1,4 @@
-"""Measure element-wise chains as written and captured by rbe.jit.script: medians, interleaved, in milliseconds."""
+"""Measure element-wise chains as written and under rbe.jit.script: medians, interleaved, in milliseconds."""
 
 import argparse
 import time
@@ -37,15 +37,14 @@ def main():
     args = parser.parse_args()
     rbe.set_num_threads(args.threads)
     print(f"{rbe.isa()}, {args.threads} threads")
-    print(f"{'chain':>8} {'elements':>10} {'pass':>9} {'written':>9} {'captured':>9} {'ratio':>6}")
+    print(f"{'chain':>8} {'elements':>10} {'pass':>9} {'written':>9} {'scripted':>9} {'ratio':>6}")
     for function in (affine, gelu, gate):
         for elements in (1 << 14, 1 << 20, 1 << 23):
             x = rbe.tensor(np.random.default_rng(0).standard_normal(elements).astype(np.float32), requires_grad=True)
-            captured = rbe.jit.script(function)
-            captured(x)
-            assert rbe.equal(captured(x), function(x))
+            scripted = rbe.jit.script(function)
+            assert rbe.equal(scripted(x), function(x))
             for run in (forward, both):
-                times = {f: [] for f in (function, captured)}
+                times = {f: [] for f in (function, scripted)}
                 for _ in range(args.rounds):
                     for f in times:
                         began = time.perf_counter()

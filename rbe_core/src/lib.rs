@@ -31,4 +31,4 @@ pub use op::mse_loss;
 pub use optim::HybridOptimizer;
 pub use packed::Packed128;
 pub use pool::GradientPool;
-pub use tensor::{RBETensor, Slot, Value};
+pub use tensor::{RBETensor, Slot, Value, WeakSlot, WeakTensor};

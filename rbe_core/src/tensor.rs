@@ -1,12 +1,12 @@
 //! The tensor: a value and its place on the tape.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 
 use crate::array::Array;
 use crate::dtype::{DType, Element};
 use crate::error::{RbeError, Result};
-use crate::graph::{self, BackwardOptions, GradSlot, Gradient, LazySlot, Node, Parent, Rewritten};
+use crate::graph::{self, BackwardOptions, GradSlot, Gradient, LazySlot, Node, Parent, Reference, Rewritten, Waiting};
 use crate::packed::PackedTensor;
 
 /// What a tensor holds.
@@ -50,10 +50,16 @@ pub struct RBETensor(Arc<Inner>);
 
 struct Inner {
     id: u64,
-    value: Value,
-    tape: Tape,
+    made: OnceLock<Made>,
+    waiting: Option<Box<Waiting>>, // the operation that makes it when it is first asked for
     view: Option<View>,
     rewritten: Rewritten, // the later place on the tape that recorded changes in place moved the tensor to
+}
+
+/// A value and its place on the tape.
+struct Made {
+    value: Value,
+    tape: Tape,
 }
 
 /// The tensor whose memory a view shows, never a view itself, and the recorded changes it had seen when the view was made.
@@ -86,13 +92,60 @@ impl std::ops::Deref for Slot {
 
     fn deref(&self) -> &GradSlot {
         match &self.0 {
-            SlotOf::Leaf(tensor) => tensor.0.tape.slot().get(),
+            SlotOf::Leaf(tensor) => tensor.made().tape.slot().get(),
             SlotOf::Node(node) => node.slot.get(),
         }
     }
 }
 
+/// A slot that is kept by others, or not at all.
+pub struct WeakSlot(WeakSlotOf);
+
+enum WeakSlotOf {
+    Leaf(WeakTensor),
+    Node(Weak<Node>),
+}
+
+impl Slot {
+    /// A handle that keeps neither gradient nor hooks.
+    pub fn downgrade(&self) -> WeakSlot {
+        WeakSlot(match &self.0 {
+            SlotOf::Leaf(tensor) => WeakSlotOf::Leaf(tensor.downgrade()),
+            SlotOf::Node(node) => WeakSlotOf::Node(Arc::downgrade(node)),
+        })
+    }
+}
+
+impl WeakSlot {
+    /// The slot, if somebody keeps it still.
+    pub fn upgrade(&self) -> Option<Slot> {
+        match &self.0 {
+            WeakSlotOf::Leaf(tensor) => tensor.upgrade().map(SlotOf::Leaf),
+            WeakSlotOf::Node(node) => node.upgrade().map(SlotOf::Node),
+        }
+        .map(Slot)
+    }
+}
+
+/// A handle that keeps no tensor alive.
+pub struct WeakTensor(Weak<Inner>);
+
+impl WeakTensor {
+    /// The tensor, if somebody holds it still.
+    pub fn upgrade(&self) -> Option<RBETensor> {
+        self.0.upgrade().map(RBETensor)
+    }
+
+    pub(crate) fn is_alive(&self) -> bool {
+        self.0.strong_count() > 0
+    }
+}
+
 impl Tape {
+    fn leaf(requires_grad: bool) -> Tape {
+        Tape::Leaf { requires_grad: AtomicBool::new(requires_grad), slot: LazySlot::default() }
+    }
+
     fn slot(&self) -> &LazySlot {
         match self {
             Tape::Leaf { slot, .. } => slot,
@@ -105,24 +158,98 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
 impl RBETensor {
     fn make(value: Value, tape: Tape, view: Option<View>) -> RBETensor {
+        RBETensor::new_inner(OnceLock::from(Made { value, tape }), None, view)
+    }
+
+    fn new_inner(made: OnceLock<Made>, waiting: Option<Box<Waiting>>, view: Option<View>) -> RBETensor {
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        RBETensor(Arc::new(Inner { id, value, tape, view, rewritten: Rewritten::default() }))
+        RBETensor(Arc::new(Inner { id, made, waiting, view, rewritten: Rewritten::default() }))
+    }
+
+    /// A tensor whose values come later.
+    pub(crate) fn deferred(waiting: Waiting) -> RBETensor {
+        RBETensor::new_inner(OnceLock::new(), Some(Box::new(waiting)), None)
+    }
+
+    fn made(&self) -> &Made {
+        match self.0.made.get() {
+            Some(made) => made,
+            None => self.made_late(),
+        }
+    }
+
+    /// As [`RBETensor::made`], where no error can be returned. What takes tensors from outside resolves them first.
+    #[cold]
+    fn made_late(&self) -> &Made {
+        if let Err(error) = self.resolve() {
+            std::panic::panic_any(error);
+        }
+        self.made()
+    }
+
+    /// What is known of a tensor that has no values yet.
+    pub(crate) fn waiting(&self) -> Option<&Waiting> {
+        if self.0.made.get().is_some() { None } else { self.0.waiting.as_deref() }
+    }
+
+    /// Computes the values, if that waits.
+    ///
+    /// # Errors
+    /// Those of the operations.
+    pub(crate) fn resolve(&self) -> Result<()> {
+        self.compute(false)
+    }
+
+    /// As [`RBETensor::resolve`]; what is recorded is computed operation by operation.
+    ///
+    /// # Errors
+    /// As [`RBETensor::resolve`].
+    pub(crate) fn resolve_apart(&self) -> Result<()> {
+        self.compute(true)
+    }
+
+    fn compute(&self, apart: bool) -> Result<()> {
+        let Some(waiting) = self.waiting() else { return Ok(()) };
+        waiting.run(self, apart, |array, node| {
+            let tape = node.map_or_else(|| Tape::leaf(false), Tape::Recorded);
+            self.0.made.get_or_init(|| Made { value: Value::Dense(array), tape });
+        })
+    }
+
+    /// A handle that does not keep the tensor alive.
+    pub fn downgrade(&self) -> WeakTensor {
+        WeakTensor(Arc::downgrade(&self.0))
+    }
+
+    /// How many handles there are.
+    pub(crate) fn holders(&self) -> usize {
+        Arc::strong_count(&self.0)
+    }
+
+    pub(crate) fn address(&self) -> usize {
+        Arc::as_ptr(&self.0) as usize
+    }
+
+    /// Calls `visit` with what the tensor holds; nothing of one whose values are still to be computed, and not the place on the
+    /// tape that a change in place moved it to.
+    pub(crate) fn each_reference<'a>(&'a self, visit: &mut dyn FnMut(Reference<'a>)) {
+        match self.0.made.get().map(|made| &made.tape) {
+            Some(Tape::Leaf { slot, .. }) => slot.made().into_iter().for_each(|slot| visit(Reference::Slot(slot))),
+            Some(Tape::Recorded(node)) => visit(Reference::Node(node)),
+            None => {}
+        }
+        if let Some(view) = &self.0.view {
+            visit(Reference::Tensor(&view.base));
+        }
     }
 
     fn leaf(value: Value, requires_grad: bool) -> RBETensor {
-        RBETensor::make(value, Tape::Leaf { requires_grad: AtomicBool::new(requires_grad), slot: LazySlot::default() }, None)
+        RBETensor::make(value, Tape::leaf(requires_grad), None)
     }
 
     /// A leaf that holds `array` and wants no gradient.
     pub fn from_array(array: Array) -> RBETensor {
         RBETensor::leaf(Value::Dense(array), false)
-    }
-
-    /// As [`RBETensor::from_array`], of an array that depends on no tensor.
-    pub(crate) fn constant(array: Array) -> RBETensor {
-        let constant = RBETensor::from_array(array);
-        graph::note_constant(&constant);
-        constant
     }
 
     /// A leaf that holds `packed`.
@@ -140,10 +267,7 @@ impl RBETensor {
 
     /// The result of an operation: recorded as `node`, if it was, and a view of the memory of `of`, if it shares that.
     pub(crate) fn result(array: Array, node: Option<Arc<Node>>, of: Option<&RBETensor>) -> RBETensor {
-        let tape = match node {
-            Some(node) => Tape::Recorded(node),
-            None => Tape::Leaf { requires_grad: AtomicBool::new(false), slot: LazySlot::default() },
-        };
+        let tape = node.map_or_else(|| Tape::leaf(false), Tape::Recorded);
         let view = of.map(|of| View { base: of.base().clone(), since: of.base().0.rewritten.times() });
         RBETensor::make(Value::Dense(array), tape, view)
     }
@@ -167,12 +291,12 @@ impl RBETensor {
     pub(crate) fn catch_up(&self) {
         let Some(View { base, since }) = &self.0.view else { return };
         let times = base.0.rewritten.times();
-        let own_leaf = || matches!(&self.0.tape, Tape::Leaf { requires_grad, .. } if requires_grad.load(Ordering::Relaxed));
+        let own_leaf = || matches!(&self.made().tape, Tape::Leaf { requires_grad, .. } if requires_grad.load(Ordering::Relaxed));
         if times == (*since).max(self.0.rewritten.times()) || own_leaf() {
             return;
         }
-        if let Value::Dense(array) = &self.0.value {
-            self.0.rewritten.set(times, graph::shown(self, base, array));
+        if let Value::Dense(array) = self.value() {
+            self.0.rewritten.set(times, graph::shown(base, array));
         }
     }
 
@@ -183,7 +307,7 @@ impl RBETensor {
 
     /// The value.
     pub fn value(&self) -> &Value {
-        &self.0.value
+        &self.made().value
     }
 
     /// The array of a dense tensor.
@@ -191,7 +315,8 @@ impl RBETensor {
     /// # Errors
     /// `DType` of `op` for a packed tensor.
     pub fn array(&self, op: &'static str) -> Result<&Array> {
-        match &self.0.value {
+        self.resolve()?;
+        match self.value() {
             Value::Dense(array) => Ok(array),
             Value::Packed(_) => Err(RbeError::dtype(op, "a dense tensor", "a packed one (use to_dense)")),
         }
@@ -202,7 +327,8 @@ impl RBETensor {
     /// # Errors
     /// `DType` of `op` for a dense tensor.
     pub fn packed(&self, op: &'static str) -> Result<&PackedTensor> {
-        match &self.0.value {
+        self.resolve()?;
+        match self.value() {
             Value::Packed(packed) => Ok(packed),
             Value::Dense(array) => Err(RbeError::dtype(op, "a packed tensor", format!("a dense one of {}", array.dtype()))),
         }
@@ -210,17 +336,17 @@ impl RBETensor {
 
     /// Whether the tensor is packed.
     pub fn is_packed(&self) -> bool {
-        matches!(self.0.value, Value::Packed(_))
+        self.waiting().is_none() && matches!(self.value(), Value::Packed(_))
     }
 
     /// Logical shape.
     pub fn shape(&self) -> &[usize] {
-        self.0.value.shape()
+        self.waiting().map_or_else(|| self.value().shape(), |waiting| &waiting.shape)
     }
 
     /// Element type; packed tensors decode to float32.
     pub fn dtype(&self) -> DType {
-        self.0.value.dtype()
+        self.waiting().map_or_else(|| self.value().dtype(), |waiting| waiting.dtype)
     }
 
     /// Number of elements.
@@ -233,13 +359,12 @@ impl RBETensor {
     /// # Errors
     /// `Shape` unless there is exactly one; `DType` for a packed tensor.
     pub fn item(&self) -> Result<f64> {
-        crate::graph::note_read(self, "item");
         self.array("item")?.item()
     }
 
     /// Whether this is not the result of a recorded operation.
     pub fn is_leaf(&self) -> bool {
-        matches!(self.0.tape, Tape::Leaf { .. }) && !self.is_rewritten()
+        matches!(self.made().tape, Tape::Leaf { .. }) && !self.is_rewritten()
     }
 
     /// Whether a recorded change in place moved this tensor to another place on the tape.
@@ -250,7 +375,10 @@ impl RBETensor {
 
     /// Whether operations on this tensor are recorded.
     pub fn requires_grad(&self) -> bool {
-        match &self.0.tape {
+        if let Some(waiting) = self.waiting() {
+            return waiting.requires_grad;
+        }
+        match &self.made().tape {
             Tape::Leaf { requires_grad, .. } => requires_grad.load(Ordering::Relaxed) || self.is_rewritten(),
             Tape::Recorded(_) => true,
         }
@@ -261,7 +389,8 @@ impl RBETensor {
     /// # Errors
     /// `DType` for integers and bools; `Graph` for a tensor that is not a leaf.
     pub fn set_requires_grad(&self, value: bool) -> Result<()> {
-        match &self.0.tape {
+        graph::settle()?; // what was called before is not concerned
+        match &self.made().tape {
             Tape::Leaf { requires_grad, .. } if !self.is_rewritten() => {
                 if value && !self.dtype().is_float() {
                     return Err(RbeError::dtype("requires_grad", "float32, float64 or packed", self.dtype()));
@@ -286,7 +415,7 @@ impl RBETensor {
     /// The recorded operation this is the result of.
     pub fn node(&self) -> Option<Arc<Node>> {
         self.catch_up();
-        self.0.rewritten.node().or_else(|| match &self.0.tape {
+        self.0.rewritten.node().or_else(|| match &self.made().tape {
             Tape::Leaf { .. } => None,
             Tape::Recorded(node) => Some(node.clone()),
         })
@@ -301,12 +430,12 @@ impl RBETensor {
     pub(crate) fn made_slot(&self) -> Option<Slot> {
         match self.node() {
             Some(node) => node.slot.made().is_some().then(|| Slot(SlotOf::Node(node))),
-            None => self.0.tape.slot().made().map(|_| Slot(SlotOf::Leaf(self.clone()))),
+            None => self.made().tape.slot().made().map(|_| Slot(SlotOf::Leaf(self.clone()))),
         }
     }
 
     pub(crate) fn as_parent(&self) -> Parent {
-        match (self.node(), &self.0.tape) {
+        match (self.node(), &self.made().tape) {
             (Some(node), _) => Parent::Node(node),
             (None, Tape::Leaf { requires_grad, .. }) if requires_grad.load(Ordering::Relaxed) => Parent::Leaf(self.clone()),
             _ => Parent::Constant,
@@ -360,7 +489,7 @@ impl RBETensor {
 
     /// The same value off the tape.
     pub fn detach(&self) -> RBETensor {
-        RBETensor::leaf(self.0.value.clone(), false)
+        RBETensor::leaf(self.value().clone(), false)
     }
 
     /// Adds the gradient of this scalar to the leaves it depends on.

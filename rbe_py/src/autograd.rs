@@ -1,17 +1,18 @@
 //! The tape as Python sees it: nodes, hooks, packed gradients, user-defined operations.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 use rbe_core::array::Array;
-use rbe_core::graph::{self, BackwardOptions, CheckpointStrategy, ComputationGraph, GradMode, GradientCache, Parent, Step};
+use rbe_core::graph::{self, BackwardOptions, CheckpointStrategy, ComputationGraph, GradMode, GradientCache, Holding, Parent, Step};
 use rbe_core::op::{Cx, Grads, Inputs, Op, Output, Rule, Saves, dense};
-use rbe_core::{RbeError, Value};
+use rbe_core::{RbeError, WeakSlot};
 
 use crate::error::{OrRaise, carry, raise};
 use crate::fork::detach;
+use crate::gc::Object;
 use crate::tensor::{RBETensor, gradient_object, gradient_of, operand};
 
 type Tensor = rbe_core::RBETensor;
@@ -138,23 +139,26 @@ fn numpy(py: Python<'_>, t: RBETensor) -> PyResult<Py<PyAny>> {
 /// A registered hook.
 #[pyclass(frozen, module = "rbe._rbe")]
 pub struct Hook {
-    slot: rbe_core::Slot,
+    slot: WeakSlot, // what the hook captures may hold this
     id: u64,
 }
 
 impl Hook {
     /// Registers the Python callable `hook` on `tensor`.
     pub fn register(_py: Python<'_>, tensor: &Tensor, hook: Py<PyAny>) -> PyResult<Hook> {
+        let hook = Object::new(hook);
+        let held = hook.clone();
         let call = move |gradient: &graph::Gradient| -> rbe_core::Result<Option<graph::Gradient>> {
             Python::attach(|py| {
+                let Some(hook) = hook.get(py) else { return Ok(None) };
                 let result = hook.bind(py).call1((gradient_object(py, gradient.clone())?,))?;
                 if result.is_none() { Ok(None) } else { gradient_of(&result).map(Some) }
             })
             .map_err(carry)
         };
         let slot = tensor.slot(); // a hook stays with the values that it was registered for
-        let id = slot.add_hook(Arc::new(call));
-        Ok(Hook { slot, id })
+        let id = slot.add_hook_holding(Arc::new(call), Some(held));
+        Ok(Hook { slot: slot.downgrade(), id })
     }
 }
 
@@ -162,7 +166,9 @@ impl Hook {
 impl Hook {
     /// Removes the hook.
     fn remove(&self) {
-        self.slot.remove_hook(self.id);
+        if let Some(slot) = self.slot.upgrade() {
+            slot.remove_hook(self.id);
+        }
     }
 }
 
@@ -277,8 +283,9 @@ pub fn grad(
 }
 
 /// `f` called with tensors of the core from any thread.
-fn call(op: &'static str, f: &Py<PyAny>, inputs: &[Tensor]) -> rbe_core::Result<Tensor> {
+fn call(op: &'static str, f: &Object, inputs: &[Tensor]) -> rbe_core::Result<Tensor> {
     Python::attach(|py| {
+        let f = f.get(py).ok_or_else(|| raise(collected(op)))?;
         let args = inputs.iter().map(|t| Py::new(py, RBETensor::from(t.clone()))).collect::<PyResult<Vec<_>>>()?;
         let result = f.bind(py).call1(PyTuple::new(py, args)?)?;
         match result.cast::<RBETensor>() {
@@ -289,6 +296,10 @@ fn call(op: &'static str, f: &Py<PyAny>, inputs: &[Tensor]) -> rbe_core::Result<
     .map_err(carry)
 }
 
+fn collected(op: impl Into<Cow<'static, str>>) -> RbeError {
+    RbeError::graph(op, "a graph that somebody holds", "one that the garbage collector took")
+}
+
 /// Name of the type of `object`.
 fn type_name(object: &Bound<'_, PyAny>) -> String {
     object.get_type().name().map_or_else(|_| "an object".to_owned(), |name| name.to_string())
@@ -297,8 +308,11 @@ fn type_name(object: &Bound<'_, PyAny>) -> String {
 /// Runs `f` on tensors, and again in backward.
 #[pyfunction(name = "_checkpoint")]
 pub fn checkpoint(py: Python<'_>, f: Py<PyAny>, inputs: Vec<PyRef<'_, RBETensor>>) -> PyResult<RBETensor> {
-    let inputs = tensors(inputs);
-    detach(py, || graph::checkpoint(move |x| call("checkpoint", &f, x), &inputs.iter().collect::<Vec<_>>())).or_raise().map(RBETensor::from)
+    let (inputs, f) = (tensors(inputs), Object::new(f));
+    let held: Vec<graph::Held> = vec![f.clone()];
+    detach(py, || graph::checkpoint_holding(move |x| call("checkpoint", &f, x), held, &inputs.iter().collect::<Vec<_>>()))
+        .or_raise()
+        .map(RBETensor::from)
 }
 
 /// Runs functions of a tensor one after another under a checkpoint strategy.
@@ -315,8 +329,13 @@ pub fn execute(
         (_, Some(budget_bytes)) => CheckpointStrategy::Adaptive { budget_bytes },
         _ => CheckpointStrategy::None,
     };
-    let step = |f: Py<PyAny>| -> Step { Arc::new(move |x| call("execute", &f, std::slice::from_ref(x))) };
-    let graph = steps.into_iter().fold(ComputationGraph::new(), |graph, f| graph.register(step(f)));
+    let register = |graph: ComputationGraph, f: Py<PyAny>| {
+        let f = Object::new(f);
+        let held = f.clone();
+        let step: Step = Arc::new(move |x| call("execute", &f, std::slice::from_ref(x)));
+        graph.register_holding(step, Some(held))
+    };
+    let graph = steps.into_iter().fold(ComputationGraph::new(), register);
     let x = x.inner.clone();
     detach(py, || graph.enable_checkpointing(strategy).execute(&x)).or_raise().map(RBETensor::from)
 }
@@ -324,7 +343,7 @@ pub fn execute(
 /// Gradient check of a Python function of a list of tensors.
 #[pyfunction(name = "_gradcheck")]
 pub fn gradcheck(py: Python<'_>, f: Py<PyAny>, inputs: Vec<PyRef<'_, RBETensor>>, eps: f64, atol: f64, rtol: f64) -> PyResult<()> {
-    let inputs = tensors(inputs);
+    let (inputs, f) = (tensors(inputs), Object::new(f));
     detach(py, || {
         rbe_core::gradcheck::gradcheck(
             |inputs: &[Tensor]| call("gradcheck", &f, inputs),
@@ -338,9 +357,10 @@ pub fn gradcheck(py: Python<'_>, f: Py<PyAny>, inputs: Vec<PyRef<'_, RBETensor>>
 /// An operation whose result Python has computed and whose gradients it will.
 struct Custom {
     rule: Rule,
-    result: Array,
-    backward: Py<PyAny>,
-    always: bool, // called in backward even if no gradient comes
+    result: Mutex<Option<Array>>, // until it is recorded
+    backward: Arc<Object>,
+    held: graph::Held, // the same
+    always: bool,      // called in backward even if no gradient comes, and with None when a pass begins
 }
 
 impl Op for Custom {
@@ -348,8 +368,8 @@ impl Op for Custom {
         &self.rule
     }
 
-    fn replays(&self) -> bool {
-        false // the result was computed before
+    fn holdings<'a>(&'a self, visit: &mut dyn FnMut(Holding<'a>)) {
+        visit(Holding::Object(&self.held));
     }
 
     fn runs_without_gradient(&self) -> bool {
@@ -357,14 +377,26 @@ impl Op for Custom {
     }
 
     fn forward(&self, _inputs: Inputs<'_>) -> rbe_core::Result<Output> {
-        Ok(self.result.clone().into())
+        let result = self.result.lock().unwrap_or_else(PoisonError::into_inner).take();
+        result.map(Output::from).ok_or_else(|| RbeError::graph(self.rule.name.clone(), "to be recorded once", "a second time"))
+    }
+
+    fn begin_pass(&self) {
+        if self.always {
+            Python::attach(|py| self.backward.get(py).map(|backward| drop(backward.call1(py, (py.None(),)))));
+        }
+    }
+
+    fn free(&self) {
+        self.backward.give_up();
     }
 
     fn backward(&self, cx: &Cx<'_>) -> rbe_core::Result<Grads> {
         let call = || -> PyResult<Vec<Option<Array>>> {
             Python::attach(|py| {
                 let dy = Py::new(py, RBETensor::from(cx.dy().clone()))?;
-                let result = self.backward.bind(py).call1((dy,))?;
+                let backward = self.backward.get(py).ok_or_else(|| raise(collected(self.rule.name.clone())))?;
+                let result = backward.bind(py).call1((dy,))?;
                 let listed: Vec<Bound<'_, PyAny>> = match result.cast::<PyTuple>() {
                     Ok(tuple) => tuple.iter().collect(),
                     Err(_) => match result.cast::<PyList>() {
@@ -402,7 +434,7 @@ impl Op for Custom {
 }
 
 /// Records `result` as the outcome of an operation on `inputs` whose `backward(dy)` gives their gradients; `always` calls it with
-/// zeros where no gradient comes.
+/// zeros where no gradient comes, and with None when a backward pass begins.
 #[pyfunction(name = "_custom_op")]
 #[pyo3(signature = (name, inputs, result, backward, always = false))]
 pub fn custom_op(
@@ -413,10 +445,13 @@ pub fn custom_op(
     always: bool,
 ) -> PyResult<RBETensor> {
     let inputs = tensors(inputs);
-    let Value::Dense(array) = result.inner.value() else {
-        return Err(raise(RbeError::dtype(name, "a dense result", "a packed one")));
+    let array = match result.inner.array("custom") {
+        Ok(array) => array,
+        Err(_) if result.inner.is_packed() => return Err(raise(RbeError::dtype(name, "a dense result", "a packed one"))),
+        Err(error) => return Err(raise(error)),
     };
     let rule = Rule { name: Cow::Owned(name), arity: (0, usize::MAX), saves: Saves::NOTHING };
-    let op = Custom { rule, result: array.clone(), backward, always };
+    let backward = Object::new(backward);
+    let op = Custom { rule, result: Mutex::new(Some(array.clone())), held: backward.clone(), backward, always };
     graph::apply(op, &inputs.iter().collect::<Vec<_>>()).or_raise().map(RBETensor::from)
 }

@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 static INSIDE: AtomicUsize = AtomicUsize::new(0);
+static AWAY: AtomicUsize = AtomicUsize::new(0); // threads that gave up the GIL to work inside, or are about to
 static FORKING: AtomicBool = AtomicBool::new(false);
 
 /// Longest wait for the other threads: one of them may wait for the one that forks.
@@ -47,8 +48,30 @@ impl Drop for Inside {
     }
 }
 
+/// A thread without the GIL: counted before it gives it up, until it has it again.
+struct Away;
+
+impl Away {
+    fn begin() -> Away {
+        AWAY.fetch_add(1, Ordering::SeqCst);
+        Away
+    }
+}
+
+impl Drop for Away {
+    fn drop(&mut self) {
+        AWAY.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Whether a thread works without the GIL. While this one keeps the GIL, that does not begin.
+pub fn is_away() -> bool {
+    AWAY.load(Ordering::SeqCst) > 0
+}
+
 /// Runs `work` without the GIL; memory that the system refuses is an error.
 pub fn detach<T: Send>(py: Python<'_>, work: impl FnOnce() -> rbe_core::Result<T> + Send) -> rbe_core::Result<T> {
+    let _away = Away::begin();
     py.detach(|| {
         let _inside = Inside::enter();
         rbe_core::memory::guard(crate::runtime::UNNAMED, work)
@@ -75,6 +98,7 @@ fn after_in_parent() {
 #[pyfunction]
 fn after_in_child() {
     INSIDE.store(OWN.get(), Ordering::SeqCst);
+    AWAY.store(OWN.get(), Ordering::SeqCst); // the other threads are not in this process
     FORKING.store(false, Ordering::SeqCst);
 }
 

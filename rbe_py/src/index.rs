@@ -72,7 +72,6 @@ impl<'py> Given<'py> {
             return item.extract().map(Given::Integer).map_err(wide);
         }
         let index = operand(&item, None)?;
-        rbe_core::graph::note_read(&index, "an index");
         let array = index.array("index").or_raise()?.clone();
         let is_empty_list = array.numel() == 0 && (item.is_instance_of::<PyList>() || item.is_instance_of::<PyTuple>());
         match array.dtype() {

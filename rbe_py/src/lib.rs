@@ -2,11 +2,12 @@
 
 mod arrange;
 mod autograd;
-mod capture;
 mod create;
 mod error;
 mod file;
 mod fork;
+mod fuse;
+mod gc;
 mod index;
 mod memory;
 mod methods;
@@ -18,6 +19,7 @@ mod optim;
 mod runtime;
 mod sequence;
 mod tensor;
+mod turns;
 mod window;
 
 use pyo3::prelude::*;
@@ -38,14 +40,14 @@ mod _rbe {
         set_grad_enabled,
     };
     #[pymodule_export]
-    use crate::capture::{Captured, capture};
-    #[pymodule_export]
     use crate::create::{
         arange, encode, full, get_rng_state, manual_seed, packed, rand, randint, randn, random_packed, randperm, set_rng_state,
         tensor_from_list,
     };
     #[pymodule_export]
     use crate::file::{load, save};
+    #[pymodule_export]
+    use crate::fuse::{fuse, fused_operations};
     #[pymodule_export]
     use crate::memory::{ArrayHolder, from_memory, says_read_only};
     #[pymodule_export]

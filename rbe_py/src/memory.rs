@@ -19,7 +19,14 @@ pub struct ArrayHolder {
 impl ArrayHolder {
     /// Holder of `array`.
     pub fn new(array: Array) -> ArrayHolder {
+        array.storage().share();
         ArrayHolder { array }
+    }
+}
+
+impl Drop for ArrayHolder {
+    fn drop(&mut self) {
+        self.array.storage().unshare();
     }
 }
 
@@ -82,7 +89,9 @@ pub fn from_memory(
     // SAFETY: NumPy reports `address`, shape and strides of memory that `owner` keeps allocated and initialised; the
     // range low..=high covers exactly the elements they reach.
     let buffer = unsafe { Buffer::foreign(ptr, ((high - low + 1) * size) as usize, Box::new(owner)) };
-    Ok(RBETensor::from(Array::from_parts(Storage::new(buffer), dtype, &shape, &strides, (-low) as usize).or_raise()?))
+    let storage = Storage::new(buffer);
+    storage.share(); // the owner may write
+    Ok(RBETensor::from(Array::from_parts(storage, dtype, &shape, &strides, (-low) as usize).or_raise()?))
 }
 
 /// Whether a DLPack capsule is of a version that says whether its memory may be written.

@@ -108,7 +108,6 @@ fn entries<'py>(mapping: &Bound<'py, PyMapping>, path: &str) -> PyResult<Vec<(Ke
 
 impl Flat {
     fn push(&mut self, name: &str, tensor: &RBETensor) {
-        rbe_core::graph::note_read(&tensor.inner, "save");
         self.tensors.push((name.to_owned(), tensor.inner.value().clone()));
     }
 

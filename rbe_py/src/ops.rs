@@ -110,7 +110,6 @@ pub fn batch_norm(
     let running = match (running_mean, running_var) {
         (Some(mean), Some(var)) => {
             let array = |t: &RBETensor| -> PyResult<Array> {
-                rbe_core::graph::note_read(&t.inner, "running statistics");
                 let array = if training { t.inner.writable("batch_norm") } else { t.inner.array("batch_norm") };
                 Ok(array.or_raise()?.clone())
             };
@@ -148,7 +147,6 @@ pub fn rbe_activation(py: Python<'_>, x: &RBETensor, hi: &RBETensor, z: &RBETens
 
 /// The words of an int64 tensor.
 pub fn words(hi: &RBETensor) -> PyResult<Vec<u64>> {
-    rbe_core::graph::note_read(&hi.inner, "state bits");
     let array = hi.inner.array("hi").or_raise()?;
     within("hi", || Ok(memory::collect(array.to_vec::<i64>().or_raise()?.into_iter().map(i64::cast_unsigned))))
 }

@@ -3,6 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyFloat, PyInt, PyTuple};
+use pyo3::{PyTraverseError, PyVisit};
 use rbe_core::array::Array;
 use rbe_core::graph::Gradient;
 use rbe_core::{DType, RbeError, Value, memory};
@@ -82,11 +83,7 @@ pub fn operand(object: &Bound<'_, PyAny>, like: Option<DType>) -> PyResult<rbe_c
     if let Ok(tensor) = object.cast::<RBETensor>() {
         return Ok(tensor.get().inner.clone());
     }
-    let constant = |array: Array| {
-        let t = rbe_core::RBETensor::from_array(array);
-        rbe_core::graph::note_constant(&t);
-        t
-    };
+    let constant = rbe_core::RBETensor::from_array;
     let scalar = |dtype: DType, v: f64| constant(Array::full(dtype, &[], v));
     if object.is_instance_of::<PyBool>() {
         return Ok(scalar(DType::Bool, if object.extract::<bool>()? { 1.0 } else { 0.0 }));
@@ -151,7 +148,6 @@ impl RBETensor {
     }
 
     fn item(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        rbe_core::graph::note_read(&self.inner, "item");
         let array = self.inner.array("item").or_raise()?;
         let v = array.item().or_raise()?;
         Ok(match array.dtype() {
@@ -261,9 +257,23 @@ impl RBETensor {
         crate::methods::unary(py, self, rbe_core::RBETensor::copied)
     }
 
+    /// Return the elements as nested lists.
+    fn tolist(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        crate::turns::to_list(py, self.inner.array("tolist").or_raise()?)
+    }
+
+    /// Says that nobody outside, who could write to it, has the memory.
+    fn _own(&self) -> PyResult<()> {
+        let storage = self.inner.array("tensor").or_raise()?.storage();
+        if storage.is_shared() {
+            storage.unshare();
+        }
+        Ok(())
+    }
+
     /// Holder of the memory, for NumPy.
     fn _memory(&self) -> PyResult<ArrayHolder> {
-        rbe_core::graph::note_read(&self.inner, "numpy");
+        rbe_core::graph::settle().or_raise()?; // NumPy may write from now on
         Ok(ArrayHolder::new(self.inner.array("numpy").or_raise()?.clone()))
     }
 
@@ -301,6 +311,14 @@ impl RBETensor {
     fn _copy_packed(&self, other: &RBETensor) -> PyResult<()> {
         let (to, from) = (self.inner.packed("copy_").or_raise()?, other.inner.packed("copy_").or_raise()?);
         to.copy_from(from).or_raise()
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        crate::gc::traverse(&self.inner, &visit)
+    }
+
+    fn __clear__(&self) {
+        crate::gc::clear(&self.inner);
     }
 
     fn __hash__(&self) -> isize {

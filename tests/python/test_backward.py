@@ -139,6 +139,43 @@ def test_an_operation_of_several_results_runs_once_whatever_is_used_of_it():
     assert da.tolist() == [3.0, 4.0]
 
 
+def test_a_pass_that_was_broken_off_leaves_nothing_to_the_next():
+    (x,) = leaves([1.0, 2.0, 3.0, 4.0])
+    Halves.seen = []
+    a, b = Halves.apply(x)
+
+    def fail(g):
+        raise KeyError("in the middle")
+
+    joint = (b * 1.0).sum() + a.sum()
+    handle = a.register_hook(fail)
+    with pytest.raises(KeyError):
+        joint.backward(retain_graph=True)
+    handle.remove()
+    a.sum().backward()
+    assert x.grad.tolist() == [1.0, 1.0, 0.0, 0.0]
+
+
+def test_what_backward_needs_goes_when_the_tape_is_freed():
+    class Big(rbe.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x * 2.0)
+            return x * 1.0
+
+        @staticmethod
+        def backward(ctx, dy):
+            return dy * ctx.saved_tensors[0]
+
+    x = rbe.ones(1 << 16).requires_grad_()
+    losses, held = [], []
+    for _ in range(4):
+        losses.append(Big.apply(x).sum())
+        losses[-1].backward()
+        held.append(rbe.memory.pool_stats()["in_use_bytes"])
+    assert held[3] == held[1]
+
+
 def test_results_may_come_without_gradients_as_none():
     class Two(rbe.autograd.Function):
         @staticmethod

@@ -1,7 +1,7 @@
 //! Memory of dense arrays and the handle that views it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::{MappedRwLockReadGuard, MappedRwLockWriteGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -15,12 +15,13 @@ use crate::memory;
 pub struct Storage {
     buffer: RwLock<Buffer>,
     version: AtomicU64,
+    shared: AtomicUsize,
 }
 
 impl Storage {
     /// Storage of `buffer`.
     pub fn new(buffer: Buffer) -> Arc<Storage> {
-        Arc::new(Storage { buffer: RwLock::new(buffer), version: AtomicU64::new(0) })
+        Arc::new(Storage { buffer: RwLock::new(buffer), version: AtomicU64::new(0), shared: AtomicUsize::new(0) })
     }
 
     /// Count of in-place changes.
@@ -31,6 +32,21 @@ impl Storage {
     /// Counts an in-place change made from outside.
     pub fn touch(&self) {
         self.version.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Says that somebody outside, who is not counted in the version, may change the memory from now on.
+    pub fn share(&self) {
+        self.shared.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Takes back one [`Storage::share`].
+    pub fn unshare(&self) {
+        self.shared.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Whether somebody outside may change the memory.
+    pub fn is_shared(&self) -> bool {
+        self.shared.load(Ordering::Acquire) > 0
     }
 
     /// Address of the first byte.

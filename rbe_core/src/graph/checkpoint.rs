@@ -7,7 +7,9 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::cache::Gradient;
+use super::deferred::settle;
 use super::engine::grad_without_hooks;
+use super::held::{Held, Holding};
 use super::mode::{is_grad_enabled, recomputing, with_grad};
 use super::node::{Parent, apply, next_id};
 use crate::array::Array;
@@ -28,14 +30,16 @@ pub(super) struct Moment {
 }
 
 impl Moment {
-    pub(super) fn now() -> Moment {
-        Moment { node: next_id(), random: random::state() }
+    pub(super) fn now() -> Result<Moment> {
+        settle()?; // what was called before belongs before
+        Ok(Moment { node: next_id(), random: random::state() })
     }
 }
 
 struct Checkpoint {
     rule: Rule,
     run: Segment,
+    held: Vec<Held>, // what `run` holds
     random: (u64, u64),
     value: Mutex<Option<Array>>,    // what the first run gave, until the node is recorded
     packed: Vec<Option<RBETensor>>, // inputs of the segment that are packed leaves
@@ -47,8 +51,9 @@ impl Op for Checkpoint {
         &self.rule
     }
 
-    fn replays(&self) -> bool {
-        false // the value was computed before
+    fn holdings<'a>(&'a self, visit: &mut dyn FnMut(Holding<'a>)) {
+        self.held.iter().for_each(|held| visit(Holding::Object(held)));
+        self.captured.iter().chain(self.packed.iter().flatten()).for_each(|t| visit(Holding::Tensor(t)));
     }
 
     fn forward(&self, _: Inputs<'_>) -> Result<Output> {
@@ -83,9 +88,15 @@ impl Op for Checkpoint {
     }
 }
 
+/// A segment with the objects of another language that it holds.
+pub(super) struct Stretch {
+    pub(super) run: Segment,
+    pub(super) held: Vec<Held>,
+}
+
 /// Replaces what was recorded from `start` to `end` since `moment` by one node that runs it again in backward. The node
 /// takes `inputs` in the place of `start`.
-pub(super) fn seal(run: Segment, start: &[&RBETensor], end: &RBETensor, inputs: &[&RBETensor], moment: Moment) -> Result<RBETensor> {
+pub(super) fn seal(stretch: Stretch, start: &[&RBETensor], end: &RBETensor, inputs: &[&RBETensor], moment: Moment) -> Result<RBETensor> {
     if !end.requires_grad() {
         return Ok(end.clone());
     }
@@ -115,7 +126,8 @@ pub(super) fn seal(run: Segment, start: &[&RBETensor], end: &RBETensor, inputs: 
     let packed = inputs.iter().map(|t| t.is_packed().then(|| (*t).clone())).collect();
     let value = Mutex::new(Some(end.array("checkpoint")?.clone()));
     let parents: Vec<RBETensor> = inputs.iter().map(|t| (*t).clone()).chain(captured.iter().cloned()).collect();
-    let op = Checkpoint { rule, run, random: moment.random, value, packed, captured };
+    let Stretch { run, held } = stretch;
+    let op = Checkpoint { rule, run, held, random: moment.random, value, packed, captured };
     apply(op, &parents.iter().collect::<Vec<_>>())
 }
 
@@ -125,13 +137,25 @@ pub(super) fn seal(run: Segment, start: &[&RBETensor], end: &RBETensor, inputs: 
 /// # Errors
 /// Those of `run`; `Graph` if it uses the result of an earlier operation that is not among `inputs`.
 pub fn checkpoint(run: impl Fn(&[RBETensor]) -> Result<RBETensor> + Send + Sync + 'static, inputs: &[&RBETensor]) -> Result<RBETensor> {
-    let moment = Moment::now();
+    checkpoint_holding(run, Vec::new(), inputs)
+}
+
+/// As [`checkpoint`]; `held` are the objects of another language that `run` holds.
+///
+/// # Errors
+/// As [`checkpoint`].
+pub fn checkpoint_holding(
+    run: impl Fn(&[RBETensor]) -> Result<RBETensor> + Send + Sync + 'static,
+    held: Vec<Held>,
+    inputs: &[&RBETensor],
+) -> Result<RBETensor> {
+    let moment = Moment::now()?;
     let given: Vec<RBETensor> = inputs.iter().map(|t| (*t).clone()).collect();
     let end = run(&given)?;
     if !is_grad_enabled() || inputs.iter().any(|t| t.id() == end.id()) {
         return Ok(end);
     }
-    seal(Arc::new(run), inputs, &end, inputs, moment)
+    seal(Stretch { run: Arc::new(run), held }, inputs, &end, inputs, moment)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use smallvec::SmallVec;
 
 use super::cache::Gradient;
+use super::deferred::settle;
 use super::mode::GradMode;
 use super::node::{Node, Parent};
 use super::scheduler::BackwardScheduler;
@@ -173,6 +174,7 @@ struct Pass<'a> {
 impl<'a> Pass<'a> {
     fn new(roots: &[&RBETensor], gradients: &[Option<Array>], options: BackwardOptions, want: Want<'a>) -> Result<Pass<'a>> {
         const OP: &str = "backward";
+        settle()?; // what was called before reads gradients as they are
         if gradients.len() != roots.len() {
             return Err(RbeError::graph(OP, format!("{} gradients", roots.len()), gradients.len()));
         }
@@ -225,6 +227,7 @@ impl<'a> Pass<'a> {
 
     fn run(mut self) -> Result<Vec<Option<Gradient>>> {
         let _mode = GradMode::set(false);
+        (0..self.schedule.nodes.len()).filter(|i| self.role(*i) == Role::Run).for_each(|i| self.schedule.nodes[i].op.begin_pass());
         let mut start = 0;
         while start < self.schedule.nodes.len() {
             let depth = self.schedule.nodes[start].depth;

@@ -8,7 +8,8 @@ use smallvec::SmallVec;
 
 use super::anomaly::{self, Trace};
 use super::cache::Gradient;
-use super::capture;
+use super::deferred;
+use super::held::Held;
 use super::mode::is_grad_enabled;
 use super::profile::{Phase, measured};
 use crate::array::{Array, Dims};
@@ -28,9 +29,17 @@ pub type OnReady = Arc<dyn Fn(&RBETensor, Gradient) -> Result<()> + Send + Sync>
 #[derive(Default)]
 pub struct GradSlot {
     pub(crate) grad: Mutex<Option<Gradient>>,
-    pub(crate) hooks: Mutex<SmallVec<[(u64, Hook); 1]>>,
+    hooks: Mutex<SmallVec<[Entry; 1]>>,
     pub(crate) on_ready: Mutex<Option<OnReady>>,
     pub(crate) retain: AtomicBool,
+}
+
+/// A registered hook.
+#[derive(Clone)]
+struct Entry {
+    id: u64,
+    hook: Hook,
+    held: Option<Held>, // what the hook holds
 }
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
@@ -43,17 +52,29 @@ pub(super) fn next_id() -> u64 {
 impl GradSlot {
     /// Registers a hook; the number removes it again.
     pub fn add_hook(&self, hook: Hook) -> u64 {
+        self.add_hook_holding(hook, None)
+    }
+
+    /// As [`GradSlot::add_hook`]; `held` is the object of another language that the hook holds.
+    pub fn add_hook_holding(&self, hook: Hook, held: Option<Held>) -> u64 {
         let id = next_id();
-        self.hooks.lock().push((id, hook));
+        self.hooks.lock().push(Entry { id, hook, held });
         id
     }
 
     /// Removes a hook; whether it was there.
     pub fn remove_hook(&self, id: u64) -> bool {
         let mut hooks = self.hooks.lock();
-        let before = hooks.len();
-        hooks.retain(|(have, _)| *have != id);
-        hooks.len() < before
+        let removed = hooks.iter().position(|entry| entry.id == id).map(|at| hooks.remove(at));
+        drop(hooks); // what goes with the hook may ask for the lock
+        removed.is_some()
+    }
+
+    /// Calls `visit` with the objects that hooks hold, unless somebody registers one just now.
+    pub(super) fn each_held(&self, visit: &mut dyn FnMut(&Held)) {
+        if let Some(hooks) = self.hooks.try_lock() {
+            hooks.iter().filter_map(|entry| entry.held.as_ref()).for_each(visit);
+        }
     }
 
     /// Sets or removes the receiver of finished gradients.
@@ -78,7 +99,7 @@ impl GradSlot {
             some => some.clone(), // a hook may remove itself
         };
         let mut gradient = gradient;
-        for (_, hook) in hooks {
+        for Entry { hook, .. } in hooks {
             if let Some(other) = hook(&gradient)? {
                 gradient = other;
             }
@@ -185,6 +206,7 @@ impl Node {
     pub(crate) fn free(&self) {
         let saved = self.saved.lock().take();
         drop(saved); // outside the lock
+        self.op.free();
     }
 
     fn freed_error(&self) -> RbeError {
@@ -264,13 +286,17 @@ pub fn apply(op: impl Op, inputs: &[&RBETensor]) -> Result<RBETensor> {
 }
 
 /// As [`apply`], of an operation that is kept.
-pub(crate) fn apply_shared(op: Arc<dyn Op>, inputs: &[&RBETensor]) -> Result<RBETensor> {
-    let output = run(op.clone(), inputs)?;
-    capture::note(&op, inputs, &output);
-    Ok(output)
+fn apply_shared(op: Arc<dyn Op>, inputs: &[&RBETensor]) -> Result<RBETensor> {
+    match deferred::defer(&op, inputs)? {
+        Some(waiting) => Ok(waiting),
+        None => run(op, inputs),
+    }
 }
 
-fn run(op: Arc<dyn Op>, inputs: &[&RBETensor]) -> Result<RBETensor> {
+/// Runs an operation now.
+pub(super) fn run(op: Arc<dyn Op>, inputs: &[&RBETensor]) -> Result<RBETensor> {
+    inputs.iter().try_for_each(|t| t.resolve())?;
+    deferred::note(&op);
     let rule = op.rule();
     if inputs.len() < rule.arity.0 || inputs.len() > rule.arity.1 {
         return Err(RbeError::graph(rule.name.clone(), format!("{} to {} inputs", rule.arity.0, rule.arity.1), inputs.len()));

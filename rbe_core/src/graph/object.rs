@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::checkpoint::{Moment, Segment, checkpoint, seal};
+use super::checkpoint::{Moment, Stretch, checkpoint_holding, seal};
 use super::custom::{Backward, Forward, Operation};
+use super::held::Held;
 use super::mode::is_grad_enabled;
 use crate::error::{RbeError, Result};
 use crate::tensor::RBETensor;
@@ -31,7 +32,7 @@ pub type Step = Arc<dyn Fn(&RBETensor) -> Result<RBETensor> + Send + Sync>;
 /// Operations that are run one after another on an input.
 #[derive(Clone)]
 pub struct ComputationGraph {
-    steps: Vec<Step>,
+    steps: Vec<(Step, Option<Held>)>,
     strategy: CheckpointStrategy,
 }
 
@@ -41,9 +42,10 @@ impl Default for ComputationGraph {
     }
 }
 
-fn chain(steps: &[Step]) -> Segment {
-    let steps = steps.to_vec();
-    Arc::new(move |x| steps.iter().try_fold(x[0].clone(), |x, step| step(&x)))
+fn chain(steps: &[(Step, Option<Held>)]) -> Stretch {
+    let held = steps.iter().filter_map(|(_, held)| held.clone()).collect();
+    let steps: Vec<Step> = steps.iter().map(|(step, _)| step.clone()).collect();
+    Stretch { run: Arc::new(move |x| steps.iter().try_fold(x[0].clone(), |x, step| step(&x))), held }
 }
 
 fn bytes(x: &RBETensor) -> usize {
@@ -65,8 +67,14 @@ impl ComputationGraph {
 
     /// Appends a function of a tensor, made of recorded operations.
     #[must_use]
-    pub fn register(mut self, step: Step) -> ComputationGraph {
-        self.steps.push(step);
+    pub fn register(self, step: Step) -> ComputationGraph {
+        self.register_holding(step, None)
+    }
+
+    /// As [`ComputationGraph::register`]; `held` is the object of another language that `step` holds.
+    #[must_use]
+    pub fn register_holding(mut self, step: Step, held: Option<Held>) -> ComputationGraph {
+        self.steps.push((step, held));
         self
     }
 
@@ -87,11 +95,11 @@ impl ComputationGraph {
         }
         match self.strategy {
             CheckpointStrategy::Adaptive { budget_bytes } if is_grad_enabled() => self.execute_within(input, budget_bytes),
-            CheckpointStrategy::None | CheckpointStrategy::Adaptive { .. } => chain(&self.steps)(std::slice::from_ref(input)),
+            CheckpointStrategy::None | CheckpointStrategy::Adaptive { .. } => (chain(&self.steps).run)(std::slice::from_ref(input)),
             CheckpointStrategy::Every(0) => Err(RbeError::value("execute", "Every(n) with n >= 1", 0)),
             CheckpointStrategy::Every(n) => self.steps.chunks(n).try_fold(input.clone(), |x, part| {
-                let run = chain(part);
-                checkpoint(move |x| run(x), &[&x])
+                let Stretch { run, held } = chain(part);
+                checkpoint_holding(move |x| run(x), held, &[&x])
             }),
         }
     }
@@ -100,8 +108,8 @@ impl ComputationGraph {
         let (mut values, mut moments, mut first) = (vec![input.clone()], Vec::new(), 0);
         let mut open = bytes(input); // of `values`, which are on the tape as they are
         let fewest = self.steps.len().isqrt();
-        for (i, step) in self.steps.iter().enumerate() {
-            moments.push(Moment::now());
+        for (i, (step, _)) in self.steps.iter().enumerate() {
+            moments.push(Moment::now()?);
             let y = step(&values[i - first])?;
             open += bytes(&y);
             let (room, parts) = if first == 0 { (budget, 2) } else { (budget / 2, 1) };
@@ -130,8 +138,8 @@ impl ComputationGraph {
         }
         let mut base = values[0].clone();
         for (from, to) in [(0, cut), (cut, last)].into_iter().filter(|(from, to)| from < to) {
-            let run = chain(&self.steps[first + from..first + to]);
-            base = seal(run, &[&values[from]], &values[to], &[&base], moments[from])?;
+            let stretch = chain(&self.steps[first + from..first + to]);
+            base = seal(stretch, &[&values[from]], &values[to], &[&base], moments[from])?;
         }
         Ok(base)
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
-use super::capture;
+use super::deferred::settle;
 use super::mode::is_grad_enabled;
 use super::node::{Node, record};
 use crate::array::{Array, Dims, Strides, map_into, positions};
@@ -173,11 +173,10 @@ fn store(view: &Array, picks: Option<&Picks>, values: &Array) -> Result<()> {
     }
 }
 
-/// The node by which `view`, which shows `array`, follows `base` after a change of that, if gradients flow to the base.
-pub(crate) fn shown(view: &RBETensor, base: &RBETensor, array: &Array) -> Option<Arc<Node>> {
+/// The node by which a view, which shows `array`, follows `base` after a change of that, if gradients flow to the base.
+pub(crate) fn shown(base: &RBETensor, array: &Array) -> Option<Arc<Node>> {
     let own = base.array("view").ok()?;
     let op: Arc<dyn Op> = Arc::new(Shown(Part::of(own, array)));
-    capture::note(&op, &[base], view);
     base.requires_grad().then(|| record(op, &[base], array, Default::default()))
 }
 
@@ -188,6 +187,7 @@ impl RBETensor {
     /// `Graph` for a leaf that requires grad, or a view of one, while recording is on. `Value` for a broadcast view, several
     /// of whose elements are one.
     pub fn writable(&self, op: &'static str) -> Result<&Array> {
+        settle()?; // what was called before reads the values as they are
         let array = self.array(op)?;
         if is_grad_enabled() && (self.is_leaf() && self.requires_grad() || self.base().is_leaf() && self.base().requires_grad()) {
             let what = if self.is_leaf() { "a leaf that requires grad" } else { "a view of a leaf that requires grad" };
@@ -216,7 +216,7 @@ impl RBETensor {
         }
         let shape = picks.map_or_else(|| Dims::from_slice(view.shape()), |picks| picks.result(view.shape()));
         let recorded = is_grad_enabled() && own.dtype().is_float() && (self.requires_grad() || values.requires_grad());
-        if !recorded && !capture::is_active() {
+        if !recorded {
             values.array(op)?.broadcast_strides(&shape)?;
             return store(view, picks, &values.array(op)?.cast(own.dtype()));
         }
@@ -224,10 +224,9 @@ impl RBETensor {
         let base = self.base();
         let memory = base.array(op)?;
         let over: Arc<dyn Op> = Arc::new(Overwrite { part: Part::of(memory, view), picks: picks.cloned() });
-        capture::note_write(&over, base, &values)?;
-        let node = recorded.then(|| record(over, &[base, &values], memory, Default::default()));
+        let node = record(over, &[base, &values], memory, Default::default());
         store(view, picks, values.array(op)?)?;
-        base.move_to(node);
+        base.move_to(Some(node));
         Ok(())
     }
 
@@ -254,7 +253,6 @@ impl RBETensor {
     /// As [`RBETensor::writable`].
     pub fn before_change(&self, op: &'static str) -> Result<RBETensor> {
         let copy = RBETensor::result(self.writable(op)?.copy(), self.node(), None);
-        capture::note_same(&copy, self);
         Ok(copy)
     }
 
@@ -277,9 +275,7 @@ impl RBETensor {
         // Two holders of the node, `result` and this function: nothing else depends on it.
         match result.node().filter(|node| fresh && is_grad_enabled() && Arc::strong_count(node) == 2) {
             Some(node) => {
-                capture::note_change(self)?;
                 store(own, None, result.array(op)?)?;
-                capture::note_same(self, &result);
                 self.move_to(Some(node));
                 Ok(())
             }

@@ -7,7 +7,7 @@ use crate::array::{Array, map_into};
 use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
-use crate::graph::{apply, is_recomputing};
+use crate::graph::{apply, is_recomputing, settle};
 use crate::memory;
 use crate::parallel;
 use crate::tensor::RBETensor;
@@ -299,6 +299,9 @@ impl RBETensor {
         eps: f64,
     ) -> Result<RBETensor> {
         let training = training || running.is_none();
+        if training {
+            settle()?; // what was called before reads the running values as they are
+        }
         with_affine(self, weight, bias, |inputs| apply(BatchNorm { running, training, eps }, inputs))
     }
 }

@@ -322,7 +322,6 @@ impl RBETensor {
     /// `Index` for a position outside the axis.
     pub fn index_select(&self, axis: isize, index: &RBETensor) -> Result<RBETensor> {
         let axis = normalize_axis("index_select", axis, self.shape().len())?;
-        crate::graph::note_read(index, "an index");
         let picks = || Picks::new(self.shape(), &[(axis, index.array("index_select")?.clone())], false);
         self.index(&memory::guard("index_select", picks)?)
     }

@@ -135,7 +135,7 @@ pub(super) fn with_affine(
         (None, None) => run(&[x]),
         (Some(weight), None) => run(&[x, weight]),
         (Some(weight), Some(bias)) => run(&[x, weight, bias]),
-        (None, Some(bias)) => run(&[x, &RBETensor::constant(Array::full(bias.dtype(), bias.shape(), 1.0)), bias]),
+        (None, Some(bias)) => run(&[x, &RBETensor::from_array(Array::full(bias.dtype(), bias.shape(), 1.0)), bias]),
     }
 }
 

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::fused::Elementwise;
 use crate::array::Array;
 use crate::error::{RbeError, Result};
-use crate::graph::Gradient;
+use crate::graph::{Gradient, Holding};
 use crate::packed::PackedTensor;
 use crate::tensor::{RBETensor, Value};
 
@@ -252,15 +252,13 @@ pub trait Op: Send + Sync + 'static {
     /// Row of the rule table.
     fn rule(&self) -> &Rule;
 
-    /// What it is, for those who read the operations of a captured function.
+    /// What it is, for those who read the operations of a scripted function.
     fn describe(&self) -> String {
         self.rule().name.to_string()
     }
 
-    /// Whether forward depends on the inputs alone, so that it may run again on others.
-    fn replays(&self) -> bool {
-        true
-    }
+    /// Calls `visit` with the objects of another language and the tensors that the operation holds.
+    fn holdings<'a>(&'a self, _visit: &mut dyn FnMut(Holding<'a>)) {}
 
     /// Whether backward calls this operation even if no gradient reached its result, with zeros in its place.
     fn runs_without_gradient(&self) -> bool {
@@ -271,6 +269,12 @@ pub trait Op: Send + Sync + 'static {
     fn is_view(&self) -> bool {
         false
     }
+
+    /// Called when a backward pass that is to reach this operation begins.
+    fn begin_pass(&self) {}
+
+    /// Called when the tape frees what it saved for this operation: it will not run again.
+    fn free(&self) {}
 
     /// The function of single elements, if it is one: what [`super::Fused`] joins.
     fn elementwise(self: Arc<Self>) -> Option<Arc<dyn Elementwise>> {

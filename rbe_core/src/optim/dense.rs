@@ -392,6 +392,7 @@ impl DenseOptimizer {
     /// # Errors
     /// None that leave some tensors updated: dtypes were checked on entry.
     pub fn step(&mut self) -> Result<()> {
+        crate::graph::settle()?; // what was called before reads the values as they are
         memory::guard("step", || {
             let bytes = scratch::of_all(self.params.iter().map(|(p, _)| p));
             memory::assured(bytes, || self.update())

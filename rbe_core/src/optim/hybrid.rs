@@ -146,6 +146,7 @@ impl HybridOptimizer {
     /// `NonFinite` for a gradient that is not finite (unless those are skipped); `Graph` for a gradient taken before its
     /// tensor was changed. Nothing is updated then.
     pub fn step(&self) -> Result<()> {
+        crate::graph::settle()?; // what was called before reads the values as they are
         memory::guard("step", || {
             let bytes = scratch::of_all(self.inner.lock().params.iter().map(|p| &p.tensor));
             memory::assured(bytes, || self.update())

@@ -50,11 +50,6 @@ def __dlpack_device__(self: RBETensor) -> tuple[int, int]:
     return (1, 0)
 
 
-def tolist(self: RBETensor) -> Any:
-    """Return the elements as nested lists."""
-    return numpy(self.detach()).tolist()
-
-
 def clone(self: RBETensor) -> RBETensor:
     """Return a copy with memory of its own; gradients flow through."""
     if self.is_packed:
@@ -270,7 +265,7 @@ def _rebuild(cls: type[RBETensor], payload: tuple[Any, ...], requires_grad: bool
         words, points, shape, scale = payload
         base = packing.packed(words, points, shape, scale)
     else:
-        base = creation.from_numpy(payload[0])
+        base = creation.own(payload[0]) if payload[0].flags.owndata else creation.from_numpy(payload[0])
     if cls is RBETensor:
         return requires_grad_(base, requires_grad)
     return cls(base, requires_grad)
@@ -316,7 +311,7 @@ def min_along(self: RBETensor, axis: int, keepdims: bool = False) -> MaxResult:
 def install() -> None:
     """Give the tensor class its methods."""
     own = (
-        numpy, __array__, __dlpack__, __dlpack_device__, tolist, clone, requires_grad_, to, flatten, expand, std, amax,
+        numpy, __array__, __dlpack__, __dlpack_device__, clone, requires_grad_, to, flatten, expand, std, amax,
         amin, unbind, t, cuda, split, chunk, masked_fill, __repr__, __format__, __iter__, __contains__, __reduce_ex__,
         __deepcopy__, __copy__, max_along, min_along,
     )  # fmt: skip

@@ -277,6 +277,7 @@ class Function:
         if not kept or not is_grad_enabled() or not any(ctx.needs_input_grad):
             return result
         places = [i for i, a in enumerate(args) if isinstance(a, RBETensor)]
+        arity = len(args)  # what backward refers to stays alive until then: no tensor that it does not need
         kinds = [(r.shape, r.dtype) if isinstance(r, RBETensor) and ctx._materialize else None for r in outputs]
 
         def run(upstream: list[Any]) -> list[Any]:
@@ -288,8 +289,8 @@ class Function:
                     by_output[i] = zeros(kind[0], dtype=kind[1])
             grads = cls.backward(ctx, *by_output)
             grads = list(grads) if isinstance(grads, tuple | list) else [grads]
-            if len(grads) != len(args):
-                raise GraphError(cls.__name__, f"{len(args)} gradients from backward", str(len(grads)))
+            if len(grads) != arity:
+                raise GraphError(cls.__name__, f"{arity} gradients from backward", str(len(grads)))
             return [grads[i] for i in places]
 
         inputs = [args[i] for i in places]
@@ -316,23 +317,24 @@ def record_results(
     if len(results) == 1 and not always:
         return [_rbe._custom_op(name, inputs, results[0], lambda dy: backward([dy]))]
     arrived: dict[int, RBETensor] = {}
+    arity, count = len(inputs), len(results)
 
-    def together(_: RBETensor) -> list[Any]:
-        upstream = [arrived.pop(i, None) for i in range(len(results))]
+    def together(begun: RBETensor | None) -> list[Any]:
+        if begun is None:
+            arrived.clear()  # a pass begins; an earlier one may have been broken off
+            return []
+        upstream = [arrived.pop(i, None) for i in range(count)]
         called = always or any(dy is not None for dy in upstream)
-        return backward(upstream) if called else [None] * len(inputs)
+        return backward(upstream) if called else [None] * arity
 
     # The tape knows operations of one result. Each of these passes its gradient to a node before them all, which has no
     # values: backward reaches that one when it has been through all of them.
     joint = _rbe._custom_op(name, inputs, zeros(()), together, True)
 
-    def part(i: int) -> RBETensor:
-        def keep(dy: RBETensor) -> None:
-            arrived[i] = dy
+    def keep(i: int) -> Callable[[RBETensor], None]:
+        return lambda dy: arrived.update({i: dy})
 
-        return _rbe._custom_op(name, [joint], results[i], keep)
-
-    return [part(i) for i in range(len(results))]
+    return [_rbe._custom_op(name, [joint], result, keep(i)) for i, result in enumerate(results)]
 
 
 def register_operation(name: str, forward: Callable[..., RBETensor], backward: Callable[..., Any]) -> Callable[..., RBETensor]:
@@ -366,11 +368,11 @@ def register_operation(name: str, forward: Callable[..., RBETensor], backward: C
         with no_grad():
             result = forward(*tensors)
         ctx = Context()
-        ctx.save_for_backward(*tensors)
+        ctx.save_for_backward(*(t.detach() for t in tensors))
 
         def run(dy: RBETensor) -> list[Any]:
             ctx._check(name)
-            grads = backward(dy, result, *(t.detach() for t in tensors))
+            grads = backward(dy, result, *ctx.saved_tensors)
             return list(grads) if isinstance(grads, tuple | list) else [grads]
 
         return _rbe._custom_op(name, list(tensors), result, run)
@@ -409,9 +411,10 @@ def checkpoint(fn: Callable[..., RBETensor], *inputs: Any) -> RBETensor:
     tensor([4.])
     """
     places = [i for i, a in enumerate(inputs) if isinstance(a, RBETensor)]
+    others = [None if isinstance(a, RBETensor) else a for a in inputs]
 
     def run(*tensors: RBETensor) -> RBETensor:
-        arguments = list(inputs)
+        arguments = list(others)
         for i, tensor in zip(places, tensors, strict=True):
             arguments[i] = tensor
         return fn(*arguments)

@@ -124,6 +124,13 @@ def from_numpy(array: "np.ndarray[Any, Any]") -> RBETensor:
     return _rbe._from_memory(array, address, dtype, list(array.shape), [s // size for s in array.strides])
 
 
+def own(array: "np.ndarray[Any, Any]") -> RBETensor:
+    """Return a tensor over the memory of an array that nobody else holds or views."""
+    t = from_numpy(array)
+    t._own()
+    return t
+
+
 def tensor(data: Any, dtype: DTypeLike = None, requires_grad: bool = False, device: object = None) -> RBETensor:
     """Return a tensor of a copy of `data`.
 
@@ -154,7 +161,7 @@ def tensor(data: Any, dtype: DTypeLike = None, requires_grad: bool = False, devi
         t = data.detach().clone() if dtype is None else data.detach()._cast(as_dtype(dtype)).clone()
         return finish(t, requires_grad)
     if isinstance(data, np.ndarray | np.generic):
-        return finish(from_numpy(_supported(np.array(data), dtype)), requires_grad)
+        return finish(own(_supported(np.array(data), dtype)), requires_grad)
     try:
         if dtype is None and _default_dtype is not dtypes.float32:
             t = _rbe.tensor_from_list(data)
@@ -167,7 +174,7 @@ def tensor(data: Any, dtype: DTypeLike = None, requires_grad: bool = False, devi
         array = np.asarray(data)
         if array.dtype == object or array.dtype.kind in "SU":
             raise DTypeError("tensor", "numbers", type(data).__name__) from None
-        t = from_numpy(_supported(array.copy(), dtype))
+        t = own(_supported(array.copy(), dtype))
     return finish(t, requires_grad)
 
 
@@ -399,7 +406,7 @@ def linspace(start: float, end: float, steps: int, *, dtype: DTypeLike = None, d
     tensor([0. , 0.5, 1. ])
     """
     check_device("linspace", device)
-    return from_numpy(np.linspace(start, end, steps, dtype=default_float(dtype).numpy))
+    return own(np.linspace(start, end, steps, dtype=default_float(dtype).numpy))
 
 
 def eye(n: int, m: int | None = None, *, dtype: DTypeLike = None, device: object = None) -> RBETensor:
@@ -412,4 +419,4 @@ def eye(n: int, m: int | None = None, *, dtype: DTypeLike = None, device: object
     [[1.0, 0.0], [0.0, 1.0]]
     """
     check_device("eye", device)
-    return from_numpy(np.eye(n, m, dtype=default_float(dtype).numpy))
+    return own(np.eye(n, m, dtype=default_float(dtype).numpy))

@@ -1,4 +1,4 @@
-"""Functions captured as graphs of operations, with element-wise chains run as one."""
+"""Functions whose chains of element-wise operations run as one."""
 
 from .script import Scripted, script
 

@@ -1,5 +1,9 @@
-"""Capturing and running again."""
+"""Functions whose chains of element-wise operations run as one."""
 
+import copy
+import functools
+import sys
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -7,14 +11,15 @@ from .. import _rbe
 from .._rbe import RBETensor
 from ..errors import DTypeError
 from ..graph import ComputationGraph
-from ..nn.module import Module
 
 
 class Scripted:
-    """A function that runs as the operations it was captured as.
+    """A function that runs as it is written, with its element-wise operations joined.
 
-    Made by `script`. It is captured anew for arguments of other shapes, element types, or numbers, and for another training
-    mode of the modules that it is.
+    Made by `script`. It takes the function's arguments and returns its result, whatever they are; of one call it keeps nothing
+    for the next.
+
+    Copying and pickling copy and pickle the function: one that can be imported by its name, or an object, such as a Module.
 
     Examples
     --------
@@ -27,70 +32,68 @@ class Scripted:
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
+        if not callable(function):
+            raise DTypeError("script", "a function or a Module", type(function).__name__)
         self.function = function
-        self.__name__ = getattr(function, "__name__", type(function).__name__)
-        self.__doc__ = getattr(function, "__doc__", None)
-        self._captured: dict[Any, tuple[_rbe._Captured, type]] = {}
+        self.__name__ = type(function).__name__
+        functools.update_wrapper(self, function, updated=())
 
-    def _key(self, args: tuple[Any, ...]) -> Any:
-        modes = [m.training for m in self.function.modules()] if isinstance(self.function, Module) else []
-        kinds = [(tuple(a.shape), a.dtype.name, a.is_packed) if isinstance(a, RBETensor) else ("value", a) for a in args]
-        return (*modes, *kinds)
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the function."""
+        return _rbe._fuse(self.function, args, kwargs)
 
-    def _capture(self, args: tuple[Any, ...]) -> tuple[Any, _rbe._Captured]:
-        kinds: list[type] = []
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """Bind to an instance, as methods do."""
+        return self if instance is None else types.MethodType(self, instance)
 
-        def run() -> list[RBETensor]:
-            result = self.function(*args)
-            kinds.append(type(result))
-            listed = list(result) if isinstance(result, tuple | list) else [result]
-            if not all(isinstance(t, RBETensor) for t in listed):
-                raise DTypeError(
-                    "script", "a function that returns a tensor, or a tuple or list of them", type(result).__name__
-                )
-            return listed
+    def operations(self, *args: Any, **kwargs: Any) -> list[str]:
+        """Return the names of the operations that a call runs, in order; joined ones with the names of their parts.
 
-        outputs, captured = _rbe._capture(run, [a for a in args if isinstance(a, RBETensor)])
-        self._captured[self._key(args)] = captured, kinds[0]
-        return _shaped(outputs, kinds[0]), captured
+        The function is called for that. Random numbers afterwards are as if it had not been.
+        """
+        state = _rbe.get_rng_state()
+        try:
+            return _rbe._fused_operations(self.function, args, kwargs)
+        finally:
+            _rbe.set_rng_state(state)
 
-    def __call__(self, *args: Any) -> Any:
-        """Run the function; the first time for arguments of a kind captures it."""
-        found = self._captured.get(self._key(args))
-        if found is None:
-            return self._capture(args)[0]
-        captured, kind = found
-        return _shaped(captured.run([a for a in args if isinstance(a, RBETensor)]), kind)
-
-    def operations(self, *args: Any) -> list[str]:
-        """Return the names of the operations that run for such arguments."""
-        key = self._key(args)
-        if key not in self._captured:
-            self._capture(args)
-        return self._captured[key][0].names()
-
-    def graph(self, x: RBETensor) -> ComputationGraph:
-        """Return the captured function of one tensor as a graph, for checkpointing or as part of a longer chain."""
-        self.operations(x)
+    def graph(self, x: RBETensor | None = None) -> ComputationGraph:
+        """Return the function of one tensor as a graph, for checkpointing or as part of a longer chain."""
         return ComputationGraph().register_operation(self.__name__, self)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Scripted":
+        return Scripted(copy.deepcopy(self.function, memo))
 
-def _shaped(outputs: list[RBETensor], kind: type) -> Any:
-    return tuple(outputs) if issubclass(kind, tuple) else outputs if issubclass(kind, list) else outputs[0]
+    def __reduce__(self) -> Any:
+        if not isinstance(self.function, types.FunctionType | types.BuiltinFunctionType):
+            return Scripted, (self.function,)
+        module, name = self.function.__module__, self.function.__qualname__
+        found: Any = sys.modules.get(module)
+        for part in name.split("."):
+            found = getattr(found, part, None)
+        if found is self:
+            return name  # as functions are pickled
+        if found is not self.function:
+            raise DTypeError("pickle", "a scripted function that can be imported by its name", f"{module}.{name}")
+        return Scripted, (self.function,)
+
+    def __repr__(self) -> str:
+        return f"Scripted({self.function!r})"
 
 
 def script(function: Callable[..., Any]) -> Scripted:
-    """Capture a function of tensors into a graph of operations, and join its element-wise chains.
+    """Make a function whose chains of element-wise operations run as one.
 
-    The first call runs the function and notes the operations of the engine; later ones run these alone. An element-wise
-    operation whose result only one other uses runs inside that one, tile by tile: same results, fewer passes over
-    memory. Tensors from outside, such as parameters, are used as they are at each call. Gradients flow as usual.
+    The function runs as it is written, every time: what it decides in Python, reads from outside, draws or changes is as
+    without `script`, and so are its results, to the bit. Its element-wise operations on floats of one dtype wait until their
+    results are needed. Those whose results nobody asks for one by one, because no variable holds them and one later operation
+    uses them, run inside that one, tile by tile: fewer passes over memory, and backward keeps what the chain reads in the place
+    of every value in it. Gradients are equal but for rounding.
 
     Parameters
     ----------
     function : callable, or Module
-        Of tensors and other hashable values by position; returns a tensor, or a tuple or list of them. What it decides in
-        Python is decided when it is captured.
+        Of any arguments, with any result.
 
     Returns
     -------
@@ -98,12 +101,8 @@ def script(function: Callable[..., Any]) -> Scripted:
 
     Raises
     ------
-    GraphError
-        At the first call: for a function that looks at values of what depends on its arguments (`item`, `if`, indices), changes
-        tensors in place (batch norm in training does), or uses results that are not recorded (comparisons, sorting,
-        operations defined in Python).
     DTypeError
-        At the first call: for a result that is no tensor.
+        For what cannot be called.
 
     Examples
     --------
@@ -114,4 +113,4 @@ def script(function: Callable[..., Any]) -> Scripted:
     >>> gate(rbe.zeros(2), rbe.ones(2))
     tensor([0.3808, 0.3808])
     """
-    return Scripted(function)
+    return function if isinstance(function, Scripted) else Scripted(function)

@@ -100,7 +100,7 @@ class _Watch:
         self.tracked = [i for i, a in enumerate(args) if _has_gradient(a)]
         inputs = [args[i] for i in self.tracked]
         parts = record_results(_NAME, inputs, [t.detach() for t in inputs], self._inputs, always=True)
-        self.args = _replaced(args, dict(zip(self.tracked, parts, strict=True)))
+        self.args = _replaced(args, dict(zip(self.tracked, parts, strict=True)))  # until the results are there
 
     def outward(self, result: Any) -> Any:
         """Watch the result, a tensor or a tuple or list with tensors."""
@@ -108,15 +108,16 @@ class _Watch:
         if not isinstance(listed, tuple | list):
             what = type(result).__name__
             raise DTypeError("register_full_backward_hook", "a module that returns a tensor, or a tuple or list of them", what)
-        places = [i for i, r in enumerate(listed) if _has_gradient(r)]
+        places, length = [i for i, r in enumerate(listed) if _has_gradient(r)], len(listed)
         # What the module makes of its parameters alone waits for its inputs, too: their node comes after that of the results.
-        inputs = [self.args[i] for i in self.tracked]
+        inputs, self.args = [self.args[i] for i in self.tracked], ()
+        missing = [None for _ in inputs]
 
         def arrived(upstream: list[Any]) -> list[Any]:
-            self.grad_output = tuple(_at(places, upstream, i) for i in range(len(listed)))
+            self.grad_output = tuple(_at(places, upstream, i) for i in range(length))
             if not self.tracked:
                 self._run((None,) * self.arity)
-            return [*upstream, *(None for _ in inputs)]
+            return [*upstream, *missing]
 
         parts = record_results(_NAME, [*(listed[i] for i in places), *inputs], [listed[i].detach() for i in places], arrived)
         changed = _replaced(listed, dict(zip(places, parts, strict=True)))

@@ -5,6 +5,7 @@
 Each attempt must give the result, or a MemoryError that leaves everything as it was. Prints `attempts refused`.
 """
 
+import ctypes
 import gc
 import hashlib
 import os
@@ -115,7 +116,7 @@ def training(optimizer=rbe.optim.HybridOptimizer, **options):
 def stepping(optimizer, **options):
     net, optimizer, x, y = trained(optimizer, **options)
     F.mse_loss(net(x), y).backward()
-    return optimizer.step, (net, optimizer)
+    return optimizer.step, (dict(net.state_dict()), optimizer)
 
 
 def accumulating():
@@ -204,6 +205,11 @@ def attending(**options):
     return run, {"q": q}
 
 
+def dropping_attention():
+    q = rbe.randn(4, 8, 256, 64)
+    return lambda: F.scaled_dot_product_attention(q, q, q, dropout_p=0.5), None
+
+
 def embedding(table):
     return gradients(table(4 * SIDE, 256), rbe.randint(0, 4 * SIDE, (64, 64)))
 
@@ -231,7 +237,7 @@ def normalising():
 
 
 def fused():
-    f = rbe.jit(lambda x, y: (x * y + x).tanh())
+    f = rbe.jit.script(lambda x, y: (x * y + x).tanh())
     x, y = square(), square()
     f(x, y)
     return lambda: f(x, y), None
@@ -296,13 +302,13 @@ OPERATIONS = {
     "packed LSTM": lambda: gradients(nn.RBELSTM(128, 256), rbe.randn(24, 64, 128)),
     "GRU": lambda: gradients(nn.GRU(128, 256), rbe.randn(24, 64, 128)),
     "attention": attending,
-    "attention with dropout": lambda: attending(dropout_p=0.5),
+    "attention with dropout": dropping_attention,
     "embedding": lambda: embedding(nn.Embedding),
     "packed embedding": lambda: embedding(nn.RBEEmbedding),
     "layer norm": lambda: gradients(nn.LayerNorm(SIDE), rbe.randn(1024, SIDE)),
     "batch norm": normalising,
     "cross entropy": lambda: (
-        (lambda x, y: lambda: F.cross_entropy(x, y))(rbe.randn(4096, 256), rbe.randint(0, 256, (4096,))),
+        (lambda x, y: lambda: F.cross_entropy(x, y))(rbe.randn(4, SIDE * SIDE).t(), rbe.randint(0, 4, (SIDE * SIDE,))),
         None,
     ),
     "training": training,
@@ -344,9 +350,7 @@ def digest(watched):
         elif isinstance(value, nn.Module):
             add(dict(value.state_dict()))
             for p in value.parameters():
-                gradient = p.grad
-                packed = gradient is not None and p.is_packed
-                add([gradient.hi, gradient.lo] if packed else gradient)
+                add(p.grad.lo if p.grad is not None and p.is_packed else p.grad)
         elif isinstance(value, rbe.optim.Optimizer):
             add(value.state_dict())
         elif isinstance(value, rbe.RBETensor):
@@ -386,34 +390,30 @@ def small_training():
 
 
 def sweep(name):
-    """Run an operation under rising limits until it succeeds twice; how many attempts there were and how many were refused."""
+    """Run an operation under rising limits until it succeeds; print how many attempts there were and how many were refused."""
     rbe.manual_seed(1)
     run, watched = OPERATIONS[name]()
     expected = small_training()
-    attempts = refused = succeeded = 0
-    for step in STEPS:
+    trim = ctypes.CDLL(None).malloc_trim
+    for attempt, step in enumerate(STEPS):
+        before = digest(watched)
         gc.collect()
         rbe.memory.clear()
-        before = digest(watched)
-        rbe.memory.clear()
-        top = used() + int(step * MIB)
-        attempts += 1
-        resource.setrlimit(resource.RLIMIT_AS, (top, resource.RLIM_INFINITY))
+        trim(0)
+        resource.setrlimit(resource.RLIMIT_AS, (used() + int(step * MIB), resource.RLIM_INFINITY))
         try:
             run()
-            succeeded += 1
+            done = True
         except MemoryError:
-            refused += 1
-            resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-            if digest(watched) != before:
-                raise AssertionError(f"{name}: something changed at {step} MiB") from None
+            done = False
         finally:
             resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         assert small_training() == expected, step
-        if succeeded == 2:
-            break
-    assert succeeded, "never enough memory"
-    print(attempts, refused)
+        if done:
+            print(attempt + 1, attempt)
+            return
+        assert digest(watched) == before, f"something changed with {step} MiB"
+    raise AssertionError("never enough memory")
 
 
 if __name__ == "__main__":

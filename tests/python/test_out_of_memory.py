@@ -2,9 +2,12 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
+import memory_limits
 import pytest
 import rbe
+from memory_limits import OPERATIONS
 
 # Tensors without memory of their own stand for large ones.
 IMPOSSIBLE = [
@@ -129,3 +132,25 @@ def test_the_pool_counts_what_was_given_only():
     after = rbe.memory.pool_stats()
     assert (after["in_use_bytes"], after["hits"], after["misses"]) == (before["in_use_bytes"], before["hits"], before["misses"])
     assert held.sum().item() == 1000
+
+
+@pytest.fixture(scope="module")
+def sweeps():
+    """Every operation under rising limits of the address space, two processes at a time."""
+    with ThreadPoolExecutor(2) as pool:
+        yield {name: pool.submit(swept, name) for name in OPERATIONS}
+
+
+def swept(name):
+    program = [sys.executable, memory_limits.__file__, name]
+    return subprocess.run(program, capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of the address space are Linux's")
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_limit_ends_in_an_error_or_a_result(name, sweeps):
+    run = sweeps[name].result()
+    assert run.returncode == 0, f"{run.returncode}: {run.stderr[-600:]}"
+    attempts, refused = map(int, run.stdout.split())
+    assert refused >= 2, "no limit was too low"
+    assert attempts == refused + 1

@@ -100,7 +100,7 @@ impl<'a, T: Element> Operand<'a, T> {
         let phase = start % self.period;
         if scratch.phase != phase || scratch.held < n {
             if scratch.tile.len() < n {
-                scratch.tile.resize(n, self.data[self.offset]);
+                scratch.tile = memory::filled(self.data[self.offset], n);
             }
             let mut done = 0;
             while done < n {

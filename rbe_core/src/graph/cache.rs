@@ -6,6 +6,7 @@ use crate::array::Array;
 use crate::error::{RbeError, Result};
 use crate::kernel::activation::{Unit, dz, flips};
 use crate::kernel::{packed as kernel, scalar};
+use crate::memory;
 use crate::op::packed_units;
 use crate::packed::{BITS, CYCLE_BITS, PackedTensor, pull_back};
 use crate::parallel;
@@ -45,11 +46,17 @@ pub struct GradientCache {
 }
 
 /// Gradients of an activation's units, summed over uses.
-#[derive(Clone)]
 struct UnitSums {
     delta: Vec<f64>,       // (units, 11), +inf for a flip into an invalid state
     interaction: Vec<f64>, // (units, 11, 2)
     points: Vec<f64>,      // (units, 2)
+}
+
+impl Clone for UnitSums {
+    fn clone(&self) -> UnitSums {
+        let [delta, interaction, points] = [&self.delta, &self.interaction, &self.points].map(|values| memory::copied(values));
+        UnitSums { delta, interaction, points }
+    }
 }
 
 impl UnitSums {
@@ -63,7 +70,7 @@ impl UnitSums {
     }
 
     fn scaled(&self, scale: f64) -> UnitSums {
-        let times = |values: &[f64]| values.iter().map(|v| if v.is_finite() { v * scale } else { *v }).collect();
+        let times = |values: &[f64]| memory::collect(values.iter().map(|v| if v.is_finite() { v * scale } else { *v }));
         UnitSums { delta: times(&self.delta), interaction: times(&self.interaction), points: times(&self.points) }
     }
 }
@@ -71,7 +78,7 @@ impl UnitSums {
 /// `total += part`, where there is a total yet.
 fn add_all(total: &mut Vec<f64>, part: &[f64]) {
     if total.is_empty() {
-        total.extend_from_slice(part);
+        *total = memory::copied(part);
     } else {
         total.iter_mut().zip(part).for_each(|(t, p)| *t += p);
     }
@@ -328,7 +335,7 @@ impl GradientCache {
         self.check_fresh("grad.lo")?;
         if self.is_activation() {
             let total = self.unit_points()?;
-            return Array::from_slice(&total.into_iter().map(|v| v as f32).collect::<Vec<_>>(), &self.shape([2]));
+            return Array::from_slice(&memory::collect(total.into_iter().map(|v| v as f32)), &self.shape([2]));
         }
         let gv = self.levels()?;
         kernel::to_points(&self.weight, &mut gv.write::<f32>());
@@ -398,7 +405,7 @@ impl GradientCache {
 
     /// Flip gradient (units, 11) of an activation, and its derivative with respect to the points (units, 11, 2).
     pub(crate) fn unit_flips(&self) -> Result<(Vec<f64>, Vec<f64>)> {
-        let mut total = self.sums.as_ref().map_or_else(Default::default, |s| (s.delta.clone(), s.interaction.clone()));
+        let mut total = self.sums.as_ref().map_or_else(Default::default, |s| (memory::copied(&s.delta), memory::copied(&s.interaction)));
         let lo = self.weight.lo();
         self.each_use(|x, dy, features, units| {
             let part = flips(x, dy, features, units, &lo);
@@ -410,10 +417,10 @@ impl GradientCache {
 
     /// Euclidean gradient of the points (units, 2) of an activation.
     pub(crate) fn unit_points(&self) -> Result<Vec<f64>> {
-        let mut total = self.sums.as_ref().map_or_else(Vec::new, |s| s.points.clone());
+        let mut total = self.sums.as_ref().map_or_else(Vec::new, |s| memory::copied(&s.points));
         let lo = self.weight.lo();
         self.each_use(|x, dy, features, units| {
-            let part: Vec<f64> = dz(x, dy, features, units, &lo).into_iter().map(f64::from).collect();
+            let part = memory::collect(dz(x, dy, features, units, &lo).into_iter().map(f64::from));
             add_all(&mut total, &part);
         })?;
         Ok(total)

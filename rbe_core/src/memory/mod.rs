@@ -18,7 +18,7 @@ pub use allocator::Allocator;
 pub(crate) use allocator::{has_room, lend};
 pub(crate) use assured::{assured, attempt, current_work, taking_part};
 pub(crate) use system::there_is;
-pub use vector::{collect, copied, filled, push, with_capacity, zeros};
+pub use vector::{collect, copied, filled, pad, push, with_capacity, zeros};
 
 use crate::array::Dims;
 use crate::dtype::DType;

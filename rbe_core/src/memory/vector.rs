@@ -71,6 +71,12 @@ pub fn collect<T>(items: impl IntoIterator<Item = T>) -> Vec<T> {
     }
 }
 
+/// Appends copies of `value` until there are `n` elements.
+pub fn pad<T: Clone>(out: &mut Vec<T>, n: usize, value: T) {
+    reserve(out, n.saturating_sub(out.len()));
+    out.resize(n, value);
+}
+
 /// Appends `item`; the room grows as that of vectors does.
 pub fn push<T>(out: &mut Vec<T>, item: T) {
     if out.len() == out.capacity() {
@@ -91,7 +97,9 @@ mod tests {
         assert_eq!(filled(3, 2), [3, 3]);
         assert_eq!(zeros::<f32>(3), [0.0; 3]);
         assert_eq!((zeros::<f32>(0).len(), zeros::<()>(3).len()), (0, 3));
-        assert_eq!(copied(&[1, 2]), [1, 2]);
+        let mut padded = copied(&[1, 2]);
+        pad(&mut padded, 4, 0);
+        assert_eq!(padded, [1, 2, 0, 0]);
         assert_eq!(collect(0..5), (0..5).collect::<Vec<_>>());
         assert_eq!(collect((0..1000).filter(|i| i % 3 == 0)), (0..1000).step_by(3).collect::<Vec<_>>());
         assert_eq!(collect((0..3).flat_map(|i| [i, i])), [0, 0, 1, 1, 2, 2]);

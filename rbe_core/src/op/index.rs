@@ -1,5 +1,7 @@
 //! Indexing by integer arrays.
 
+use std::sync::Arc;
+
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense};
 use super::table;
 use crate::array::{Array, Dims, broadcast_shapes, normalize_axis, positions};
@@ -15,9 +17,9 @@ use crate::{dispatch_all, dispatch_float};
 #[derive(Clone)]
 pub struct Picks {
     axes: Vec<usize>,
-    shape: Dims,            // what the index arrays broadcast to
-    offsets: Vec<Vec<i64>>, // of every index array, by element of `shape`
-    front: bool,            // the picked axes come first in the result
+    shape: Dims,                 // what the index arrays broadcast to
+    offsets: Arc<Vec<Vec<i64>>>, // of every index array, by element of `shape`
+    front: bool,                 // the picked axes come first in the result
 }
 
 impl Picks {
@@ -52,7 +54,7 @@ impl Picks {
         }
         let axes: Vec<usize> = indices.iter().map(|(axis, _)| *axis).collect();
         let neighbours = axes.windows(2).all(|w| w[1] == w[0] + 1);
-        Ok(Picks { axes, shape: common, offsets, front: front || !neighbours })
+        Ok(Picks { axes, shape: common, offsets: Arc::new(offsets), front: front || !neighbours })
     }
 
     /// The other axes of `a` as a view, and the offset of every pick.
@@ -62,7 +64,7 @@ impl Picks {
             rest = rest.without_axis(*axis);
         }
         let picks = self.shape.iter().product();
-        let offset = |b: usize| self.axes.iter().zip(&self.offsets).map(|(axis, o)| o[b] as isize * a.strides()[*axis]).sum();
+        let offset = |b: usize| self.axes.iter().zip(&*self.offsets).map(|(axis, o)| o[b] as isize * a.strides()[*axis]).sum();
         Ok((rest, memory::collect((0..picks).map(offset))))
     }
 

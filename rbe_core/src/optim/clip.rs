@@ -88,7 +88,7 @@ pub fn clip_grad_norm(params: &[RBETensor], max_norm: f64, p: f64, error_if_nonf
     if p != 2.0 && params.iter().any(|t| matches!(t.grad(), Some(Gradient::Packed(_)))) {
         return Err(RbeError::dtype(OP, "gradients of dense tensors for another than the 2-norm", "one of a packed tensor"));
     }
-    let norm = norm_of(params, p)?;
+    let norm = memory::guard(OP, || norm_of(params, p))?;
     if !norm.is_finite() && error_if_nonfinite {
         return Err(RbeError::non_finite(OP, "a finite norm", norm));
     }
@@ -96,7 +96,7 @@ pub fn clip_grad_norm(params: &[RBETensor], max_norm: f64, p: f64, error_if_nonf
     if scale >= 1.0 {
         return Ok(norm);
     }
-    memory::assured(copies(params), || scale_grad(params, scale))?;
+    memory::guard(OP, || memory::assured(copies(params), || scale_grad(params, scale)))?;
     Ok(norm)
 }
 
@@ -122,12 +122,13 @@ pub fn clip_grad_value(params: &[RBETensor], bound: f64) -> Result<()> {
     if params.iter().any(|p| matches!(p.grad(), Some(Gradient::Packed(_)))) {
         return Err(RbeError::dtype(OP, "dense gradients (use clip_grad_norm)", "one of a packed tensor"));
     }
-    memory::assured(copies(params), || {
+    let hold = || {
         for p in params {
             if let Some(Gradient::Dense(g)) = p.grad() {
                 dispatch_float!(OP, g.dtype(), T => crate::array::map_into(&g, &Array::scalar(T::of(bound)), |g: T, b: T| if g > b { b } else if g < -b { -b } else { g }))?;
             }
         }
         Ok(())
-    })
+    };
+    memory::guard(OP, || memory::assured(copies(params), hold))
 }

@@ -108,14 +108,19 @@ impl DenseState {
         DenseState { arrays: rule.state_names().iter().map(like).collect(), step: 0 }
     }
 
+    /// Makes the arrays that are missing since momentum was switched on, say.
+    fn complete(&mut self, rule: DenseRule, value: &Array) {
+        if self.arrays.len() < rule.state_names().len() {
+            self.arrays.extend(DenseState::new(rule, value).arrays.drain(self.arrays.len()..));
+        }
+    }
+
     /// Updates `value` by `gradient` of the same shape and dtype.
     ///
     /// # Errors
     /// `DType` for integers.
     pub fn update(&mut self, rule: DenseRule, rates: DenseRates, value: &Array, gradient: &Array) -> Result<()> {
-        if self.arrays.len() < rule.state_names().len() {
-            self.arrays.extend(DenseState::new(rule, value).arrays.drain(self.arrays.len()..)); // momentum switched on, say
-        }
+        self.complete(rule, value);
         self.step += 1;
         let gradient = if gradient.same_storage(value) { gradient.copy() } else { gradient.contiguous() };
         // A strided parameter is updated in a contiguous copy and written back.
@@ -186,21 +191,9 @@ impl DenseState {
 
 /// A piece of every array, by turns.
 fn run<T: Float>(rule: DenseRule, rates: DenseRates, step: u64, p: &mut [T], g: &[T], state: [&mut [T]; 3]) {
-    struct Piece<'a, T> {
-        p: &'a mut [T],
-        s: [&'a mut [T]; 3],
-        g: &'a [T],
-    }
     let [a, b, c] = state;
-    let (mut a, mut b, mut c) = (a.chunks_mut(PIECE), b.chunks_mut(PIECE), c.chunks_mut(PIECE));
-    let mut pieces: Vec<Piece<'_, T>> = p
-        .chunks_mut(PIECE)
-        .zip(g.chunks(PIECE))
-        .map(|(p, g)| Piece { p, g, s: [a.next().unwrap_or_default(), b.next().unwrap_or_default(), c.next().unwrap_or_default()] })
-        .collect();
-    parallel::map_mut(&mut pieces, |_, piece| {
-        let [a, b, c] = &mut piece.s;
-        update(rule, rates, step, piece.p, piece.g, [a, b, c]);
+    parallel::for_each_pieces([p, a, b, c], PIECE, |i, [p, a, b, c]| {
+        update(rule, rates, step, p, &g[i * PIECE..][..p.len()], [a, b, c]);
     });
 }
 
@@ -394,6 +387,9 @@ impl DenseOptimizer {
     pub fn step(&mut self) -> Result<()> {
         crate::graph::settle()?; // what was called before reads the values as they are
         memory::guard("step", || {
+            for ((p, group), state) in self.params.iter().zip(&mut self.states) {
+                state.complete(self.groups[*group].0, p.array("step")?);
+            }
             let bytes = scratch::of_all(self.params.iter().map(|(p, _)| p));
             memory::assured(bytes, || self.update())
         })

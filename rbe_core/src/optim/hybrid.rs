@@ -147,10 +147,7 @@ impl HybridOptimizer {
     /// tensor was changed. Nothing is updated then.
     pub fn step(&self) -> Result<()> {
         crate::graph::settle()?; // what was called before reads the values as they are
-        memory::guard("step", || {
-            let bytes = scratch::of_all(self.inner.lock().params.iter().map(|p| &p.tensor));
-            memory::assured(bytes, || self.update())
-        })
+        memory::guard("step", || self.update())
     }
 
     fn update(&self) -> Result<()> {
@@ -158,7 +155,8 @@ impl HybridOptimizer {
         if std::mem::take(&mut inner.broken) {
             return Ok(()); // counted when it was found
         }
-        let mut ready = Vec::with_capacity(inner.params.len());
+        let bytes = scratch::of_all(inner.params.iter().map(|p| &p.tensor));
+        let mut ready = memory::with_capacity(inner.params.len());
         for (i, p) in inner.params.iter().enumerate() {
             let Some(gradient) = p.tensor.grad() else { continue };
             if let Gradient::Packed(cache) = &gradient {
@@ -173,14 +171,14 @@ impl HybridOptimizer {
                 }
             }
         }
-        if !self.in_backward {
-            inner.flips = 0;
-        }
-        for (i, gradient) in ready {
-            inner.update(i, &gradient)?;
-        }
-        inner.steps += 1;
-        Ok(())
+        memory::assured(bytes, || {
+            if !self.in_backward {
+                inner.flips = 0;
+            }
+            ready.iter().try_for_each(|(i, gradient)| inner.update(*i, gradient))?;
+            inner.steps += 1;
+            Ok(())
+        })
     }
 
     /// Forgets the gradients.

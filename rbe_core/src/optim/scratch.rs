@@ -23,8 +23,8 @@ pub(super) fn of(tensor: &RBETensor, gradient: &Gradient) -> usize {
         Gradient::Dense(g) => {
             let is_plain = |a: &Array| a.is_contiguous();
             let plain = is_plain(g) && tensor.array("step").is_ok_and(is_plain);
-            // A scaled copy of the gradient; copies of both, and what three state arrays may need if they are not there yet.
-            g.numel() / 8 + g.nbytes() + SMALL + if plain { 0 } else { 5 * g.nbytes() }
+            // A scaled copy of the gradient; copies of both that lie row by row.
+            g.nbytes() + SMALL + if plain { 0 } else { 2 * g.nbytes() }
         }
         Gradient::Packed(cache) if cache.is_activation() => of_activation(cache),
         Gradient::Packed(cache) => of_weights(cache),

@@ -112,7 +112,7 @@ impl Block {
     fn new(groups: usize) -> Block {
         Block {
             inputs: Buffer::dirty(groups * size_of::<Inputs>()),
-            totals: vec![[0.0; SAMPLES]; groups],
+            totals: crate::memory::filled([0.0; SAMPLES], groups),
             ready: Buffer::dirty(3 * size_of::<Ready>()),
             sums: Buffer::dirty(2 * AT_ONCE * size_of::<Sums>()),
         }

@@ -6,6 +6,7 @@ use super::noise::{byte, stream};
 use super::plain::point;
 use super::{BETA_G, Bounds, FULL_CHARGE, Guard, Pace, Sizes, State, StepParams, StepStats, correction};
 use crate::kernel::activation::MIN_RADIUS;
+use crate::memory;
 use crate::packed::{BITS, CYCLE_BITS, Cycle, PackedTensor, TILE_ROWS};
 
 /// Rate of an activation's charges over that of weights. A flip there changes a whole feature by much more than Δ_j, a first
@@ -20,14 +21,15 @@ pub fn step_activation(w: &PackedTensor, state: &mut State, delta: &[f64], g: &[
     let stream = stream(p.seed, state.step);
     let mean = |values: &[f64]| values.iter().map(|v| v * v).sum::<f64>() / values.len() as f64;
     let usual = state.guard.usual();
-    let scaled = |values: &[f64], by: f64| values.iter().map(|v| v * by).collect::<Vec<_>>();
+    let scaled = |values: &[f64], by: f64| memory::collect(values.iter().map(|v| v * by));
     let g = scaled(g, Guard::ceiling(mean(g)));
     let square = mean(&g);
     // Flips into growing functions make evidence of very different sizes: whether the gradient is a spike is seen by that of the points.
     let gain = if state.guard.is_spike(square, |usual| usual.square) { (usual.square / square).sqrt() } else { 1.0 };
-    let evidence: Vec<f64> = delta.iter().map(|d| if d.is_finite() { d * gain } else { 0.0 }).collect();
+    let evidence = memory::collect(delta.iter().map(|d| if d.is_finite() { d * gain } else { 0.0 }));
     let evidence = scaled(&evidence, Guard::ceiling(mean(&evidence)));
-    let row_means: Vec<f64> = evidence.chunks_exact(CYCLE_BITS).map(|r| r.iter().map(|d| d * d).sum::<f64>() / CYCLE_BITS as f64).collect();
+    let mean_of_row = |r: &[f64]| r.iter().map(|d| d * d).sum::<f64>() / CYCLE_BITS as f64;
+    let row_means = memory::collect(evidence.chunks_exact(CYCLE_BITS).map(mean_of_row));
     let col_means: Vec<f64> =
         (0..CYCLE_BITS).map(|k| evidence.iter().skip(k).step_by(CYCLE_BITS).map(|d| d * d).sum::<f64>() / rows as f64).collect();
     // These moments scale the evidence of this very step, which is what bounds it: they take all of it.

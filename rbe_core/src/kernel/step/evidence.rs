@@ -12,6 +12,7 @@ use crate::kernel::dense::strip_gradient;
 use crate::kernel::isa::Isa;
 use crate::kernel::packed::Factor;
 use crate::kernel::strip::{STRIP_ROWS, rows_of, scratch};
+use crate::memory;
 use crate::packed::{BITS, PackedTensor};
 
 /// Samples up to which a row of `G` is summed where it is used, in the first-level cache. Above, the dense product of a
@@ -90,7 +91,7 @@ impl Evidence<'_> {
             let of_x = if square > 0.0 { power_of_two(1.0 / square.sqrt()) } else { 1.0 };
             (copy(f.x, of_x), copy(f.dy, scale / of_x), f.batch)
         });
-        Rescaled { uses: uses.collect(), folded: self.folded.map(|g| copy(g, scale)) }
+        Rescaled { uses: memory::collect(uses), folded: self.folded.map(|g| copy(g, scale)) }
     }
 }
 
@@ -102,7 +103,7 @@ pub(super) struct Rescaled {
 
 impl Rescaled {
     pub(super) fn factors(&self) -> Vec<Factor<'_>> {
-        self.uses.iter().map(|(x, dy, batch)| Factor { x: x.slice(), dy: dy.slice(), batch: *batch }).collect()
+        memory::collect(self.uses.iter().map(|(x, dy, batch)| Factor { x: x.slice(), dy: dy.slice(), batch: *batch }))
     }
 
     pub(super) fn folded(&self) -> Option<&[f32]> {

@@ -27,6 +27,7 @@ use self::guard::{Bounds, power_of_two};
 use self::noise::stream;
 use super::isa::{Isa, isa};
 use super::strip::{STRIP_ROWS, scratch, strips};
+use crate::memory;
 use crate::packed::{BITS, PackedTensor, TILE_ROWS, Tile};
 use crate::parallel;
 
@@ -178,13 +179,13 @@ fn scaled_step(
         bounds.gain = (usual.square / square).sqrt();
     }
     let (row_scale, mut col_scale) = own.map_or_else(|| moments::running(state), |own| own.inverse_roots());
-    col_scale.resize(width, 0.0);
+    memory::pad(&mut col_scale, width, 0.0);
     let pace = Pace::new(p, &bounds);
     let cx = Context { w, p, source: &source, row_scale: &row_scale, col_scale: &col_scale, pace, bounds, stream };
     let mut tiles = w.tiles_mut();
     let (mut charges, mut m, mut v) = (state.charges.write::<u8>(), state.m.write::<f32>(), state.v.write::<f32>());
     let mut row_moment = state.row_moment.write::<f32>();
-    let mut work: Vec<Strip<'_>> = Vec::with_capacity(strips(w));
+    let mut work: Vec<Strip<'_>> = memory::with_capacity(strips(w));
     {
         let mut charges = charges.chunks_mut(STRIP_ROWS * width);
         let mut m = m.chunks_mut(STRIP_ROWS * blocks * 2);
@@ -205,7 +206,7 @@ fn scaled_step(
         plain::strip(&cx, strip, of_strip.slice())
     });
     drop(work);
-    let mut columns = vec![0.0f64; cols];
+    let mut columns = memory::zeros::<f64>(cols);
     let (mut flips, mut points) = (0, 0.0);
     for part in partial {
         flips += part.flips;

@@ -4,6 +4,7 @@ use super::evidence::Source;
 use super::guard::correction;
 use super::{BETA_G, State, TINY};
 use crate::kernel::strip::{STRIP_ROWS, rows_of, scratch, strips};
+use crate::memory;
 use crate::packed::{BITS, PackedTensor};
 use crate::parallel;
 
@@ -37,33 +38,25 @@ pub(super) fn of_step(w: &PackedTensor, source: &Source<'_>) -> OfStep {
         let here = rows_of(w, s);
         let mut g = scratch(here * width);
         source.strip(w, s, g.slice_mut());
-        let mut columns = vec![0.0f64; cols];
-        let rows: Vec<f64> = g
-            .slice::<f32>()
-            .chunks_exact(width)
-            .enumerate()
-            .map(|(r, row)| {
-                let unit = source.unit(s * STRIP_ROWS + r);
-                row[..cols]
-                    .iter()
-                    .zip(&mut columns)
-                    .map(|(g, c)| {
-                        let gg = f64::from(unit * g) * f64::from(unit * g);
-                        *c += gg;
-                        gg
-                    })
-                    .sum()
-            })
-            .collect();
-        (rows, columns)
+        let mut columns = memory::zeros::<f64>(cols);
+        let sums = g.slice::<f32>().chunks_exact(width).enumerate().map(|(r, row)| {
+            let unit = source.unit(s * STRIP_ROWS + r);
+            let square = |(g, c): (&f32, &mut f64)| {
+                let gg = f64::from(unit * g) * f64::from(unit * g);
+                *c += gg;
+                gg
+            };
+            row[..cols].iter().zip(&mut columns).map(square).sum::<f64>()
+        });
+        (memory::collect(sums), columns)
     });
-    let mut columns = vec![0.0f64; cols];
-    let mut row_means = Vec::with_capacity(rows);
+    let mut columns = memory::zeros::<f64>(cols);
+    let mut row_means = memory::with_capacity(rows);
     for (r, c) in partial {
         row_means.extend(r.into_iter().map(|v| (v / cols as f64) as f32));
         columns.iter_mut().zip(c).for_each(|(a, b)| *a += b);
     }
-    let col_means = columns.into_iter().map(|v| (v / rows as f64) as f32).collect();
+    let col_means = memory::collect(columns.into_iter().map(|v| (v / rows as f64) as f32));
     OfStep { rows: row_means, cols: col_means }
 }
 
@@ -72,7 +65,7 @@ pub(super) fn inverse_roots(rows: &[f32], cols: &[f32], correction: f64) -> (Vec
     let mean = rows.iter().map(|v| f64::from(*v)).sum::<f64>() / rows.len() as f64;
     let inverse = |v: f64| if v > f64::from(TINY) { (1.0 / v.sqrt()) as f32 } else { 0.0 };
     // Each factor carries its own bias correction: s = (r/c)(t/c)/(mean/c).
-    let of_rows = rows.iter().map(|r| if mean > 0.0 { inverse(f64::from(*r) / mean) } else { 0.0 }).collect();
-    let of_cols = cols.iter().map(|t| inverse(f64::from(*t) / correction)).collect();
+    let of_rows = memory::collect(rows.iter().map(|r| if mean > 0.0 { inverse(f64::from(*r) / mean) } else { 0.0 }));
+    let of_cols = memory::collect(cols.iter().map(|t| inverse(f64::from(*t) / correction)));
     (of_rows, of_cols)
 }

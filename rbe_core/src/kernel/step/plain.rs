@@ -5,6 +5,7 @@ use super::noise::byte;
 use super::points::{EPS, LARGEST, LONGEST, Rows};
 use super::{Context, FULL_CHARGE, Pace, Strip, Sums};
 use crate::disk;
+use crate::memory;
 use crate::packed::{BITS, TILE_ROWS, pull_back};
 
 /// Updates a strip whose weight cotangents, over their units, are `g (rows of the strip, blocks * 64)`.
@@ -12,7 +13,7 @@ pub(super) fn strip(cx: &Context<'_>, strip: &mut Strip<'_>, g: &[f32]) -> Sums 
     let (w, p) = (cx.w, cx.p);
     let (cols, blocks) = (w.cols(), w.blocks());
     let width = blocks * BITS;
-    let mut sums = Sums { flips: 0, columns: vec![0.0f64; cols], points: 0.0 };
+    let mut sums = Sums { flips: 0, columns: memory::zeros(cols), points: 0.0 };
     let (m, v) = (strip.m.as_chunks_mut().0.as_chunks_mut().0, strip.v.as_chunks_mut().0);
     for (r, row) in g.chunks_exact(width).enumerate() {
         let n = strip.first + r;

@@ -12,6 +12,7 @@ use super::noise::hash;
 use crate::Buffer;
 use crate::kernel::isa::Isa;
 use crate::kernel::packed::Factor;
+use crate::memory;
 use crate::packed::{BITS, PackedTensor, TILE_ROWS};
 use crate::parallel;
 
@@ -194,8 +195,8 @@ impl Rounded {
     pub(super) fn new(isa: Isa, factors: &[Factor<'_>], w: &PackedTensor, stream: u32) -> Rounded {
         let width = w.blocks() * BITS;
         let rows = w.rows().next_multiple_of(CHUNK_ROWS);
-        let x: Vec<&[f32]> = factors.iter().flat_map(|f| f.x.chunks_exact(w.cols())).collect();
-        let dy: Vec<&[f32]> = factors.iter().flat_map(|f| f.dy.chunks_exact(w.rows())).collect();
+        let x = memory::collect(factors.iter().flat_map(|f| f.x.chunks_exact(w.cols())));
+        let dy = memory::collect(factors.iter().flat_map(|f| f.dy.chunks_exact(w.rows())));
         let samples = x.len();
         // Random numbers of dy from the upper half of the counters.
         let (x, x_scale) = round(isa, &x, w.cols(), width, OFFSET, 0, stream);
@@ -235,9 +236,9 @@ impl Rounded {
 /// See [`Words`]: the excess of every row, and that of every part in pairs, `(chunks of rows, parts, rows of the chunk)`.
 fn excess(isa: Isa, dy: &[u32], rows: usize) -> (Vec<i32>, Vec<u32>) {
     let parts = (dy.len() / rows).div_ceil(PART_WORDS);
-    let (mut all, mut pairs) = (vec![0i32; rows], vec![0u32; parts * rows]);
+    let (mut all, mut pairs) = (memory::zeros::<i32>(rows), memory::zeros::<u32>(parts * rows));
     for (p, part) in dy.chunks(PART_WORDS * rows).enumerate() {
-        let (mut first, mut last) = (vec![0i32; rows], vec![0i32; rows]);
+        let (mut first, mut last) = (memory::zeros::<i32>(rows), memory::zeros::<i32>(rows));
         for dy in part.chunks_exact(rows) {
             by_isa!(isa, add_excess(dy, [&mut first, &mut last]));
         }
@@ -309,15 +310,15 @@ fn inverse_scale(most: f32, squares: f32, samples: usize) -> f32 {
 /// Words of `samples` of `n` columns, `width` to a line, in whole groups; and the scales of the columns.
 fn round(isa: Isa, samples: &[&[f32]], n: usize, width: usize, offset: i32, counter: u32, stream: u32) -> (Buffer, Vec<f32>) {
     let measured = parallel::map(samples.len().div_ceil(PIECE), |p| {
-        let (mut most, mut squares) = (vec![0.0f32; width], vec![0.0f32; width]);
+        let (mut most, mut squares) = (memory::zeros::<f32>(width), memory::zeros::<f32>(width));
         let samples = &samples[p * PIECE..samples.len().min((p + 1) * PIECE)];
         by_isa!(isa, measure(samples, &mut most, &mut squares));
         (most, squares)
     });
-    let (mut most, mut squares) = (vec![0.0f32; width], vec![0.0f32; width]);
+    let (mut most, mut squares) = (memory::zeros::<f32>(width), memory::zeros::<f32>(width));
     let larger = |all: &mut [f32], of: &[f32]| all.iter_mut().zip(of).for_each(|(a, b)| *a = if *b > *a { *b } else { *a });
     for part in measured.chunks(PART / PIECE) {
-        let mut of_part = vec![0.0f32; width];
+        let mut of_part = memory::zeros::<f32>(width);
         for (m, q) in part {
             larger(&mut most, m);
             of_part.iter_mut().zip(q).for_each(|(sum, q)| *sum += q);
@@ -325,8 +326,8 @@ fn round(isa: Isa, samples: &[&[f32]], n: usize, width: usize, offset: i32, coun
         larger(&mut squares, &of_part);
     }
     let of_part = samples.len().min(PART);
-    let inverse: Vec<f32> = most.iter().zip(&squares).map(|(most, squares)| inverse_scale(*most, *squares, of_part)).collect();
-    let zeros = vec![0.0f32; n];
+    let inverse = memory::collect(most.iter().zip(&squares).map(|(most, squares)| inverse_scale(*most, *squares, of_part)));
+    let zeros = memory::zeros::<f32>(n);
     let lines = samples.len().div_ceil(GROUP) * WORDS;
     let mut words = Buffer::dirty(lines * width * size_of::<u32>());
     parallel::for_each_piece(words.slice_mut::<u32>(), PIECE / 4 * width, |p, piece| {
@@ -343,7 +344,7 @@ fn round(isa: Isa, samples: &[&[f32]], n: usize, width: usize, offset: i32, coun
             by_isa!(isa, quad(Quad { samples: of, inverse: &inverse, offset, counter, stream, words: used }));
         }
     });
-    (words, inverse.into_iter().map(|i| if i > 0.0 { 1.0 / i } else { 0.0 }).collect())
+    (words, memory::collect(inverse.into_iter().map(|i| if i > 0.0 { 1.0 / i } else { 0.0 })))
 }
 
 #[cfg(test)]

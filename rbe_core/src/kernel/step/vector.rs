@@ -6,6 +6,7 @@ use super::rounded::CHUNK_ROWS;
 use super::{Context, FULL_CHARGE, Strip, Sums, charge, points};
 use crate::kernel::isa::Isa;
 use crate::kernel::strip::{STRIP_ROWS, scratch};
+use crate::memory;
 use crate::packed::{BITS, TILE_ROWS};
 
 /// Calls the kernel of the instruction set.
@@ -37,9 +38,9 @@ pub(super) fn strip(isa: Isa, cx: &Context<'_>, strip: &mut Strip<'_>) -> Sums {
         buffer.slice_mut().fill(0.0f32);
     }
     let rates = rates(cx, strip);
-    let (mut squares, mut flips) = (vec![0.0f32; width], 0);
+    let (mut squares, mut flips) = (memory::zeros::<f32>(width), 0);
     let mut square = [0.0f32; STRIP_ROWS];
-    let mut levels = vec![[[0.0f32; TILE_ROWS]; 2]; strip.tiles.len()];
+    let mut levels = memory::zeros::<charge::Levels>(strip.tiles.len());
     let pieces = (0..rows)
         .step_by(at_once)
         .flat_map(|first| (0..blocks).step_by(piece_blocks).map(move |from| (first, from..(from + piece_blocks).min(blocks))));
@@ -83,13 +84,13 @@ pub(super) fn strip(isa: Isa, cx: &Context<'_>, strip: &mut Strip<'_>) -> Sums {
         // SAFETY: as above.
         unsafe { by_isa!(isa, points(points)) };
     }
-    let wide = |sums: &[f32]| sums.iter().map(|v| f64::from(*v)).collect::<Vec<_>>();
+    let wide = |sums: &[f32]| memory::collect(sums.iter().map(|v| f64::from(*v)));
     Sums { flips, columns: wide(&squares[..w.cols()]), points: wide(&added).into_iter().sum() }
 }
 
 /// `127 · 256 lr_hi sign(v1 - v0)` times the scale of the row and the unit of its G, of the rows of every tile.
 fn rates(cx: &Context<'_>, strip: &Strip<'_>) -> Vec<Rows> {
-    let mut out = vec![[0.0; TILE_ROWS]; strip.tiles.len()];
+    let mut out = memory::zeros::<Rows>(strip.tiles.len());
     for (t, (out, tiles)) in out.chunks_exact_mut(cx.w.blocks()).zip(strip.tiles.chunks_exact(cx.w.blocks())).enumerate() {
         let mut of_rows = [0.0; TILE_ROWS];
         for (r, rate) in (t * TILE_ROWS..strip.row_moment.len()).zip(&mut of_rows) {

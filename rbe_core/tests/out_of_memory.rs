@@ -1,0 +1,325 @@
+//! Memory that the system refuses: every large allocation of an operation in turn, and address space that is short.
+//!
+//! One test at a time, for allocations and limits are those of the process.
+
+use std::alloc::{GlobalAlloc, Layout};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicIsize, Ordering};
+
+use rbe_core::array::Array;
+use rbe_core::graph::Gradient;
+use rbe_core::memory::Allocator;
+use rbe_core::nn::{Layer, RBEActivation, RBELinear};
+use rbe_core::op::{AttentionOptions, Cell, CrossEntropyOptions, Running, Windows};
+use rbe_core::optim::{DenseOptimizer, DenseRates, DenseRule, NonFinite, Rates};
+use rbe_core::packed::{Family, PackedTensor};
+use rbe_core::{DType, GradientPool, HybridOptimizer, RBETensor, RbeError, Result, parallel, random};
+
+/// An allocator that refuses large requests from the n-th on.
+struct Failing;
+
+/// Requests that are small: the reserve is there for them.
+const SMALL: usize = 2048;
+/// Alignment of what the `gemm` crate allocates by itself: that is lent to it beforehand.
+const LENT: usize = 128;
+/// Large requests that are still granted; negative: all.
+static GRANTED: AtomicIsize = AtomicIsize::new(-1);
+
+fn refuses(layout: Layout) -> bool {
+    layout.size() >= SMALL
+        && layout.align() != LENT
+        && GRANTED.load(Ordering::Relaxed) >= 0
+        && GRANTED.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n > 0).then(|| n - 1)).is_err()
+}
+
+// SAFETY: all that is granted comes from another allocator.
+unsafe impl GlobalAlloc for Failing {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as the caller vouches.
+        if refuses(layout) { std::ptr::null_mut() } else { unsafe { Allocator.alloc(layout) } }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as the caller vouches.
+        if refuses(layout) { std::ptr::null_mut() } else { unsafe { Allocator.alloc_zeroed(layout) } }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: as the caller vouches.
+        unsafe { Allocator.dealloc(block, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Failing = Failing;
+
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+fn alone() -> std::sync::MutexGuard<'static, ()> {
+    Allocator::prepare();
+    ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn normal(shape: &[usize]) -> RBETensor {
+    RBETensor::from_array(Array::build(shape, |out: &mut [f32]| random::stream().normal(out)))
+}
+
+fn leaf(shape: &[usize]) -> RBETensor {
+    normal(shape).requiring_grad().unwrap()
+}
+
+fn integers(below: i64, shape: &[usize]) -> RBETensor {
+    RBETensor::from_array(Array::build(shape, |out: &mut [i64]| random::stream().integers(0, below, out)))
+}
+
+fn packed(shape: &[usize]) -> RBETensor {
+    RBETensor::from_packed(PackedTensor::random(shape, None, random::stream()).unwrap(), true)
+}
+
+/// Bytes of a value and its gradient.
+fn bytes_of(t: &RBETensor, out: &mut Vec<u8>) {
+    let mut dense = |a: &Array| {
+        let a = a.contiguous();
+        match a.dtype() {
+            DType::F32 => out.extend(a.to_vec::<f32>().unwrap().iter().flat_map(|v| v.to_bits().to_le_bytes())),
+            DType::I64 => out.extend(a.to_vec::<i64>().unwrap().iter().flat_map(|v| v.to_le_bytes())),
+            _ => out.extend(a.to_vec::<u8>().unwrap()),
+        }
+    };
+    match t.value() {
+        rbe_core::Value::Dense(a) => dense(a),
+        rbe_core::Value::Packed(w) => dense(
+            &Array::from_slice(
+                &[&w.lo()[..], &w.hi().iter().map(|h| *h as f32).collect::<Vec<_>>()].concat(),
+                &[w.rows() * w.blocks() * 3],
+            )
+            .unwrap(),
+        ),
+    }
+    match t.grad() {
+        Some(Gradient::Dense(g)) => dense(&g),
+        Some(Gradient::Packed(g)) => [g.hi().unwrap(), g.lo().unwrap()].iter().for_each(dense),
+        None => {}
+    }
+}
+
+fn state(tensors: &[RBETensor]) -> Vec<u8> {
+    let mut out = random::state().1.to_le_bytes().to_vec();
+    tensors.iter().for_each(|t| bytes_of(t, &mut out));
+    out
+}
+
+/// Runs `work` with every large allocation refused in turn. Each time it must fail by `Memory` and leave `watched` alone.
+fn refuse_each(name: &str, watched: &dyn Fn() -> Vec<u8>, work: &dyn Fn() -> Result<()>) {
+    for granted in 0.. {
+        GradientPool::global().clear();
+        let before = watched();
+        GradientPool::global().clear();
+        GRANTED.store(granted, Ordering::Relaxed);
+        let result = work();
+        GRANTED.store(-1, Ordering::Relaxed);
+        match result {
+            Ok(()) => {
+                assert!(granted > 0, "{name}: nothing was allocated");
+                return;
+            }
+            Err(RbeError::Memory(_)) => assert!(watched() == before, "{name}: allocation {granted} left something changed"),
+            Err(other) => panic!("{name}: allocation {granted}: {other}"),
+        }
+    }
+}
+
+fn sum_of(t: &RBETensor) -> Result<()> {
+    t.sum(None, false)?.backward()
+}
+
+#[test]
+fn operations_and_their_gradients_survive_every_refusal() {
+    let _alone = alone();
+    let options = || AttentionOptions { causal: true, ..AttentionOptions::default() };
+    for threads in [1, 3] {
+        parallel::set_num_threads(threads).unwrap();
+        let (a, b) = (leaf(&[96, 96]), leaf(&[96, 96]));
+        let unary = |name: &str, f: &dyn Fn(&RBETensor) -> Result<RBETensor>| {
+            refuse_each(&format!("{name}, {threads} threads"), &|| state(&[a.detach(), b.detach()]), &|| {
+                a.set_grad(None)?;
+                let y = f(&a)?;
+                if y.requires_grad() { sum_of(&y) } else { Ok(()) }
+            });
+        };
+        unary("add", &|a| a.add(&b));
+        unary("broadcast", &|a| a.unsqueeze(0)?.broadcast_to(&[3, 96, 96])?.mul(&b));
+        unary("matmul", &|a| a.matmul(&b.transpose(0, 1)?));
+        unary("double", &|a| a.cast(DType::F64)?.matmul(&b.cast(DType::F64)?));
+        unary("exp", &|a| a.transpose(0, 1)?.exp());
+        unary("softmax", &|a| a.softmax(0));
+        unary("sum", &|a| a.sum(Some(&[0]), false));
+        unary("var", &|a| a.var(Some(&[0]), 1.0, false));
+        unary("concat", &|a| RBETensor::concat(&[a, &b, a], 1));
+        unary("sort", &|a| Ok(a.sort(0, true)?.0));
+        unary("topk", &|a| Ok(a.topk(40, -1, true)?.0));
+        unary("cumsum", &|a| a.cumsum(0));
+        unary("nonzero", &RBETensor::nonzero);
+        unary("repeat", &|a| a.repeat(&[2, 2]));
+        unary("dropout", &|a| a.dropout(0.5, true));
+        unary("tril", &|a| a.tril(0));
+        unary("layer_norm", &|a| a.layer_norm(&[96], Some(&b.narrow(0, 0, 1)?.reshape(&[96])?), None, 1e-5));
+        let (rows, places, classes) = (integers(96, &[400]), integers(96, &[96, 60]), integers(96, &[96]));
+        unary("index_select", &|a| a.index_select(0, &rows));
+        unary("gather", &|a| a.gather(1, &places));
+        unary("cross_entropy", &|a| a.cross_entropy(&classes, CrossEntropyOptions::default()));
+        unary("encode", &|a| PackedTensor::encode(a.array("encode")?, None).map(|w| RBETensor::from_packed(w, false)));
+        unary("attention", &|a| a.attention(&b, &b, None, options()));
+        unary("self_attention", &|a| a.self_attention(4, None, options()));
+        let windows = Windows::new("conv", &[3, 3], &[1, 1], &[(1, 1), (1, 1)], &[1, 1]).unwrap();
+        let filters = [packed(&[8, 4, 3, 3]), leaf(&[8, 4, 3, 3])];
+        for filters in &filters {
+            unary("conv", &|a| a.reshape(&[4, 4, 24, 24])?.conv(filters, None, &windows, 1));
+        }
+        unary("max_pool", &|a| a.reshape(&[4, 4, 24, 24])?.max_pool(&windows, false));
+        unary("unfold", &|a| a.reshape(&[4, 4, 24, 24])?.unfold(&windows));
+        let (weight, table, some) = (packed(&[80, 96]), packed(&[96, 96]), integers(96, &[200]));
+        unary("packed_linear", &|a| a.packed_linear(&weight, None));
+        unary("packed_embedding", &|_| table.embedding(&some, None));
+        let activation = RBEActivation::with(96, Family::Tanh).unwrap();
+        unary("activation", &|a| activation.forward(a));
+        let (recurrent, first) = (packed(&[4 * 40, 40]), normal(&[24, 40]));
+        unary("LSTM", &|a| {
+            let x = RBETensor::concat(&[a, &b, a], 0)?.narrow(0, 0, 240)?.reshape(&[6, 24, 160])?;
+            x.recurrent(Cell::Lstm, &recurrent, None, (&first, Some(&first)), false)
+        });
+    }
+}
+
+#[test]
+fn a_pass_that_fails_leaves_every_gradient_as_it_was() {
+    let _alone = alone();
+    parallel::set_num_threads(2).unwrap();
+    let (layer, x, other) = (RBELinear::new(96, 80).unwrap(), leaf(&[64, 96]), leaf(&[64, 80]));
+    let forward = || layer.forward(&x)?.mul(&other)?.tanh();
+    sum_of(&forward().unwrap()).unwrap();
+    let watched: Vec<RBETensor> = layer.parameters().into_iter().chain([x.clone(), other.clone()]).collect();
+    let ready = Mutex::new(None);
+    // The forward pass is run beforehand, so that what is refused is refused to the pass.
+    refuse_each(
+        "backward",
+        &|| {
+            *ready.lock().unwrap() = Some(forward().unwrap());
+            state(&watched)
+        },
+        &|| {
+            let y = ready.lock().unwrap().take();
+            y.map_or(Ok(()), |y| sum_of(&y))
+        },
+    );
+}
+
+#[test]
+fn running_statistics_follow_a_batch_or_do_not() {
+    let _alone = alone();
+    const WIDTH: usize = 1024;
+    let full = |v: f64| Array::full(DType::F32, &[WIDTH], v);
+    let (x, weight, bias, mean, var) = (normal(&[64, WIDTH]), leaf(&[WIDTH]), leaf(&[WIDTH]), full(0.0), full(1.0));
+    let watched = || state(&[RBETensor::from_array(mean.clone()), RBETensor::from_array(var.clone())]);
+    let fresh = watched();
+    refuse_each("batch_norm", &watched, &|| {
+        let running = Running { mean: mean.clone(), var: var.clone(), momentum: 0.1 };
+        x.batch_norm(Some(running), Some(&weight), Some(&bias), true, 1e-5).map(|_| ())
+    });
+    assert!(watched() != fresh);
+}
+
+/// Address space of the process now, in bytes.
+#[cfg(target_os = "linux")]
+fn used() -> u64 {
+    let pages: u64 = std::fs::read_to_string("/proc/self/statm").unwrap().split_whitespace().next().unwrap().parse().unwrap();
+    pages * 4096
+}
+
+#[cfg(target_os = "linux")]
+fn limit(bytes: u64) {
+    let limit = libc::rlimit { rlim_cur: bytes, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: the limit is a value.
+    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_AS, &raw const limit) }, 0);
+}
+
+/// Runs `work` with more and more address space until it succeeds. Each failure must be `Memory` and leave `watched` alone.
+#[cfg(target_os = "linux")]
+fn squeeze(name: &str, step: u64, watched: &dyn Fn() -> Vec<u8>, work: &dyn Fn() -> Result<()>) {
+    for k in 0..2000 {
+        let before = watched();
+        GradientPool::global().clear();
+        limit(used() + k * step);
+        let result = work();
+        limit(libc::RLIM_INFINITY);
+        match result {
+            Ok(()) => {
+                assert!(k > 0, "{name}: it needed nothing");
+                return;
+            }
+            Err(RbeError::Memory(_)) => assert!(watched() == before, "{name}: something changed with {} KiB", k * step / 1024),
+            Err(other) => panic!("{name}: {other}"),
+        }
+    }
+    panic!("{name}: never enough");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn steps_happen_whole_or_not_at_all_when_address_space_is_short() {
+    use rbe_core::kernel::step::Precision;
+    let _alone = alone();
+    for threads in [1, 3] {
+        parallel::set_num_threads(threads).unwrap();
+        for evidence in [Precision::Int8, Precision::Exact] {
+            let layers: Vec<RBELinear> = [(1024, 768), (64, 1024), (2048, 256)].map(|(i, o)| RBELinear::new(i, o).unwrap()).into();
+            let activation = RBEActivation::with(512, Family::Tanh).unwrap();
+            let params: Vec<RBETensor> = layers.iter().flat_map(Layer::parameters).chain(activation.parameters()).collect();
+            let rates = Rates { evidence, ..Rates::default() };
+            let optimizer = HybridOptimizer::with_groups(vec![(params.clone(), rates)], NonFinite::Error, false, 0).unwrap();
+            for layer in &layers {
+                let x = normal(&[200, layer.weight().shape()[1]]);
+                sum_of(&layer.forward(&x).unwrap().tanh().unwrap()).unwrap();
+            }
+            sum_of(&activation.forward(&normal(&[200, 512])).unwrap()).unwrap();
+            let watched = || {
+                let mut out = optimizer.steps().to_le_bytes().to_vec();
+                for (i, p) in params.iter().enumerate() {
+                    if let rbe_core::Value::Packed(w) = p.value() {
+                        out.extend(w.hi().iter().flat_map(|h| h.to_le_bytes()));
+                        out.extend(w.lo().iter().flat_map(|z| z.to_bits().to_le_bytes()));
+                    } else {
+                        bytes_of(&p.detach(), &mut out);
+                    }
+                    for (_, a) in optimizer.state_of(i).unwrap().0 {
+                        bytes_of(&RBETensor::from_array(a), &mut out);
+                    }
+                }
+                out
+            };
+            squeeze(&format!("{evidence:?} step, {threads} threads"), 200 << 10, &watched, &|| optimizer.step());
+        }
+        let tensors = [leaf(&[700, 900]), leaf(&[50, 40, 30]), leaf(&[900, 100])];
+        let rule = DenseRule::Adam { betas: (0.9, 0.999), eps: 1e-8, decoupled: true, amsgrad: false };
+        let rates = DenseRates { lr: 0.1, weight_decay: 0.0, maximize: false };
+        let optimizer = Mutex::new(DenseOptimizer::new(rule, vec![(tensors.to_vec(), rates)]).unwrap());
+        // Gradients that are not contiguous take copies.
+        tensors.iter().for_each(|t| t.set_grad(Some(Gradient::Dense(transposed(t)))).unwrap());
+        let watched = || {
+            let mut out = state(&tensors);
+            for s in optimizer.lock().unwrap().states() {
+                s.arrays.iter().for_each(|a| bytes_of(&RBETensor::from_array(a.clone()), &mut out));
+            }
+            out
+        };
+        squeeze("dense step", 200 << 10, &watched, &|| optimizer.lock().unwrap().step());
+    }
+}
+
+/// A gradient of the tensor's shape, column by column in memory.
+fn transposed(t: &RBETensor) -> Array {
+    let mut shape = t.shape().to_vec();
+    shape.reverse();
+    let axes: Vec<isize> = (0..shape.len() as isize).rev().collect();
+    normal(&shape).array("gradient").unwrap().permute(&axes).unwrap()
+}

@@ -1,6 +1,12 @@
 //! Element types of dense tensors.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::error::{RbeError, Result};
+
+/// Whether integers become float64, not float32, where a function has only float results.
+static WIDE: AtomicBool = AtomicBool::new(false);
 
 /// Element type of a dense tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -28,6 +34,28 @@ impl DType {
     /// Whether gradients can flow through tensors of this type.
     pub const fn is_float(self) -> bool {
         matches!(self, DType::F32 | DType::F64)
+    }
+
+    /// The float type that integers and bools become where a function has only float results, and that of Python's floats.
+    pub fn default_float() -> DType {
+        if WIDE.load(Ordering::Relaxed) { DType::F64 } else { DType::F32 }
+    }
+
+    /// Sets [`DType::default_float`].
+    ///
+    /// # Errors
+    /// `DType` for a type that is no float.
+    pub fn set_default_float(dtype: DType) -> Result<()> {
+        if !dtype.is_float() {
+            return Err(RbeError::dtype("set_default_dtype", "float32 or float64", dtype));
+        }
+        WIDE.store(dtype == DType::F64, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// This type if it is a float, else [`DType::default_float`].
+    pub fn floating(self) -> DType {
+        if self.is_float() { self } else { DType::default_float() }
     }
 
     /// NumPy's name of the type.

@@ -75,18 +75,34 @@ fn elementwise(c: &mut Cases) {
     for (name, f) in [("maximum", RBETensor::maximum as fn(&_, &_) -> _), ("minimum", RBETensor::minimum)] {
         c.add(name, vec![t(1, &[3, 4]), t(2, &[4])], move |x| f(&x[0], &x[1]));
     }
+    // Quotients that are no integers: there the remainders jump.
+    c.binary("remainder", |a, b| a.remainder(&b.mul(&RBETensor::new(&[0.37], &[])?)?));
+    c.binary("fmod", |a, b| a.neg()?.fmod(&b.mul(&RBETensor::new(&[0.37], &[])?)?));
+    c.binary("copysign", |a, b| a.copysign(&b.neg()?));
+    for (name, f) in [("floor_divide", RBETensor::floor_divide as fn(&_, &_) -> _), ("trunc_divide", RBETensor::trunc_divide)] {
+        c.add(name, vec![t(1, &[3, 4]), positive(2, &[4])], move |x| f(&x[0], &x[1]));
+    }
     let mask = RBETensor::new(&[1u8, 0, 0, 1], &[4]).unwrap();
+    c.add("clamp_between", vec![t(1, &[3, 4]), t(2, &[4]), positive(3, &[])], |x| x[0].clamp_between(&x[1], &x[2]));
     c.add("where", vec![t(1, &[3, 4]), t(2, &[4])], move |x| mask.where_(&x[0], &x[1]));
     let x = || t(5, &[2, 7]);
     c.unary("neg", x(), RBETensor::neg);
     c.unary("exp", x(), RBETensor::exp);
     c.unary("expm1", x(), RBETensor::expm1);
     c.unary("log", positive(1, &[5]), RBETensor::log);
+    c.unary("log2", positive(1, &[5]), RBETensor::log2);
+    c.unary("log10", positive(1, &[5]), RBETensor::log10);
     c.unary("log1p", positive(1, &[5]), RBETensor::log1p);
     c.unary("sqrt", positive(1, &[5]), RBETensor::sqrt);
     c.unary("square", x(), RBETensor::square);
     c.unary("reciprocal", positive(1, &[5]), RBETensor::reciprocal);
     c.unary("abs", x(), RBETensor::abs);
+    for (name, f) in
+        [("sign", RBETensor::sign as fn(&_) -> _), ("floor", RBETensor::floor), ("ceil", RBETensor::ceil), ("trunc", RBETensor::trunc)]
+    {
+        c.unary(name, x(), f);
+    }
+    c.unary("round", x(), RBETensor::round);
     c.unary("sin", x(), RBETensor::sin);
     c.unary("cos", x(), RBETensor::cos);
     c.unary("tanh", x(), RBETensor::tanh);
@@ -133,6 +149,8 @@ fn axes(c: &mut Cases) {
             let a = axes.clone();
             c.add("var", vec![t(1, &[2, 3, 4])], move |x| x[0].var(a.as_deref(), 1.0, keep));
             let a = axes.clone();
+            c.add("std", vec![t(1, &[2, 3, 4])], move |x| x[0].std(a.as_deref(), 0.0, keep));
+            let a = axes.clone();
             c.add("logsumexp", vec![t(1, &[2, 3, 4])], move |x| x[0].logsumexp(a.as_deref(), keep));
             let a = axes.clone();
             c.add("max", vec![t(1, &[2, 3, 4])], move |x| x[0].max(a.as_deref(), keep));
@@ -143,7 +161,10 @@ fn axes(c: &mut Cases) {
     for axes in [None, Some(vec![1]), Some(vec![0, 2])] {
         for keep in [false, true] {
             let a = axes.clone();
-            c.add("norm", vec![t(1, &[2, 3, 4])], move |x| x[0].norm(a.as_deref(), keep));
+            for p in [0.5, 1.0, 1.5, 2.0, 3.0, -1.0] {
+                let a = a.clone();
+                c.add("norm", vec![t(1, &[2, 3, 4])], move |x| x[0].norm(p, a.as_deref(), keep));
+            }
             let a = axes.clone();
             c.add("prod", vec![t(1, &[2, 3, 2])], move |x| x[0].prod(a.as_deref(), keep));
         }

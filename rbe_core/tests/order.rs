@@ -46,7 +46,7 @@ fn running_sums_and_products_keep_integers() {
 #[test]
 fn the_gradient_of_a_zero_length_is_zero() {
     let x = RBETensor::new(&[0.0, 0.0, 3.0, 4.0], &[2, 2]).unwrap().requiring_grad().unwrap();
-    let y = x.norm(Some(&[1]), false).unwrap();
+    let y = x.norm(2.0, Some(&[1]), false).unwrap();
     assert_eq!(values(&y), [0.0, 5.0]);
     y.sum(None, false).unwrap().backward().unwrap();
     let Some(rbe_core::graph::Gradient::Dense(g)) = x.grad() else { panic!("no gradient") };

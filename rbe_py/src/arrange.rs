@@ -3,8 +3,9 @@
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
+use crate::arguments::{Axes, Integer, dtype_or_none, integers_or, reduced};
 use crate::error::OrRaise;
-use crate::methods::{axes, integers, unary};
+use crate::methods::unary;
 use crate::runtime::enter;
 use crate::tensor::RBETensor;
 
@@ -21,39 +22,43 @@ fn pair(
 
 #[pymethods]
 impl RBETensor {
-    #[pyo3(signature = (dim = -1, descending = false, stable = false))]
-    fn argsort(&self, py: Python<'_>, dim: isize, descending: bool, stable: bool) -> PyResult<RBETensor> {
+    #[pyo3(signature = (dim = Integer(-1), descending = false, stable = false))]
+    fn argsort(&self, py: Python<'_>, dim: Integer, descending: bool, stable: bool) -> PyResult<RBETensor> {
         let _ = stable; // it always is
-        unary(py, self, |t| t.argsort(dim, descending))
+        unary(py, self, |t| t.argsort(dim.0, descending))
     }
 
-    fn _sort(&self, py: Python<'_>, dim: isize, descending: bool) -> PyResult<(RBETensor, RBETensor)> {
-        pair(py, self, |t| t.sort(dim, descending))
+    fn _sort(&self, py: Python<'_>, dim: Integer, descending: bool) -> PyResult<(RBETensor, RBETensor)> {
+        pair(py, self, |t| t.sort(dim.0, descending))
     }
 
-    fn _topk(&self, py: Python<'_>, k: usize, dim: isize, largest: bool) -> PyResult<(RBETensor, RBETensor)> {
-        pair(py, self, |t| t.topk(k, dim, largest))
+    fn _topk(&self, py: Python<'_>, k: usize, dim: Integer, largest: bool) -> PyResult<(RBETensor, RBETensor)> {
+        pair(py, self, |t| t.topk(k, dim.0, largest))
     }
 
-    fn cumsum(&self, py: Python<'_>, dim: isize) -> PyResult<RBETensor> {
-        unary(py, self, |t| t.cumsum(dim))
+    #[pyo3(signature = (dim, *, dtype = None))]
+    fn cumsum(&self, py: Python<'_>, dim: Integer, dtype: Option<&Bound<'_, PyAny>>) -> PyResult<RBETensor> {
+        match dtype_or_none(dtype)? {
+            None => unary(py, self, |t| t.cumsum(dim.0)),
+            Some(dtype) => unary(py, self, |t| t.cast(dtype)?.cumsum(dim.0)?.cast(dtype)),
+        }
     }
 
-    #[pyo3(signature = (dim = None, keepdim = false))]
-    fn _norm(&self, py: Python<'_>, dim: Option<&Bound<'_, PyAny>>, keepdim: bool) -> PyResult<RBETensor> {
-        let axes = axes(dim, None)?;
-        unary(py, self, |t| t.norm(axes.as_deref(), keepdim))
+    #[pyo3(signature = (p, dim = None, keepdim = false))]
+    fn _norm(&self, py: Python<'_>, p: f64, dim: Option<Axes>, keepdim: bool) -> PyResult<RBETensor> {
+        let axes = reduced(dim, None)?;
+        unary(py, self, |t| t.norm(p, axes.as_deref(), keepdim))
     }
 
-    #[pyo3(signature = (*dims))]
-    fn flip(&self, py: Python<'_>, dims: &Bound<'_, PyTuple>) -> PyResult<RBETensor> {
-        let dims = integers(dims)?;
+    #[pyo3(signature = (*axes, dims = None))]
+    fn flip(&self, py: Python<'_>, axes: &Bound<'_, PyTuple>, dims: Option<Axes>) -> PyResult<RBETensor> {
+        let dims = integers_or(axes, dims)?;
         unary(py, self, |t| t.flip(Some(&dims)))
     }
 
-    #[pyo3(signature = (*sizes))]
-    fn repeat(&self, py: Python<'_>, sizes: &Bound<'_, PyTuple>) -> PyResult<RBETensor> {
-        let sizes = integers(sizes)?;
+    #[pyo3(signature = (*sizes, repeats = None))]
+    fn repeat(&self, py: Python<'_>, sizes: &Bound<'_, PyTuple>, repeats: Option<Axes>) -> PyResult<RBETensor> {
+        let sizes = integers_or(sizes, repeats)?;
         let wrong = |n: &isize| rbe_core::RbeError::shape("repeat", "counts of at least 0", n);
         let times = sizes.iter().map(|n| usize::try_from(*n).map_err(|_| wrong(n))).collect::<Result<Vec<_>, _>>().or_raise()?;
         unary(py, self, |t| t.repeat(&times))
@@ -73,7 +78,7 @@ impl RBETensor {
         unary(py, self, Tensor::nonzero)
     }
 
-    fn scatter_add(&self, py: Python<'_>, dim: isize, index: &RBETensor, src: &RBETensor) -> PyResult<RBETensor> {
-        unary(py, self, |t| t.scatter_add(dim, &index.inner, &src.inner))
+    fn scatter_add(&self, py: Python<'_>, dim: Integer, index: &RBETensor, src: &RBETensor) -> PyResult<RBETensor> {
+        unary(py, self, |t| t.scatter_add(dim.0, &index.inner, &src.inner))
     }
 }

@@ -18,6 +18,27 @@ struct Flat {
     ints: Vec<i64>,
     shape: Vec<usize>,
     dtype: DType,
+    beyond: Option<f64>, // a number that int64 does not hold
+}
+
+/// `v` as an integer, rounded towards 0, if int64 holds it.
+fn integer(v: f64) -> Option<i64> {
+    (v.trunc() >= -9_223_372_036_854_775_808.0 && v.trunc() < 9_223_372_036_854_775_808.0).then_some(v as i64)
+}
+
+fn beyond_integers(op: &str, v: f64) -> PyErr {
+    raise(RbeError::value(op.to_owned(), "numbers that int64 holds", v))
+}
+
+impl Flat {
+    fn push(&mut self, v: f64) {
+        let int = integer(v);
+        if int.is_none() {
+            self.beyond.get_or_insert(v);
+        }
+        memory::push(&mut self.ints, int.unwrap_or(0));
+        memory::push(&mut self.values, v);
+    }
 }
 
 fn flatten(object: &Bound<'_, PyAny>, depth: usize, flat: &mut Flat) -> PyResult<()> {
@@ -36,30 +57,37 @@ fn flatten(object: &Bound<'_, PyAny>, depth: usize, flat: &mut Flat) -> PyResult
     if depth != flat.shape.len() {
         return Err(raise(RbeError::shape("tensor", "lists of one depth", "a number beside a list")));
     }
-    // Scalars of NumPy and tensors without axes; arrays with axes are the caller's business.
-    let plain = object.is_instance_of::<PyFloat>() || object.is_instance_of::<PyInt>();
-    if !plain && let Ok(ndim) = object.getattr("ndim").and_then(|n| n.extract::<usize>()) {
-        return match ndim {
-            0 => flatten(&object.call_method0("item")?, depth, flat),
-            _ => Err(PyTypeError::new_err("an array inside a list")),
-        };
+    // Scalars of NumPy and tensors without axes have a type of their own; arrays with axes are the caller's business.
+    let exact = object.is_exact_instance_of::<PyFloat>() || object.is_instance_of::<PyInt>();
+    if !exact && let Ok(ndim) = object.getattr("ndim").and_then(|n| n.extract::<usize>()) {
+        if ndim != 0 {
+            return Err(PyTypeError::new_err("an array inside a list"));
+        }
+        let dtype = object.getattr("dtype").and_then(|d| dtype_of(&d));
+        let before = flat.dtype;
+        flatten(&object.call_method0("item")?, depth, flat)?;
+        if let Ok(dtype) = dtype {
+            flat.dtype = before.promote(dtype);
+        }
+        return Ok(());
     }
     let dtype = if object.is_instance_of::<PyBool>() {
         DType::Bool
     } else if object.is_instance_of::<PyInt>() {
         DType::I64
     } else {
-        DType::F32
+        DType::default_float()
     };
     flat.dtype = flat.dtype.promote(dtype);
-    if dtype == DType::I64 {
-        let v: i64 = object.extract().map_err(|_| raise(RbeError::value("tensor", "integers that int64 holds", object)))?;
-        memory::push(&mut flat.ints, v);
-        memory::push(&mut flat.values, v as f64);
-    } else {
-        let v: f64 = if object.is_instance_of::<PyFloat>() { object.extract()? } else { object.call_method0("__float__")?.extract()? };
-        memory::push(&mut flat.ints, v as i64);
-        memory::push(&mut flat.values, v);
+    match object.extract::<i64>() {
+        Ok(v) if dtype == DType::I64 => {
+            memory::push(&mut flat.ints, v);
+            memory::push(&mut flat.values, v as f64);
+        }
+        _ => {
+            let v = if object.is_instance_of::<PyFloat>() { object.extract() } else { object.call_method0("__float__")?.extract() };
+            flat.push(v.map_err(|_| raise(RbeError::value("tensor", "numbers that int64 or float64 holds", object)))?);
+        }
     }
     Ok(())
 }
@@ -69,49 +97,115 @@ fn flatten(object: &Bound<'_, PyAny>, depth: usize, flat: &mut Flat) -> PyResult
 #[pyo3(signature = (data, dtype = None))]
 pub fn tensor_from_list(data: &Bound<'_, PyAny>, dtype: Option<&Bound<'_, PyAny>>) -> PyResult<RBETensor> {
     within("tensor", || {
-        let mut flat = Flat { values: Vec::new(), ints: Vec::new(), shape: Vec::new(), dtype: DType::Bool };
+        let mut flat = Flat { values: Vec::new(), ints: Vec::new(), shape: Vec::new(), dtype: DType::Bool, beyond: None };
         flatten(data, 0, &mut flat)?;
-        let empty = if flat.values.is_empty() { DType::F32 } else { flat.dtype };
-        let dtype = dtype.map(dtype_of).transpose()?.unwrap_or(empty);
-        let array = if dtype == DType::I64 {
-            Array::from_slice(&flat.ints, &flat.shape)
-        } else {
-            Array::from_slice(&flat.values, &flat.shape).map(|a| a.cast(dtype))
+        let own = if flat.values.is_empty() { DType::default_float() } else { flat.dtype };
+        let dtype = dtype.map(dtype_of).transpose()?.unwrap_or(own);
+        let array = match flat.beyond {
+            Some(v) if dtype == DType::I64 => return Err(beyond_integers("tensor", v)),
+            _ if dtype == DType::I64 => Array::from_slice(&flat.ints, &flat.shape),
+            _ => Array::from_slice(&flat.values, &flat.shape).map(|a| a.cast(dtype)),
         };
         Ok(array.or_raise()?.into())
     })
 }
 
-/// Every element one value; `op` is the name in errors.
+/// The element type that Python's floats become, and integers where a function has only float results.
+#[pyfunction(name = "_set_default_dtype")]
+pub fn set_default_dtype(dtype: &Bound<'_, PyAny>) -> PyResult<()> {
+    DType::set_default_float(dtype_of(dtype)?).or_raise()
+}
+
+/// Every element one number; `op` is the name in errors.
 #[pyfunction]
 #[pyo3(signature = (shape, value, dtype, op = "full"))]
-pub fn full(shape: Vec<usize>, value: f64, dtype: &Bound<'_, PyAny>, op: &str) -> PyResult<RBETensor> {
+pub fn full(shape: Vec<usize>, value: &Bound<'_, PyAny>, dtype: &Bound<'_, PyAny>, op: &str) -> PyResult<RBETensor> {
     let dtype = dtype_of(dtype)?;
-    within(op, || Ok(Array::full(dtype, &shape, value).into()))
-}
-
-/// `start`, `start + step`, … below `end`.
-#[pyfunction]
-pub fn arange(start: f64, end: f64, step: f64, dtype: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
-    let count = ((end - start) / step).ceil();
-    if step == 0.0 || !count.is_finite() {
-        return Err(raise(RbeError::value("arange", "finite bounds and a step other than 0", format!("{start}, {end}, {step}"))));
+    if dtype != DType::I64 {
+        let value = value.extract()?;
+        return within(op, || Ok(Array::full(dtype, &shape, value).into()));
     }
-    let dtype = dtype_of(dtype)?;
-    within("arange", || {
-        let count = count.max(0.0) as usize; // at most the largest, which no memory holds
-        let number = |i: usize| start + step * i as f64;
-        let values = Array::build(&[count], |out: &mut [f64]| out.iter_mut().enumerate().for_each(|(i, o)| *o = number(i)));
-        Ok(values.cast(dtype).into())
-    })
+    let value = match value.extract::<i64>() {
+        Ok(value) => value,
+        Err(_) => {
+            let v: f64 = value.extract()?;
+            integer(v).ok_or_else(|| beyond_integers(op, v))?
+        }
+    };
+    within(op, || Ok(Array::build(&shape, |out: &mut [i64]| out.fill(value)).into()))
 }
 
-fn floats(op: &str, shape: &[usize], dtype: &Bound<'_, PyAny>, normal: bool) -> PyResult<RBETensor> {
+/// `start`, `start + step`, … before `end`, of integers.
+#[pyfunction(name = "_arange_integers")]
+pub fn arange_integers(start: i64, end: i64, step: i64, dtype: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+    let dtype = dtype_of(dtype)?;
+    let (from, to, by) = (i128::from(start), i128::from(end), i128::from(step));
+    check_range(step == 0, (to - from) * by.signum() < 0, || format!("{start}, {end}, {step}"))?;
+    let count = ((to - from).abs() + by.abs() - 1) / by.abs();
+    let count = length(count as f64)?;
+    within("arange", || Ok(Array::integers_from(start, step, count).cast(dtype).into()))
+}
+
+/// `start`, `start + step`, … before `end`; of integers start and step are truncated, as torch has it.
+#[pyfunction(name = "_arange_floats")]
+pub fn arange_floats(start: f64, end: f64, step: f64, dtype: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+    let dtype = dtype_of(dtype)?;
+    let given = || format!("{start}, {end}, {step}");
+    if !(start.is_finite() && end.is_finite() && step.is_finite()) {
+        return Err(raise(RbeError::value("arange", "finite bounds and step", given())));
+    }
+    check_range(step == 0.0, (end - start) * step < 0.0, given)?;
+    let count = length(((end - start) / step).ceil())?;
+    if dtype != DType::I64 {
+        return within("arange", || Ok(Array::floats_from(dtype, start, step, count).into()));
+    }
+    let whole = |v: f64| integer(v).ok_or_else(|| beyond_integers("arange", v));
+    let (start, step) = (whole(start)?, whole(step)?);
+    within("arange", || Ok(Array::integers_from(start, step, count).into()))
+}
+
+fn check_range(still: bool, away: bool, given: impl Fn() -> String) -> PyResult<()> {
+    if still {
+        return Err(raise(RbeError::value("arange", "a step other than 0", given())));
+    }
+    if away {
+        return Err(raise(RbeError::value("arange", "a step from start towards end", given())));
+    }
+    Ok(())
+}
+
+/// A count of elements; more than there are addresses is an error of memory.
+fn length(count: f64) -> PyResult<usize> {
+    let fits = count * size_of::<f64>() as f64 <= isize::MAX as f64;
+    let got = || format!("{count} elements: more bytes than there are addresses");
+    if fits { Ok(count as usize) } else { Err(raise(RbeError::memory("arange", "results and scratch that fit in memory", got()))) }
+}
+
+/// `steps` evenly spaced numbers from `start` to `end`, both included.
+#[pyfunction(name = "_linspace")]
+pub fn linspace(start: f64, end: f64, steps: usize, dtype: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+    let dtype = dtype_of(dtype)?;
+    within("linspace", || Ok(Array::spaced(dtype, start, end, steps).into()))
+}
+
+/// Ones on the diagonal of a matrix of zeros.
+#[pyfunction(name = "_eye")]
+pub fn eye(rows: usize, cols: usize, dtype: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+    let dtype = dtype_of(dtype)?;
+    within("eye", || Ok(Array::eye(dtype, rows, cols).into()))
+}
+
+/// The stream of a seed, or the next of the process.
+fn stream(seed: Option<u64>) -> random::Stream {
+    seed.map_or_else(random::stream, |seed| random::Generator::new(seed).stream())
+}
+
+fn floats(op: &str, shape: &[usize], dtype: &Bound<'_, PyAny>, seed: Option<u64>, normal: bool) -> PyResult<RBETensor> {
     let dtype = dtype_of(dtype)?;
     // A stream is taken when there is memory for its numbers.
     let fill = || {
         rbe_core::dispatch_float!("random", dtype, T => Ok(Array::build(shape, |out: &mut [T]| {
-            let stream = random::stream();
+            let stream = stream(seed);
             if normal { stream.normal(out) } else { stream.uniform(out) }
         })))
     };
@@ -120,35 +214,33 @@ fn floats(op: &str, shape: &[usize], dtype: &Bound<'_, PyAny>, normal: bool) -> 
 
 /// Uniform in [0, 1).
 #[pyfunction]
-pub fn rand(shape: Vec<usize>, dtype: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
-    floats("rand", &shape, dtype, false)
+#[pyo3(signature = (shape, dtype, seed = None))]
+pub fn rand(shape: Vec<usize>, dtype: &Bound<'_, PyAny>, seed: Option<u64>) -> PyResult<RBETensor> {
+    floats("rand", &shape, dtype, seed, false)
 }
 
 /// Standard normal.
 #[pyfunction]
-pub fn randn(shape: Vec<usize>, dtype: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
-    floats("randn", &shape, dtype, true)
+#[pyo3(signature = (shape, dtype, seed = None))]
+pub fn randn(shape: Vec<usize>, dtype: &Bound<'_, PyAny>, seed: Option<u64>) -> PyResult<RBETensor> {
+    floats("randn", &shape, dtype, seed, true)
 }
 
 /// Integers in [low, high).
 #[pyfunction]
-pub fn randint(low: i64, high: i64, shape: Vec<usize>) -> PyResult<RBETensor> {
+#[pyo3(signature = (low, high, shape, seed = None))]
+pub fn randint(low: i64, high: i64, shape: Vec<usize>, seed: Option<u64>) -> PyResult<RBETensor> {
     if low >= high {
         return Err(raise(RbeError::value("randint", "low < high", format!("{low} and {high}"))));
     }
-    within("randint", || Ok(Array::build(&shape, |out: &mut [i64]| random::stream().integers(low, high, out)).into()))
+    within("randint", || Ok(Array::build(&shape, |out: &mut [i64]| stream(seed).integers(low, high, out)).into()))
 }
 
 /// A random order of 0 … n - 1.
-///
-/// Examples
-/// --------
-/// >>> import rbe
-/// >>> sorted(rbe.randperm(3).tolist())
-/// [0, 1, 2]
-#[pyfunction]
-pub fn randperm(n: usize) -> PyResult<RBETensor> {
-    within("randperm", || Ok(Array::build(&[n], |out: &mut [i64]| random::stream().permutation(out)).into()))
+#[pyfunction(name = "_randperm")]
+#[pyo3(signature = (n, seed = None))]
+pub fn randperm(n: usize, seed: Option<u64>) -> PyResult<RBETensor> {
+    within("randperm", || Ok(Array::build(&[n], |out: &mut [i64]| stream(seed).permutation(out)).into()))
 }
 
 /// Seeds the generator.

@@ -1,5 +1,6 @@
 //! The door between Python and `rbe_core`: thin classes, one way in that converts errors and releases the GIL.
 
+mod arguments;
 mod arrange;
 mod autograd;
 mod create;
@@ -41,8 +42,8 @@ mod _rbe {
     };
     #[pymodule_export]
     use crate::create::{
-        arange, encode, full, get_rng_state, manual_seed, packed, rand, randint, randn, random_packed, randperm, set_rng_state,
-        tensor_from_list,
+        arange_floats, arange_integers, encode, eye, full, get_rng_state, linspace, manual_seed, packed, rand, randint, randn,
+        random_packed, randperm, set_default_dtype, set_rng_state, tensor_from_list,
     };
     #[pymodule_export]
     use crate::file::{load, save};

@@ -5,14 +5,15 @@ use std::sync::{Mutex, PoisonError};
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyFloat, PyInt, PyTuple};
-use rbe_core::RbeError;
-use rbe_core::array::normalize_axis;
+use pyo3::types::{PyBool, PyFloat, PyInt, PyTuple};
+use rbe_core::array::{Array, normalize_axis};
 use rbe_core::op::{Comparison, Logic};
+use rbe_core::{DType, RbeError};
 
+use crate::arguments::{self, Axes, Integer, dtype_or_none, either, integers, integers_or, reduced};
 use crate::error::{OrRaise, raise};
 use crate::runtime::enter;
-use crate::tensor::{RBETensor, dtype_of, operand};
+use crate::tensor::{RBETensor, dtype_of, number, operand};
 
 type Tensor = rbe_core::RBETensor;
 
@@ -47,36 +48,45 @@ fn lasting(name: &str) -> &'static str {
     }
 }
 
-/// One integer, several arguments or one sequence of integers.
-pub fn integers(args: &Bound<'_, PyTuple>) -> PyResult<Vec<isize>> {
-    if args.len() == 1 {
-        let only = args.get_item(0)?;
-        if !only.is_instance_of::<PyInt>() {
-            return only.extract();
-        }
-    }
-    args.extract()
-}
-
-/// The argument that NumPy and torch name differently: `axis` and `dim`.
-fn either<T>(axis: Option<T>, dim: Option<T>) -> PyResult<Option<T>> {
-    match (axis, dim) {
-        (Some(_), Some(_)) => Err(PyTypeError::new_err("axis and dim are one argument: give one of them")),
-        (axis, dim) => Ok(axis.or(dim)),
+/// A reduction of a tensor, converted to `dtype` before and after if that is given.
+fn reduction(
+    py: Python<'_>,
+    t: &RBETensor,
+    dtype: Option<&Bound<'_, PyAny>>,
+    f: impl FnOnce(&Tensor) -> rbe_core::Result<Tensor> + Send,
+) -> PyResult<RBETensor> {
+    match dtype_or_none(dtype)? {
+        None => unary(py, t, f),
+        Some(dtype) => unary(py, t, |t| f(&t.cast(dtype)?)?.cast(dtype)),
     }
 }
 
-/// `None`, one axis or several, given as `axis` or as `dim`.
-pub fn axes(axis: Option<&Bound<'_, PyAny>>, dim: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Vec<isize>>> {
-    match either(axis, dim)? {
-        None => Ok(None),
-        Some(o) if o.is_instance_of::<PyInt>() => Ok(Some(vec![o.extract()?])),
-        Some(o) => o.extract().map(Some),
+/// `f` of a tensor and `alpha` times another operand, as torch's `add` and `sub` have it.
+fn scaled(
+    a: &RBETensor,
+    op: &'static str,
+    other: &Bound<'_, PyAny>,
+    alpha: Option<&Bound<'_, PyAny>>,
+    f: impl FnOnce(&Tensor, &Tensor) -> rbe_core::Result<Tensor> + Send,
+) -> PyResult<RBETensor> {
+    let Some(alpha) = alpha else { return binary(a, other, false, f) };
+    let b = operand(other, Some(a.inner.dtype()))?;
+    let alpha = operand(alpha, Some(b.dtype()))?;
+    if alpha.dtype().is_float() && !a.inner.dtype().is_float() && !b.dtype().is_float() {
+        return Err(raise(RbeError::dtype(op, "an integer as alpha for integers", alpha.dtype())));
     }
+    let elements = a.inner.numel().max(b.numel());
+    enter(other.py(), elements, || {
+        let both_bool = a.inner.dtype() == DType::Bool && b.dtype() == DType::Bool;
+        let alpha = if both_bool { alpha.cast(DType::Bool)? } else { alpha };
+        f(&a.inner, &b.mul(&alpha)?)
+    })
+    .map(RBETensor::from)
 }
 
 macro_rules! tensor_methods {
-    ($(unary $u:ident;)* $(binary $b:ident;)* $(reduce $r:ident;)* $(compare $c:ident $which:ident;)* $(logic $l:ident $lw:ident;)*) => {
+    ($(unary $u:ident;)* $(binary $b:ident;)* $(reduce $r:ident;)* $(extreme $x:ident $largest:literal;)* $(position $arg:ident;)*
+     $(truth $truth:ident $all:literal;)* $(spread $spread:ident;)* $(compare $c:ident $which:ident;)* $(logic $l:ident $lw:ident;)*) => {
         #[pymethods]
         impl RBETensor {
             $(fn $u(&self, py: Python<'_>) -> PyResult<RBETensor> {
@@ -85,17 +95,61 @@ macro_rules! tensor_methods {
             $(fn $b(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
                 binary(self, other, false, Tensor::$b)
             })*
-            $(#[pyo3(signature = (axis = None, keepdims = false, *, dim = None, keepdim = false))]
+            $(#[pyo3(signature = (axis = None, keepdims = false, *, dim = None, keepdim = false, dtype = None))]
             fn $r(
                 &self,
                 py: Python<'_>,
-                axis: Option<&Bound<'_, PyAny>>,
+                axis: Option<Axes>,
                 keepdims: bool,
-                dim: Option<&Bound<'_, PyAny>>,
+                dim: Option<Axes>,
+                keepdim: bool,
+                dtype: Option<&Bound<'_, PyAny>>,
+            ) -> PyResult<RBETensor> {
+                let axes = reduced(axis, dim)?;
+                reduction(py, self, dtype, |t| t.$r(axes.as_deref(), keepdims || keepdim))
+            })*
+            $(#[pyo3(signature = (dim = None, keepdim = false, *, axis = None, keepdims = false))]
+            fn $x(
+                &self,
+                py: Python<'_>,
+                dim: Option<Axes>,
+                keepdim: bool,
+                axis: Option<Axes>,
+                keepdims: bool,
+            ) -> PyResult<RBETensor> {
+                let axes = reduced(axis, dim)?;
+                unary(py, self, |t| t.extreme($largest, axes.as_deref(), keepdims || keepdim))
+            })*
+            $(#[pyo3(signature = (axis = None, keepdims = false, *, dim = None, keepdim = false))]
+            fn $arg(&self, py: Python<'_>, axis: Option<Integer>, keepdims: bool, dim: Option<Integer>, keepdim: bool) -> PyResult<RBETensor> {
+                let axis = either(axis, dim)?.map(|axis| axis.0);
+                unary(py, self, |t| t.$arg(axis, keepdims || keepdim))
+            })*
+            $(#[pyo3(signature = (axis = None, keepdims = false, *, dim = None, keepdim = false))]
+            fn $truth(&self, py: Python<'_>, axis: Option<Axes>, keepdims: bool, dim: Option<Axes>, keepdim: bool) -> PyResult<RBETensor> {
+                let axes = either(axis, dim)?.map(|axes| axes.0);
+                unary(py, self, |t| t.truth($all, axes.as_deref(), keepdims || keepdim))
+            })*
+            $(#[pyo3(signature = (axis = None, correction = None, keepdims = false, *, unbiased = None, dim = None, keepdim = false))]
+            #[allow(clippy::too_many_arguments)] // torch's and NumPy's signatures
+            fn $spread(
+                &self,
+                py: Python<'_>,
+                axis: Option<&Bound<'_, PyAny>>,
+                correction: Option<&Bound<'_, PyAny>>,
+                keepdims: bool,
+                unbiased: Option<bool>,
+                dim: Option<Axes>,
                 keepdim: bool,
             ) -> PyResult<RBETensor> {
-                let axes = axes(axis, dim)?;
-                unary(py, self, |t| t.$r(axes.as_deref(), keepdims || keepdim))
+                let op = stringify!($spread);
+                let (axis, unbiased) = match axis.and_then(|axis| axis.cast::<PyBool>().ok()) {
+                    Some(_) if unbiased.is_some() => return Err(PyTypeError::new_err(format!("{op}: unbiased is given twice"))),
+                    Some(first) => (None, Some(first.is_true())),
+                    None => (axis.map(|axis| axis.extract::<Axes>()).transpose()?, unbiased),
+                };
+                let (axes, correction) = (reduced(axis, dim)?, arguments::correction(op, correction, unbiased)?);
+                unary(py, self, |t| t.$spread(axes.as_deref(), correction, keepdims || keepdim))
             })*
             $(fn $c(&self, other: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
                 binary(self, other, false, |a, b| a.compare(b, Comparison::$which))
@@ -108,71 +162,128 @@ macro_rules! tensor_methods {
 }
 
 tensor_methods! {
-    unary exp; unary expm1; unary log; unary log1p; unary sqrt; unary square; unary reciprocal; unary abs; unary sin; unary cos;
-    unary tanh; unary sigmoid; unary relu; unary silu; unary sign; unary floor; unary ceil; unary round; unary isfinite; unary isnan;
+    unary exp; unary expm1; unary log; unary log2; unary log10; unary log1p; unary sqrt; unary square; unary reciprocal; unary abs; unary sin; unary cos;
+    unary tanh; unary sigmoid; unary relu; unary silu; unary sign; unary floor; unary ceil; unary trunc; unary isfinite; unary isinf; unary isnan;
     unary logical_not;
-    binary add; binary sub; binary mul; binary div; binary maximum; binary minimum; binary matmul; binary floor_divide; binary remainder;
-    reduce sum; reduce mean; reduce logsumexp; reduce prod;
+    binary mul; binary maximum; binary minimum; binary matmul; binary floor_divide; binary remainder; binary fmod; binary copysign;
+    reduce sum; reduce logsumexp; reduce prod;
+    extreme amax true; extreme amin false;
+    position argmax; position argmin;
+    truth any false; truth all true;
+    spread var; spread std;
     compare eq Eq; compare ne Ne; compare lt Lt; compare le Le; compare gt Gt; compare ge Ge;
     logic logical_and And; logic logical_or Or; logic logical_xor Xor;
 }
 
-/// `max` and `min` in the forms of torch and of NumPy.
+/// `max` and `min` in torch's forms: of all, along one axis with the places, of two tensors.
 fn extreme<'py>(
     slf: &Bound<'py, RBETensor>,
     dim: Option<&Bound<'py, PyAny>>,
     keepdim: bool,
     axis: Option<&Bound<'py, PyAny>>,
-    keepdims: bool,
+    other: Option<&Bound<'py, PyAny>>,
     largest: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
     let (py, this) = (slf.py(), slf.get());
-    if either(axis, dim)?.is_some()
-        && let Some(dim) = dim
-    {
-        if let Ok(other) = dim.cast::<RBETensor>() {
-            let result = binary(this, other, false, if largest { Tensor::maximum } else { Tensor::minimum })?;
-            return Ok(Bound::new(py, result)?.into_any());
-        }
-        let name = if largest { "max_along" } else { "min_along" };
-        return slf.call_method1(name, (dim, keepdim));
+    let op = if largest { "max" } else { "min" };
+    let dim = either(axis, dim)?;
+    let tensor = |o: &&Bound<'py, PyAny>| o.is_instance_of::<RBETensor>();
+    if let Some(other) = either(other, dim.filter(tensor))? {
+        let result = binary(this, other, false, if largest { Tensor::maximum } else { Tensor::minimum })?;
+        return Ok(Bound::new(py, result)?.into_any());
     }
-    let axes = axes(axis, None)?;
-    let result =
-        unary(
-            py,
-            this,
-            |t| {
-                if largest { t.max(axes.as_deref(), keepdims || keepdim) } else { t.min(axes.as_deref(), keepdims || keepdim) }
-            },
-        )?;
-    Ok(Bound::new(py, result)?.into_any())
+    let Some(dim) = dim else {
+        let result = unary(py, this, |t| if largest { t.max(None, keepdim) } else { t.min(None, keepdim) })?;
+        return Ok(Bound::new(py, result)?.into_any());
+    };
+    match dim.extract::<Integer>() {
+        Ok(axis) => slf.call_method1(if largest { "max_along" } else { "min_along" }, (axis.0, keepdim)),
+        Err(_) => Err(raise(RbeError::dtype(op, format!("one axis, an integer (a{op} takes several), or a tensor"), dim.repr()?))),
+    }
 }
 
 #[pymethods]
 impl RBETensor {
-    /// Largest values: of all, along `dim` with their indices (torch), along `axis` alone (NumPy), or of two tensors.
-    #[pyo3(signature = (dim = None, keepdim = false, *, axis = None, keepdims = false))]
+    /// Largest element of all; along `dim` (`axis`) the largest elements and their places; of two tensors the larger elements.
+    #[pyo3(signature = (dim = None, keepdim = false, *, axis = None, keepdims = false, other = None))]
     fn max<'py>(
         slf: &Bound<'py, Self>,
         dim: Option<&Bound<'py, PyAny>>,
         keepdim: bool,
         axis: Option<&Bound<'py, PyAny>>,
         keepdims: bool,
+        other: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        extreme(slf, dim, keepdim, axis, keepdims, true)
+        extreme(slf, dim, keepdim || keepdims, axis, other, true)
     }
 
-    /// Smallest values, as `max`.
-    #[pyo3(signature = (dim = None, keepdim = false, *, axis = None, keepdims = false))]
+    /// Smallest elements, as `max`.
+    #[pyo3(signature = (dim = None, keepdim = false, *, axis = None, keepdims = false, other = None))]
     fn min<'py>(
         slf: &Bound<'py, Self>,
         dim: Option<&Bound<'py, PyAny>>,
         keepdim: bool,
         axis: Option<&Bound<'py, PyAny>>,
         keepdims: bool,
+        other: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        extreme(slf, dim, keepdim, axis, keepdims, false)
+        extreme(slf, dim, keepdim || keepdims, axis, other, false)
+    }
+
+    /// Mean over an axis, several or all; integers become floats.
+    #[pyo3(signature = (axis = None, keepdims = false, *, dim = None, keepdim = false, dtype = None))]
+    fn mean(
+        &self,
+        py: Python<'_>,
+        axis: Option<Axes>,
+        keepdims: bool,
+        dim: Option<Axes>,
+        keepdim: bool,
+        dtype: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<RBETensor> {
+        let axes = reduced(axis, dim)?;
+        if let Some(other) = dtype_or_none(dtype)?.filter(|d| !d.is_float()) {
+            return Err(raise(RbeError::dtype("mean", "float32 or float64 as dtype", other)));
+        }
+        reduction(py, self, dtype, |t| t.mean(axes.as_deref(), keepdims || keepdim))
+    }
+
+    /// `self + alpha * other`.
+    #[pyo3(signature = (other, *, alpha = None))]
+    fn add(&self, other: &Bound<'_, PyAny>, alpha: Option<&Bound<'_, PyAny>>) -> PyResult<RBETensor> {
+        scaled(self, "add", other, alpha, Tensor::add)
+    }
+
+    /// `self - alpha * other`.
+    #[pyo3(signature = (other, *, alpha = None))]
+    fn sub(&self, other: &Bound<'_, PyAny>, alpha: Option<&Bound<'_, PyAny>>) -> PyResult<RBETensor> {
+        scaled(self, "sub", other, alpha, Tensor::sub)
+    }
+
+    /// `self / other`, rounded down with `"floor"`, towards 0 with `"trunc"`: integers then stay integers.
+    #[pyo3(signature = (other, *, rounding_mode = None))]
+    fn div(&self, other: &Bound<'_, PyAny>, rounding_mode: Option<&str>) -> PyResult<RBETensor> {
+        let divide = match rounding_mode {
+            None => Tensor::div,
+            Some("floor") => Tensor::floor_divide,
+            Some("trunc") => Tensor::trunc_divide,
+            Some(other) => return Err(raise(RbeError::value("div", "rounding_mode None, \"floor\" or \"trunc\"", format!("{other:?}")))),
+        };
+        binary(self, other, false, divide)
+    }
+
+    /// The nearest number of `decimals` decimal places, the even one of two; of integers only with 0.
+    #[pyo3(signature = (*, decimals = 0))]
+    fn round(&self, py: Python<'_>, decimals: i32) -> PyResult<RBETensor> {
+        if decimals == 0 {
+            return unary(py, self, Tensor::round);
+        }
+        if !self.inner.dtype().is_float() {
+            return Err(raise(RbeError::dtype("round", "floats, or decimals of 0", self.inner.dtype())));
+        }
+        let power = Tensor::from_array(Array::full(self.inner.dtype(), &[], 10f64.powi(decimals.saturating_abs())));
+        rbe_core::graph::note_constant(&power);
+        unary(py, self, |t| if decimals > 0 { t.mul(&power)?.round()?.div(&power) } else { t.div(&power)?.round()?.mul(&power) })
     }
 
     fn neg(&self, py: Python<'_>) -> PyResult<RBETensor> {
@@ -181,10 +292,18 @@ impl RBETensor {
 
     /// `self ** exponent`; quicker for a number.
     pub fn pow(&self, exponent: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
-        match exponent.extract::<f64>() {
-            Ok(p) if !exponent.is_instance_of::<RBETensor>() => unary(exponent.py(), self, |t| t.powf(p)),
-            _ => binary(self, exponent, false, Tensor::pow),
+        let exponent = &number(exponent)?;
+        if exponent.is_instance_of::<PyFloat>() {
+            let p: f64 = exponent.extract()?;
+            return unary(exponent.py(), self, |t| t.powf(p));
         }
+        if exponent.is_instance_of::<PyInt>()
+            && !exponent.is_instance_of::<PyBool>()
+            && let Ok(p) = exponent.extract::<i64>()
+        {
+            return unary(exponent.py(), self, |t| t.powi(p));
+        }
+        binary(self, exponent, false, Tensor::pow)
     }
 
     #[pyo3(signature = (approximate = "none"))]
@@ -220,76 +339,41 @@ impl RBETensor {
             let (low, high) = (number(min)?, number(max)?);
             return unary(py, self, |t| t.clamp(low, high));
         }
-        let raised = min.map(|b| binary(self, b, false, Tensor::maximum)).transpose()?;
-        match (raised, max) {
-            (raised, Some(b)) => binary(raised.as_ref().unwrap_or(self), b, false, Tensor::minimum),
-            (Some(raised), None) => Ok(raised),
+        match (min, max) {
+            (Some(low), Some(high)) => {
+                let (low, high) = (operand(low, Some(self.inner.dtype()))?, operand(high, Some(self.inner.dtype()))?);
+                unary(py, self, |t| t.clamp_between(&low, &high))
+            }
+            (Some(low), None) => binary(self, low, false, Tensor::maximum),
+            (None, Some(high)) => binary(self, high, false, Tensor::minimum),
             (None, None) => Err(raise(RbeError::value("clamp", "a lower bound, an upper bound or both", "neither"))),
         }
     }
 
-    #[pyo3(signature = (axis = None, correction = 1.0, keepdims = false, *, dim = None, keepdim = false))]
-    fn var(
+    /// `e^x / Σ e^x` along an axis.
+    #[pyo3(signature = (axis = None, dtype = None, *, dim = None))]
+    fn softmax(
         &self,
         py: Python<'_>,
-        axis: Option<&Bound<'_, PyAny>>,
-        correction: f64,
-        keepdims: bool,
-        dim: Option<&Bound<'_, PyAny>>,
-        keepdim: bool,
+        axis: Option<Integer>,
+        dtype: Option<&Bound<'_, PyAny>>,
+        dim: Option<Integer>,
     ) -> PyResult<RBETensor> {
-        let axes = axes(axis, dim)?;
-        unary(py, self, |t| t.var(axes.as_deref(), correction, keepdims || keepdim))
+        let axis = either(axis, dim)?.map_or(-1, |axis| axis.0);
+        reduction(py, self, dtype, |t| t.softmax(axis))
     }
 
-    #[pyo3(signature = (axis = None, keepdims = false, *, dim = None, keepdim = false))]
-    fn argmax(&self, py: Python<'_>, axis: Option<isize>, keepdims: bool, dim: Option<isize>, keepdim: bool) -> PyResult<RBETensor> {
-        let axis = either(axis, dim)?;
-        unary(py, self, |t| t.argmax(axis, keepdims || keepdim))
-    }
-
-    #[pyo3(signature = (axis = None, keepdims = false, *, dim = None, keepdim = false))]
-    fn argmin(&self, py: Python<'_>, axis: Option<isize>, keepdims: bool, dim: Option<isize>, keepdim: bool) -> PyResult<RBETensor> {
-        let axis = either(axis, dim)?;
-        unary(py, self, |t| t.argmin(axis, keepdims || keepdim))
-    }
-
-    #[pyo3(signature = (axis = None, keepdims = false, *, dim = None, keepdim = false))]
-    fn any(
+    /// `x - ln Σ e^x` along an axis.
+    #[pyo3(signature = (axis = None, dtype = None, *, dim = None))]
+    fn log_softmax(
         &self,
         py: Python<'_>,
-        axis: Option<&Bound<'_, PyAny>>,
-        keepdims: bool,
-        dim: Option<&Bound<'_, PyAny>>,
-        keepdim: bool,
+        axis: Option<Integer>,
+        dtype: Option<&Bound<'_, PyAny>>,
+        dim: Option<Integer>,
     ) -> PyResult<RBETensor> {
-        let axes = axes(axis, dim)?;
-        unary(py, self, |t| t.truth(false, axes.as_deref(), keepdims || keepdim))
-    }
-
-    #[pyo3(signature = (axis = None, keepdims = false, *, dim = None, keepdim = false))]
-    fn all(
-        &self,
-        py: Python<'_>,
-        axis: Option<&Bound<'_, PyAny>>,
-        keepdims: bool,
-        dim: Option<&Bound<'_, PyAny>>,
-        keepdim: bool,
-    ) -> PyResult<RBETensor> {
-        let axes = axes(axis, dim)?;
-        unary(py, self, |t| t.truth(true, axes.as_deref(), keepdims || keepdim))
-    }
-
-    #[pyo3(signature = (axis = None, *, dim = None))]
-    fn softmax(&self, py: Python<'_>, axis: Option<isize>, dim: Option<isize>) -> PyResult<RBETensor> {
-        let axis = either(axis, dim)?.unwrap_or(-1);
-        unary(py, self, |t| t.softmax(axis))
-    }
-
-    #[pyo3(signature = (axis = None, *, dim = None))]
-    fn log_softmax(&self, py: Python<'_>, axis: Option<isize>, dim: Option<isize>) -> PyResult<RBETensor> {
-        let axis = either(axis, dim)?.unwrap_or(-1);
-        unary(py, self, |t| t.log_softmax(axis))
+        let axis = either(axis, dim)?.map_or(-1, |axis| axis.0);
+        reduction(py, self, dtype, |t| t.log_softmax(axis))
     }
 
     #[pyo3(signature = (p = 0.5, training = true))]
@@ -316,54 +400,57 @@ impl RBETensor {
         Ok(out.into())
     }
 
-    #[pyo3(signature = (*axes))]
-    fn permute(&self, axes: &Bound<'_, PyTuple>) -> PyResult<RBETensor> {
-        self.inner.permute(&integers(axes)?).or_raise().map(RBETensor::from)
+    #[pyo3(signature = (*axes, dims = None))]
+    fn permute(&self, axes: &Bound<'_, PyTuple>, dims: Option<Axes>) -> PyResult<RBETensor> {
+        self.inner.permute(&integers_or(axes, dims)?).or_raise().map(RBETensor::from)
     }
 
-    fn transpose(&self, dim0: isize, dim1: isize) -> PyResult<RBETensor> {
-        self.inner.transpose(dim0, dim1).or_raise().map(RBETensor::from)
+    fn transpose(&self, dim0: Integer, dim1: Integer) -> PyResult<RBETensor> {
+        self.inner.transpose(dim0.0, dim1.0).or_raise().map(RBETensor::from)
     }
 
-    /// A view repeated to `shape`; -1 keeps an axis as long as it is.
-    fn broadcast_to(&self, shape: Vec<isize>) -> PyResult<RBETensor> {
+    /// Repeated along axes of length 1 and new leading axes, without a copy; -1 keeps an axis.
+    #[pyo3(signature = (*shape, size = None))]
+    fn broadcast_to(&self, shape: &Bound<'_, PyTuple>, size: Option<Axes>) -> PyResult<RBETensor> {
+        let wanted = integers_or(shape, size)?;
         let own = self.inner.shape();
-        let wrong = || raise(RbeError::shape("broadcast_to", format!("a shape that {own:?} broadcasts to"), format!("{shape:?}")));
-        let lead = shape.len().checked_sub(own.len()).ok_or_else(wrong)?;
-        let length = |(i, n): (usize, &isize)| match usize::try_from(*n) {
-            Ok(n) => Ok(n),
-            Err(_) if *n == -1 && i >= lead => Ok(own[i - lead]),
-            Err(_) => Err(wrong()),
+        let lead = wanted.len().saturating_sub(own.len());
+        let length = |(i, n): (usize, &isize)| match *n {
+            -1 => i.checked_sub(lead).and_then(|at| own.get(at)).copied(),
+            n => usize::try_from(n).ok(),
         };
-        let shape = shape.iter().enumerate().map(length).collect::<PyResult<Vec<usize>>>()?;
-        self.inner.broadcast_to(&shape).or_raise().map(RBETensor::from)
+        let lengths = wanted.iter().enumerate().map(length).collect::<Option<Vec<usize>>>();
+        let wrong = || {
+            raise(RbeError::shape("broadcast_to", format!("lengths of at least 0, or -1 for an axis of {own:?}"), format!("{wanted:?}")))
+        };
+        self.inner.broadcast_to(&lengths.ok_or_else(wrong)?).or_raise().map(RBETensor::from)
     }
 
-    fn unsqueeze(&self, dim: isize) -> PyResult<RBETensor> {
-        self.inner.unsqueeze(dim).or_raise().map(RBETensor::from)
+    fn unsqueeze(&self, dim: Integer) -> PyResult<RBETensor> {
+        self.inner.unsqueeze(dim.0).or_raise().map(RBETensor::from)
     }
 
     #[pyo3(signature = (dim = None))]
-    fn squeeze(&self, dim: Option<isize>) -> PyResult<RBETensor> {
-        self.inner.squeeze(dim).or_raise().map(RBETensor::from)
+    fn squeeze(&self, dim: Option<Axes>) -> PyResult<RBETensor> {
+        self.inner.squeeze(dim.as_ref().map(|dim| &*dim.0)).or_raise().map(RBETensor::from)
     }
 
-    /// `length` positions along an axis from `start`, which counts from the end where it is negative: a view.
-    fn narrow(&self, dim: isize, start: isize, length: isize) -> PyResult<RBETensor> {
+    /// `length` positions of an axis from `start`, which counts from the end if negative: a view.
+    fn narrow(&self, dim: Integer, start: Integer, length: Integer) -> PyResult<RBETensor> {
         let shape = self.inner.shape();
-        let axis = normalize_axis("narrow", dim, shape.len()).or_raise()?;
-        let n = shape[axis] as isize;
-        let first = if start < 0 { start.saturating_add(n) } else { start };
-        if first < 0 || length < 0 || first.saturating_add(length) > n {
-            let got = format!("{length} positions from {start}");
+        let axis = normalize_axis("narrow", dim.0, shape.len()).or_raise()?;
+        let (start, n) = (start.0, shape[axis] as isize);
+        let from = if start < 0 { start + n } else { start };
+        if from < 0 || length.0 < 0 || length.0 > n - from {
+            let got = format!("{} from {start}", length.0);
             return Err(raise(RbeError::index("narrow", format!("positions inside axis {axis} of length {n}"), got)));
         }
-        self.inner.narrow(dim, first as usize, length as usize).or_raise().map(RBETensor::from)
+        self.inner.narrow(axis as isize, from as usize, length.0 as usize).or_raise().map(RBETensor::from)
     }
 
     #[pyo3(name = "_split")]
-    fn split_lengths(&self, lengths: Vec<usize>, axis: isize) -> PyResult<Vec<RBETensor>> {
-        Ok(self.inner.split(&lengths, axis).or_raise()?.into_iter().map(RBETensor::from).collect())
+    fn split_lengths(&self, lengths: Vec<usize>, axis: Integer) -> PyResult<Vec<RBETensor>> {
+        Ok(self.inner.split(&lengths, axis.0).or_raise()?.into_iter().map(RBETensor::from).collect())
     }
 
     #[pyo3(name = "_cast")]
@@ -372,12 +459,12 @@ impl RBETensor {
         unary(py, self, |t| t.cast(dtype))
     }
 
-    fn index_select(&self, dim: isize, index: &RBETensor) -> PyResult<RBETensor> {
-        self.inner.index_select(dim, &index.inner).or_raise().map(RBETensor::from)
+    fn index_select(&self, dim: Integer, index: &RBETensor) -> PyResult<RBETensor> {
+        self.inner.index_select(dim.0, &index.inner).or_raise().map(RBETensor::from)
     }
 
-    fn gather(&self, dim: isize, index: &RBETensor) -> PyResult<RBETensor> {
-        self.inner.gather(dim, &index.inner).or_raise().map(RBETensor::from)
+    fn gather(&self, dim: Integer, index: &RBETensor) -> PyResult<RBETensor> {
+        self.inner.gather(dim.0, &index.inner).or_raise().map(RBETensor::from)
     }
 
     #[pyo3(signature = (index, padding_idx = None))]

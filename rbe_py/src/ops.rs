@@ -1,6 +1,8 @@
 //! Operations that are functions rather than methods.
 
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use rbe_core::RbeError;
 use rbe_core::array::Array;
 use rbe_core::memory;
@@ -32,7 +34,7 @@ pub fn stack(py: Python<'_>, tensors: Vec<PyRef<'_, RBETensor>>, axis: isize) ->
     enter(py, elements, || Tensor::stack(&tensors.iter().collect::<Vec<_>>(), axis)).map(RBETensor::from)
 }
 
-/// Elements of `a` where a condition holds, of `b` elsewhere.
+/// Elements of `input` where a condition holds, of `other` elsewhere; without both the places where it holds, a tensor for each axis.
 ///
 /// Examples
 /// --------
@@ -41,11 +43,27 @@ pub fn stack(py: Python<'_>, tensors: Vec<PyRef<'_, RBETensor>>, axis: isize) ->
 /// >>> rbe.where(x > 0, x, 0.0)
 /// tensor([0., 2.])
 #[pyfunction(name = "where")]
-pub fn where_(condition: &RBETensor, a: &Bound<'_, PyAny>, b: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+#[pyo3(signature = (condition, input = None, other = None))]
+pub fn where_<'py>(
+    condition: &Bound<'py, PyAny>,
+    input: Option<&Bound<'py, PyAny>>,
+    other: Option<&Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = condition.py();
+    let condition = operand(condition, None)?;
+    let (Some(a), Some(b)) = (input, other) else {
+        if input.is_some() || other.is_some() {
+            return Err(PyTypeError::new_err("where: two tensors or numbers to choose from, or none"));
+        }
+        let options = PyDict::new(py);
+        options.set_item("as_tuple", true)?;
+        return Bound::new(py, RBETensor::from(condition))?.call_method("nonzero", (), Some(&options));
+    };
     let like = |o: &Bound<'_, PyAny>| o.cast::<RBETensor>().ok().map(|t| t.get().inner.dtype());
     let (dtype_a, dtype_b) = (like(a), like(b));
     let (x, y) = (operand(a, dtype_b)?, operand(b, dtype_a)?);
-    enter(a.py(), condition.inner.numel(), || condition.inner.where_(&x, &y)).map(RBETensor::from)
+    let out = enter(py, condition.numel(), || condition.where_(&x, &y))?;
+    Ok(Bound::new(py, RBETensor::from(out))?.into_any())
 }
 
 /// Mean of squared differences.

@@ -53,7 +53,7 @@ pub fn dtype_of(object: &Bound<'_, PyAny>) -> PyResult<DType> {
     match name.as_str() {
         "float32" => Ok(DType::F32),
         "float64" | "double" => Ok(DType::F64),
-        "float" if object.is_instance_of::<pyo3::types::PyType>() => Ok(DType::F32),
+        "float" if object.is_instance_of::<pyo3::types::PyType>() => Ok(DType::F64),
         "int64" | "int" | "long" => Ok(DType::I64),
         "bool" | "bool_" => Ok(DType::Bool),
         _ => Err(raise(RbeError::dtype("dtype", "float32, float64, int64 or bool", name))),
@@ -77,7 +77,18 @@ pub fn dtype_object(py: Python<'_>, dtype: DType) -> PyResult<Py<PyAny>> {
     Ok(objects[at].clone_ref(py))
 }
 
-/// `object` as a tensor: a tensor itself, a Python number (of the type of `like` where the kinds agree), or whatever
+/// A scalar of NumPy as the Python number it stands for, as torch reads it; anything else as it is.
+pub fn number<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    static SCALAR: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let py = object.py();
+    if object.is_exact_instance_of::<PyFloat>() || object.is_exact_instance_of::<PyInt>() || object.is_instance_of::<RBETensor>() {
+        return Ok(object.clone());
+    }
+    let scalar = SCALAR.get_or_try_init(py, || -> PyResult<_> { Ok(py.import("numpy")?.getattr("generic")?.unbind()) })?;
+    if object.is_instance(scalar.bind(py))? { object.call_method0("item") } else { Ok(object.clone()) }
+}
+
+/// `object` as a tensor: a tensor itself, a number of Python or NumPy (of the type of `like` where the kinds agree), or whatever
 /// `rbe.as_tensor` takes.
 pub fn operand(object: &Bound<'_, PyAny>, like: Option<DType>) -> PyResult<rbe_core::RBETensor> {
     if let Ok(tensor) = object.cast::<RBETensor>() {
@@ -85,18 +96,21 @@ pub fn operand(object: &Bound<'_, PyAny>, like: Option<DType>) -> PyResult<rbe_c
     }
     let constant = rbe_core::RBETensor::from_array;
     let scalar = |dtype: DType, v: f64| constant(Array::full(dtype, &[], v));
+    let object = &number(object)?;
     if object.is_instance_of::<PyBool>() {
         return Ok(scalar(DType::Bool, if object.extract::<bool>()? { 1.0 } else { 0.0 }));
     }
     if object.is_instance_of::<PyInt>() {
-        let v: i64 = object.extract()?;
-        return Ok(match like {
-            Some(d) if d.is_float() => scalar(d, v as f64),
-            _ => constant(Array::scalar(v)),
-        });
+        let exact = object.extract::<i64>();
+        return match (like.filter(|d| d.is_float()), exact) {
+            (Some(d), Ok(v)) => Ok(scalar(d, v as f64)),
+            (None, Ok(v)) => Ok(constant(Array::scalar(v))),
+            (Some(d), Err(_)) if object.extract::<f64>().is_ok() => Ok(scalar(d, object.extract()?)),
+            (_, Err(_)) => Err(raise(RbeError::value("number", "an integer that int64 holds", object))),
+        };
     }
     if object.is_instance_of::<PyFloat>() {
-        return Ok(scalar(like.filter(|d| d.is_float()).unwrap_or(DType::F32), object.extract()?));
+        return Ok(scalar(like.map_or_else(DType::default_float, DType::floating), object.extract()?));
     }
     let tensor = object.py().import("rbe.creation")?.getattr("as_tensor")?.call1((object,))?;
     Ok(tensor.cast::<RBETensor>().map_err(PyErr::from)?.get().inner.clone())
@@ -344,8 +358,8 @@ impl RBETensor {
 
     fn __index__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         match self.inner.dtype() {
-            DType::I64 => self.__int__(py),
-            other => Err(raise(RbeError::dtype("index", "an int64 tensor of one element", other))),
+            DType::I64 | DType::Bool => self.__int__(py),
+            other => Err(raise(RbeError::dtype("index", "an int64 or bool tensor of one element", other))),
         }
     }
 }

@@ -221,7 +221,7 @@ def test_in_place_results_must_fit():
     for change in (
         lambda: ints.__iadd__(0.5),
         lambda: ints.__itruediv__(2),
-        lambda: flags.__iadd__(flags),
+        lambda: flags.__iadd__(1),
         lambda: ints.add_(0.5),
         lambda: ints.mul_(0.5),
     ):

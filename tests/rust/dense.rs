@@ -42,7 +42,7 @@ const OPERATIONS: &[Operation] = &[
     ("log_softmax", |x, _| x.log_softmax(-1)),
     ("logsumexp", |x, _| x.logsumexp(None, false)),
     ("max", |x, y| x.max(None, false)?.add(&y.min(Some(&[1]), false)?)),
-    ("norm", |x, y| x.norm(None, false)?.add(&y.var(Some(&[1]), 1.0, false)?)),
+    ("norm", |x, y| x.norm(2.0, None, false)?.add(&y.var(Some(&[1]), 1.0, false)?)),
     ("layer_norm", |x, y| {
         let weight = y.sum(Some(&[0]), false)?;
         x.layer_norm(&[WIDTH], Some(&weight), Some(&weight.square()?), 1e-5)

@@ -5,6 +5,11 @@ use super::zip::map;
 use crate::dtype::DType;
 
 impl Array {
+    /// The elements as floats: of their own type, or of the default one for integers and bools.
+    pub fn floating(&self) -> Array {
+        self.cast(self.dtype.floating())
+    }
+
     /// The elements converted to `dtype`: floats are rounded to int64 towards zero, anything but 0 is true.
     pub fn cast(&self, dtype: DType) -> Array {
         use DType::{Bool, F32, F64, I64};

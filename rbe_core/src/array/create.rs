@@ -75,6 +75,50 @@ impl Array {
         }
     }
 
+    /// `count` numbers `start`, `start + step`, …, of which the lowest 64 bits are kept.
+    pub fn integers_from(start: i64, step: i64, count: usize) -> Array {
+        Array::build(&[count], |out: &mut [i64]| {
+            out.iter_mut().enumerate().for_each(|(i, o)| *o = start.wrapping_add(step.wrapping_mul(i as i64)));
+        })
+    }
+
+    /// `count` numbers `start`, `start + step`, …, worked out in float64 and rounded to `dtype`.
+    pub fn floats_from(dtype: DType, start: f64, step: f64, count: usize) -> Array {
+        Array::numbered(dtype, count, |i| start + step * i as f64)
+    }
+
+    /// `count` evenly spaced numbers from `start` to `end`, both included: the first half counted from the start, the second from the
+    /// end, so that both ends are exact. Integers are truncated, bounds and numbers; torch's are rounded once, too.
+    pub fn spaced(dtype: DType, start: f64, end: f64, count: usize) -> Array {
+        let (start, end) = if dtype == DType::I64 { (start.trunc(), end.trunc()) } else { (start, end) };
+        let step = if count > 1 { (end - start) / (count - 1) as f64 } else { 0.0 };
+        let from_start = |i: usize| i < count / 2 || count == 1;
+        Array::numbered(dtype, count, |i| {
+            if from_start(i) { step.mul_add(i as f64, start) } else { (-step).mul_add((count - 1 - i) as f64, end) }
+        })
+    }
+
+    /// `count` numbers, each from its position, converted to `dtype`.
+    fn numbered(dtype: DType, count: usize, at: impl Fn(usize) -> f64) -> Array {
+        match dtype {
+            DType::F32 => Array::build(&[count], |out: &mut [f32]| out.iter_mut().enumerate().for_each(|(i, o)| *o = at(i) as f32)),
+            DType::F64 => Array::build(&[count], |out: &mut [f64]| out.iter_mut().enumerate().for_each(|(i, o)| *o = at(i))),
+            DType::I64 => Array::build(&[count], |out: &mut [i64]| out.iter_mut().enumerate().for_each(|(i, o)| *o = at(i) as i64)),
+            DType::Bool => {
+                Array::build(&[count], |out: &mut [u8]| out.iter_mut().enumerate().for_each(|(i, o)| *o = u8::from(at(i) != 0.0)))
+            }
+        }
+    }
+
+    /// (rows, cols) with ones on the diagonal.
+    pub fn eye(dtype: DType, rows: usize, cols: usize) -> Array {
+        Array::build(&[rows, cols], |out: &mut [u8]| {
+            out.fill(0);
+            (0..rows.min(cols)).for_each(|i| out[i * cols + i] = 1);
+        })
+        .cast(dtype)
+    }
+
     /// Array without axes that holds one value.
     pub fn scalar<T: Element>(value: T) -> Array {
         Array::build(&[], |out: &mut [T]| out[0] = value)

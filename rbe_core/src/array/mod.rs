@@ -13,7 +13,7 @@ mod zip;
 
 pub use by_rows::Bound;
 pub(crate) use by_rows::by_rows;
-pub use reduce::{reduce_rows, sum_to};
+pub use reduce::{reduce_rows, sum_to, total_rows};
 pub use shape::{Dims, Strides, broadcast_shapes, contiguous_strides, normalize_axes, normalize_axis};
 pub use storage::{Array, Read, Storage, Write};
 pub use tiles::{Operand, TILE, for_each_tile, read_tiles, scratches, straight, tile_length, tiled_with};

@@ -52,21 +52,27 @@ pub fn normalize_axis(op: &'static str, axis: isize, ndim: usize) -> Result<usiz
     let from_front = if axis < 0 { axis + n } else { axis };
     if (0..n).contains(&from_front) {
         Ok(from_front as usize)
+    } else if ndim == 0 {
+        Err(RbeError::index(op, "a tensor that has axes", format!("axis {axis} of one without")))
     } else {
         Err(RbeError::index(op, format!("an axis from -{ndim} to {}", n - 1), axis))
     }
 }
 
-/// Sorted axes counted from the front; none given means all.
+/// Sorted axes counted from the front; none given means all. A tensor without axes counts as one of a single axis, of which none is
+/// left.
 ///
 /// # Errors
 /// `Index` as [`normalize_axis`]; `Value` for an axis named twice.
 pub fn normalize_axes(op: &'static str, axes: Option<&[isize]>, ndim: usize) -> Result<Vec<usize>> {
     let Some(axes) = axes else { return Ok((0..ndim).collect()) };
-    let mut out = axes.iter().map(|a| normalize_axis(op, *a, ndim)).collect::<Result<Vec<_>>>()?;
+    let mut out = axes.iter().map(|a| normalize_axis(op, *a, ndim.max(1))).collect::<Result<Vec<_>>>()?;
     out.sort_unstable();
     if out.windows(2).any(|w| w[0] == w[1]) {
         return Err(RbeError::value(op, "each axis once", format!("{axes:?}")));
+    }
+    if ndim == 0 {
+        out.clear();
     }
     Ok(out)
 }

@@ -36,6 +36,8 @@ pub trait Elementary: Float {
     fn fast_cos(self) -> Self;
     /// `x^p` to 1 unit in the last place.
     fn fast_pow(self, p: Self) -> Self;
+    /// The nearest integer, the even one of two.
+    fn to_nearest(self) -> Self;
 }
 
 impl Elementary for f32 {
@@ -83,6 +85,10 @@ impl Elementary for f32 {
     fn fast_pow(self, p: f32) -> f32 {
         single::pow(self, p)
     }
+    #[inline(always)]
+    fn to_nearest(self) -> f32 {
+        self.round_ties_even()
+    }
 }
 
 impl Elementary for f64 {
@@ -118,6 +124,10 @@ impl Elementary for f64 {
     }
     fn fast_pow(self, p: f64) -> f64 {
         self.powf(p)
+    }
+    #[inline(always)]
+    fn to_nearest(self) -> f64 {
+        self.round_ties_even()
     }
 }
 

@@ -25,6 +25,7 @@ mod levels;
 pub mod packed;
 pub mod recurrent;
 pub mod reduce;
+pub(crate) mod remainder;
 #[cfg(target_arch = "x86_64")]
 pub mod row_norm;
 mod rows;
@@ -38,6 +39,7 @@ pub mod softmax;
 pub mod step;
 pub(crate) mod stream;
 mod strip;
+pub(crate) mod sums;
 mod view;
 
 pub(crate) use by_isa::by_isa;

@@ -15,9 +15,30 @@ by_isa! {
 }
 
 by_isa! {
-    /// Mean of a row, accumulated in double precision.
-    pub fn mean[T: Float](row: &[T]) -> f64 {
-        lane_sum!(x in row => x.wide()) / row.len() as f64
+    /// Sum of a row, accumulated in double precision.
+    pub fn wide_sum[T: Float](row: &[T]) -> f64 {
+        lane_sum!(x in row => x.wide())
+    }
+}
+
+by_isa! {
+    /// Sum of the absolute values, accumulated in double precision.
+    pub fn absolute_sum[T: Float](row: &[T]) -> f64 {
+        lane_sum!(x in row => x.abs().wide())
+    }
+}
+
+by_isa! {
+    /// `Σ (|x| / scale)^p`.
+    pub fn power_sum[T: Elementary](row: &[T], scale: T, p: T) -> f64 {
+        lane_sum!(x in row => (x.abs() / scale).fast_pow(p))
+    }
+}
+
+by_isa! {
+    /// How many elements are not 0.
+    pub fn nonzeros[T: Float](row: &[T]) -> f64 {
+        lane_sum!(x in row => if x == T::zero() { T::zero() } else { T::one() })
     }
 }
 
@@ -69,19 +90,26 @@ pub fn further<T: Element>(a: T, b: T, largest: bool) -> T {
     if beyond || b != b { b } else { a }
 }
 
+/// Whether an element is the extreme, which NaN is where it is there.
+#[inline(always)]
+#[allow(clippy::eq_op)] // only NaN differs from itself
+fn is_extreme<T: Float>(x: T, extreme: T, nan_too: bool) -> bool {
+    x == extreme || nan_too && x != x && extreme != extreme
+}
+
 by_isa! {
-    /// How many elements of each row, none of which is empty, equal its value.
-    pub fn ties[T: Float](rows: &[T], values: &[T], out: &mut [T]) {
+    /// How many elements of each row, none of which is empty, equal its value; with `nan_too` NaN equals NaN.
+    pub fn ties[T: Float](rows: &[T], values: &[T], nan_too: bool, out: &mut [T]) {
         let width = rows.len() / out.len();
         for ((row, value), o) in rows.chunks(width).zip(values).zip(out) {
-            *o = T::of(lane_sum!(x in row => if x == *value { T::one() } else { T::zero() }));
+            *o = T::of(lane_sum!(x in row => if is_extreme(x, *value, nan_too) { T::one() } else { T::zero() }));
         }
     }
 }
 
 by_isa! {
-    /// `out = dy / count` where x equals the extreme, 0 elsewhere.
-    pub(crate) fn to_extremes[T: Float](dy: Grid<'_, T>, x: Grid<'_, T>, extreme: Grid<'_, T>, count: Grid<'_, T>, out: &mut Target<'_, T>) {
-        each!(rows d in dy, x in x, e in extreme, n in count => out, if x == e { d / n } else { T::zero() });
+    /// `out = dy / count` where x is the extreme, `0 / count` elsewhere: NaN in a row of which no element is.
+    pub(crate) fn to_extremes[T: Float](dy: Grid<'_, T>, x: Grid<'_, T>, extreme: Grid<'_, T>, count: Grid<'_, T>, nan_too: bool, out: &mut Target<'_, T>) {
+        each!(rows d in dy, x in x, e in extreme, n in count => out, (if is_extreme(x, e, nan_too) { d } else { T::zero() }) / n);
     }
 }

@@ -109,7 +109,7 @@ impl Op for PackedActivation {
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
         let a = x.array(0)?;
         let features = features_of(a)?;
-        let a = if a.dtype().is_float() { a.contiguous() } else { a.cast(DType::F32).contiguous() };
+        let a = a.floating().contiguous();
         dispatch_float!(OP, a.dtype(), T => {
             let units = packed_units(x.packed(1)?, features)?;
             Ok(Array::build(a.shape(), |y: &mut [T]| forward(&a.read::<T>(), features, &units, y)).into())

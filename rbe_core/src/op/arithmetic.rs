@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::fused::{Elementwise, ElementwiseOf};
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule};
 use super::table;
+use super::unary::{Bools, working_type};
 use crate::array::{Array, Bound, by_rows, zip};
 use crate::dispatch_float;
 use crate::dtype::{DType, Float};
@@ -13,20 +14,24 @@ use crate::graph::apply;
 use crate::kernel::by_isa;
 use crate::kernel::each::{Grid, Target, each};
 use crate::kernel::elementary::Elementary;
+use crate::kernel::remainder::{floor_division, floor_quotient, floor_remainder, integer_power, is_far, near_fmod, of_divisors_sign};
 use crate::tensor::RBETensor;
 
 /// The type both operands are converted to: the wider of the two, where an operand without axes does not widen one
-/// with axes of the same kind (float or integer).
+/// with axes of the same kind (float, integer or bool).
 pub fn promote(a: &Array, b: &Array) -> DType {
-    let (x, y) = (a.dtype(), b.dtype());
-    if x.is_float() == y.is_float() && (x == DType::Bool) == (y == DType::Bool) {
-        match (a.ndim(), b.ndim()) {
-            (0, n) if n > 0 => return y,
-            (n, 0) if n > 0 => return x,
-            _ => {}
-        }
-    }
-    x.promote(y)
+    promote_all(&[a, b])
+}
+
+/// As [`promote`], of any number of operands.
+pub(super) fn promote_all(operands: &[&Array]) -> DType {
+    let kind = |d: DType| (d.is_float(), d == DType::Bool);
+    let of = |a: &&Array| (a.dtype(), a.ndim() > 0);
+    let wider = |(x, with_axes): (DType, bool), (y, other): (DType, bool)| {
+        let of_one_kind = kind(x) == kind(y) && with_axes != other;
+        (if of_one_kind { if with_axes { x } else { y } } else { x.promote(y) }, with_axes || other)
+    };
+    operands.iter().map(of).reduce(wider).map_or(DType::Bool, |(dtype, _)| dtype)
 }
 
 /// A function of two numbers with its partial derivatives.
@@ -43,9 +48,27 @@ pub trait BinaryFn: Send + Sync + 'static {
     fn db<T: Elementary>(a: T, b: T) -> T;
     /// Which of the operands the two derivatives read.
     const READ: [[bool; 2]; 2] = [[true; 2]; 2];
-    /// Value for integers, where it has one.
-    fn int(_a: i64, _b: i64) -> Option<i64> {
-        None
+    /// Whether both derivatives are 0 everywhere.
+    const FLAT: bool = false;
+    /// Whether [`BinaryFn::f`] does not hold where [`is_far`] says so, but [`BinaryFn::far`] does.
+    const FAR: bool = false;
+    /// Value there.
+    fn far<T: Elementary>(a: T, b: T) -> T {
+        Self::f(a, b)
+    }
+    /// Whether integers stay integers.
+    const KEEPS_INTEGERS: bool = false;
+    /// Value for integers, where they stay integers.
+    fn int(a: i64, _b: i64) -> i64 {
+        a
+    }
+    /// Whether the second of two integers must not be 0.
+    const DIVIDES: bool = false;
+    /// What it does with bools.
+    const BOOLS: Bools = Bools::Numbers;
+    /// Value for bools, 0 or 1, where they stay bools.
+    fn bools(a: u8, _b: u8) -> u8 {
+        a
     }
 }
 
@@ -68,6 +91,25 @@ fn name<F: BinaryFn>() -> &'static str {
 by_isa! {
     fn values[F: BinaryFn, T: Elementary](x: Grid<'_, T>, y: Grid<'_, T>, out: &mut Target<'_, T>) where narrow(F::BOUND == Bound::Memory) {
         each!(rows a in x, b in y => out, F::f(a, b));
+        if F::FAR {
+            far::<F, T>(x, y, out);
+        }
+    }
+}
+
+/// Writes the values of those pairs that the formula for the others does not hold for, which are rare.
+#[inline(always)]
+fn far<F: BinaryFn, T: Elementary>(x: Grid<'_, T>, y: Grid<'_, T>, out: &mut Target<'_, T>) {
+    let at = |grid: &Grid<'_, T>, r: usize, c: usize| grid.data[r * grid.down + c * grid.across];
+    for (r, row) in out.rows.chunks_mut(out.width).enumerate() {
+        let mut any = false;
+        for c in 0..row.len() {
+            any |= is_far(at(&x, r, c), at(&y, r, c));
+        }
+        if any {
+            let pairs = row.iter_mut().enumerate().map(|(c, o)| (o, at(&x, r, c), at(&y, r, c)));
+            pairs.filter(|(_, a, b)| is_far(*a, *b)).for_each(|(o, a, b)| *o = F::far(a, b));
+        }
     }
 }
 
@@ -87,6 +129,9 @@ impl<F: BinaryFn, T: Elementary> ElementwiseOf<T> for Binary<F> {
     }
 
     fn slope(&self, k: usize, dy: &[T], x: &[&[T]], _y: &[T], out: &mut [T]) {
+        if F::FLAT {
+            return out.fill(T::zero());
+        }
         slopes::<F, T>(k == 0, Grid::row(dy), Grid::row(x[0]), Grid::row(x[1]), &mut Target::row(out));
     }
 }
@@ -102,18 +147,28 @@ impl<F: BinaryFn> Op for Binary<F> {
 
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
         let (a, b) = (x.array(0)?, x.array(1)?);
-        let dtype = promote(a, b);
-        if dtype == DType::I64 && F::int(1, 1).is_some() {
-            let (a, b) = (a.cast(dtype), b.cast(dtype));
-            return Ok(zip(name::<F>(), &a, &b, |a: i64, b: i64| F::int(a, b).unwrap_or(0))?.into());
-        }
-        let dtype = if dtype.is_float() { dtype } else { DType::F32 };
+        let dtype = working_type(name::<F>(), promote(a, b), F::KEEPS_INTEGERS, F::BOOLS)?;
         let (a, b) = (a.cast(dtype), b.cast(dtype));
-        dispatch_float!(name::<F>(), dtype, T => Ok(by_rows(name::<F>(), &[&a, &b], F::BOUND, |x: &[Grid<'_, T>], out| values::<F, T>(x[0], x[1], out))?.into()))
+        match dtype {
+            DType::Bool => Ok(zip(name::<F>(), &a, &b, |a: u8, b: u8| F::bools(a, b))?.into()),
+            DType::I64 => {
+                if F::DIVIDES && b.contiguous().read::<i64>().contains(&0) {
+                    return Err(RbeError::value(name::<F>(), "an integer divisor other than 0", 0));
+                }
+                Ok(zip(name::<F>(), &a, &b, |a: i64, b: i64| F::int(a, b))?.into())
+            }
+            _ => dispatch_float!(name::<F>(), dtype, T => {
+                Ok(by_rows(name::<F>(), &[&a, &b], F::BOUND, |x: &[Grid<'_, T>], out| values::<F, T>(x[0], x[1], out))?.into())
+            }),
+        }
     }
 
     fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
         let dy = cx.dy();
+        if F::FLAT {
+            let zeros = |i: usize| Ok(Array::zeros(dy.dtype(), cx.shape(i)));
+            return cx.two(|| zeros(0), || zeros(1));
+        }
         let saved = |i: usize| -> Result<Array> { Ok(cx.input(i)?.cast(dy.dtype())) };
         let run = |first: bool| -> Result<Array> {
             // In the place of an operand that is not read, any other will do.
@@ -127,12 +182,15 @@ impl<F: BinaryFn> Op for Binary<F> {
     }
 }
 
-/// Functions as `|a, b| value, |a, b| derivative by a, |a, b| derivative by b`. Not closures: what is written is part of methods
+/// Functions as `|a, b| value, |a, b| derivative by a, |a, b| derivative by b`; `flat true` where those are 0 everywhere. `far` gives
+/// the value where the quotient is far from 0, `int` that for integers, which otherwise become floats, `bools` that for bools or what
+/// else happens to them. Not closures: what is written is part of methods
 /// that are inlined wherever they are called.
 macro_rules! binary {
     ($($(#[$doc:meta])* $op:ident $method:ident $rule:ident $(bound by $bound:ident)?:
         |$fa:ident, $fb:ident| $f:expr, |$xa:ident, $xb:ident| $da:expr, |$ya:ident, $yb:ident| $db:expr
-        $(, int $int:expr)? $(, read $read:expr)?;)*) => {$(
+        $(, flat $flat:literal)? $(, far |$ra:ident, $rb:ident| $far:expr)?
+        $(, int $int:expr)? $(, divides $divides:literal)? $(, bools $bools:expr)? $(, refuses $refused:expr)? $(, read $read:expr)?;)*) => {$(
         $(#[$doc])*
         pub struct $op;
         impl BinaryFn for $op {
@@ -145,13 +203,25 @@ macro_rules! binary {
             #[inline(always)]
             fn db<T: Elementary>($ya: T, $yb: T) -> T { $db }
             $(const READ: [[bool; 2]; 2] = $read;)?
-            $(fn int(a: i64, b: i64) -> Option<i64> { Some(($int)(a, b)) })?
+            $(const FLAT: bool = $flat;)?
+            $(const FAR: bool = true;
+            #[inline(always)]
+            fn far<T: Elementary>($ra: T, $rb: T) -> T { $far })?
+            $(const KEEPS_INTEGERS: bool = true;
+            #[inline(always)]
+            fn int(a: i64, b: i64) -> i64 { ($int)(a, b) })?
+            $(const DIVIDES: bool = $divides;)?
+            $(const BOOLS: Bools = Bools::Stay;
+            #[inline(always)]
+            fn bools(a: u8, b: u8) -> u8 { ($bools)(a, b) })?
+            $(const BOOLS: Bools = $refused;)?
         }
         impl RBETensor {
             $(#[$doc])*
             ///
             /// # Errors
-            /// `Shape` if the shapes do not broadcast; `DType` for a packed tensor.
+            /// `Shape` if the shapes do not broadcast; `DType` for a packed tensor, and for bools where they make no sense; `Value` for
+            /// an integer divisor of 0.
             pub fn $method(&self, other: &RBETensor) -> Result<RBETensor> {
                 apply(Binary::<$op>::default(), &[self, other])
             }
@@ -159,32 +229,55 @@ macro_rules! binary {
     )*};
 }
 
-/// Weight of the first operand of a maximum (`sign = 1`) or minimum: ties are shared.
+/// Weight of the first operand of a maximum (`sign = 1`) or minimum: ties are shared, and beside NaN both count.
 #[inline(always)]
 fn share<T: Float>(a: T, b: T, sign: T) -> T {
-    let d = (a - b) * sign;
-    if d > T::zero() {
-        T::one()
-    } else if d < T::zero() {
+    if a == b {
+        T::of(0.5)
+    } else if (a - b) * sign < T::zero() {
         T::zero()
     } else {
-        T::of(0.5)
+        T::one()
     }
+}
+
+/// Division of masks.
+const MASKS: Bools = Bools::Refused("convert a mask before dividing");
+
+/// The floor of `a / b` to its last place; NaN for infinite dividends, whose remainder is that.
+#[inline(always)]
+fn near_floor_quotient<T: Float>(a: T, b: T) -> T {
+    let quotient = if is_far(a, b) { (a / b).floor() } else { floor_quotient(a, b, near_fmod(a, b)) };
+    if a.is_infinite() && b != T::zero() { T::nan() } else { quotient }
 }
 
 binary! {
     /// `a * b`.
-    Mul mul MUL bound by Memory: |a, b| a * b, |_a, b| b, |a, _b| a, int i64::wrapping_mul, read [[false, true], [true, false]];
-    /// `a / b`; integers divide to float32.
+    Mul mul MUL bound by Memory: |a, b| a * b, |_a, b| b, |a, _b| a, int i64::wrapping_mul, bools |a, b| a & b, read [[false, true], [true, false]];
+    /// `a / b`; integers divide to floats.
     Div div DIV bound by Memory: |a, b| a / b, |_a, b| T::one() / b, |a, b| -a / (b * b), read [[false, true], [true, true]];
-    /// `a ** b`.
+    /// `a ** b`; integers stay integers, of which the lowest 64 bits are kept, and to a negative power are 0, 1 or -1.
     Pow pow POW: |a, b| a.fast_pow(b),
         |a, b| if b == T::zero() { T::zero() } else { b * a.fast_pow(b - T::one()) },
-        |a, b| if a == T::zero() && b >= T::zero() { T::zero() } else { a.fast_pow(b) * a.fast_ln() };
+        |a, b| if a == T::zero() && b >= T::zero() { T::zero() } else { a.fast_pow(b) * a.fast_ln() }, int integer_power, bools |a, b| a | (1 - b);
     /// The larger; equal operands share the gradient.
-    Maximum maximum MAXIMUM bound by Memory: |a, b| if a.is_nan() || a > b { a } else { b }, |a, b| share(a, b, T::one()), |a, b| share(b, a, T::one()), int std::cmp::max;
+    Maximum maximum MAXIMUM bound by Memory: |a, b| if a.is_nan() || a > b { a } else { b }, |a, b| share(a, b, T::one()), |a, b| share(b, a, T::one()), int std::cmp::max, bools |a, b| a | b;
     /// The smaller; equal operands share the gradient.
-    Minimum minimum MINIMUM bound by Memory: |a, b| if a.is_nan() || a < b { a } else { b }, |a, b| share(a, b, -T::one()), |a, b| share(b, a, -T::one()), int std::cmp::min;
+    Minimum minimum MINIMUM bound by Memory: |a, b| if a.is_nan() || a < b { a } else { b }, |a, b| share(a, b, -T::one()), |a, b| share(b, a, -T::one()), int std::cmp::min, bools |a, b| a & b;
+    /// The remainder of the sign of the divisor, as Python's `%`, exact; its gradient is that of `a - b floor(a / b)` with a fixed quotient.
+    Remainder remainder REMAINDER: |a, b| of_divisors_sign(near_fmod(a, b), b), |_a, _b| T::one(), |a, b| -near_floor_quotient(a, b),
+        far |a, b| of_divisors_sign(a % b, b), int floor_remainder, divides true, refuses MASKS, read [[false, false], [true, true]];
+    /// The remainder of the sign of the dividend, as C's `fmod`, exact; its gradient is that of `a - b trunc(a / b)` with a fixed quotient.
+    Fmod fmod FMOD: |a, b| near_fmod(a, b), |_a, _b| T::one(), |a, b| -(a / b).trunc(),
+        far |a, b| a % b, int i64::wrapping_rem, divides true, refuses MASKS, read [[false, false], [true, true]];
+    /// `floor(a / b)` of the true quotient, as Python's `//`; its gradient is 0.
+    FloorDivide floor_divide FLOOR_DIVIDE: |a, b| floor_quotient(a, b, near_fmod(a, b)), |_a, _b| T::zero(), |_a, _b| T::zero(), flat true,
+        far |a, b| floor_quotient(a, b, a % b), int floor_division, divides true, refuses MASKS;
+    /// `a / b` rounded towards 0; its gradient is 0.
+    TruncDivide trunc_divide TRUNC_DIVIDE bound by Memory: |a, b| (a / b).trunc(), |_a, _b| T::zero(), |_a, _b| T::zero(), flat true,
+        int i64::wrapping_div, divides true, refuses MASKS;
+    /// The magnitude of `a` with the sign of `b`, which has no gradient.
+    Copysign copysign COPYSIGN bound by Memory: |a, b| a.copysign(b), |a, b| if a == T::zero() { a } else { a.copysign(b) / a }, |_a, _b| T::zero(), read [[true, true], [false, false]];
 }
 
 /// `a + b` or `a - b`.
@@ -223,11 +316,12 @@ impl Op for Sum {
 
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
         let (a, b) = (x.array(0)?, x.array(1)?);
-        let dtype = promote(a, b);
-        let dtype = if dtype == DType::Bool { DType::I64 } else { dtype };
-        let (a, b) = (a.cast(dtype), b.cast(dtype));
         let name = if self.subtract { "sub" } else { "add" };
+        let bools = if self.subtract { Bools::Refused("use ^ or logical_xor for masks") } else { Bools::Stay };
+        let dtype = working_type(name, promote(a, b), true, bools)?;
+        let (a, b) = (a.cast(dtype), b.cast(dtype));
         Ok(match (dtype, self.subtract) {
+            (DType::Bool, _) => zip(name, &a, &b, |a: u8, b: u8| a | b)?,
             (DType::I64, false) => zip(name, &a, &b, i64::wrapping_add)?,
             (DType::I64, true) => zip(name, &a, &b, i64::wrapping_sub)?,
             _ => dispatch_float!(name, dtype, T => by_rows(name, &[&a, &b], Bound::Memory, |x: &[Grid<'_, T>], out| sums(self.subtract, x[0], x[1], out)))?,
@@ -256,51 +350,4 @@ impl RBETensor {
     pub fn sub(&self, other: &RBETensor) -> Result<RBETensor> {
         apply(Sum { subtract: true }, &[self, other])
     }
-
-    /// `floor(a / b)`, int64 stays int64; no gradient.
-    ///
-    /// # Errors
-    /// As [`RBETensor::add`]; `Value` for an integer divisor of 0.
-    pub fn floor_divide(&self, other: &RBETensor) -> Result<RBETensor> {
-        divide("floor_divide", self, other, i64::div_euclid_floor, |a, b| (a / b).floor())
-    }
-
-    /// Remainder with the sign of the divisor, as Python's `%`; no gradient.
-    ///
-    /// # Errors
-    /// As [`RBETensor::floor_divide`].
-    pub fn remainder(&self, other: &RBETensor) -> Result<RBETensor> {
-        divide("remainder", self, other, |a, b| a - a.div_euclid_floor(b) * b, |a, b| a - (a / b).floor() * b)
-    }
-}
-
-trait FloorDivision {
-    fn div_euclid_floor(self, other: Self) -> Self;
-}
-
-impl FloorDivision for i64 {
-    fn div_euclid_floor(self, other: i64) -> i64 {
-        let quotient = self.wrapping_div(other);
-        if self.wrapping_rem(other) != 0 && (self < 0) != (other < 0) { quotient - 1 } else { quotient }
-    }
-}
-
-fn divide(
-    op: &'static str,
-    a: &RBETensor,
-    b: &RBETensor,
-    int: impl Fn(i64, i64) -> i64 + Sync + Send,
-    float: impl Fn(f64, f64) -> f64 + Sync + Send,
-) -> Result<RBETensor> {
-    let (a, b) = (a.array(op)?, b.array(op)?);
-    let dtype = promote(a, b);
-    if dtype.is_float() {
-        let (a, b) = (a.cast(dtype), b.cast(dtype));
-        return Ok(RBETensor::from_array(dispatch_float!(op, dtype, T => zip(op, &a, &b, |a: T, b: T| T::of(float(a.wide(), b.wide()))))?));
-    }
-    let (a, b) = (a.cast(DType::I64), b.cast(DType::I64));
-    if b.to_vec::<i64>()?.contains(&0) {
-        return Err(RbeError::value(op, "an integer divisor other than 0", 0));
-    }
-    Ok(RBETensor::from_array(zip(op, &a, &b, int)?))
 }

@@ -182,7 +182,7 @@ impl Op for BatchNorm {
         if self.training && self.eps <= 0.0 || self.eps.is_nan() {
             return Err(RbeError::value(OP, "an eps above 0 in training", self.eps));
         }
-        let a = if a.dtype().is_float() { a.contiguous() } else { a.cast(DType::F32).contiguous() };
+        let a = a.floating().contiguous();
         let affine = |i: usize| -> Result<Option<Array>> { Ok(x.optional(i)?.map(|p| p.cast(a.dtype()).contiguous())) };
         let (weight, bias) = (affine(1)?, affine(2)?);
         if a.numel() == 0 {

@@ -323,6 +323,9 @@ impl RBETensor {
     /// # Errors
     /// `Index` for a position outside the axis.
     pub fn index_select(&self, axis: isize, index: &RBETensor) -> Result<RBETensor> {
+        if self.shape().is_empty() {
+            return self.with_an_axis()?.index_select(axis, &index.with_an_axis()?)?.reshape(&[]);
+        }
         let axis = normalize_axis("index_select", axis, self.shape().len())?;
         let picks = || Picks::new(self.shape(), &[(axis, index.array("index_select")?.clone())], false);
         self.index(&memory::guard("index_select", picks)?)
@@ -333,8 +336,10 @@ impl RBETensor {
     /// # Errors
     /// `Index` for a position outside the axis; `Shape` for an index that does not fit.
     pub fn gather(&self, axis: isize, index: &RBETensor) -> Result<RBETensor> {
-        let axis = normalize_axis("gather", axis, self.shape().len())?;
-        apply(Gather { axis }, &[self, index])
+        let (whole, places) = (self.with_an_axis()?, index.with_an_axis()?);
+        let axis = normalize_axis("gather", axis, whole.shape().len())?;
+        let picked = apply(Gather { axis }, &[&whole, &places])?;
+        if index.shape().is_empty() { picked.reshape(&[]) } else { Ok(picked) }
     }
 
     /// This tensor with element `[i, j, …]` of `source` added at position `index[i, j, …]` of `axis`; positions may repeat.
@@ -343,8 +348,10 @@ impl RBETensor {
     /// # Errors
     /// As [`RBETensor::gather`]; `DType` for a source of another dtype.
     pub fn scatter_add(&self, axis: isize, index: &RBETensor, source: &RBETensor) -> Result<RBETensor> {
-        let axis = normalize_axis("scatter_add", axis, self.shape().len())?;
-        apply(ScatterAdd { places: Gather { axis } }, &[self, index, source])
+        let (whole, places, parts) = (self.with_an_axis()?, index.with_an_axis()?, source.with_an_axis()?);
+        let axis = normalize_axis("scatter_add", axis, whole.shape().len())?;
+        let sum = apply(ScatterAdd { places: Gather { axis } }, &[&whole, &places, &parts])?;
+        if self.shape().is_empty() { sum.reshape(&[]) } else { Ok(sum) }
     }
 
     /// As [`RBETensor::gather`], where tensor and `index` broadcast along the other axes: NumPy's `take_along_axis`.

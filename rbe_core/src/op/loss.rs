@@ -57,8 +57,7 @@ impl Op for Mse {
         dispatch_float!("mse_loss", dtype, T => {
             let squares = zip("mse_loss", &a, &b, |a: T, b: T| (a - b) * (a - b))?;
             let axes: Vec<usize> = (0..squares.ndim()).collect();
-            let total = squares.sum_axes(&axes).item()?;
-            Ok(Array::scalar(T::of(total / squares.numel() as f64)).into())
+            Ok(squares.mean_axes(&axes).into())
         })
     }
 
@@ -136,7 +135,7 @@ impl Op for CrossEntropy {
         }
         let targets = target.to_vec::<i64>()?;
         let (weights, total) = self.row_weights(&targets, classes)?;
-        let a = if a.dtype().is_float() { a.contiguous() } else { a.cast(DType::F32).contiguous() };
+        let a = a.floating().contiguous();
         dispatch_float!(OP, a.dtype(), T => {
             let source = a.read::<T>();
             // The largest logit of a row, and one over the sum of the exponentials of the others' distances from it.

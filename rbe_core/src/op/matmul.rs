@@ -164,8 +164,8 @@ impl RBETensor {
         }
         match (self.shape().len(), other.shape().len()) {
             (1, 1) => apply(Matmul, &[&self.unsqueeze(0)?, &other.unsqueeze(1)?])?.reshape(&[]),
-            (1, _) => apply(Matmul, &[&self.unsqueeze(0)?, other])?.squeeze(Some(-2)),
-            (_, 1) => apply(Matmul, &[self, &other.unsqueeze(1)?])?.squeeze(Some(-1)),
+            (1, _) => apply(Matmul, &[&self.unsqueeze(0)?, other])?.squeeze(Some(&[-2])),
+            (_, 1) => apply(Matmul, &[self, &other.unsqueeze(1)?])?.squeeze(Some(&[-1])),
             _ => apply(Matmul, &[self, other]),
         }
     }

@@ -4,7 +4,7 @@ use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense};
 use super::table;
 use crate::array::{Array, Dims};
 use crate::dispatch_float;
-use crate::dtype::{DType, Float};
+use crate::dtype::Float;
 use crate::error::{RbeError, Result};
 use crate::graph::apply;
 use crate::kernel::row_norm;
@@ -55,7 +55,7 @@ impl Op for RowNorm {
                 ));
             }
         }
-        let a = if a.dtype().is_float() { a.contiguous() } else { a.cast(DType::F32).contiguous() };
+        let a = a.floating().contiguous();
         let affine = |i: usize| -> Result<Option<Array>> { Ok(x.optional(i)?.map(|p| p.cast(a.dtype()).contiguous())) };
         let (weight, bias) = (affine(1)?, affine(2)?);
         if a.numel() == 0 {

@@ -34,6 +34,9 @@ impl RBETensor {
     /// Positions (int64) of the first `count` elements along `axis`; all if `None`.
     fn ranked(&self, op: &'static str, axis: isize, count: Option<usize>, descending: bool) -> Result<RBETensor> {
         let a = self.array(op)?;
+        if a.ndim() == 0 {
+            return self.with_an_axis()?.ranked(op, axis, count, descending)?.reshape(if count == Some(0) { &[0] } else { &[] });
+        }
         let axis = normalize_axis(op, axis, a.ndim())? as isize;
         let rows = a.transpose(axis, -1)?.contiguous();
         let mut shape = Dims::from_slice(rows.shape());

@@ -145,6 +145,9 @@ impl RBETensor {
     /// # Errors
     /// `Index` for an axis that is not there; `DType` for a packed tensor.
     pub fn cumsum(&self, axis: isize) -> Result<RBETensor> {
+        if self.shape().is_empty() {
+            return self.with_an_axis()?.cumsum(axis)?.reshape(&[]);
+        }
         apply(Cumsum { axis: normalize_axis("cumsum", axis, self.shape().len())? }, &[self])
     }
 

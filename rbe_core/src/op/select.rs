@@ -1,6 +1,6 @@
 //! Choice and comparison.
 
-use super::arithmetic::promote;
+use super::arithmetic::{promote, promote_all};
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense};
 use super::table;
 use crate::array::{Array, map, zip, zip3};
@@ -35,6 +35,53 @@ impl Op for Where {
         grads.push(if cx.needs(1) { dense(side(true)?) } else { None });
         grads.push(if cx.needs(2) { dense(side(false)?) } else { None });
         Ok(grads)
+    }
+}
+
+/// Every element held between two bounds, under broadcasting; where the lower is above the upper, the upper one; NaN where any is.
+/// Inputs: elements, lower bounds, upper bounds.
+struct ClampBetween;
+
+impl ClampBetween {
+    /// What the gradient of input `k` is multiplied by: elements on a bound share it with that, as torch has it.
+    fn slope<T: Float>(k: usize, x: T, low: T, high: T) -> T {
+        let [on_low, on_high] = [low, high].map(|bound| low < high && x == bound);
+        let (whole, half) = match k {
+            0 => (!(x < low || x > high), on_low || on_high),
+            1 => (low <= high && x < low, on_low),
+            _ => (high < low || low <= high && x > high, on_high),
+        };
+        T::of(if half { 0.5 } else { f64::from(u8::from(whole)) })
+    }
+}
+
+impl Op for ClampBetween {
+    fn rule(&self) -> &Rule {
+        &table::CLAMP_BETWEEN
+    }
+
+    fn forward(&self, x: Inputs<'_>) -> Result<Output> {
+        let inputs = x.arrays()?;
+        let dtype = promote_all(&inputs);
+        let [a, low, high] = [inputs[0].cast(dtype), inputs[1].cast(dtype), inputs[2].cast(dtype)];
+        #[allow(clippy::eq_op)] // only NaN differs from itself
+        let held = dispatch_all!(dtype, T => zip3("clamp", &a, &low, &high, |x: T, low: T, high: T| {
+            let raised = if x < low || low != low && x == x { low } else { x };
+            if raised > high || high != high && raised == raised { high } else { raised }
+        }));
+        Ok(held?.into())
+    }
+
+    fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
+        let dy = cx.dy();
+        let inputs = (0..3).map(|i| Ok(cx.input(i)?.cast(dy.dtype()))).collect::<Result<Vec<Array>>>()?;
+        let slope = |k: usize| -> Result<Array> {
+            dispatch_float!("clamp", dy.dtype(), T => {
+                let slopes = zip3("clamp", &inputs[0], &inputs[1], &inputs[2], |x: T, low: T, high: T| ClampBetween::slope(k, x, low, high))?;
+                zip("clamp", dy, &slopes, |d: T, s: T| d * s)
+            })
+        };
+        (0..3).map(|k| Ok(if cx.needs(k) { dense(slope(k)?) } else { None })).collect()
     }
 }
 
@@ -73,6 +120,14 @@ impl RBETensor {
     /// `Shape` if the shapes do not broadcast; `DType` for a packed tensor.
     pub fn where_(&self, a: &RBETensor, b: &RBETensor) -> Result<RBETensor> {
         apply(Where, &[self, a, b])
+    }
+
+    /// The elements held between two tensors of bounds; where the lower bound is above the upper, the upper one.
+    ///
+    /// # Errors
+    /// As [`RBETensor::where_`].
+    pub fn clamp_between(&self, low: &RBETensor, high: &RBETensor) -> Result<RBETensor> {
+        apply(ClampBetween, &[self, low, high])
     }
 
     /// Comparison under broadcasting: a bool tensor.
@@ -158,6 +213,19 @@ impl RBETensor {
             DType::F32 => map(a, |v: f32| u8::from(v.is_finite())),
             DType::F64 => map(a, |v: f64| u8::from(v.is_finite())),
             _ => Array::full(DType::Bool, a.shape(), 1.0),
+        }))
+    }
+
+    /// Whether each element is infinite.
+    ///
+    /// # Errors
+    /// `DType` for a packed tensor.
+    pub fn isinf(&self) -> Result<RBETensor> {
+        let a = self.array("isinf")?;
+        Ok(RBETensor::from_array(match a.dtype() {
+            DType::F32 => map(a, |v: f32| u8::from(v.is_infinite())),
+            DType::F64 => map(a, |v: f64| u8::from(v.is_infinite())),
+            _ => Array::zeros(DType::Bool, a.shape()),
         }))
     }
 

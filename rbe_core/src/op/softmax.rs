@@ -4,7 +4,6 @@ use super::rule::{Cx, Grads, Inputs, Op, Output, Rule};
 use super::table;
 use crate::array::{Array, fold_rows, normalize_axis};
 use crate::dispatch_float;
-use crate::dtype::DType;
 use crate::error::Result;
 use crate::graph::apply;
 use crate::kernel::softmax;
@@ -26,7 +25,7 @@ impl Op for Softmax {
 
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
         let a = x.array(0)?;
-        let a = if a.dtype().is_float() { a.contiguous() } else { a.cast(DType::F32).contiguous() };
+        let a = a.floating().contiguous();
         let width = a.shape().last().copied().unwrap_or(1);
         dispatch_float!("softmax", a.dtype(), T => {
             let source = a.read::<T>();
@@ -57,7 +56,7 @@ impl Op for Softmax {
 impl RBETensor {
     fn along_last(&self, op: &'static str, axis: isize, f: impl Op) -> Result<RBETensor> {
         let last = self.shape().len().saturating_sub(1);
-        if self.shape().is_empty() || normalize_axis(op, axis, self.shape().len())? == last {
+        if normalize_axis(op, axis, self.shape().len().max(1))? == last {
             return apply(f, &[self]);
         }
         apply(f, &[&self.transpose(axis, -1)?])?.transpose(axis, -1)

@@ -13,6 +13,7 @@ use crate::graph::apply;
 use crate::kernel::by_isa;
 use crate::kernel::each::{Grid, Target, each};
 use crate::kernel::elementary::{CIRCLE_END, Elementary};
+use crate::kernel::remainder::integer_power;
 use crate::kernel::stream::Streaming;
 use crate::tensor::RBETensor;
 
@@ -26,11 +27,47 @@ pub trait UnaryFn: Send + Sync + 'static {
     fn f<T: Elementary>(&self, x: T) -> T;
     /// Derivative, from the input or, where the rule saves the output, from that.
     fn df<T: Elementary>(&self, saved: T) -> T;
+    /// Whether the derivative is 0 everywhere: nothing is read for it then.
+    const FLAT: bool = false;
+    /// Whether integers stay integers.
+    fn keeps_integers(&self) -> bool {
+        false
+    }
+    /// Value for an integer, where they stay integers.
+    fn int(&self, x: i64) -> i64 {
+        x
+    }
+    /// What it does with bools.
+    const BOOLS: Bools = Bools::Numbers;
     /// Where both end, if they do.
     const REACH: Option<f64> = None;
     /// Value and derivative from there on.
     fn beyond<T: Elementary>(x: T) -> (T, T) {
         (x, T::one())
+    }
+}
+
+/// What an element-wise function does with bools.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bools {
+    /// They count as the integers 0 and 1.
+    Numbers,
+    /// They stay bools.
+    Stay,
+    /// It does not take them; what to use instead.
+    Refused(&'static str),
+}
+
+/// The type in which a function of operands of one type, to which they are converted first, is worked out.
+///
+/// # Errors
+/// `DType` for bools that the function does not take.
+pub(super) fn working_type(op: &'static str, dtype: DType, keeps_integers: bool, bools: Bools) -> Result<DType> {
+    match (dtype, bools) {
+        (DType::Bool, Bools::Stay) => Ok(DType::Bool),
+        (DType::Bool, Bools::Refused(instead)) => Err(RbeError::dtype(op, format!("numbers ({instead})"), dtype)),
+        (DType::Bool | DType::I64, _) if keeps_integers => Ok(DType::I64),
+        _ => Ok(dtype.floating()),
     }
 }
 
@@ -89,6 +126,9 @@ impl<F: UnaryFn, T: Elementary> ElementwiseOf<T> for Unary<F> {
     }
 
     fn slope(&self, _k: usize, dy: &[T], x: &[&[T]], y: &[T], out: &mut [T]) {
+        if F::FLAT {
+            return out.fill(T::zero());
+        }
         let saved = if F::RULE.saves.has_output() { y } else { x[0] };
         slopes(&self.0, Grid::row(dy), Grid::row(saved), &mut Target::row(out));
     }
@@ -105,11 +145,21 @@ impl<F: UnaryFn> Op for Unary<F> {
 
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
         let a = x.array(0)?;
-        let a = if a.dtype().is_float() { a.clone() } else { a.cast(DType::F32) };
-        dispatch_float!(name(F::RULE), a.dtype(), T => Ok(by_rows(name(F::RULE), &[&a], F::BOUND, |x: &[Grid<'_, T>], out| values(&self.0, x[0], out))?.into()))
+        let dtype = working_type(name(F::RULE), a.dtype(), self.0.keeps_integers(), F::BOOLS)?;
+        let a = a.cast(dtype);
+        match dtype {
+            DType::Bool => Ok(a.into()),
+            DType::I64 => Ok(map(&a, |v: i64| self.0.int(v)).into()),
+            _ => dispatch_float!(name(F::RULE), dtype, T => {
+                Ok(by_rows(name(F::RULE), &[&a], F::BOUND, |x: &[Grid<'_, T>], out| values(&self.0, x[0], out))?.into())
+            }),
+        }
     }
 
     fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
+        if F::FLAT {
+            return cx.one(|| Ok(Array::zeros(cx.dy().dtype(), cx.shape(0))));
+        }
         let saved = if F::RULE.saves.has_output() { cx.output()? } else { cx.input(0)? };
         cx.one(|| {
             dispatch_float!(name(F::RULE), saved.dtype(), T => {
@@ -119,11 +169,12 @@ impl<F: UnaryFn> Op for Unary<F> {
     }
 }
 
-/// Functions as `|x, parameters…| value, |saved, parameters…| derivative`. Not closures: what is written is part of methods that
-/// are inlined wherever they are called.
+/// Functions as `|x, parameters…| value, |saved, parameters…| derivative`; `flat true` where that is 0 everywhere. `int` gives the value for integers, which otherwise become floats; `bools` what happens to bools. Not closures: what is written
+/// is part of methods that are inlined wherever they are called.
 macro_rules! unary {
     ($($(#[$doc:meta])* $op:ident $(($($field:ident: $kind:ty),*))? $method:ident $rule:ident $(bound by $bound:ident)?:
-        |$x:ident $(, $p:ident)*| $f:expr, |$s:ident $(, $q:ident)*| $df:expr $(, beyond $reach:expr, |$far:ident| $beyond:expr)?;)*) => {$(
+        |$x:ident $(, $p:ident)*| $f:expr, |$s:ident $(, $q:ident)*| $df:expr $(, flat $flat:literal)?
+        $(, beyond $reach:expr, |$far:ident| $beyond:expr)? $(, int |$i:ident| $int:expr)? $(, bools $bools:expr)?;)*) => {$(
         $(#[$doc])*
         pub struct $op { $($(#[doc = "Parameter of the function."] pub $field: $kind),*)? }
         impl UnaryFn for $op {
@@ -139,6 +190,14 @@ macro_rules! unary {
                 unary!(@parameters self T ($($q),*) ($($($field),*)?));
                 $df
             }
+            $(const FLAT: bool = $flat;)?
+            $(fn keeps_integers(&self) -> bool {
+                true
+            }
+            fn int(&self, $i: i64) -> i64 {
+                $int
+            })?
+            $(const BOOLS: Bools = $bools;)?
             $(const REACH: Option<f64> = Some($reach);
             fn beyond<T: Elementary>($far: T) -> (T, T) {
                 $beyond
@@ -171,23 +230,37 @@ fn tanh_gelu<T: Elementary>(x: T) -> (T, T) {
 
 unary! {
     /// `-x`.
-    Neg neg NEG bound by Memory: |x| -x, |_x| -T::one();
+    Neg neg NEG bound by Memory: |x| -x, |_x| -T::one(), int |i| i.wrapping_neg(), bools MASK;
     /// `e^x`.
     Exp exp EXP: |x| x.fast_exp(), |y| y;
     /// `e^x - 1`, accurate near 0.
     Expm1 expm1 EXPM1: |x| x.fast_exp_m1(), |y| y + T::one();
     /// Natural logarithm.
     Log log LOG: |x| x.fast_ln(), |x| T::one() / x;
+    /// Logarithm to base 2, exact for powers of it.
+    Log2 log2 LOG2: |x| T::of(x.wide().log2()), |x| T::of(std::f64::consts::LOG2_E) / x;
+    /// Logarithm to base 10, exact for powers of it.
+    Log10 log10 LOG10: |x| T::of(x.wide().log10()), |x| T::of(std::f64::consts::LOG10_E) / x;
     /// `ln(1 + x)`, accurate near 0.
     Log1p log1p LOG1P: |x| x.fast_ln_1p(), |x| T::one() / (T::one() + x);
     /// Square root.
     Sqrt sqrt SQRT bound by Memory: |x| x.sqrt(), |y| T::of(0.5) / y;
     /// `x²`.
-    Square square SQUARE bound by Memory: |x| x * x, |x| x + x;
+    Square square SQUARE bound by Memory: |x| x * x, |x| x + x, int |i| i.wrapping_mul(i);
     /// `1 / x`.
     Reciprocal reciprocal RECIPROCAL bound by Memory: |x| T::one() / x, |y| -y * y;
     /// `|x|`; the gradient at 0 is 0.
-    Abs abs_ ABS bound by Memory: |x| x.abs(), |x| sign(x);
+    Abs abs ABS bound by Memory: |x| x.abs(), |x| sign(x), int |i| i.wrapping_abs(), bools MASK;
+    /// -1, 0 or 1; its gradient is 0.
+    Sign sign SIGN bound by Memory: |x| sign(x), |_x| T::zero(), flat true, int |i| i.signum(), bools Bools::Stay;
+    /// The largest integer not above; its gradient is 0.
+    Floor floor FLOOR bound by Memory: |x| x.floor(), |_x| T::zero(), flat true, int |i| i, bools MASK;
+    /// The smallest integer not below; its gradient is 0.
+    Ceil ceil CEIL bound by Memory: |x| x.ceil(), |_x| T::zero(), flat true, int |i| i, bools MASK;
+    /// The nearest integer, the even one of two; its gradient is 0.
+    Round round ROUND bound by Memory: |x| x.to_nearest(), |_x| T::zero(), flat true, int |i| i, bools MASK;
+    /// The integer part, towards 0; its gradient is 0.
+    Trunc trunc TRUNC bound by Memory: |x| x.trunc(), |_x| T::zero(), flat true, int |i| i, bools MASK;
     /// Sine of `x` radians.
     Sin sin SIN: |x| x.fast_sin(), |x| x.fast_cos(), beyond CIRCLE_END, |x| (x.sin(), x.cos());
     /// Cosine of `x` radians.
@@ -196,13 +269,14 @@ unary! {
     Tanh tanh TANH: |x| x.fast_tanh(), |y| T::one() - y * y;
     /// `1 / (1 + e^-x)`.
     Sigmoid sigmoid SIGMOID: |x| x.fast_logistic(), |y| y * (T::one() - y);
-    /// `max(x, 0)`; the gradient at 0 is 0.
-    Relu relu RELU bound by Memory: |x| if x > T::zero() || x.is_nan() { x } else { T::zero() }, |y| if y > T::zero() { T::one() } else { T::zero() };
+    /// `max(x, 0)`; the gradient at 0 is 0, at NaN 1.
+    Relu relu RELU bound by Memory: |x| if x > T::zero() || x.is_nan() { x } else { T::zero() }, |y| if y <= T::zero() { T::zero() } else { T::one() },
+        int |i| i.max(0), bools MASK;
     /// `x` above 0, `slope · x` below.
     LeakyRelu(slope: f64) leaky_relu LEAKY_RELU bound by Memory: |x, s| if x > T::zero() { x } else { s * x }, |x, s| if x > T::zero() { T::one() } else { s };
-    /// `x` above 0, `alpha (e^x - 1)` below.
+    /// `x` above 0, `alpha (e^x - 1)` below; the gradient at 0 is `alpha`, at NaN 1.
     Elu(alpha: f64) elu ELU: |x, a| if x > T::zero() { x } else { a * x.fast_exp_m1() },
-        |x, a| if x > T::zero() { T::one() } else { a * x.fast_exp() };
+        |x, a| if x <= T::zero() { a * x.fast_exp() } else { T::one() };
     /// `x · Φ(x)` with the normal distribution function Φ.
     Gelu gelu GELU: |x| x * x.normal_cdf(), |x| x.normal_cdf() + x * x.normal_density();
     /// The tanh approximation of `x · Φ(x)`.
@@ -212,11 +286,12 @@ unary! {
     /// `ln(1 + e^(βx)) / β`, linear where `βx > 20`.
     Softplus(beta: f64) softplus SOFTPLUS: |x, b| if x * b > T::of(20.0) { x } else { (x * b).fast_exp().fast_ln_1p() / b },
         |x, b| if x * b > T::of(20.0) { T::one() } else { (x * b).fast_logistic() };
-    /// `x^p` for one exponent.
-    Powi(exponent: f64) power_of POWF: |x, p| x.fast_pow(p), |x, p| if p == T::zero() { T::zero() } else { p * x.fast_pow(p - T::one()) };
-    /// `x` held between two bounds; the gradient is 1 on and between them.
-    Clamp(low: f64, high: f64) clamp_between CLAMP bound by Memory: |x, low, high| if x.is_nan() { x } else { x.max(low).min(high) },
-        |x, low, high| if x >= low && x <= high { T::one() } else { T::zero() };
+    /// `x^p` for one exponent; integers become floats.
+    FloatPower(exponent: f64) float_power POWF: |x, p| x.fast_pow(p),
+        |x, p| if p == T::zero() { T::zero() } else { p * x.fast_pow(p - T::one()) };
+    /// `x` held between two bounds, NaN where one is; the gradient is 1 between them, 0 on them.
+    Clamp(low: f64, high: f64) clamp_to CLAMP bound by Memory: |x, low, high| if x.is_nan() || low.is_nan() || high.is_nan() { x + low + high } else { held(x, low, high) },
+        |x, low, high| if (x > low || low == T::neg_infinity()) && (x < high || high == T::infinity()) { T::one() } else { T::zero() };
 }
 
 #[inline(always)]
@@ -230,86 +305,87 @@ fn sign<T: Float>(x: T) -> T {
     }
 }
 
+/// `x`, or the bound that it is beyond: the upper one where it is beyond both.
+#[inline(always)]
+fn held<T: Float>(x: T, low: T, high: T) -> T {
+    let raised = if x < low { low } else { x };
+    if raised > high { high } else { raised }
+}
+
+/// What to use in place of arithmetic on masks.
+const MASK: Bools = Bools::Refused("use ~ or logical_not to invert a mask, or convert it");
+
 /// `-a`.
 pub(crate) fn negative(a: &Array) -> Result<Array> {
     dispatch_float!("neg", a.dtype(), T => Ok(map(a, |x: T| -x)))
 }
 
-impl RBETensor {
-    /// `|x|`, int64 stays int64; the gradient at 0 is 0.
-    ///
-    /// # Errors
-    /// `DType` for a packed tensor.
-    pub fn abs(&self) -> Result<RBETensor> {
-        match self.dtype() {
-            DType::I64 => Ok(RBETensor::from_array(map(self.array("abs")?, i64::wrapping_abs))),
-            _ => self.abs_(),
-        }
+/// `x^p` of integers.
+struct IntegerPower {
+    exponent: i64,
+}
+
+impl UnaryFn for IntegerPower {
+    const RULE: &'static Rule = &table::POWF;
+
+    fn f<T: Elementary>(&self, x: T) -> T {
+        x.fast_pow(T::of(self.exponent as f64))
     }
 
-    /// `x^p` for one exponent.
+    fn df<T: Elementary>(&self, x: T) -> T {
+        let p = T::of(self.exponent as f64);
+        if p == T::zero() { p } else { p * x.fast_pow(p - T::one()) }
+    }
+
+    fn keeps_integers(&self) -> bool {
+        true
+    }
+
+    fn int(&self, x: i64) -> i64 {
+        integer_power(x, self.exponent)
+    }
+}
+
+impl RBETensor {
+    /// `x^p` for one exponent; integers become floats.
     ///
     /// # Errors
     /// `DType` for a packed tensor.
     pub fn powf(&self, exponent: f64) -> Result<RBETensor> {
         match exponent {
-            2.0 => self.square(),
+            2.0 if self.dtype().is_float() => self.square(),
             0.5 => self.sqrt(),
             -1.0 => self.reciprocal(),
-            _ => self.power_of(exponent),
+            _ => self.float_power(exponent),
         }
     }
 
-    /// `x` held between two bounds, either of which may be left out.
+    /// `x^p` for one integer exponent; integers stay integers, of which the lowest 64 bits are kept.
     ///
     /// # Errors
-    /// `Value` without a bound or if `low > high`; `DType` for a packed tensor.
+    /// `Value` for integers to a negative power; `DType` for a packed tensor.
+    pub fn powi(&self, exponent: i64) -> Result<RBETensor> {
+        if self.dtype().is_float() {
+            return self.powf(exponent as f64);
+        }
+        if exponent < 0 {
+            return Err(RbeError::value(
+                "pow",
+                "floats, or an exponent of at least 0 for integers",
+                format!("{} to {exponent}", self.dtype()),
+            ));
+        }
+        apply(Unary(IntegerPower { exponent }), &[self])
+    }
+
+    /// `x` held between two bounds, either of which may be left out; where the lower is above the upper, the upper one.
+    ///
+    /// # Errors
+    /// `Value` without a bound; `DType` for a packed tensor.
     pub fn clamp(&self, low: Option<f64>, high: Option<f64>) -> Result<RBETensor> {
-        let (a, b) = (low.unwrap_or(f64::NEG_INFINITY), high.unwrap_or(f64::INFINITY));
-        if low.is_none() && high.is_none() || a > b || a.is_nan() || b.is_nan() {
-            return Err(RbeError::value("clamp", "a lower bound, an upper bound or both in order", format!("{low:?} and {high:?}")));
+        if low.is_none() && high.is_none() {
+            return Err(RbeError::value("clamp", "a lower bound, an upper bound or both", "neither"));
         }
-        self.clamp_between(a, b)
-    }
-
-    /// `sign`, `floor`, `ceil`, `round`: functions whose gradient is zero everywhere.
-    fn step_function(&self, op: &'static str, f: impl Fn(f64) -> f64 + Sync + Send) -> Result<RBETensor> {
-        let a = self.array(op)?;
-        if !a.dtype().is_float() {
-            return Ok(RBETensor::from_array(if op == "sign" { map(&a.cast(DType::I64), |v: i64| v.signum()) } else { a.clone() }));
-        }
-        Ok(RBETensor::from_array(dispatch_float!(op, a.dtype(), T => Ok(map(a, |x: T| T::of(f(x.wide())))))?))
-    }
-
-    /// -1, 0 or 1; not differentiated.
-    ///
-    /// # Errors
-    /// `DType` for a packed tensor.
-    pub fn sign(&self) -> Result<RBETensor> {
-        self.step_function("sign", sign)
-    }
-
-    /// Largest integer not above; not differentiated.
-    ///
-    /// # Errors
-    /// `DType` for a packed tensor.
-    pub fn floor(&self) -> Result<RBETensor> {
-        self.step_function("floor", f64::floor)
-    }
-
-    /// Smallest integer not below; not differentiated.
-    ///
-    /// # Errors
-    /// `DType` for a packed tensor.
-    pub fn ceil(&self) -> Result<RBETensor> {
-        self.step_function("ceil", f64::ceil)
-    }
-
-    /// Nearest integer, halves to even; not differentiated.
-    ///
-    /// # Errors
-    /// `DType` for a packed tensor.
-    pub fn round(&self) -> Result<RBETensor> {
-        self.step_function("round", f64::round_ties_even)
+        self.clamp_to(low.unwrap_or(f64::NEG_INFINITY), high.unwrap_or(f64::INFINITY))
     }
 }

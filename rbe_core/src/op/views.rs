@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense};
 use super::table;
-use crate::array::{Array, SliceSpec, map_into, normalize_axis};
+use crate::array::{Array, SliceSpec, map_into, normalize_axes, normalize_axis};
 use crate::dispatch_all;
 use crate::dtype::DType;
 use crate::error::{RbeError, Result};
@@ -208,9 +208,11 @@ impl RBETensor {
     /// `Index` for an axis that is not there; `DType` for a packed tensor.
     pub fn transpose(&self, a: isize, b: isize) -> Result<RBETensor> {
         let n = self.shape().len();
-        let (a, b) = (normalize_axis("transpose", a, n)?, normalize_axis("transpose", b, n)?);
+        let (a, b) = (normalize_axis("transpose", a, n.max(1))?, normalize_axis("transpose", b, n.max(1))?);
         let mut order: SmallVec<[isize; 4]> = (0..n as isize).collect();
-        order.swap(a, b);
+        if a != b {
+            order.swap(a, b);
+        }
         apply(View::Permute(order), &[self])
     }
 
@@ -255,16 +257,20 @@ impl RBETensor {
         self.reshape(&shape)
     }
 
-    /// Without `axis`, or without all axes, of length 1.
+    /// Without those of `axes` (of all, if `None`) that have length 1.
     ///
     /// # Errors
-    /// `Index` for an axis that is not there.
-    pub fn squeeze(&self, axis: Option<isize>) -> Result<RBETensor> {
-        let axis = axis.map(|a| normalize_axis("squeeze", a, self.shape().len())).transpose()?;
-        let keep = |i: usize, n: usize| n != 1 || axis.is_some_and(|a| a != i);
-        let shape: SmallVec<[isize; 4]> =
-            self.shape().iter().enumerate().filter(|(i, n)| keep(*i, **n)).map(|(_, n)| *n as isize).collect();
+    /// `Index` for an axis that is not there; `Value` for one named twice.
+    pub fn squeeze(&self, axes: Option<&[isize]>) -> Result<RBETensor> {
+        let axes = normalize_axes("squeeze", axes, self.shape().len())?;
+        let stays = |(i, n): &(usize, &usize)| **n != 1 || !axes.contains(i);
+        let shape: SmallVec<[isize; 4]> = self.shape().iter().enumerate().filter(stays).map(|(_, n)| *n as isize).collect();
         self.reshape(&shape)
+    }
+
+    /// A tensor without axes as one of a single axis, which operations along an axis take it for; others as they are.
+    pub(super) fn with_an_axis(&self) -> Result<RBETensor> {
+        if self.shape().is_empty() { self.reshape(&[1]) } else { Ok(self.clone()) }
     }
 
     /// The elements converted; gradients flow between floats.

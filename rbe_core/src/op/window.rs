@@ -93,7 +93,7 @@ impl Windows {
 
 /// Calls `f` with `x`, whose last `axes` (one or two) are spatial, as a tensor of two spatial axes.
 pub(super) fn on_planes(axes: usize, x: &RBETensor, f: impl FnOnce(&RBETensor) -> Result<RBETensor>) -> Result<RBETensor> {
-    if axes == 2 || x.shape().is_empty() { f(x) } else { f(&x.unsqueeze(-2)?)?.squeeze(Some(-2)) }
+    if axes == 2 || x.shape().is_empty() { f(x) } else { f(&x.unsqueeze(-2)?)?.squeeze(Some(&[-2])) }
 }
 
 /// Fails where a tensor of these axes could not be counted in bytes.

@@ -36,7 +36,6 @@ from ._rbe import (
     set_num_threads,
     set_rng_state,
 )
-from ._rbe import randperm as randperm
 from .autograd import enable_grad, is_grad_enabled, no_grad, register_operation, set_grad_enabled
 from .creation import (
     arange,
@@ -59,7 +58,7 @@ from .creation import (
 from .data import Generator
 from .debug import is_debug_mode, set_debug_mode
 from .device import device
-from .dtypes import bool, dtype, float32, float64, int64
+from .dtypes import bool, double, dtype, float, float32, float64, int64, long
 from .errors import (
     ConfigError,
     DependencyError,
@@ -86,16 +85,20 @@ from .functional_ops import (
     argmax,
     argmin,
     argsort,
+    bmm,
     broadcast_to,
     cat,
     ceil,
     chunk,
     clamp,
+    clip,
     clone,
     concat,
+    copysign,
     cos,
     cumsum,
     div,
+    dot,
     eq,
     exp,
     expm1,
@@ -103,6 +106,7 @@ from .functional_ops import (
     flip,
     floor,
     floor_divide,
+    fmod,
     gather,
     ge,
     gt,
@@ -113,6 +117,8 @@ from .functional_ops import (
     le,
     log,
     log1p,
+    log2,
+    log10,
     log_softmax,
     logical_and,
     logical_not,
@@ -127,6 +133,7 @@ from .functional_ops import (
     mean,
     min,
     minimum,
+    mm,
     mul,
     narrow,
     ne,
@@ -159,9 +166,11 @@ from .functional_ops import (
     take_along_dim,
     tanh,
     topk,
+    trace,
     transpose,
     tril,
     triu,
+    trunc,
     unbind,
     unsqueeze,
     var,
@@ -170,41 +179,34 @@ from .functional_ops import (
 from .graph import ComputationGraph
 from .interop import from_torch, load_torch_state_dict, to_torch
 from .io import load, save
+from .layout import contiguous_format, preserve_format
 from .messages import start as _start
 from .nn import RBEActivation, RBEConv1d, RBEConv2d, RBELinear
-from .queries import allclose, equal, is_tensor, numel
-from .sampling import rand, rand_like, randint, randn, randn_like
+from .queries import allclose, equal, is_tensor, isclose, numel
+from .sampling import rand, rand_like, randint, randn, randn_like, randperm
 from .trainer import Trainer
 
 _start()
 _guard.install(_sys.modules[__name__])
 
 __all__ = [
-    "ComputationGraph", "ConfigError", "DTypeError", "DependencyError",
-    "DeviceError", "FormatError", "Generator", "GraphError", "MissingMethodError", "NonFiniteError",
-    "OutOfMemoryError", "OutOfRangeError", "RBEActivation", "RBEConv1d", "RBEConv2d",
-    "RBEError", "RBEGradient", "RBELinear", "RBETensor", "ShapeError", "TensorError",
-    "Trainer", "UnknownNameError",
-    "__version__", "abs", "add", "all", "allclose", "amax", "amin", "any", "arange", "argmax", "argmin", "argsort",
-    "as_tensor",
-    "autograd", "bool", "broadcast_to", "cat", "ceil", "chunk", "clamp", "clone", "concat", "config", "cos",
-    "cuda", "cumsum", "data",
-    "device", "div", "dtype",
-    "empty", "enable_grad", "eq", "equal", "errors", "exp", "expm1", "eye", "flatten", "flip", "float32", "float64", "floor",
-    "floor_divide", "from_dlpack", "from_numpy", "from_torch", "full", "full_like", "gather", "ge", "get_default_dtype",
-    "get_num_threads", "get_rng_state", "gt", "index_select", "int64", "io", "is_debug_mode", "is_grad_enabled", "is_tensor",
-    "isa",
-    "isfinite", "isinf", "isnan", "jit", "le", "linspace", "load",
-    "load_torch_state_dict", "log", "log1p", "log_softmax", "logical_and", "logical_not",
-    "logical_or", "logical_xor", "logsumexp", "lt", "manual_seed", "masked_fill", "matmul", "max", "maximum", "mean",
-    "memory", "min", "minimum", "mul", "narrow", "ne", "neg", "nn", "no_grad", "nonzero", "norm",
-    "numel", "ones", "ones_like", "ops", "optim",
-    "permute", "pow", "prod", "profiler", "rand", "rand_like", "randint", "randn", "randn_like", "randperm", "reciprocal",
-    "register_operation", "relu", "remainder", "reshape", "round", "rsqrt", "save", "scatter_add",
-    "set_debug_mode", "set_default_dtype", "set_grad_enabled",
-    "set_num_threads", "set_rng_state", "sigmoid", "sign", "sin", "softmax", "sort",
-    "split", "sqrt", "square", "squeeze", "stack",
-    "std", "sub", "sum", "take_along_dim", "tanh", "tensor", "testing", "to_torch", "topk",
-    "trainer", "transpose", "tril", "triu", "unbind", "unsqueeze", "utils", "var", "visualization",
-    "where", "zeros", "zeros_like",
+    "ComputationGraph", "ConfigError", "DTypeError", "DependencyError", "DeviceError", "FormatError", "Generator",
+    "GraphError", "MissingMethodError", "NonFiniteError", "OutOfMemoryError", "OutOfRangeError", "RBEActivation", "RBEConv1d",
+    "RBEConv2d", "RBEError", "RBEGradient", "RBELinear", "RBETensor", "ShapeError", "TensorError", "Trainer",
+    "UnknownNameError", "__version__", "abs", "add", "all", "allclose", "amax", "amin", "any", "arange", "argmax", "argmin",
+    "argsort", "as_tensor", "autograd", "bmm", "bool", "broadcast_to", "cat", "ceil", "chunk", "clamp", "clip", "clone",
+    "concat", "config", "contiguous_format", "copysign", "cos", "cuda", "cumsum", "data", "device", "div", "dot", "double",
+    "dtype", "empty", "enable_grad", "eq", "equal", "errors", "exp", "expm1", "eye", "flatten", "flip", "float", "float32",
+    "float64", "floor", "floor_divide", "fmod", "from_dlpack", "from_numpy", "from_torch", "full", "full_like", "gather",
+    "ge", "get_default_dtype", "get_num_threads", "get_rng_state", "gt", "index_select", "int64", "io", "is_debug_mode",
+    "is_grad_enabled", "is_tensor", "isa", "isclose", "isfinite", "isinf", "isnan", "jit", "le", "linspace", "load",
+    "load_torch_state_dict", "log", "log1p", "log2", "log10", "log_softmax", "logical_and", "logical_not", "logical_or",
+    "logical_xor", "logsumexp", "long", "lt", "manual_seed", "masked_fill", "matmul", "max", "maximum", "mean", "memory",
+    "min", "minimum", "mm", "mul", "narrow", "ne", "neg", "nn", "no_grad", "nonzero", "norm", "numel", "ones", "ones_like",
+    "ops", "optim", "permute", "pow", "preserve_format", "prod", "profiler", "rand", "rand_like", "randint", "randn",
+    "randn_like", "randperm", "reciprocal", "register_operation", "relu", "remainder", "reshape", "round", "rsqrt", "save",
+    "scatter_add", "set_debug_mode", "set_default_dtype", "set_grad_enabled", "set_num_threads", "set_rng_state", "sigmoid",
+    "sign", "sin", "softmax", "sort", "split", "sqrt", "square", "squeeze", "stack", "std", "sub", "sum", "take_along_dim",
+    "tanh", "tensor", "testing", "to_torch", "topk", "trace", "trainer", "transpose", "tril", "triu", "trunc", "unbind",
+    "unsqueeze", "utils", "var", "visualization", "where", "zeros", "zeros_like",
 ]  # fmt: skip

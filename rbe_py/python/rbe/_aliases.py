@@ -1,13 +1,27 @@
 """Methods of the tensor class that are other names, or one call, of what it has."""
 
-from typing import Any
+import builtins
+from typing import Any, TypeAlias
 
 from . import _inplace, dtypes, packing
 from ._rbe import RBETensor
+from .creation import arange, as_tensor
 from .device import device
-from .errors import OutOfRangeError
+from .errors import OutOfRangeError, ShapeError
+from .layout import check_memory_format
 
 _CPU = device("cpu")
+_Bool: TypeAlias = bool  # the class has methods of these names
+_Float: TypeAlias = float
+
+
+def _product(op: str, axes: int, a: RBETensor, b: RBETensor) -> RBETensor:
+    """The matrix product of two tensors of so many axes, none of which broadcasts."""
+    if not isinstance(b, RBETensor) or (a.ndim, b.ndim) != (axes, axes) or a.shape[:-2] != b.shape[:-2]:
+        raise ShapeError(
+            op, f"two tensors of {axes} axes, alike but for the last two", f"{a.shape} and {getattr(b, 'shape', b)}"
+        )
+    return a.matmul(b)
 
 
 class _Aliases(RBETensor):
@@ -50,7 +64,8 @@ class _Aliases(RBETensor):
         if dim is None:
             return self.shape
         if not -self.ndim <= dim < self.ndim:
-            raise OutOfRangeError("size", f"an axis from {-self.ndim} to {self.ndim - 1}", str(dim))
+            expected = f"an axis from {-self.ndim} to {self.ndim - 1}" if self.ndim else "a tensor that has axes"
+            raise OutOfRangeError("size", expected, f"axis {dim}")
         return self.shape[dim]
 
     def view_as(self, other: RBETensor) -> RBETensor:
@@ -69,9 +84,42 @@ class _Aliases(RBETensor):
         """Return the tensor in the element type of another."""
         return self.to(other.dtype)
 
-    def isinf(self) -> RBETensor:
-        """Return whether each element is infinite."""
-        return self.abs() == float("inf")
+    def is_floating_point(self) -> Any:
+        """Return whether the elements are floats."""
+        return self.dtype.is_floating_point
+
+    def isclose(self, other: Any, rtol: _Float = 1e-5, atol: _Float = 1e-8, equal_nan: _Bool = False) -> RBETensor:
+        """Return whether `|self - other| <= atol + rtol |other|`, element by element; equal infinities are close."""
+        other = as_tensor(other)
+        near: RBETensor = (self == other).logical_or(((self - other).abs() <= other.abs() * rtol + atol) & other.isfinite())
+        return near.logical_or(self.isnan() & other.isnan()) if equal_nan else near
+
+    def allclose(self, other: Any, rtol: _Float = 1e-5, atol: _Float = 1e-8, equal_nan: _Bool = False) -> _Bool:
+        """Return whether all elements are close, as `isclose` has it."""
+        return builtins.bool(self.isclose(other, rtol, atol, equal_nan).all())
+
+    def clip(self, min: Any = None, max: Any = None) -> RBETensor:
+        """Return `clamp(min, max)`."""
+        return self.clamp(min, max)
+
+    def mm(self, mat2: RBETensor) -> RBETensor:
+        """Return the product of two matrices."""
+        return _product("mm", 2, self, mat2)
+
+    def bmm(self, mat2: RBETensor) -> RBETensor:
+        """Return the products of two batches of matrices."""
+        return _product("bmm", 3, self, mat2)
+
+    def dot(self, other: RBETensor) -> RBETensor:
+        """Return the sum of the products of two vectors' elements."""
+        return _product("dot", 1, self, other)
+
+    def trace(self) -> RBETensor:
+        """Return the sum of the elements on the diagonal of a matrix."""
+        if self.ndim != 2:
+            raise ShapeError("trace", "a matrix", str(self.shape))
+        places = arange(min(self.shape))
+        return self[places, places].sum()
 
     def rsqrt(self) -> RBETensor:
         """Return `1 / sqrt(x)`."""
@@ -97,8 +145,9 @@ class _Aliases(RBETensor):
         """Return the tensor itself: it is on the CPU."""
         return self
 
-    def contiguous(self) -> RBETensor:
+    def contiguous(self, *, memory_format: Any = None) -> RBETensor:
         """Return the tensor itself if it lies in row-major order, else a copy that does."""
+        check_memory_format("contiguous", memory_format)
         return self if self.is_contiguous() else self.clone()
 
 

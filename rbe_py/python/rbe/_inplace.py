@@ -120,7 +120,7 @@ def index_put_(self: RBETensor, indices: tuple[RBETensor, ...], values: Any, acc
     if not accumulate:
         self[tuple(indices)] = values
         return self
-    places = _rbe.arange(0, self.numel(), 1, "int64").reshape(self.shape)[tuple(indices)]
+    places = _rbe._arange_integers(0, self.numel(), 1, "int64").reshape(self.shape)[tuple(indices)]
     added = values if isinstance(values, RBETensor) else places.to(self.dtype) * 0 + values
     added = added.to(self.dtype).broadcast_to(places.shape).reshape(-1)
 

@@ -11,6 +11,7 @@ from ._arguments import describe
 from ._rbe import RBETensor
 from .dtypes import as_dtype
 from .errors import DeviceError, DTypeError, GraphError, OutOfRangeError, ShapeError
+from .layout import check_memory_format
 
 
 class MaxResult(NamedTuple):
@@ -50,8 +51,9 @@ def __dlpack_device__(self: RBETensor) -> tuple[int, int]:
     return (1, 0)
 
 
-def clone(self: RBETensor) -> RBETensor:
+def clone(self: RBETensor, *, memory_format: Any = None) -> RBETensor:
     """Return a copy with memory of its own; gradients flow through."""
+    check_memory_format("clone", memory_format)
     if self.is_packed:
         return _rbe._packed(self._hi, self._lo, list(self.shape), self.scale)
     return self._copy()
@@ -74,7 +76,13 @@ def lo(self: RBETensor) -> "np.ndarray[Any, Any]":
 
 
 def to(
-    self: RBETensor, *args: Any, dtype: Any = None, device: Any = None, copy: bool = False, non_blocking: bool = False
+    self: RBETensor,
+    *args: Any,
+    dtype: Any = None,
+    device: Any = None,
+    copy: bool = False,
+    non_blocking: bool = False,
+    memory_format: Any = None,
 ) -> RBETensor:
     """Return the tensor converted to a dtype; the only device is "cpu".
 
@@ -93,12 +101,16 @@ def to(
         else:
             device = arg
     creation.check_device("to", device)
+    check_memory_format("to", memory_format)
     if dtype is None or self.dtype is as_dtype(dtype):
         return clone(self) if copy else self
     return self._cast(as_dtype(dtype))
 
 
 def _axis(op: str, axis: int, n: int) -> int:
+    if n == 0:
+        raise ShapeError(op, "a tensor that has axes", "one without")
+    axis = creation.integer(op, "an axis", axis)
     if not -n <= axis < n:
         raise OutOfRangeError(op, f"an axis from {-n} to {n - 1}", str(axis))
     return axis % n
@@ -122,32 +134,7 @@ def flatten(self: RBETensor, start_dim: int = 0, end_dim: int = -1) -> RBETensor
 
 def expand(self: RBETensor, *sizes: Any) -> RBETensor:
     """Return a view repeated along axes of length 1; -1 keeps an axis."""
-    wanted = list(sizes[0]) if len(sizes) == 1 and not isinstance(sizes[0], int) else list(sizes)
-    lead = len(wanted) - self.ndim
-    return self.broadcast_to([self.shape[i - lead] if n == -1 else n for i, n in enumerate(wanted)])
-
-
-def std(
-    self: RBETensor,
-    axis: Any = None,
-    correction: float = 1.0,
-    keepdims: bool = False,
-    *,
-    dim: Any = None,
-    keepdim: bool = False,
-) -> RBETensor:
-    """Return the standard deviation: the root of `var`."""
-    return self.var(axis, correction, keepdims, dim=dim, keepdim=keepdim).sqrt()
-
-
-def amax(self: RBETensor, dim: Any = None, keepdim: bool = False) -> RBETensor:
-    """Return the largest values over one axis, several or all; equals share the gradient."""
-    return self.max(axis=dim, keepdims=keepdim)
-
-
-def amin(self: RBETensor, dim: Any = None, keepdim: bool = False) -> RBETensor:
-    """Return the smallest values over one axis, several or all; equals share the gradient."""
-    return self.min(axis=dim, keepdims=keepdim)
+    return self.broadcast_to(*sizes)
 
 
 def unbind(self: RBETensor, dim: int = 0) -> tuple[RBETensor, ...]:
@@ -177,21 +164,25 @@ def cuda(self: RBETensor, *args: Any, **kwargs: Any) -> RBETensor:
 def split(self: RBETensor, split_size: int | Sequence[int], dim: int = 0) -> list[RBETensor]:
     """Return consecutive parts of `split_size` (or of the given lengths) along an axis: views."""
     n = self.shape[_axis("split", dim, self.ndim)]
-    if isinstance(split_size, int):
-        if split_size < 1:
-            raise ShapeError("split", "a size of at least 1", str(split_size))
-        lengths = [min(split_size, n - i) for i in range(0, n, split_size)] or [0]
+    if isinstance(split_size, Sequence):
+        lengths = [creation.integer("split", "a length", length) for length in split_size]
+        if any(length < 0 for length in lengths):
+            raise ShapeError("split", "lengths of at least 0", str(lengths))
     else:
-        lengths = list(split_size)
+        size = creation.integer("split", "a size", split_size)
+        if size < 1 and (size < 0 or n > 0):
+            raise ShapeError("split", "a size of at least 1", str(size))
+        lengths = [min(size, n - i) for i in range(0, n, size)] if n else [0]
     return self._split(lengths, dim)
 
 
 def chunk(self: RBETensor, chunks: int, dim: int = 0) -> list[RBETensor]:
-    """Return at most `chunks` parts of equal length (the last may be shorter) along an axis: views."""
-    if chunks < 1:
-        raise ShapeError("chunk", "at least 1 chunk", str(chunks))
-    _axis("chunk", dim, self.ndim)
-    return split(self, max(-(-self.shape[dim] // chunks), 1), dim)
+    """Return at most `chunks` parts of equal length (the last may be shorter), as many as asked for of an empty axis: views."""
+    count = creation.integer("chunk", "a count", chunks)
+    if count < 1:
+        raise ShapeError("chunk", "at least 1 chunk", str(count))
+    n = self.shape[_axis("chunk", dim, self.ndim)]
+    return split(self, -(-n // count), dim) if n else self._split([0] * count, dim)
 
 
 def masked_fill(self: RBETensor, mask: RBETensor, value: Any) -> RBETensor:
@@ -311,8 +302,8 @@ def min_along(self: RBETensor, axis: int, keepdims: bool = False) -> MaxResult:
 def install() -> None:
     """Give the tensor class its methods."""
     own = (
-        numpy, __array__, __dlpack__, __dlpack_device__, clone, requires_grad_, to, flatten, expand, std, amax,
-        amin, unbind, t, cuda, split, chunk, masked_fill, __repr__, __format__, __iter__, __contains__, __reduce_ex__,
+        numpy, __array__, __dlpack__, __dlpack_device__, clone, requires_grad_, to, flatten, expand,
+        unbind, t, cuda, split, chunk, masked_fill, __repr__, __format__, __iter__, __contains__, __reduce_ex__,
         __deepcopy__, __copy__, max_along, min_along,
     )  # fmt: skip
     for function in own:

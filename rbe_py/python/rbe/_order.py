@@ -1,10 +1,11 @@
 """Methods of the tensor class about order and place that are compositions of others."""
 
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ._rbe import RBETensor
+from .creation import integer
+from .dtypes import DTypeLike
 from .errors import DTypeError, ShapeError, TensorError
 
 
@@ -28,39 +29,49 @@ def topk(self: RBETensor, k: int, dim: int = -1, largest: bool = True, sorted: b
     TensorError
         If the axis has fewer.
     """
-    if k < 0:
-        raise TensorError("topk", "k >= 0", str(k))
-    return Ranked(*self._topk(k, dim, largest))
+    count = integer("topk", "k", k)
+    if count < 0:
+        raise TensorError("topk", "k >= 0", str(count))
+    return Ranked(*self._topk(count, dim, largest))
 
 
-def norm(self: RBETensor, p: float | str = 2, dim: int | Sequence[int] | None = None, keepdim: bool = False) -> RBETensor:
-    """Return the p-norm over an axis, several or all: `(Σ |x|^p)^(1/p)`.
+def norm(
+    self: RBETensor,
+    p: float | str | None = "fro",
+    dim: int | Sequence[int] | None = None,
+    keepdim: bool = False,
+    dtype: DTypeLike = None,
+) -> RBETensor:
+    """Return the p-norm over an axis, several or all: `(Σ |x|^p)^(1/p)`. Its gradient where it is 0 is 0.
 
     Parameters
     ----------
-    p : float or "fro"
-        2 and "fro" are the Euclidean length; infinity the largest absolute value, 0 the number of elements other than 0.
+    p : float, "fro" or None
+        2, "fro" and None are the Euclidean length; infinity the largest absolute value, 0 the number of elements other than 0.
+    dtype : dtype, optional
+        Converted to before.
 
     Raises
     ------
     TensorError
         For another text.
     """
-    if p in (2, "fro"):
-        return self._norm(dim, keepdim)
-    if isinstance(p, str):
+    if p is None or p == "fro":
+        p = 2
+    if isinstance(p, str) and p in ("inf", "-inf"):
+        p = float(p)
+    if isinstance(p, str | bool):
         raise TensorError("norm", "a number or 'fro' as p", repr(p))
-    if p in (math.inf, -math.inf):
-        return self.abs().max(axis=dim, keepdims=keepdim) if p > 0 else self.abs().min(axis=dim, keepdims=keepdim)
-    if p == 0:
-        return (self != 0)._cast(self.dtype).sum(dim, keepdim)
-    total = self.abs() if p == 1 else self.abs().pow(p)
-    total = total.sum(dim, keepdim)
-    return total if p == 1 else total.pow(1 / p)
+    return (self if dtype is None else self.to(dtype))._norm(float(p), dim, keepdim)
 
 
 def nonzero(self: RBETensor, *, as_tuple: bool = False) -> Any:
-    """Return where the elements are not 0: int64 (count, axes) in row-major order, or a tensor for each axis."""
+    """Return where the elements are not 0: int64 (count, axes) in row-major order, or a tensor for each axis.
+
+    As a tuple a tensor without axes counts as one of a single axis.
+    """
+    if as_tuple and self.ndim == 0:
+        return self.reshape(1)._nonzero().unbind(1)
     places = self._nonzero()
     return places.unbind(1) if as_tuple else places
 

@@ -4,7 +4,7 @@ import math
 import operator
 import sys
 from collections.abc import Sequence
-from typing import Any, SupportsFloat
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from ._rbe import RBETensor
 from .device import check_device as check_device
 from .dtypes import DTypeLike, as_dtype
 from .errors import DeviceError, DTypeError, OutOfMemoryError, RBEError, ShapeError, TensorError
+from .layout import check_memory_format
 
 Shape = int | Sequence[int]
 
@@ -34,6 +35,8 @@ def get_default_dtype() -> dtypes.dtype:
 def set_default_dtype(dtype: DTypeLike) -> None:
     """Set the element type of tensors made from floats when none is given: float32 or float64.
 
+    Integers become it, too, where a function has only float results.
+
     Raises
     ------
     DTypeError
@@ -49,8 +52,7 @@ def set_default_dtype(dtype: DTypeLike) -> None:
     """
     global _default_dtype
     chosen = as_dtype(dtype)
-    if not chosen.is_floating_point:
-        raise DTypeError("set_default_dtype", "float32 or float64", chosen.name)
+    _rbe._set_default_dtype(chosen)
     _default_dtype = chosen
 
 
@@ -73,11 +75,30 @@ def check_memory(op: str, shape: Sequence[int], dtype: dtypes.dtype) -> None:
         raise OutOfMemoryError(op, "results and scratch that fit in memory", got)
 
 
-def sizes(op: str, size: tuple[Any, ...], dtype: dtypes.dtype) -> list[int]:
-    """Return the lengths that `size`, given as numbers or as a sequence, stands for, checked."""
-    if len(size) == 1 and not isinstance(size[0], int | np.integer):
+def integer(op: str, name: str, value: Any) -> int:
+    """Return an argument that is an integer of any kind (Python's, NumPy's, a tensor of one), but no bool.
+
+    Raises
+    ------
+    DTypeError
+    """
+    try:
+        if isinstance(value, bool | np.bool_):
+            raise TypeError
+        return operator.index(value)
+    except (TypeError, ValueError):
+        raise DTypeError(op, f"an integer as {name}", f"{type(value).__name__} {value!r}") from None
+
+
+def sizes(op: str, size: tuple[Any, ...], dtype: dtypes.dtype, keyword: Any = None) -> list[int]:
+    """Return the lengths that `size`, given as numbers or as a sequence, or a keyword stands for, checked."""
+    if keyword is not None:
+        if size:
+            raise TensorError(op, "lengths by position or as size", "both")
+        size = (keyword,)
+    if len(size) == 1 and isinstance(size[0], Sequence | np.ndarray) and not isinstance(size[0], str):
         size = tuple(size[0])
-    lengths = [operator.index(n) for n in size]
+    lengths = [integer(op, "a length", n) for n in size]
     if any(n < 0 for n in lengths):
         raise ShapeError(op, "lengths of at least 0", str(tuple(lengths)))
     check_memory(op, lengths, dtype)
@@ -163,11 +184,7 @@ def tensor(data: Any, dtype: DTypeLike = None, requires_grad: bool = False, devi
     if isinstance(data, np.ndarray | np.generic):
         return finish(own(_supported(np.array(data), dtype)), requires_grad)
     try:
-        if dtype is None and _default_dtype is not dtypes.float32:
-            t = _rbe.tensor_from_list(data)
-            t = _rbe.tensor_from_list(data, _default_dtype) if t.dtype.is_floating_point else t
-        else:
-            t = _rbe.tensor_from_list(data, None if dtype is None else as_dtype(dtype))
+        t = _rbe.tensor_from_list(data, None if dtype is None else as_dtype(dtype))
     except (AttributeError, TypeError) as e:
         if isinstance(e, DTypeError):
             raise
@@ -181,7 +198,10 @@ def tensor(data: Any, dtype: DTypeLike = None, requires_grad: bool = False, devi
 def _supported(array: "np.ndarray[Any, Any]", dtype: DTypeLike) -> "np.ndarray[Any, Any]":
     """Convert to `dtype`, or integers and half floats to the type that holds them."""
     if dtype is not None:
-        return array.astype(as_dtype(dtype).numpy)
+        wanted = as_dtype(dtype)
+        if wanted is dtypes.int64 and array.dtype.kind == "f" and not (np.abs(array, dtype=np.float64) < 2.0**63).all():
+            raise TensorError("tensor", "numbers that int64 holds", str(array[~(np.abs(array) < 2.0**63)].ravel()[0]))
+        return array.astype(wanted.numpy)
     if array.dtype.kind in "iu" and array.dtype != np.int64:
         if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
             raise DTypeError("tensor", "integers that int64 holds", "uint64 beyond it")
@@ -191,7 +211,7 @@ def _supported(array: "np.ndarray[Any, Any]", dtype: DTypeLike) -> "np.ndarray[A
     return array
 
 
-def as_tensor(data: Any, dtype: DTypeLike = None) -> RBETensor:
+def as_tensor(data: Any, dtype: DTypeLike = None, device: object = None) -> RBETensor:
     """Return `data` as a tensor, without a copy where it is one or a NumPy array of a supported type.
 
     Examples
@@ -200,6 +220,7 @@ def as_tensor(data: Any, dtype: DTypeLike = None) -> RBETensor:
     >>> rbe.as_tensor([1, 2])
     tensor([1, 2])
     """
+    check_device("as_tensor", device)
     if isinstance(data, RBETensor):
         return data if dtype is None else data.to(dtype)
     if isinstance(data, np.ndarray):
@@ -272,10 +293,49 @@ def from_dlpack(x: Any) -> RBETensor:
     return _rbe._from_memory(array, address, as_dtype(array.dtype), list(array.shape), strides)
 
 
+def _number(op: str, value: Any) -> bool | int | float:
+    """Return the number of Python that a number of any kind stands for.
+
+    Raises
+    ------
+    DTypeError
+    """
+    if isinstance(value, np.generic) or (isinstance(value, RBETensor | np.ndarray) and value.ndim == 0):
+        value = value.item()
+    if not isinstance(value, int | float):
+        raise DTypeError(op, "a number", f"{type(value).__name__} {value!r}")
+    return value
+
+
+def _filled(op: str, lengths: list[int], value: bool | int | float, dtype: dtypes.dtype) -> RBETensor:
+    try:
+        return _rbe.full(lengths, value, dtype, op)
+    except OverflowError:
+        raise TensorError(op, f"a number that {dtype.name} holds", repr(value)) from None
+
+
 def full(
-    size: Shape, fill_value: SupportsFloat, *, dtype: DTypeLike = None, requires_grad: bool = False, device: object = None
+    size: Shape,
+    fill_value: Any,
+    *,
+    dtype: DTypeLike = None,
+    requires_grad: bool = False,
+    device: object = None,
 ) -> RBETensor:
     """Return a tensor of shape `size` whose every element is `fill_value`.
+
+    Parameters
+    ----------
+    size : int or sequence of int
+    fill_value : number
+        A bool gives bools, an integer int64, a float the default dtype, unless `dtype` says otherwise.
+
+    Raises
+    ------
+    DTypeError
+        If `fill_value` is no number.
+    TensorError
+        For a number that `dtype` does not hold: NaN as int64, say.
 
     Examples
     --------
@@ -284,21 +344,18 @@ def full(
     tensor([7., 7.])
     """
     check_device("full", device)
+    value = _number("full", fill_value)
     if dtype is None:
-        chosen = (
-            dtypes.bool if isinstance(fill_value, bool) else dtypes.int64 if isinstance(fill_value, int) else _default_dtype
-        )
+        chosen = dtypes.bool if isinstance(value, bool) else dtypes.int64 if isinstance(value, int) else _default_dtype
     else:
         chosen = as_dtype(dtype)
-    lengths = sizes("full", (size,), chosen)
-    if chosen is dtypes.int64 and isinstance(fill_value, int):
-        # Not through a float, which would round what is beyond 2^53.
-        return finish(_rbe.tensor_from_list(fill_value, chosen).broadcast_to(lengths).clone(), requires_grad)
-    return finish(_rbe.full(lengths, float(fill_value), chosen), requires_grad)
+    return finish(_filled("full", sizes("full", (size,), chosen), value, chosen), requires_grad)
 
 
-def zeros(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False, device: object = None) -> RBETensor:
-    """Return zeros of shape `size`.
+def zeros(
+    *shape: Any, size: Shape | None = None, dtype: DTypeLike = None, requires_grad: bool = False, device: object = None
+) -> RBETensor:
+    """Return zeros of a shape, given as numbers, as a sequence or as `size`.
 
     Examples
     --------
@@ -308,11 +365,13 @@ def zeros(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False, devi
     """
     check_device("zeros", device)
     chosen = default_float(dtype)
-    return finish(_rbe.full(sizes("zeros", size, chosen), 0.0, chosen, "zeros"), requires_grad)
+    return finish(_rbe.full(sizes("zeros", shape, chosen, size), 0, chosen, "zeros"), requires_grad)
 
 
-def ones(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False, device: object = None) -> RBETensor:
-    """Return ones of shape `size`.
+def ones(
+    *shape: Any, size: Shape | None = None, dtype: DTypeLike = None, requires_grad: bool = False, device: object = None
+) -> RBETensor:
+    """Return ones of a shape, given as numbers, as a sequence or as `size`.
 
     Examples
     --------
@@ -322,11 +381,18 @@ def ones(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False, devic
     """
     check_device("ones", device)
     chosen = default_float(dtype)
-    return finish(_rbe.full(sizes("ones", size, chosen), 1.0, chosen, "ones"), requires_grad)
+    return finish(_rbe.full(sizes("ones", shape, chosen, size), 1, chosen, "ones"), requires_grad)
 
 
-def empty(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False, device: object = None) -> RBETensor:
-    """Return a tensor of shape `size` to be filled; its elements are zero.
+def empty(
+    *shape: Any,
+    size: Shape | None = None,
+    dtype: DTypeLike = None,
+    requires_grad: bool = False,
+    device: object = None,
+    memory_format: Any = None,
+) -> RBETensor:
+    """Return a tensor of a shape to be filled; its elements are zero.
 
     Examples
     --------
@@ -335,11 +401,30 @@ def empty(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False, devi
     (2, 3)
     """
     check_device("empty", device)
-    return zeros(*size, dtype=dtype, requires_grad=requires_grad)
+    check_memory_format("empty", memory_format)
+    return zeros(*shape, size=size, dtype=dtype, requires_grad=requires_grad)
 
 
-def zeros_like(t: RBETensor, *, dtype: DTypeLike = None, device: object = None) -> RBETensor:
-    """Return zeros of the shape and (unless given) dtype of `t`.
+def _like(
+    op: str, t: RBETensor, value: Any, dtype: DTypeLike, requires_grad: bool, device: object, memory_format: Any
+) -> RBETensor:
+    check_device(op, device)
+    check_memory_format(op, memory_format)
+    if not isinstance(t, RBETensor):
+        raise DTypeError(op, "a tensor", type(t).__name__)
+    chosen = t.dtype if dtype is None else as_dtype(dtype)
+    return finish(_filled(op, sizes(op, tuple(t.shape), chosen), _number(op, value), chosen), requires_grad)
+
+
+def zeros_like(
+    input: RBETensor,
+    *,
+    dtype: DTypeLike = None,
+    requires_grad: bool = False,
+    device: object = None,
+    memory_format: Any = None,
+) -> RBETensor:
+    """Return zeros of the shape and (unless given) dtype of `input`.
 
     Examples
     --------
@@ -347,12 +432,18 @@ def zeros_like(t: RBETensor, *, dtype: DTypeLike = None, device: object = None) 
     >>> rbe.zeros_like(rbe.tensor([1, 2]))
     tensor([0, 0])
     """
-    check_device("zeros_like", device)
-    return _rbe.full(list(t.shape), 0.0, t.dtype if dtype is None else as_dtype(dtype), "zeros_like")
+    return _like("zeros_like", input, 0, dtype, requires_grad, device, memory_format)
 
 
-def ones_like(t: RBETensor, *, dtype: DTypeLike = None, device: object = None) -> RBETensor:
-    """Return ones of the shape and (unless given) dtype of `t`.
+def ones_like(
+    input: RBETensor,
+    *,
+    dtype: DTypeLike = None,
+    requires_grad: bool = False,
+    device: object = None,
+    memory_format: Any = None,
+) -> RBETensor:
+    """Return ones of the shape and (unless given) dtype of `input`.
 
     Examples
     --------
@@ -360,12 +451,24 @@ def ones_like(t: RBETensor, *, dtype: DTypeLike = None, device: object = None) -
     >>> rbe.ones_like(rbe.tensor([1, 2]))
     tensor([1, 1])
     """
-    check_device("ones_like", device)
-    return _rbe.full(list(t.shape), 1.0, t.dtype if dtype is None else as_dtype(dtype), "ones_like")
+    return _like("ones_like", input, 1, dtype, requires_grad, device, memory_format)
 
 
-def full_like(t: RBETensor, fill_value: SupportsFloat, *, dtype: DTypeLike = None, device: object = None) -> RBETensor:
-    """Return a tensor of the shape and (unless given) dtype of `t` whose every element is `fill_value`.
+def full_like(
+    input: RBETensor,
+    fill_value: Any,
+    *,
+    dtype: DTypeLike = None,
+    requires_grad: bool = False,
+    device: object = None,
+    memory_format: Any = None,
+) -> RBETensor:
+    """Return a tensor of the shape and (unless given) dtype of `input` whose every element is `fill_value`.
+
+    Raises
+    ------
+    DTypeError, TensorError
+        As `full`.
 
     Examples
     --------
@@ -373,14 +476,24 @@ def full_like(t: RBETensor, fill_value: SupportsFloat, *, dtype: DTypeLike = Non
     >>> rbe.full_like(rbe.tensor([1, 2]), 5)
     tensor([5, 5])
     """
-    check_device("full_like", device)
-    return _rbe.full(list(t.shape), float(fill_value), t.dtype if dtype is None else as_dtype(dtype), "full_like")
+    return _like("full_like", input, fill_value, dtype, requires_grad, device, memory_format)
 
 
 def arange(
-    start: float, end: float | None = None, step: float = 1, *, dtype: DTypeLike = None, device: object = None
+    start: Any,
+    end: Any = None,
+    step: Any = 1,
+    *,
+    dtype: DTypeLike = None,
+    requires_grad: bool = False,
+    device: object = None,
 ) -> RBETensor:
-    """Return `start`, `start + step`, … below `end`; int64 if all three are integers.
+    """Return `start`, `start + step`, … before `end`; int64 if all three are integers.
+
+    Raises
+    ------
+    TensorError
+        For a step of 0 or away from `end`, and for bounds that are not finite.
 
     Examples
     --------
@@ -391,13 +504,36 @@ def arange(
     check_device("arange", device)
     if end is None:
         start, end = 0, start
-    whole = all(isinstance(v, int) for v in (start, end, step))
+    numbers = [_number("arange", v) for v in (start, end, step)]
+    whole = all(isinstance(v, int) for v in numbers)
     chosen = as_dtype(dtype) if dtype is not None else dtypes.int64 if whole else _default_dtype
-    return _rbe.arange(float(start), float(end), float(step), chosen)
+    if chosen is dtypes.bool:
+        raise DTypeError("arange", "numbers as dtype", chosen.name)
+    if whole and all(-(2**63) <= v < 2**63 for v in numbers):
+        first, last, by = map(int, numbers)
+        return finish(_rbe._arange_integers(first, last, by, chosen), requires_grad)
+    try:
+        start, end, step = map(float, numbers)
+    except OverflowError:
+        raise TensorError("arange", "bounds and step that float64 holds", str(numbers)) from None
+    return finish(_rbe._arange_floats(start, end, step, chosen), requires_grad)
 
 
-def linspace(start: float, end: float, steps: int, *, dtype: DTypeLike = None, device: object = None) -> RBETensor:
-    """Return `steps` evenly spaced numbers from `start` to `end`, both included.
+def linspace(
+    start: Any,
+    end: Any,
+    steps: int,
+    *,
+    dtype: DTypeLike = None,
+    requires_grad: bool = False,
+    device: object = None,
+) -> RBETensor:
+    """Return `steps` evenly spaced numbers from `start` to `end`, both included; integers are truncated.
+
+    Raises
+    ------
+    TensorError
+        For a negative number of steps.
 
     Examples
     --------
@@ -406,11 +542,26 @@ def linspace(start: float, end: float, steps: int, *, dtype: DTypeLike = None, d
     tensor([0. , 0.5, 1. ])
     """
     check_device("linspace", device)
-    return own(np.linspace(start, end, steps, dtype=default_float(dtype).numpy))
+    count = integer("linspace", "steps", steps)
+    if count < 0:
+        raise TensorError("linspace", "at least 0 steps", str(count))
+    chosen = default_float(dtype)
+    if chosen is dtypes.bool:
+        raise DTypeError("linspace", "numbers as dtype", chosen.name)
+    check_memory("linspace", [count], chosen)
+    first, last = (float(_number("linspace", v)) for v in (start, end))
+    return finish(_rbe._linspace(first, last, count, chosen), requires_grad)
 
 
-def eye(n: int, m: int | None = None, *, dtype: DTypeLike = None, device: object = None) -> RBETensor:
+def eye(
+    n: int, m: int | None = None, *, dtype: DTypeLike = None, requires_grad: bool = False, device: object = None
+) -> RBETensor:
     """Return an (n, m) matrix with ones on the diagonal.
+
+    Raises
+    ------
+    ShapeError
+        For a negative length.
 
     Examples
     --------
@@ -419,4 +570,6 @@ def eye(n: int, m: int | None = None, *, dtype: DTypeLike = None, device: object
     [[1.0, 0.0], [0.0, 1.0]]
     """
     check_device("eye", device)
-    return own(np.eye(n, m, dtype=default_float(dtype).numpy))
+    chosen = default_float(dtype)
+    rows, cols = sizes("eye", (n, n if m is None else m), chosen)
+    return finish(_rbe._eye(rows, cols, chosen), requires_grad)

@@ -49,6 +49,13 @@ float64: Final = dtype("float64", 8, True)
 int64: Final = dtype("int64", 8, False)
 bool: Final = dtype("bool", 1, False)
 
+float: Final = float32
+"""torch's other name of float32. Python's type `float` stands for float64, as in torch and NumPy."""
+double: Final = float64
+"""torch's other name of float64."""
+long: Final = int64
+"""torch's other name of int64."""
+
 DTypeLike = dtype | str | type | None
 """An rbe dtype, its name, or a Python or NumPy type."""
 
@@ -68,10 +75,6 @@ def as_dtype(like: object) -> dtype:
 
     if isinstance(like, dtype):
         return like
-    if like is float:
-        return float32
-    if like is int:
-        return int64
     try:
         name = np.dtype(like).name  # type: ignore[call-overload]
     except Exception:  # NumPy raises errors of many kinds for what names no type

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from . import _rbe
 from ._rbe import RBETensor
 from .creation import as_tensor, full
@@ -12,8 +14,8 @@ where = _rbe.where
 
 def _left(a: Any, b: Any) -> RBETensor:
     """The first operand as a tensor; a number takes the type of the second, as it does beside an operator."""
-    if isinstance(b, RBETensor) and b.dtype.is_floating_point and isinstance(a, int | float):
-        return full((), a, dtype=b.dtype)
+    if isinstance(a, int | float | np.generic):
+        return full((), a, dtype=b.dtype if isinstance(b, RBETensor) and b.dtype.is_floating_point else None)
     return as_tensor(a)
 
 
@@ -22,21 +24,31 @@ def _documented(doc: str, code: str, result: str) -> str:
     return f"{doc}\n\nExamples\n--------\n>>> import rbe\n>>> {code}\n{result}\n"
 
 
-def _binary(name: str, doc: str, code: str, result: str) -> Any:
-    def function(a: Any, b: Any) -> RBETensor:
-        left = a if isinstance(a, RBETensor) else _left(a, b)
-        result: RBETensor = getattr(left, name)(b)
-        return result
-
-    function.__name__ = name
+def _named(function: Any, name: str, doc: str, code: str, result: str) -> Any:
+    """The function under its name, with its documentation."""
+    function.__name__ = function.__qualname__ = name
     function.__doc__ = _documented(doc, code, result)
     return function
 
 
-add = _binary("add", "Return `a + b`.", "rbe.add(rbe.tensor([1.0, 2.0]), 3)", "tensor([4., 5.])")
-sub = _binary("sub", "Return `a - b`.", "rbe.sub(rbe.tensor([1.0, 2.0]), 3)", "tensor([-2., -1.])")
+def _binary(name: str, doc: str, code: str, result: str) -> Any:
+    def function(input: Any, other: Any, **kwargs: Any) -> RBETensor:
+        left = input if isinstance(input, RBETensor) else _left(input, other)
+        result: RBETensor = getattr(left, name)(other, **kwargs)
+        return result
+
+    return _named(function, name, doc, code, result)
+
+
+add = _binary("add", "Return `a + alpha * b`, `alpha` being 1.", "rbe.add(rbe.tensor([1.0, 2.0]), 3)", "tensor([4., 5.])")
+sub = _binary("sub", "Return `a - alpha * b`, `alpha` being 1.", "rbe.sub(rbe.tensor([1.0, 2.0]), 3)", "tensor([-2., -1.])")
 mul = _binary("mul", "Return `a * b`.", "rbe.mul(rbe.tensor([1.0, 2.0]), 3)", "tensor([3., 6.])")
-div = _binary("div", "Return `a / b`.", "rbe.div(rbe.tensor([1.0, 2.0]), 4)", "tensor([0.25, 0.5 ])")
+div = _binary(
+    "div",
+    'Return `a / b`, rounded down with `rounding_mode="floor"`, towards 0 with `"trunc"`.',
+    "rbe.div(rbe.tensor([1.0, 2.0]), 4)",
+    "tensor([0.25, 0.5 ])",
+)
 matmul = _binary(
     "matmul", "Return the matrix product of `a` and `b`.", "rbe.matmul(rbe.eye(2), rbe.tensor([3.0, 4.0]))", "tensor([3., 4.])"
 )
@@ -54,7 +66,27 @@ minimum = _binary(
 )
 
 
-pow = _binary("pow", "Return `a ** b`.", "rbe.pow(rbe.tensor([2.0, 3.0]), 2)", "tensor([4., 9.])")
+def pow(input: Any, exponent: Any) -> RBETensor:
+    """Return `input ** exponent`; integers stay integers.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.pow(rbe.tensor([2.0, 3.0]), 2)
+    tensor([4., 9.])
+    """
+    return (input if isinstance(input, RBETensor) else _left(input, exponent)).pow(exponent)
+
+
+fmod = _binary(
+    "fmod", "Return `a - b trunc(a / b)`, of the sign of `a`.", "rbe.fmod(rbe.tensor([7, -7]), 3)", "tensor([ 1, -1])"
+)
+copysign = _binary(
+    "copysign",
+    "Return the magnitude of `a` with the sign of `b`.",
+    "rbe.copysign(rbe.tensor([1.0, 2.0]), -0.0)",
+    "tensor([-1., -2.])",
+)
 floor_divide = _binary(
     "floor_divide", "Return the floor of `a / b`.", "rbe.floor_divide(rbe.tensor([7, -7]), 2)", "tensor([ 3, -4])"
 )
@@ -100,13 +132,11 @@ logical_xor = _binary(
 
 
 def _unary(name: str, doc: str, code: str, result: str) -> Any:
-    def function(x: Any, *args: Any, **kwargs: Any) -> RBETensor:
-        result: RBETensor = getattr(as_tensor(x), name)(*args, **kwargs)
+    def function(input: Any, *args: Any, **kwargs: Any) -> RBETensor:
+        result: RBETensor = getattr(as_tensor(input), name)(*args, **kwargs)
         return result
 
-    function.__name__ = name
-    function.__doc__ = _documented(doc, code, result)
-    return function
+    return _named(function, name, doc, code, result)
 
 
 exp = _unary("exp", "Return `e^x`.", "rbe.exp(rbe.tensor([0.0, 1.0]))", "tensor([1.    , 2.7183])")
@@ -121,6 +151,18 @@ relu = _unary("relu", "Return `max(x, 0)`.", "rbe.relu(rbe.tensor([-1.5, 0.5]))"
 clamp = _unary(
     "clamp", "Return `x` held between `min` and `max`.", "rbe.clamp(rbe.tensor([-1.5, 0.5]), -1.0, 0.0)", "tensor([-1.,  0.])"
 )
+clip = _unary("clip", "Return `clamp(x, min, max)`.", "rbe.clip(rbe.tensor([-1.5, 0.5]), -1.0, 0.0)", "tensor([-1.,  0.])")
+mm = _unary("mm", "Return the product of two matrices.", "rbe.mm(rbe.eye(2), rbe.ones(2, 1)).tolist()", "[[1.0], [1.0]]")
+bmm = _unary(
+    "bmm", "Return the products of two batches of matrices.", "rbe.bmm(rbe.ones(3, 1, 2), rbe.ones(3, 2, 1)).shape", "(3, 1, 1)"
+)
+dot = _unary(
+    "dot",
+    "Return the sum of the products of two vectors' elements.",
+    "rbe.dot(rbe.tensor([1.0, 2.0]), rbe.tensor([3.0, 4.0]))",
+    "tensor(11.)",
+)
+trace = _unary("trace", "Return the sum of a matrix's diagonal.", "rbe.trace(rbe.eye(3))", "tensor(3.)")
 sum = _unary(
     "sum", "Return the sum over an axis or all.", "rbe.sum(rbe.tensor([[1.0, 2.0], [3.0, 4.0]]), dim=0)", "tensor([4., 6.])"
 )
@@ -155,6 +197,8 @@ square = _unary("square", "Return `x^2`.", "rbe.square(rbe.tensor([-1.5, 0.5]))"
 reciprocal = _unary("reciprocal", "Return `1 / x`.", "rbe.reciprocal(rbe.tensor([2.0, 4.0]))", "tensor([0.5 , 0.25])")
 rsqrt = _unary("rsqrt", "Return `1 / sqrt(x)`.", "rbe.rsqrt(rbe.tensor([4.0, 16.0]))", "tensor([0.5 , 0.25])")
 expm1 = _unary("expm1", "Return `e^x - 1`, accurate near 0.", "rbe.expm1(rbe.tensor([0.0, 1.0]))", "tensor([0.    , 1.7183])")
+log2 = _unary("log2", "Return the logarithm to base 2.", "rbe.log2(rbe.tensor([1.0, 8.0]))", "tensor([0., 3.])")
+log10 = _unary("log10", "Return the logarithm to base 10.", "rbe.log10(rbe.tensor([1.0, 1000.0]))", "tensor([0., 3.])")
 log1p = _unary("log1p", "Return `ln(1 + x)`, accurate near 0.", "rbe.log1p(rbe.tensor([0.0, 1.0]))", "tensor([0.    , 0.6931])")
 floor = _unary("floor", "Return the largest integer not above `x`.", "rbe.floor(rbe.tensor([-1.5, 0.5]))", "tensor([-2.,  0.])")
 ceil = _unary("ceil", "Return the smallest integer not below `x`.", "rbe.ceil(rbe.tensor([-1.5, 0.5]))", "tensor([-1.,  1.])")
@@ -164,6 +208,7 @@ round = _unary(
     "rbe.round(rbe.tensor([0.5, 1.5, 2.4]))",
     "tensor([0., 2., 2.])",
 )
+trunc = _unary("trunc", "Return the integer part of `x`.", "rbe.trunc(rbe.tensor([-1.5, 0.5]))", "tensor([-1.,  0.])")
 sign = _unary("sign", "Return -1, 0 or 1.", "rbe.sign(rbe.tensor([-1.5, 0.5]))", "tensor([-1.,  1.])")
 logical_not = _unary(
     "logical_not", "Return whether each element is 0.", "rbe.logical_not(rbe.tensor([0, 3]))", "tensor([ True, False])"

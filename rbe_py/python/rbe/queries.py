@@ -1,6 +1,7 @@
 """Questions about tensors, under torch's names."""
 
 from ._rbe import RBETensor
+from .creation import as_tensor
 
 
 def equal(a: RBETensor, b: RBETensor) -> bool:
@@ -39,8 +40,20 @@ def numel(x: RBETensor) -> int:
     return x.numel()
 
 
-def allclose(a: RBETensor, b: RBETensor, rtol: float = 1e-5, atol: float = 1e-8) -> bool:
-    """Return whether `|a - b| <= atol + rtol |b|` everywhere.
+def isclose(input: RBETensor, other: RBETensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> RBETensor:
+    """Return whether `|input - other| <= atol + rtol |other|`, element by element; equal infinities are close.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.isclose(rbe.tensor([1.0, 2.0]), rbe.tensor([1.0, 2.1]))
+    tensor([ True, False])
+    """
+    return as_tensor(input).isclose(other, rtol, atol, equal_nan)
+
+
+def allclose(input: RBETensor, other: RBETensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
+    """Return whether `|input - other| <= atol + rtol |other|` everywhere; equal infinities are close.
 
     Examples
     --------
@@ -48,4 +61,4 @@ def allclose(a: RBETensor, b: RBETensor, rtol: float = 1e-5, atol: float = 1e-8)
     >>> rbe.allclose(rbe.ones(2), rbe.ones(2) + 1e-7)
     True
     """
-    return bool(((a - b).abs() <= b.abs() * rtol + atol).all())
+    return as_tensor(input).allclose(other, rtol, atol, equal_nan)

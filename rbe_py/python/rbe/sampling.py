@@ -5,14 +5,31 @@ from typing import Any
 
 from . import _rbe, dtypes
 from ._rbe import RBETensor
-from .creation import Shape, default_float, finish, sizes
+from .creation import Shape, default_float, finish, integer, sizes
 from .device import check_device
-from .dtypes import DTypeLike
-from .errors import DTypeError
+from .dtypes import DTypeLike, as_dtype
+from .errors import DTypeError, TensorError
+from .layout import check_memory_format
 
 
-def rand(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False, device: object = None) -> RBETensor:
-    """Return uniform numbers in [0, 1).
+def _seed(generator: Any) -> int | None:
+    """Return the seed of a stream drawn from a generator, or None for the stream of `rbe.manual_seed`."""
+    if generator is None:
+        return None
+    if not hasattr(generator, "integers"):
+        raise DTypeError("random", "a rbe.Generator as generator", type(generator).__name__)
+    return int(generator.integers(1 << 62, 1)[0])
+
+
+def rand(
+    *shape: Any,
+    size: Shape | None = None,
+    generator: Any = None,
+    dtype: DTypeLike = None,
+    requires_grad: bool = False,
+    device: object = None,
+) -> RBETensor:
+    """Return uniform numbers in [0, 1), from the stream of `rbe.manual_seed` or of a `rbe.Generator`.
 
     Examples
     --------
@@ -23,11 +40,18 @@ def rand(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False, devic
     """
     check_device("rand", device)
     chosen = default_float(dtype)
-    return finish(_rbe.rand(sizes("rand", size, chosen), chosen), requires_grad)
+    return finish(_rbe.rand(sizes("rand", shape, chosen, size), chosen, _seed(generator)), requires_grad)
 
 
-def randn(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False, device: object = None) -> RBETensor:
-    """Return standard normal numbers.
+def randn(
+    *shape: Any,
+    size: Shape | None = None,
+    generator: Any = None,
+    dtype: DTypeLike = None,
+    requires_grad: bool = False,
+    device: object = None,
+) -> RBETensor:
+    """Return standard normal numbers, from the stream of `rbe.manual_seed` or of a `rbe.Generator`.
 
     Examples
     --------
@@ -37,13 +61,27 @@ def randn(*size: Any, dtype: DTypeLike = None, requires_grad: bool = False, devi
     """
     check_device("randn", device)
     chosen = default_float(dtype)
-    return finish(_rbe.randn(sizes("randn", size, chosen), chosen), requires_grad)
+    return finish(_rbe.randn(sizes("randn", shape, chosen, size), chosen, _seed(generator)), requires_grad)
 
 
 def randint(
-    low: int, high: int | Shape | None = None, size: Shape | None = None, *, dtype: DTypeLike = None, device: object = None
+    low: int,
+    high: int | Shape | None = None,
+    size: Shape | None = None,
+    *,
+    generator: Any = None,
+    dtype: DTypeLike = None,
+    requires_grad: bool = False,
+    device: object = None,
 ) -> RBETensor:
-    """Return whole numbers: `randint(low, high, size)` in [low, high), `randint(high, size)` in [0, high); int64 by default.
+    """Return integers: `randint(low, high, size)` in [low, high), `randint(high, size)` in [0, high); int64 by default.
+
+    Raises
+    ------
+    DTypeError
+        For bounds that are no integers.
+    TensorError
+        Unless `low` is below `high`.
 
     Examples
     --------
@@ -56,14 +94,42 @@ def randint(
         high, size = None, high
     if high is None:
         low, high = 0, low
-    if not isinstance(high, int):
-        raise DTypeError("randint", "integers as bounds", type(high).__name__)
-    t = _rbe.randint(low, high, sizes("randint", (() if size is None else size,), dtypes.int64))
-    return t if dtype is None else t.to(dtype)
+    first, last = integer("randint", "a bound", low), integer("randint", "a bound", high)
+    lengths = sizes("randint", (() if size is None else size,), dtypes.int64)
+    try:
+        t = _rbe.randint(first, last, lengths, _seed(generator))
+    except OverflowError:
+        raise TensorError("randint", "bounds that int64 holds", f"{first} and {last}") from None
+    return finish(t if dtype is None else t.to(dtype), requires_grad)
 
 
-def rand_like(t: RBETensor, *, device: object = None) -> RBETensor:
-    """Return uniform numbers in [0, 1) of the shape and dtype of `t`.
+def randperm(
+    n: int, *, generator: Any = None, dtype: DTypeLike = None, requires_grad: bool = False, device: object = None
+) -> RBETensor:
+    """Return 0 … n - 1 in random order: int64 by default.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> sorted(rbe.randperm(3).tolist())
+    [0, 1, 2]
+    """
+    check_device("randperm", device)
+    (count,) = sizes("randperm", (n,), dtypes.int64)
+    t = _rbe._randperm(count, _seed(generator))
+    return finish(t if dtype is None else t.to(dtype), requires_grad)
+
+
+def rand_like(
+    input: RBETensor,
+    *,
+    generator: Any = None,
+    dtype: DTypeLike = None,
+    requires_grad: bool = False,
+    device: object = None,
+    memory_format: Any = None,
+) -> RBETensor:
+    """Return uniform numbers in [0, 1) of the shape and (unless given) dtype of `input`.
 
     Examples
     --------
@@ -72,11 +138,21 @@ def rand_like(t: RBETensor, *, device: object = None) -> RBETensor:
     (2, 3)
     """
     check_device("rand_like", device)
-    return _rbe.rand(list(t.shape), t.dtype)
+    check_memory_format("rand_like", memory_format)
+    chosen = input.dtype if dtype is None else as_dtype(dtype)
+    return finish(_rbe.rand(list(input.shape), chosen, _seed(generator)), requires_grad)
 
 
-def randn_like(t: RBETensor, *, device: object = None) -> RBETensor:
-    """Return standard normal numbers of the shape and dtype of `t`.
+def randn_like(
+    input: RBETensor,
+    *,
+    generator: Any = None,
+    dtype: DTypeLike = None,
+    requires_grad: bool = False,
+    device: object = None,
+    memory_format: Any = None,
+) -> RBETensor:
+    """Return standard normal numbers of the shape and (unless given) dtype of `input`.
 
     Examples
     --------
@@ -85,4 +161,6 @@ def randn_like(t: RBETensor, *, device: object = None) -> RBETensor:
     (2, 3)
     """
     check_device("randn_like", device)
-    return _rbe.randn(list(t.shape), t.dtype)
+    check_memory_format("randn_like", memory_format)
+    chosen = input.dtype if dtype is None else as_dtype(dtype)
+    return finish(_rbe.randn(list(input.shape), chosen, _seed(generator)), requires_grad)

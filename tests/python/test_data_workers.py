@@ -245,7 +245,8 @@ def test_a_worker_that_is_killed_in_the_middle_of_a_batch_is_an_error():
     def large(i):
         return np.full(1 << 20, os.getpid())
 
-    batches = iter(forked(Made(large), 4, num_workers=2))
+    # More batches than are asked for ahead: the last one asked for cannot have come.
+    batches = iter(forked(Made(large, 40), 4, num_workers=2))
     pids = {int(next(batches)[0, 0]) for _ in range(2)}
     time.sleep(0.3)  # both are writing 32 MB, which nobody reads
     for pid in pids:

@@ -150,7 +150,6 @@ def test_losses_name_the_argument(loss):
             "Linear: expected a tensor as input, got ndarray array([1., 1., 1.])",
         ),
         (lambda: rbe.ones(2).view_as(int), "view_as: expected a tensor as other, got type <class 'int'>"),
-        ("EarlyStopping.on_epoch_end: expected an object of type Trainer as trainer",),
         (lambda: nn.init.zeros_(None), "expected a tensor as tensor, got NoneType None"),
     ],
 )

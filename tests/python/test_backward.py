@@ -173,7 +173,7 @@ def test_what_backward_needs_goes_when_the_tape_is_freed():
         losses.append(Big.apply(x).sum())
         losses[-1].backward()
         held.append(rbe.memory.pool_stats()["in_use_bytes"])
-    assert held[3] == held[1]
+    assert held[3] - held[1] < x.nbytes // 100  # the losses themselves
 
 
 def test_results_may_come_without_gradients_as_none():

@@ -7,7 +7,6 @@ import time
 import numpy as np
 import pytest
 import rbe
-from rbe import nn
 
 MIB = 1 << 20
 
@@ -41,37 +40,15 @@ class Ticker:
 def calls(tmp_path):
     """Return calls of some 20 ms each."""
     x = rbe.randn(1 << 20)
-    square = x.reshape(1024, 1024)
-    places = rbe.randperm(1 << 20)
-    numbers = x[: 1 << 18].tolist()
+    square, places = x.reshape(1024, 1024), rbe.randperm(1 << 11) % 1024
     path, packed = tmp_path / "x.safetensors", tmp_path / "packed.safetensors"
     state, model = {"x": rbe.randn(4 * MIB)}, rbe.RBELinear(4096, 1024).state_dict()
     rbe.save(state, path)
     rbe.save(model, packed)
     array = np.random.default_rng(0).standard_normal(1 << 20)
     return {
-        "randn": lambda: rbe.randn(1 << 21),
-        "rand": lambda: rbe.rand(1 << 22),
-        "randint": lambda: rbe.randint(0, 9, (1 << 21,)),
-        "randperm": lambda: rbe.randperm(1 << 20),
-        "normal_": lambda: x.normal_(),
-        "picking": lambda: x[places],
-        "masks": lambda: x[x > 0],
-        "writing to picked places": lambda: x.__setitem__(places, 1.0),
-        "writing under a mask": lambda: x.__setitem__(x > 0, 1.0),
-        "index_select": lambda: square.index_select(1, places[:1024] % 1024),
-        "gather": lambda: x.gather(0, places),
-        "embedding": lambda: square.embedding(places[: 1 << 11] % 1024),
-        "tensor(list)": lambda: rbe.tensor(numbers),
-        "tensor(nested lists)": lambda: rbe.tensor([numbers[:1000]] * 200),
+        "embedding": lambda: square.embedding(places),
         "tensor(array)": lambda: rbe.tensor(array, dtype="float32"),
-        "tolist": lambda: x[: 1 << 18].tolist(),
-        "tolist of rows": lambda: square[:300].tolist(),
-        "RBELinear": lambda: nn.RBELinear(4096, 1024),
-        "Linear": lambda: nn.Linear(1024, 1024),
-        "RBEConv2d": lambda: nn.RBEConv2d(128, 256, 3),
-        "arange": lambda: rbe.arange(1 << 22),
-        "full": lambda: rbe.full((1 << 23,), 3.0),
         "sort": lambda: x.sort(),
         "save": lambda: rbe.save(state, path),
         "load": lambda: rbe.load(path),
@@ -86,11 +63,7 @@ def named(tmp_path_factory):
     return calls(tmp_path_factory.mktemp("gil"))
 
 
-NAMES = [
-    "randn", "rand", "randint", "randperm", "normal_", "picking", "masks", "writing to picked places", "writing under a mask", "index_select",
-    "gather", "embedding", "tensor(list)", "tensor(nested lists)", "tensor(array)", "tolist", "tolist of rows", "RBELinear", "Linear",
-    "RBEConv2d", "arange", "full", "sort", "save", "load", "save packed", "load packed", "a scripted function",
-]  # fmt: skip
+NAMES = ["embedding", "tensor(array)", "sort", "save", "load", "save packed", "load packed", "a scripted function"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -149,15 +122,11 @@ def test_long_conversions_can_be_interrupted():
     def interrupt(*_):
         raise Interrupted
 
-    numbers = [float(i) for i in range(1 << 16)]
     before = signal.signal(signal.SIGALRM, interrupt)
     try:
-        for call in (lambda: rbe.tensor([numbers] * 200), lambda: rbe.zeros(200, 1 << 16).tolist()):
-            signal.setitimer(signal.ITIMER_REAL, 0.05)
-            began = time.perf_counter()
-            with pytest.raises(Interrupted):
-                call()
-            assert time.perf_counter() - began < 2.0
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        with pytest.raises(Interrupted):
+            rbe.zeros(400, 1 << 16).tolist()
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         signal.signal(signal.SIGALRM, before)

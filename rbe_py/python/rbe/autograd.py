@@ -294,13 +294,13 @@ class Function:
             return [grads[i] for i in places]
 
         inputs = [args[i] for i in places]
-        parts = record_results(cls.__name__, inputs, [outputs[i] for i in kept], run)
+        parts = _record_results(cls.__name__, inputs, [outputs[i] for i in kept], run)
         by_place = dict(zip(kept, parts, strict=True))
         listed = tuple(by_place.get(i, r) for i, r in enumerate(outputs))
         return listed if outputs is result else listed[0]
 
 
-def record_results(
+def _record_results(
     name: str,
     inputs: list[RBETensor],
     results: list[RBETensor],

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _rbe
 from .._rbe import RBETensor
-from ..autograd import record_results
+from ..autograd import _record_results
 from ..errors import DTypeError, GraphError
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class _Watch:
         self.arity = len(args)
         self.tracked = [i for i, a in enumerate(args) if _has_gradient(a)]
         inputs = [args[i] for i in self.tracked]
-        parts = record_results(_NAME, inputs, [t.detach() for t in inputs], self._inputs, always=True)
+        parts = _record_results(_NAME, inputs, [t.detach() for t in inputs], self._inputs, always=True)
         self.args = _replaced(args, dict(zip(self.tracked, parts, strict=True)))  # until the results are there
 
     def outward(self, result: Any) -> Any:
@@ -119,7 +119,7 @@ class _Watch:
                 self._run((None,) * self.arity)
             return [*upstream, *missing]
 
-        parts = record_results(_NAME, [*(listed[i] for i in places), *inputs], [listed[i].detach() for i in places], arrived)
+        parts = _record_results(_NAME, [*(listed[i] for i in places), *inputs], [listed[i].detach() for i in places], arrived)
         changed = _replaced(listed, dict(zip(places, parts, strict=True)))
         return changed[0] if isinstance(result, RBETensor) else changed
 

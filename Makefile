@@ -9,7 +9,7 @@ RUST := $(shell find rbe_core rbe_py/src -name '*.rs' -o -name Cargo.toml 2>/dev
 HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 SOURCES := rbe_py/python rbe_py/examples tests benches
 
-.PHONY: help train test test-page test-signals test-isa test-memory test-steps test-torch lint docs bench bench-quick bench-latency bench-ops bench-epochs bench-build bench-smoke clean
+.PHONY: help train test test-page test-signals test-isa test-memory test-steps test-torch lint docs bench bench-quick bench-latency bench-ops bench-epochs bench-build bench-smoke clean test-peers
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
@@ -53,6 +53,9 @@ test-signals: $(VENV)/.built ## Run the tests of Ctrl-C where the shell ignores 
 
 test-torch: $(TORCH_VENV)/.built ## Compare with torch, which this installs
 	$(TORCH_VENV)/bin/python -m pytest -m torch
+
+test-peers: $(TORCH_VENV)/.built ## Run torch's own databases of operations, modules and optimisers through rbe
+	$(TORCH_VENV)/bin/python -m pytest -m peers tests/python/peers
 
 test-page: $(VENV)/.built ## Follow design/add-an-op.md to the letter in a copy of the tree
 	$(BIN)/python -m pytest -m build

@@ -1,0 +1,137 @@
+"""Values of torch and their twins in rbe, for tests that run torch's own databases through rbe."""
+
+import itertools
+
+import numpy as np
+import rbe
+
+torch = __import__("pytest").importorskip("torch")
+
+DTYPES = {torch.float32: rbe.float32, torch.float64: rbe.float64, torch.int64: rbe.int64, torch.bool: rbe.bool}
+# Relative to the largest number of a result.
+TOLERANCE = {torch.float32: 1.3e-6, torch.float64: 1e-12}
+
+
+class NotComparable(Exception):
+    """A value that rbe does not claim to have: another dtype, device, layout, or a helper of torch itself."""
+
+
+def to_rbe(value, seen=None):
+    """The twin of a torch value; tensors that require gradients become leaves that do. `seen` maps id to (value, twin)."""
+    seen = {} if seen is None else seen
+    if isinstance(value, torch.Tensor):
+        if value.dtype not in DTYPES or value.layout is not torch.strided or value.device.type != "cpu":
+            raise NotComparable(f"{value.dtype} {value.layout} {value.device}")
+        if id(value) not in seen:
+            twin = rbe.from_torch(value.detach())
+            twin.requires_grad = value.requires_grad
+            seen[id(value)] = (value, twin)
+        return seen[id(value)][1]
+    if isinstance(value, torch.dtype):
+        if value not in DTYPES:
+            raise NotComparable(str(value))
+        return DTYPES[value]
+    if isinstance(value, torch.device):
+        return value.type
+    if isinstance(value, complex | torch.layout | torch.memory_format | torch.Generator):
+        raise NotComparable(type(value).__name__)
+    return _rebuilt(value, lambda v: to_rbe(v, seen))
+
+
+def fresh(value, seen):
+    """`value` with new torch leaves over the same memory: what a call does to `.grad` stays with this copy."""
+    if isinstance(value, torch.Tensor):
+        if id(value) not in seen:
+            seen[id(value)] = (value, value.detach().requires_grad_(value.requires_grad))
+        return seen[id(value)][1]
+    return _rebuilt(value, lambda v: fresh(v, seen))
+
+
+def _rebuilt(value, change):
+    if isinstance(value, torch.Size):
+        return tuple(value)
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*map(change, value))
+    if isinstance(value, list | tuple):
+        return type(value)(map(change, value))
+    if isinstance(value, dict):
+        return {k: change(v) for k, v in value.items()}
+    if isinstance(value, slice):
+        return slice(change(value.start), change(value.stop), change(value.step))
+    return value
+
+
+def leaves(value):
+    """All parts of nested lists, tuples and dicts."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    return list(itertools.chain.from_iterable(map(leaves, value))) if isinstance(value, list | tuple) else [value]
+
+
+def array(value):
+    """The numbers of a tensor of either library."""
+    return np.asarray(value.detach().numpy() if isinstance(value, torch.Tensor | rbe.RBETensor) else value)
+
+
+def difference(ours, theirs, tolerance=None):
+    """What distinguishes an rbe value from torch's, as text; None where they agree."""
+    if not isinstance(theirs, torch.Tensor):
+        if isinstance(theirs, torch.dtype):
+            theirs = DTYPES.get(theirs, theirs)
+        if isinstance(theirs, torch.Size):
+            theirs = tuple(theirs)
+        same = ours == theirs or (ours != ours and theirs != theirs)
+        return None if same and type(ours) is type(theirs) else f"{ours!r:.60}, torch {theirs!r:.60}"
+    if not isinstance(ours, rbe.RBETensor):
+        return f"{type(ours).__name__} where torch has a tensor"
+    if tuple(ours.shape) != tuple(theirs.shape):
+        return f"shape {tuple(ours.shape)}, torch {tuple(theirs.shape)}"
+    if ours.dtype != DTYPES.get(theirs.dtype):
+        return f"dtype {ours.dtype}, torch {theirs.dtype}"
+    x, y = array(ours), array(theirs)
+    same = (x == y) | ((x != x) & (y != y))
+    if same.all():
+        return None
+    if theirs.dtype not in TOLERANCE:
+        return f"{(~same).sum()} of {x.size} integers differ"
+    at = int(np.argmax(~same & ~(np.isfinite(x) & np.isfinite(y))))
+    if not same.flat[at]:
+        return f"{x.flat[at]} where torch has {y.flat[at]}"
+    scale = np.abs(y[np.isfinite(y)]).max(initial=0.0) + 1e-5
+    error = np.where(same, 0.0, np.abs(np.where(same, 0, x).astype(np.float64) - np.where(same, 0, y))) / scale
+    limit = TOLERANCE[theirs.dtype] if tolerance is None else tolerance
+    at = int(error.argmax())
+    return (
+        None if error.flat[at] <= limit else f"{x.flat[at]!r}, torch {y.flat[at]!r}: off by {error.flat[at]:.1e} of the largest"
+    )
+
+
+def is_clear(error):
+    """Whether an exception says what is not taken: an error of rbe, or Python's own of a wrong signature."""
+    return isinstance(error, rbe.RBEError | NotImplementedError) or (
+        isinstance(error, TypeError) and any(s in str(error) for s in ("argument", "keyword", "must be"))
+    )
+
+
+def widened(value, seen):
+    """`value` with its float32 tensors in float64: what judges two results that differ by rounding."""
+    if isinstance(value, torch.Tensor):
+        if id(value) not in seen:
+            wide = value.detach().to(torch.float64 if value.dtype is torch.float32 else value.dtype)
+            seen[id(value)] = (value, wide.requires_grad_(value.requires_grad))
+        return seen[id(value)][1]
+    if value is torch.float32:
+        return torch.float64
+    return _rebuilt(value, lambda v: widened(v, seen))
+
+
+def is_as_near(ours, theirs, exact):
+    """Whether a float32 result lies as near to the float64 one as torch's, within a factor and a few roundings."""
+    x, y, z = (array(v).astype(np.float64) for v in (ours, theirs, exact))
+    if not x.shape == y.shape == z.shape:
+        return False
+    finite = np.isfinite(z) & np.isfinite(y)
+    if not np.array_equal(np.isnan(x[~finite]), np.isnan(y[~finite])) or not np.isfinite(x[finite]).all():
+        return False
+    error, bound = np.abs(x - z)[finite], np.abs(y - z)[finite]
+    return bool((error <= 4 * bound.max(initial=0.0) + 1e-6 * np.abs(z[finite]).max(initial=0.0) + 1e-7).all())

@@ -282,7 +282,6 @@ impl RBETensor {
             return Err(raise(RbeError::dtype("round", "floats, or decimals of 0", self.inner.dtype())));
         }
         let power = Tensor::from_array(Array::full(self.inner.dtype(), &[], 10f64.powi(decimals.saturating_abs())));
-        rbe_core::graph::note_constant(&power);
         unary(py, self, |t| if decimals > 0 { t.mul(&power)?.round()?.div(&power) } else { t.div(&power)?.round()?.mul(&power) })
     }
 

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyFloat, PyInt, PyList};
+use pyo3::types::PyList;
 use rbe_core::DType;
 use rbe_core::array::Array;
 
@@ -50,10 +51,10 @@ pub fn to_list(py: Python<'_>, array: &Array) -> PyResult<Py<PyAny>> {
     let now = enter(py, array.numel(), || Ok(array.copy()))?;
     let (shape, mut turns) = (now.shape(), Turns::new());
     Ok(match now.dtype() {
-        DType::F32 => nested(&now.read::<f32>(), shape, &mut turns, py, &|v| PyFloat::new(py, f64::from(*v)).into_any()),
-        DType::F64 => nested(&now.read::<f64>(), shape, &mut turns, py, &|v| PyFloat::new(py, *v).into_any()),
-        DType::I64 => nested(&now.read::<i64>(), shape, &mut turns, py, &|v| PyInt::new(py, *v).into_any()),
-        DType::Bool => nested(&now.read::<u8>(), shape, &mut turns, py, &|v| PyBool::new(py, *v != 0).to_owned().into_any()),
+        DType::F32 => nested(&now.read::<f32>(), shape, &mut turns, py, &|v| float(py, f64::from(*v))),
+        DType::F64 => nested(&now.read::<f64>(), shape, &mut turns, py, &|v| float(py, *v)),
+        DType::I64 => nested(&now.read::<i64>(), shape, &mut turns, py, &|v| integer(py, *v)),
+        DType::Bool => nested(&now.read::<u8>(), shape, &mut turns, py, &|v| boolean(py, *v != 0)),
     }?
     .unbind())
 }
@@ -63,14 +64,37 @@ fn nested<'py, T>(
     shape: &[usize],
     turns: &mut Turns,
     py: Python<'py>,
-    item: &impl Fn(&T) -> Bound<'py, PyAny>,
+    item: &impl Fn(&T) -> PyResult<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let [n, inner @ ..] = shape else { return Ok(item(&values[0])) };
-    let list = PyList::empty(py);
+    let [n, inner @ ..] = shape else { return item(&values[0]) };
+    let list = empty_list(py)?;
     let width: usize = inner.iter().product();
     for i in 0..*n {
         list.append(nested(&values[i * width..(i + 1) * width], inner, turns, py, item)?)?;
         turns.step(py)?;
     }
     Ok(list.into_any())
+}
+
+// The constructors of PyO3 panic where memory ends; these raise MemoryError.
+
+fn float(py: Python<'_>, value: f64) -> PyResult<Bound<'_, PyAny>> {
+    // SAFETY: the call takes any number and returns a new reference, or null with an exception set.
+    unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyFloat_FromDouble(value)) }
+}
+
+fn integer(py: Python<'_>, value: i64) -> PyResult<Bound<'_, PyAny>> {
+    // SAFETY: as in `float`.
+    unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyLong_FromLongLong(value)) }
+}
+
+fn boolean(py: Python<'_>, value: bool) -> PyResult<Bound<'_, PyAny>> {
+    // SAFETY: as in `float`.
+    unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyBool_FromLong(value.into())) }
+}
+
+fn empty_list(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
+    // SAFETY: as in `float`.
+    let list = unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyList_New(0)) }?;
+    Ok(list.cast_into::<PyList>()?)
 }

@@ -212,7 +212,7 @@ def test_weights_of_single_losses(loss):
         (lambda: F.cosine_similarity(rbe.arange(3), rbe.arange(3), 0), rbe.DTypeError, "float"),
         (lambda: rbe.zeros(5).narrow(0, -6, 2), rbe.OutOfRangeError, "from -6"),
         (lambda: rbe.zeros(5).narrow(0, 4, 2), rbe.OutOfRangeError, "length 5"),
-        (lambda: rbe.zeros(5).narrow(0, 2, -1), rbe.OutOfRangeError, "-1 positions"),
+        (lambda: rbe.zeros(5).narrow(0, 2, -1), rbe.OutOfRangeError, "-1 from 2"),
         (lambda: rbe.zeros(2).broadcast_to((-1, 2)), rbe.ShapeError, "-1"),
         (lambda: rbe.zeros(2, 1).broadcast_to((2, -2)), rbe.ShapeError, "-2"),
     ],

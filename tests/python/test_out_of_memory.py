@@ -141,6 +141,9 @@ def sweeps():
         yield {name: pool.submit(swept, name) for name in OPERATIONS}
 
 
+STREAMED = {"sum of an axis", "save"}  # they work on their operands where these lie: little memory is enough
+
+
 def swept(name):
     program = [sys.executable, memory_limits.__file__, name]
     return subprocess.run(program, capture_output=True, text=True, timeout=120)
@@ -152,5 +155,5 @@ def test_every_limit_ends_in_an_error_or_a_result(name, sweeps):
     run = sweeps[name].result()
     assert run.returncode == 0, f"{run.returncode}: {run.stderr[-600:]}"
     attempts, refused = map(int, run.stdout.split())
-    assert refused >= 2, "no limit was too low"
+    assert refused >= 2 or name in STREAMED, "no limit was too low"
     assert attempts == refused + 1

@@ -4,6 +4,7 @@ use crate::dtype::Float;
 
 /// Whether the quotient of `a` and `b` is so large, or so special, that [`near_fmod`] does not hold for it.
 #[inline(always)]
+#[allow(clippy::neg_cmp_op_on_partial_ord)] // NaN is far, too
 pub(crate) fn is_far<T: Float>(a: T, b: T) -> bool {
     let limit = T::one() / (T::epsilon() + T::epsilon()); // 2^22 or 2^51: a rounded quotient is less than 1/2 from the true one
     !((a / b).abs() < limit)

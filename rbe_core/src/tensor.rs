@@ -7,6 +7,7 @@ use crate::array::Array;
 use crate::dtype::{DType, Element};
 use crate::error::{RbeError, Result};
 use crate::graph::{self, BackwardOptions, GradSlot, Gradient, LazySlot, Node, Parent, Reference, Rewritten, Waiting};
+use crate::memory;
 use crate::packed::PackedTensor;
 
 /// What a tensor holds.
@@ -262,7 +263,15 @@ impl RBETensor {
     /// # Errors
     /// `Shape` if `shape` does not hold `data.len()` elements.
     pub fn new<T: Element>(data: &[T], shape: &[usize]) -> Result<RBETensor> {
-        Ok(RBETensor::from_array(Array::from_slice(data, shape)?))
+        RBETensor::unrecorded("tensor", || Array::from_slice(data, shape))
+    }
+
+    /// What `work` computes for the operation `op`, which the tape does not record.
+    ///
+    /// # Errors
+    /// Those of `work`; `Memory` if the system refuses memory.
+    pub(crate) fn unrecorded(op: &str, work: impl FnOnce() -> Result<Array>) -> Result<RBETensor> {
+        memory::guard(op, work).map(RBETensor::from_array)
     }
 
     /// The result of an operation: recorded as `node`, if it was, and a view of the memory of `of`, if it shares that.

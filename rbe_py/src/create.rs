@@ -314,6 +314,6 @@ pub fn random_packed(shape: Vec<usize>, scale: Option<f32>) -> PyResult<RBETenso
 #[pyo3(signature = (dense, scale = None))]
 pub fn encode(py: Python<'_>, dense: &RBETensor, scale: Option<f32>) -> PyResult<RBETensor> {
     let array = dense.inner.array("encode").or_raise()?;
-    let tensor = enter(py, array.numel(), || memory::guard("encode", || PackedTensor::encode(array, scale)))?;
+    let tensor = enter(py, array.numel(), || PackedTensor::encode(array, scale))?;
     Ok(rbe_core::RBETensor::from_packed(tensor, false).into())
 }

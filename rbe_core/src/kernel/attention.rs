@@ -152,7 +152,7 @@ impl<T: Elementary> Attention<'_, T> {
         let [queries, keys, width, of_values] = self.size;
         let Targets { parts, places: [to_q, to_k, to_v] } = targets;
         let mut p = memory::filled(T::zero(), QUERIES * KEYS);
-        let mut dp = p.clone();
+        let mut dp = memory::filled(T::zero(), QUERIES * KEYS);
         for first in (0..queries).step_by(QUERIES) {
             let rows = QUERIES.min(queries - first);
             // Σ_k p_k dp_k of each query is that of its result's elements.

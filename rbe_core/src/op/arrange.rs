@@ -50,10 +50,11 @@ impl RBETensor {
         let [.., rows, cols] = *a.shape() else {
             return Err(RbeError::shape(op, "at least two axes", format!("{:?}", a.shape())));
         };
-        let mask = Array::build(&[rows, cols], |out: &mut [u8]| {
+        let held = |out: &mut [u8]| {
             out.iter_mut().enumerate().for_each(|(i, o)| *o = u8::from(keep((i / cols) as i64, (i % cols) as i64)));
-        });
-        RBETensor::from_array(mask).where_(self, &RBETensor::from_array(Array::zeros(a.dtype(), &[])))
+        };
+        RBETensor::unrecorded(op, || Ok(Array::build(&[rows, cols], held)))?
+            .where_(self, &RBETensor::from_array(Array::zeros(a.dtype(), &[])))
     }
 
     /// The elements on and below the given diagonal of the last two axes (0 the main one, positive above it), 0 elsewhere.
@@ -98,18 +99,20 @@ impl RBETensor {
     /// `DType` for a packed tensor.
     pub fn nonzero(&self) -> Result<RBETensor> {
         let a = self.array("nonzero")?;
-        let hits: Vec<usize> = dispatch_all!(a.dtype(), T => {
-            let zero = T::default();
-            memory::collect(a.to_vec::<T>()?.iter().enumerate().filter(|(_, v)| **v != zero).map(|(i, _)| i))
-        });
-        let mut out = memory::zeros::<i64>(hits.len() * a.ndim());
-        for (row, hit) in out.chunks_mut(a.ndim().max(1)).zip(&hits) {
-            let mut rest = *hit;
-            for (o, n) in row.iter_mut().zip(a.shape()).rev() {
-                *o = (rest % n) as i64;
-                rest /= n;
+        RBETensor::unrecorded("nonzero", || {
+            let hits: Vec<usize> = dispatch_all!(a.dtype(), T => {
+                let zero = T::default();
+                memory::collect(a.to_vec::<T>()?.iter().enumerate().filter(|(_, v)| **v != zero).map(|(i, _)| i))
+            });
+            let mut out = memory::zeros::<i64>(hits.len() * a.ndim());
+            for (row, hit) in out.chunks_mut(a.ndim().max(1)).zip(&hits) {
+                let mut rest = *hit;
+                for (o, n) in row.iter_mut().zip(a.shape()).rev() {
+                    *o = (rest % n) as i64;
+                    rest /= n;
+                }
             }
-        }
-        RBETensor::new(&out, &[hits.len(), a.ndim()])
+            Array::from_slice(&out, &[hits.len(), a.ndim()])
+        })
     }
 }

@@ -224,8 +224,10 @@ impl Op for BatchNorm {
             if let (true, Some(r)) = (self.training && !is_recomputing(), &self.running) {
                 let count = runs.count() as f64;
                 let unbiased = memory::collect(var.iter().map(|v| v * count / (count - 1.0)));
-                follow(&r.mean, batch, r.momentum)?; // when nothing can fail any more
-                follow(&r.var, &unbiased, r.momentum)?;
+                let next = [followed(&r.mean, batch, r.momentum)?, followed(&r.var, &unbiased, r.momentum)?];
+                for (running, next) in [&r.mean, &r.var].into_iter().zip(&next) {
+                    dispatch_float!(OP, running.dtype(), T => map_into(running, next, |_: T, v: T| v))?; // when nothing can fail any more
+                }
             }
             Ok(Output { value, kept: [stats].into_iter().collect() })
         })
@@ -276,12 +278,11 @@ fn gains<T: Float>(scale: &[T], weight: Option<&[T]>) -> Vec<T> {
     }
 }
 
-fn follow(running: &Array, now: &[f64], momentum: f64) -> Result<()> {
+/// The running values after a batch.
+fn followed(running: &Array, now: &[f64], momentum: f64) -> Result<Array> {
     let before = running.cast(DType::F64).to_vec::<f64>()?;
-    let next: Vec<f64> = before.iter().zip(now).map(|(r, v)| (1.0 - momentum) * r + momentum * v).collect();
-    dispatch_float!(OP, running.dtype(), T => {
-        map_into(running, &narrow::<T>(&next, running.shape()), |_: T, v: T| v)
-    })
+    let next = memory::collect(before.iter().zip(now).map(|(r, v)| (1.0 - momentum) * r + momentum * v));
+    dispatch_float!(OP, running.dtype(), T => Ok(narrow::<T>(&next, running.shape())))
 }
 
 impl RBETensor {

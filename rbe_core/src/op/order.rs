@@ -38,25 +38,27 @@ impl RBETensor {
             return self.with_an_axis()?.ranked(op, axis, count, descending)?.reshape(if count == Some(0) { &[0] } else { &[] });
         }
         let axis = normalize_axis(op, axis, a.ndim())? as isize;
-        let rows = a.transpose(axis, -1)?.contiguous();
-        let mut shape = Dims::from_slice(rows.shape());
-        let last = shape.len() - 1;
-        let width = shape[last];
-        let count = count.unwrap_or(width);
-        if count > width {
-            return Err(RbeError::value(op, format!("at most {width} elements of axis {axis}"), count));
-        }
-        shape[last] = count;
-        if shape.contains(&0) {
-            return Ok(RBETensor::from_array(Array::zeros(DType::I64, &shape).transpose(axis, -1)?));
-        }
-        let places = dispatch_all!(rows.dtype(), T => {
-            let source = rows.read::<T>();
-            Array::build(&shape, |out: &mut [i64]| {
-                fold_rows(&source, width, out, count, |row, out| leading(row, descending, out));
-            })
-        });
-        Ok(RBETensor::from_array(places.transpose(axis, -1)?.contiguous()))
+        RBETensor::unrecorded(op, || {
+            let rows = a.transpose(axis, -1)?.contiguous();
+            let mut shape = Dims::from_slice(rows.shape());
+            let last = shape.len() - 1;
+            let width = shape[last];
+            let count = count.unwrap_or(width);
+            if count > width {
+                return Err(RbeError::value(op, format!("at most {width} elements of axis {axis}"), count));
+            }
+            shape[last] = count;
+            if shape.contains(&0) {
+                return Array::zeros(DType::I64, &shape).transpose(axis, -1);
+            }
+            let places = dispatch_all!(rows.dtype(), T => {
+                let source = rows.read::<T>();
+                Array::build(&shape, |out: &mut [i64]| {
+                    fold_rows(&source, width, out, count, |row, out| leading(row, descending, out));
+                })
+            });
+            Ok(places.transpose(axis, -1)?.contiguous())
+        })
     }
 
     /// Positions (int64) of the elements along `axis` in ascending or descending order; equal elements keep their order

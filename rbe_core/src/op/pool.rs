@@ -283,7 +283,7 @@ impl RBETensor {
     pub fn max_pool_places(&self, windows: &Windows, ceil: bool) -> Result<RBETensor> {
         windows.over(self, |x| {
             let op = MaxPool { windows: windows.clone(), ceil };
-            Ok(RBETensor::from_array(op.largest(x.array(MaxPool::NAME)?)?.1))
+            RBETensor::unrecorded(MaxPool::NAME, || Ok(op.largest(x.array(MaxPool::NAME)?)?.1))
         })
     }
 

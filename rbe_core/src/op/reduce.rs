@@ -361,15 +361,17 @@ impl RBETensor {
     fn arg_extreme(&self, op: &'static str, axis: Option<isize>, keepdims: bool, largest: bool) -> Result<RBETensor> {
         let a = self.array(op)?;
         let axes = normalize_axes(op, axis.as_ref().map(std::slice::from_ref), a.ndim())?;
-        let (moved, shape, outer, inner) = a.split_axes(&axes);
-        if inner == 0 && outer > 0 {
-            return Err(RbeError::value(op, "at least one element to compare", format!("shape {:?}", a.shape())));
-        }
-        let out = dispatch_all!(a.dtype(), T => {
-            let source = moved.read::<T>();
-            Array::build(&shape, |out: &mut [i64]| fold_rows(&source, inner, out, 1, |row, o| o[0] = place_of_extreme(row, largest) as i64))
-        });
-        Ok(RBETensor::from_array(if keepdims { out.reshape_to(&kept_shape(a.shape(), &axes))? } else { out }))
+        RBETensor::unrecorded(op, || {
+            let (moved, shape, outer, inner) = a.split_axes(&axes);
+            if inner == 0 && outer > 0 {
+                return Err(RbeError::value(op, "at least one element to compare", format!("shape {:?}", a.shape())));
+            }
+            let out = dispatch_all!(a.dtype(), T => {
+                let source = moved.read::<T>();
+                Array::build(&shape, |out: &mut [i64]| fold_rows(&source, inner, out, 1, |row, o| o[0] = place_of_extreme(row, largest) as i64))
+            });
+            if keepdims { out.reshape_to(&kept_shape(a.shape(), &axes)) } else { Ok(out) }
+        })
     }
 
     /// Whether any (`all = false`) or every element over `axes` is not 0.
@@ -378,19 +380,21 @@ impl RBETensor {
     /// As [`RBETensor::sum`].
     pub fn truth(&self, all: bool, axes: Option<&[isize]>, keepdims: bool) -> Result<RBETensor> {
         let op = if all { "all" } else { "any" };
-        let a = self.array(op)?.cast(DType::Bool);
-        let axes = normalize_axes(op, axes, a.ndim())?;
-        let (moved, shape, _, inner) = a.split_axes(&axes);
-        let source = moved.read::<u8>();
-        let out = Array::build(&shape, |out: &mut [u8]| {
-            if inner == 0 {
-                out.fill(u8::from(all));
-            } else {
-                fold_rows(&source, inner, out, 1, |row, o| {
-                    o[0] = u8::from(if all { row.iter().all(|v| *v != 0) } else { row.iter().any(|v| *v != 0) });
-                });
-            }
-        });
-        Ok(RBETensor::from_array(if keepdims { out.reshape_to(&kept_shape(a.shape(), &axes))? } else { out }))
+        let axes = normalize_axes(op, axes, self.shape().len())?;
+        RBETensor::unrecorded(op, || {
+            let a = self.array(op)?.cast(DType::Bool);
+            let (moved, shape, _, inner) = a.split_axes(&axes);
+            let source = moved.read::<u8>();
+            let out = Array::build(&shape, |out: &mut [u8]| {
+                if inner == 0 {
+                    out.fill(u8::from(all));
+                } else {
+                    fold_rows(&source, inner, out, 1, |row, o| {
+                        o[0] = u8::from(if all { row.iter().all(|v| *v != 0) } else { row.iter().any(|v| *v != 0) });
+                    });
+                }
+            });
+            if keepdims { out.reshape_to(&kept_shape(a.shape(), &axes)) } else { Ok(out) }
+        })
     }
 }

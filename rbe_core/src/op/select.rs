@@ -137,15 +137,17 @@ impl RBETensor {
     pub fn compare(&self, other: &RBETensor, comparison: Comparison) -> Result<RBETensor> {
         let (a, b) = (self.array("compare")?, other.array("compare")?);
         let dtype = promote(a, b);
-        let (a, b) = (a.cast(dtype), b.cast(dtype));
-        Ok(RBETensor::from_array(dispatch_all!(dtype, T => match comparison {
-            Comparison::Eq => zip("eq", &a, &b, |a: T, b: T| u8::from(a == b)),
-            Comparison::Ne => zip("ne", &a, &b, |a: T, b: T| u8::from(a != b)),
-            Comparison::Lt => zip("lt", &a, &b, |a: T, b: T| u8::from(a < b)),
-            Comparison::Le => zip("le", &a, &b, |a: T, b: T| u8::from(a <= b)),
-            Comparison::Gt => zip("gt", &a, &b, |a: T, b: T| u8::from(a > b)),
-            Comparison::Ge => zip("ge", &a, &b, |a: T, b: T| u8::from(a >= b)),
-        })?))
+        RBETensor::unrecorded("compare", || {
+            let (a, b) = (a.cast(dtype), b.cast(dtype));
+            dispatch_all!(dtype, T => match comparison {
+                Comparison::Eq => zip("eq", &a, &b, |a: T, b: T| u8::from(a == b)),
+                Comparison::Ne => zip("ne", &a, &b, |a: T, b: T| u8::from(a != b)),
+                Comparison::Lt => zip("lt", &a, &b, |a: T, b: T| u8::from(a < b)),
+                Comparison::Le => zip("le", &a, &b, |a: T, b: T| u8::from(a <= b)),
+                Comparison::Gt => zip("gt", &a, &b, |a: T, b: T| u8::from(a > b)),
+                Comparison::Ge => zip("ge", &a, &b, |a: T, b: T| u8::from(a >= b)),
+            })
+        })
     }
 
     /// Logical connective of two tensors (anything but 0 is true): a bool tensor.
@@ -153,12 +155,14 @@ impl RBETensor {
     /// # Errors
     /// As [`RBETensor::where_`].
     pub fn logical(&self, other: &RBETensor, connective: Logic) -> Result<RBETensor> {
-        let (a, b) = (self.array("logical")?.cast(DType::Bool), other.array("logical")?.cast(DType::Bool));
-        Ok(RBETensor::from_array(match connective {
-            Logic::And => zip("logical_and", &a, &b, |a: u8, b: u8| a & b),
-            Logic::Or => zip("logical_or", &a, &b, |a: u8, b: u8| a | b),
-            Logic::Xor => zip("logical_xor", &a, &b, |a: u8, b: u8| a ^ b),
-        }?))
+        RBETensor::unrecorded("logical", || {
+            let (a, b) = (self.array("logical")?.cast(DType::Bool), other.array("logical")?.cast(DType::Bool));
+            match connective {
+                Logic::And => zip("logical_and", &a, &b, |a: u8, b: u8| a & b),
+                Logic::Or => zip("logical_or", &a, &b, |a: u8, b: u8| a | b),
+                Logic::Xor => zip("logical_xor", &a, &b, |a: u8, b: u8| a ^ b),
+            }
+        })
     }
 
     /// Whether each element is 0.
@@ -166,7 +170,7 @@ impl RBETensor {
     /// # Errors
     /// `DType` for a packed tensor.
     pub fn logical_not(&self) -> Result<RBETensor> {
-        Ok(RBETensor::from_array(map(&self.array("logical_not")?.cast(DType::Bool), |v: u8| 1 - v)))
+        RBETensor::unrecorded("logical_not", || Ok(map(&self.array("logical_not")?.cast(DType::Bool), |v: u8| 1 - v)))
     }
 
     /// The connective bit by bit: of truth values, or of integers in two's complement.
@@ -178,12 +182,14 @@ impl RBETensor {
         if a.dtype() == DType::Bool && b.dtype() == DType::Bool {
             return self.logical(other, connective);
         }
-        let (a, b) = (a.cast(DType::I64), b.cast(DType::I64));
-        Ok(RBETensor::from_array(match connective {
-            Logic::And => zip("bitwise_and", &a, &b, |a: i64, b: i64| a & b),
-            Logic::Or => zip("bitwise_or", &a, &b, |a: i64, b: i64| a | b),
-            Logic::Xor => zip("bitwise_xor", &a, &b, |a: i64, b: i64| a ^ b),
-        }?))
+        RBETensor::unrecorded("bitwise", || {
+            let (a, b) = (a.cast(DType::I64), b.cast(DType::I64));
+            match connective {
+                Logic::And => zip("bitwise_and", &a, &b, |a: i64, b: i64| a & b),
+                Logic::Or => zip("bitwise_or", &a, &b, |a: i64, b: i64| a | b),
+                Logic::Xor => zip("bitwise_xor", &a, &b, |a: i64, b: i64| a ^ b),
+            }
+        })
     }
 
     /// The complement, bit by bit.
@@ -192,7 +198,7 @@ impl RBETensor {
     /// `DType` for floats and for a packed tensor.
     pub fn bitwise_not(&self) -> Result<RBETensor> {
         let a = self.integral("bitwise_not")?;
-        if a.dtype() == DType::Bool { self.logical_not() } else { Ok(RBETensor::from_array(map(a, |v: i64| !v))) }
+        if a.dtype() == DType::Bool { self.logical_not() } else { RBETensor::unrecorded("bitwise_not", || Ok(map(a, |v: i64| !v))) }
     }
 
     fn integral(&self, op: &'static str) -> Result<&Array> {
@@ -209,11 +215,13 @@ impl RBETensor {
     /// `DType` for a packed tensor.
     pub fn isfinite(&self) -> Result<RBETensor> {
         let a = self.array("isfinite")?;
-        Ok(RBETensor::from_array(match a.dtype() {
-            DType::F32 => map(a, |v: f32| u8::from(v.is_finite())),
-            DType::F64 => map(a, |v: f64| u8::from(v.is_finite())),
-            _ => Array::full(DType::Bool, a.shape(), 1.0),
-        }))
+        RBETensor::unrecorded("isfinite", || {
+            Ok(match a.dtype() {
+                DType::F32 => map(a, |v: f32| u8::from(v.is_finite())),
+                DType::F64 => map(a, |v: f64| u8::from(v.is_finite())),
+                _ => Array::full(DType::Bool, a.shape(), 1.0),
+            })
+        })
     }
 
     /// Whether each element is infinite.
@@ -222,11 +230,13 @@ impl RBETensor {
     /// `DType` for a packed tensor.
     pub fn isinf(&self) -> Result<RBETensor> {
         let a = self.array("isinf")?;
-        Ok(RBETensor::from_array(match a.dtype() {
-            DType::F32 => map(a, |v: f32| u8::from(v.is_infinite())),
-            DType::F64 => map(a, |v: f64| u8::from(v.is_infinite())),
-            _ => Array::zeros(DType::Bool, a.shape()),
-        }))
+        RBETensor::unrecorded("isinf", || {
+            Ok(match a.dtype() {
+                DType::F32 => map(a, |v: f32| u8::from(v.is_infinite())),
+                DType::F64 => map(a, |v: f64| u8::from(v.is_infinite())),
+                _ => Array::zeros(DType::Bool, a.shape()),
+            })
+        })
     }
 
     /// Whether each element is NaN.
@@ -235,10 +245,12 @@ impl RBETensor {
     /// `DType` for a packed tensor.
     pub fn isnan(&self) -> Result<RBETensor> {
         let a = self.array("isnan")?;
-        Ok(RBETensor::from_array(match a.dtype() {
-            DType::F32 => map(a, |v: f32| u8::from(v.is_nan())),
-            DType::F64 => map(a, |v: f64| u8::from(v.is_nan())),
-            _ => Array::zeros(DType::Bool, a.shape()),
-        }))
+        RBETensor::unrecorded("isnan", || {
+            Ok(match a.dtype() {
+                DType::F32 => map(a, |v: f32| u8::from(v.is_nan())),
+                DType::F64 => map(a, |v: f64| u8::from(v.is_nan())),
+                _ => Array::zeros(DType::Bool, a.shape()),
+            })
+        })
     }
 }

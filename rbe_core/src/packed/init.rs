@@ -68,8 +68,13 @@ impl PackedTensor {
     /// disk; with a given scale such levels are pulled back to it.
     ///
     /// # Errors
-    /// `NonFinite` for NaN or infinity; `Shape` for fewer than two axes; `Value` for a scale that is not positive.
+    /// `NonFinite` for NaN or infinity; `Shape` for fewer than two axes; `Value` for a scale that is not positive;
+    /// `Memory` if the system refuses memory.
     pub fn encode(dense: &Array, scale: Option<f32>) -> Result<PackedTensor> {
+        memory::guard("encode", || PackedTensor::nearest(dense, scale))
+    }
+
+    fn nearest(dense: &Array, scale: Option<f32>) -> Result<PackedTensor> {
         let values = dense.cast(crate::DType::F32).to_vec::<f32>()?;
         if let Some(bad) = values.iter().find(|v| !v.is_finite()) {
             return Err(RbeError::non_finite("encode", "finite weights", bad));

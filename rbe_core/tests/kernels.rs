@@ -140,7 +140,7 @@ impl Case {
 
     fn check_all(&self) {
         let _guard = ONE_AT_A_TIME.lock();
-        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+        for isa in Isa::for_tests() {
             let mut outputs = self.outputs().map(|n| vec![f32::NAN; n]);
             self.check(isa, [&self.x, &self.dy, &self.bias], outputs.each_mut().map(Vec::as_mut_slice));
         }
@@ -176,7 +176,7 @@ fn results_do_not_depend_on_the_number_of_threads() {
     let _guard = ONE_AT_A_TIME.lock();
     // Enough to be shared out, nothing a multiple of anything; by columns, and by rows too.
     for case in [Case::new(530, 330, 70, 1), Case::new(1601, 90, 21, 1)] {
-        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+        for isa in Isa::for_tests() {
             let mut first = None;
             for threads in [1, 2, 4, 8] {
                 parallel::set_num_threads(threads).unwrap();
@@ -246,7 +246,7 @@ mod fenced {
             let case = Case::new(rows, cols, batch, 3);
             for at_end in [false, true] {
                 let inputs = [&case.x, &case.dy, &case.bias].map(|v| Fenced::new(v, at_end));
-                for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+                for isa in Isa::for_tests() {
                     let mut outputs = case.outputs().map(|n| Fenced::new(&vec![f32::NAN; n], at_end));
                     case.check(isa, inputs.each_ref().map(Fenced::slice), outputs.each_mut().map(Fenced::slice_mut));
                 }

@@ -16,10 +16,6 @@ use rbe_core::{DType, RBETensor, RbeError, Value};
 /// The instruction set belongs to the process.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-fn sets() -> impl Iterator<Item = Isa> {
-    Isa::ALL.into_iter().filter(|isa| isa.is_available())
-}
-
 /// SplitMix64.
 struct Random(u64);
 
@@ -96,7 +92,7 @@ proptest! {
     ) {
         let _guard = ONE_AT_A_TIME.lock();
         let precision = if exact { Precision::Exact } else { Precision::Int8 };
-        for isa in sets() {
+        for isa in Isa::for_tests() {
             set_isa(Some(isa.name())).unwrap();
             let (w, mut random) = (weight(rows, cols), Random(seed));
             let mut state = State::new(&w, 3);
@@ -142,7 +138,7 @@ fn flips_after(before: usize, spike: Option<f64>, precision: Precision, seed: u6
 #[test]
 fn the_steps_after_a_spike_train_on() {
     let _guard = ONE_AT_A_TIME.lock();
-    for isa in sets() {
+    for isa in Isa::for_tests() {
         set_isa(Some(isa.name())).unwrap();
         for precision in [Precision::Exact, Precision::Int8] {
             for before in [0, 1, 10, 200] {
@@ -184,7 +180,7 @@ fn usual_gradients_take_the_same_steps_without_a_guard() {
         let moments = state.arrays().into_iter().filter(|(name, _)| numbers.contains(name)).flat_map(|(_, a)| a.to_vec::<f32>().unwrap());
         (w.hi(), w.lo(), moments.map(f32::to_bits).collect::<Vec<_>>())
     };
-    for isa in sets() {
+    for isa in Isa::for_tests() {
         set_isa(Some(isa.name())).unwrap();
         for precision in [Precision::Exact, Precision::Int8] {
             assert!(run(precision, true) == run(precision, false), "{} {precision:?}", isa.name());
@@ -301,7 +297,7 @@ impl Trial {
 /// Runs `steps` steps in all, spread over instruction sets, kinds of evidence, with and without interaction, errors and left-out steps.
 fn adversarial(steps: usize) {
     let _guard = ONE_AT_A_TIME.lock();
-    let isas: Vec<Isa> = sets().collect();
+    let isas = Isa::for_tests();
     let (mut taken, mut refused, mut left_out) = (0u64, 0u64, 0u64);
     for isa in &isas {
         set_isa(Some(isa.name())).unwrap();

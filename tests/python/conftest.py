@@ -4,10 +4,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+import instruction_sets
 import pytest
 import rbe
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def pytest_sessionstart():
+    if message := instruction_sets.refused():
+        raise pytest.UsageError(message)
+
+
+def pytest_terminal_summary(terminalreporter):
+    for name in instruction_sets.MISSING:
+        terminalreporter.write_line(f"not tested, for this machine lacks it: {name}")
 
 
 @pytest.fixture(autouse=True)

@@ -5,30 +5,17 @@ import contextlib
 import numpy as np
 import pytest
 import rbe
-from rbe import _rbe, nn
+from instruction_sets import SETS, using
+from rbe import nn
 from rbe.optim import HybridOptimizer
 
 SIZES = [10.0**e for e in (-45, -30, -19, -10, -3, 2, 6, 10, 14, 18, 20, 25, 30, 37, 38)]
 
 
-def available(name):
-    try:
-        _rbe.set_isa(name)
-    except rbe.ConfigError:
-        return False
-    finally:
-        _rbe.set_isa(None)
-    return True
-
-
-SETS = [name for name in ("scalar", "avx2", "avx512", "amx") if available(name)]
-
-
 @pytest.fixture(params=SETS)
 def isa(request):
-    _rbe.set_isa(request.param)
-    yield request.param
-    _rbe.set_isa(None)
+    with using(request.param):
+        yield request.param
 
 
 def build():

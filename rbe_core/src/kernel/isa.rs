@@ -1,5 +1,7 @@
 //! Which instruction set the kernels use: decided at the start, and changed on demand.
 
+use std::io::Write;
+use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::{RbeError, Result};
@@ -57,6 +59,46 @@ impl Isa {
         }
     }
 
+    /// The sets of this machine, slowest first, for tests to loop over. The others are named on standard error, so that a machine
+    /// without a set does not pass for one with it.
+    ///
+    /// # Panics
+    /// If `RBE_REQUIRE_ISA`, names separated by commas or spaces, has an unknown name or a set that this machine lacks.
+    #[doc(hidden)]
+    pub fn for_tests() -> Vec<Isa> {
+        static SAID: Once = Once::new();
+        if let Err(error) = Isa::required(&std::env::var("RBE_REQUIRE_ISA").unwrap_or_default()) {
+            panic!("{error}");
+        }
+        let (here, missing): (Vec<Isa>, Vec<Isa>) = Isa::ALL.into_iter().partition(|isa| isa.is_available());
+        SAID.call_once(|| {
+            for isa in missing {
+                // Not by eprintln!, which the test harness keeps to itself unless a test fails.
+                let _ = writeln!(std::io::stderr(), "not tested, for this machine lacks it: {}", isa.name());
+            }
+        });
+        here
+    }
+
+    fn required(names: &str) -> Result<()> {
+        for name in names.split([',', ' ']).filter(|name| !name.is_empty()) {
+            let isa = Isa::named("RBE_REQUIRE_ISA", name)?;
+            if !isa.is_available() {
+                return Err(RbeError::config(
+                    "RBE_REQUIRE_ISA",
+                    format!("a machine with {name}"),
+                    format!("a machine whose best set is {}", Isa::best().name()),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn named(variable: &'static str, name: &str) -> Result<Isa> {
+        let unknown = || RbeError::config(variable, "scalar, avx2, avx512 or amx", format!("{name:?}"));
+        Isa::ALL.into_iter().find(|isa| isa.name() == name).ok_or_else(unknown)
+    }
+
     fn best() -> Isa {
         Isa::ALL.into_iter().rev().find(|isa| isa.is_available()).unwrap_or(Isa::Scalar)
     }
@@ -67,10 +109,7 @@ impl Isa {
     /// `Config` for an unknown name, or a set that this machine lacks.
     pub fn select(name: Option<&str>) -> Result<Isa> {
         let Some(name) = name else { return Ok(Isa::best()) };
-        let isa = Isa::ALL
-            .into_iter()
-            .find(|isa| isa.name() == name)
-            .ok_or_else(|| RbeError::config("RBE_ISA", "scalar, avx2, avx512 or amx", format!("{name:?}")))?;
+        let isa = Isa::named("RBE_ISA", name)?;
         if isa.is_available() {
             Ok(isa)
         } else {
@@ -126,5 +165,15 @@ mod tests {
             assert_eq!(Isa::select(Some(isa.name())).is_ok(), isa.is_available());
         }
         assert!(Isa::select(None).unwrap().is_available());
+    }
+
+    #[test]
+    fn a_required_set_that_is_missing_is_an_error() {
+        assert!(Isa::required("").is_ok());
+        assert!(Isa::required("scalar, scalar scalar,").is_ok());
+        assert!(matches!(Isa::required("scalar,mmx"), Err(RbeError::Config(_))));
+        for isa in Isa::ALL {
+            assert_eq!(Isa::required(isa.name()).is_ok(), isa.is_available());
+        }
     }
 }

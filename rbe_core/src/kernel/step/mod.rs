@@ -282,7 +282,7 @@ mod tests {
             let evidence = Evidence { folded: Some(&g), ..Evidence::default() };
             let plain = after(Isa::Scalar, rows, cols, evidence);
             assert!(rows < 16 || plain.4 > 0, "no bit flipped");
-            for isa in Isa::ALL.into_iter().filter(|isa| *isa != Isa::Scalar && isa.is_available()) {
+            for isa in Isa::for_tests().into_iter().filter(|isa| *isa != Isa::Scalar) {
                 let vector = after(isa, rows, cols, evidence);
                 // One G, one set of moments: the charges agree to the bit.
                 assert!(plain.0 == vector.0 && plain.1 == vector.1 && plain.4 == vector.4, "{} {rows} {cols}", isa.name());
@@ -306,7 +306,7 @@ mod tests {
                 let step = |isa| after_with(isa, rows, cols, evidence, &of_int8);
                 let plain = step(Isa::Scalar);
                 assert!(rows < 16 || plain.4 > 0, "no bit flipped");
-                for isa in Isa::ALL.into_iter().filter(|isa| *isa != Isa::Scalar && isa.is_available()) {
+                for isa in Isa::for_tests().into_iter().filter(|isa| *isa != Isa::Scalar) {
                     let vector = step(isa);
                     assert!(plain.0 == vector.0 && plain.1 == vector.1 && plain.4 == vector.4, "{} {rows} {cols} {folded}", isa.name());
                     close("points", &vector.2, &plain.2, 1e-5);
@@ -346,7 +346,7 @@ mod tests {
         let (rows, cols, batch) = (300, 130, 20);
         let (x, dy) = (normal(batch * cols, 7), normal(batch * rows, 8));
         let factors = [Factor { x: &x, dy: &dy, batch }];
-        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+        for isa in Isa::for_tests() {
             let mut first = None;
             for threads in [1, 2, 4, 8] {
                 parallel::set_num_threads(threads).unwrap();

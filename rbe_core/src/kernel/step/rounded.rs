@@ -383,7 +383,7 @@ mod tests {
             let (x, dy) = (normal(batch * cols, 2), normal(batch * rows, 3));
             let factors = [Factor { x: &x, dy: &dy, batch }];
             let plain = all(Isa::Scalar, &factors, &w, 9);
-            for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+            for isa in Isa::for_tests() {
                 assert!(all(isa, &factors, &w, 9) == plain, "{} {rows} {cols} {batch}", isa.name());
             }
         }
@@ -401,7 +401,7 @@ mod tests {
                 let x: Vec<f32> = there(cols).collect();
                 let dy: Vec<f32> = there(rows).map(|v| sign * v).collect();
                 let want = sign * 1e8 * if alone { 1.0 } else { batch as f32 };
-                for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+                for isa in Isa::for_tests() {
                     for row in all(isa, &[Factor { x: &x, dy: &dy, batch }], &w, 5).chunks_exact(w.blocks() * BITS) {
                         let off = row[..cols].iter().map(|g| (g / want - 1.0).abs()).fold(0.0, f32::max);
                         assert!(off < 0.05, "{} {batch} {alone}: {off}", isa.name());

@@ -179,11 +179,12 @@ impl RBETensor {
         }
     }
 
-    /// As [`RBETensor::made`], where no error can be returned. What takes tensors from outside resolves them first.
+    /// As [`RBETensor::made`], where no error can be returned: what takes tensors from outside resolves them first. A guard makes
+    /// the error that of the operation.
     #[cold]
     fn made_late(&self) -> &Made {
         if let Err(error) = self.resolve() {
-            std::panic::panic_any(error);
+            memory::unwind(error);
         }
         self.made()
     }
@@ -197,7 +198,7 @@ impl RBETensor {
     ///
     /// # Errors
     /// Those of the operations.
-    pub(crate) fn resolve(&self) -> Result<()> {
+    pub fn resolve(&self) -> Result<()> {
         self.compute(false)
     }
 

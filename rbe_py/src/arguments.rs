@@ -1,6 +1,6 @@
 //! Arguments of methods: axes, lengths and numbers, as Python gives them.
 
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyInt, PyTuple};
 use rbe_core::{DType, RbeError};
@@ -17,14 +17,44 @@ impl<'py> FromPyObject<'_, 'py> for Integer {
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Integer> {
         let is_bool = object.is_instance_of::<PyBool>() || object.cast::<RBETensor>().is_ok_and(|t| t.get().inner.dtype() == DType::Bool);
         let integer = if is_bool { None } else { object.extract().ok() };
-        integer.map(Integer).ok_or_else(|| raise(RbeError::dtype("argument", "an integer", described(&object))))
+        integer.map(Integer).ok_or_else(|| {
+            let is_long = !is_bool && object.is_instance_of::<PyInt>();
+            raise(if is_long {
+                RbeError::index("argument", "an integer of 64 bits", described(&object))
+            } else {
+                RbeError::dtype("argument", "an integer", described(&object))
+            })
+        })
     }
 }
+
+/// A number argument, within float64.
+pub fn float(object: &Bound<'_, PyAny>) -> PyResult<f64> {
+    object.extract().map_err(|error: PyErr| {
+        if !error.is_instance_of::<PyOverflowError>(object.py()) {
+            return error;
+        }
+        raise(RbeError::value("argument", "a number that float64 holds", described(object)))
+    })
+}
+
+/// An integer argument, as [`Integer`].
+pub fn whole(object: &Bound<'_, PyAny>) -> PyResult<isize> {
+    object.extract().map(|integer: Integer| integer.0)
+}
+
+/// Characters of a value that errors show.
+const SHOWN: usize = 80;
 
 /// Type and value of an argument, for errors.
 fn described(object: &Bound<'_, PyAny>) -> String {
     let kind = object.get_type().name().map_or_else(|_| "another object".to_owned(), |name| name.to_string());
-    format!("{kind} {}", object.repr().map_or_else(|_| String::new(), |text| text.to_string()))
+    let text = object.repr().map_or_else(|_| String::new(), |text| text.to_string());
+    if text.chars().count() <= SHOWN {
+        format!("{kind} {text}")
+    } else {
+        format!("{kind} {}…", text.chars().take(SHOWN).collect::<String>())
+    }
 }
 
 /// One axis, or a sequence of them.

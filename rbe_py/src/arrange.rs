@@ -3,10 +3,10 @@
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use crate::arguments::{Axes, Integer, dtype_or_none, integers_or, reduced};
+use crate::arguments::{Axes, Integer, dtype_or_none, integers_or, reduced, whole};
 use crate::error::OrRaise;
 use crate::methods::unary;
-use crate::runtime::enter;
+use crate::runtime::{elements, enter};
 use crate::tensor::RBETensor;
 
 type Tensor = rbe_core::RBETensor;
@@ -61,17 +61,18 @@ impl RBETensor {
         let sizes = integers_or(sizes, repeats)?;
         let wrong = |n: &isize| rbe_core::RbeError::shape("repeat", "counts of at least 0", n);
         let times = sizes.iter().map(|n| usize::try_from(*n).map_err(|_| wrong(n))).collect::<Result<Vec<_>, _>>().or_raise()?;
-        unary(py, self, |t| t.repeat(&times))
+        let copies = elements(&times).max(1);
+        enter(py, copies.saturating_mul(self.inner.numel()), || self.inner.repeat(&times)).map(RBETensor::from)
     }
 
     #[pyo3(signature = (diagonal = 0))]
-    fn tril(&self, py: Python<'_>, diagonal: i64) -> PyResult<RBETensor> {
-        unary(py, self, |t| t.tril(diagonal))
+    fn tril(&self, py: Python<'_>, #[pyo3(from_py_with = whole)] diagonal: isize) -> PyResult<RBETensor> {
+        unary(py, self, |t| t.tril(diagonal as i64))
     }
 
     #[pyo3(signature = (diagonal = 0))]
-    fn triu(&self, py: Python<'_>, diagonal: i64) -> PyResult<RBETensor> {
-        unary(py, self, |t| t.triu(diagonal))
+    fn triu(&self, py: Python<'_>, #[pyo3(from_py_with = whole)] diagonal: isize) -> PyResult<RBETensor> {
+        unary(py, self, |t| t.triu(diagonal as i64))
     }
 
     fn _nonzero(&self, py: Python<'_>) -> PyResult<RBETensor> {
@@ -79,6 +80,7 @@ impl RBETensor {
     }
 
     fn scatter_add(&self, py: Python<'_>, dim: Integer, index: &RBETensor, src: &RBETensor) -> PyResult<RBETensor> {
-        unary(py, self, |t| t.scatter_add(dim.0, &index.inner, &src.inner))
+        let work = self.inner.numel().max(index.inner.numel());
+        enter(py, work, || self.inner.scatter_add(dim.0, &index.inner, &src.inner)).map(RBETensor::from)
     }
 }

@@ -9,8 +9,9 @@ use rbe_core::{DType, RbeError, memory, random};
 
 use crate::error::{OrRaise, raise};
 use crate::ops::words;
-use crate::runtime::{enter, within};
+use crate::runtime::{elements, enter, enter_for, within};
 use crate::tensor::{RBETensor, dtype_of};
+use crate::turns::Turns;
 
 /// Numbers of a nested list, in row-major order, with the shape and the narrowest type that holds them.
 struct Flat {
@@ -41,7 +42,7 @@ impl Flat {
     }
 }
 
-fn flatten(object: &Bound<'_, PyAny>, depth: usize, flat: &mut Flat) -> PyResult<()> {
+fn flatten(object: &Bound<'_, PyAny>, depth: usize, flat: &mut Flat, turns: &mut Turns) -> PyResult<()> {
     if object.is_instance_of::<PyList>() || object.is_instance_of::<PyTuple>() {
         let n = object.len()?;
         if depth == flat.shape.len() {
@@ -52,8 +53,9 @@ fn flatten(object: &Bound<'_, PyAny>, depth: usize, flat: &mut Flat) -> PyResult
         } else if flat.shape[depth] != n {
             return Err(raise(RbeError::shape("tensor", format!("lists of {} items on axis {depth}", flat.shape[depth]), n)));
         }
-        return object.try_iter()?.try_for_each(|item| flatten(&item?, depth + 1, flat));
+        return object.try_iter()?.try_for_each(|item| flatten(&item?, depth + 1, flat, turns));
     }
+    turns.step(object.py())?;
     if depth != flat.shape.len() {
         return Err(raise(RbeError::shape("tensor", "lists of one depth", "a number beside a list")));
     }
@@ -65,7 +67,7 @@ fn flatten(object: &Bound<'_, PyAny>, depth: usize, flat: &mut Flat) -> PyResult
         }
         let dtype = object.getattr("dtype").and_then(|d| dtype_of(&d));
         let before = flat.dtype;
-        flatten(&object.call_method0("item")?, depth, flat)?;
+        flatten(&object.call_method0("item")?, depth, flat, turns)?;
         if let Ok(dtype) = dtype {
             flat.dtype = before.promote(dtype);
         }
@@ -95,19 +97,23 @@ fn flatten(object: &Bound<'_, PyAny>, depth: usize, flat: &mut Flat) -> PyResult
 /// Tensor of a number or nested lists of numbers.
 #[pyfunction]
 #[pyo3(signature = (data, dtype = None))]
-pub fn tensor_from_list(data: &Bound<'_, PyAny>, dtype: Option<&Bound<'_, PyAny>>) -> PyResult<RBETensor> {
-    within("tensor", || {
+pub fn tensor_from_list(py: Python<'_>, data: &Bound<'_, PyAny>, dtype: Option<&Bound<'_, PyAny>>) -> PyResult<RBETensor> {
+    const OP: &str = "tensor";
+    let flat = within(OP, || {
         let mut flat = Flat { values: Vec::new(), ints: Vec::new(), shape: Vec::new(), dtype: DType::Bool, beyond: None };
-        flatten(data, 0, &mut flat)?;
-        let own = if flat.values.is_empty() { DType::default_float() } else { flat.dtype };
-        let dtype = dtype.map(dtype_of).transpose()?.unwrap_or(own);
-        let array = match flat.beyond {
-            Some(v) if dtype == DType::I64 => return Err(beyond_integers("tensor", v)),
-            _ if dtype == DType::I64 => Array::from_slice(&flat.ints, &flat.shape),
-            _ => Array::from_slice(&flat.values, &flat.shape).map(|a| a.cast(dtype)),
-        };
-        Ok(array.or_raise()?.into())
-    })
+        flatten(data, 0, &mut flat, &mut Turns::new())?;
+        Ok(flat)
+    })?;
+    let own = if flat.values.is_empty() { DType::default_float() } else { flat.dtype };
+    let dtype = dtype.map(dtype_of).transpose()?.unwrap_or(own);
+    if let Some(v) = flat.beyond.filter(|_| dtype == DType::I64) {
+        return Err(beyond_integers(OP, v));
+    }
+    let array = enter_for(py, OP, flat.values.len(), || match dtype {
+        DType::I64 => Array::from_slice(&flat.ints, &flat.shape),
+        _ => Array::from_slice(&flat.values, &flat.shape).map(|a| a.cast(dtype)),
+    })?;
+    Ok(array.into())
 }
 
 /// The element type that Python's floats become, and integers where a function has only float results.
@@ -119,11 +125,11 @@ pub fn set_default_dtype(dtype: &Bound<'_, PyAny>) -> PyResult<()> {
 /// Every element one number; `op` is the name in errors.
 #[pyfunction]
 #[pyo3(signature = (shape, value, dtype, op = "full"))]
-pub fn full(shape: Vec<usize>, value: &Bound<'_, PyAny>, dtype: &Bound<'_, PyAny>, op: &str) -> PyResult<RBETensor> {
+pub fn full(py: Python<'_>, shape: Vec<usize>, value: &Bound<'_, PyAny>, dtype: &Bound<'_, PyAny>, op: &str) -> PyResult<RBETensor> {
     let dtype = dtype_of(dtype)?;
     if dtype != DType::I64 {
         let value = value.extract()?;
-        return within(op, || Ok(Array::full(dtype, &shape, value).into()));
+        return Ok(enter_for(py, op, elements(&shape), || Ok(Array::full(dtype, &shape, value)))?.into());
     }
     let value = match value.extract::<i64>() {
         Ok(value) => value,
@@ -132,23 +138,23 @@ pub fn full(shape: Vec<usize>, value: &Bound<'_, PyAny>, dtype: &Bound<'_, PyAny
             integer(v).ok_or_else(|| beyond_integers(op, v))?
         }
     };
-    within(op, || Ok(Array::build(&shape, |out: &mut [i64]| out.fill(value)).into()))
+    Ok(enter_for(py, op, elements(&shape), || Ok(Array::build(&shape, |out: &mut [i64]| out.fill(value))))?.into())
 }
 
 /// `start`, `start + step`, … before `end`, of integers.
 #[pyfunction(name = "_arange_integers")]
-pub fn arange_integers(start: i64, end: i64, step: i64, dtype: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+pub fn arange_integers(py: Python<'_>, start: i64, end: i64, step: i64, dtype: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
     let dtype = dtype_of(dtype)?;
     let (from, to, by) = (i128::from(start), i128::from(end), i128::from(step));
     check_range(step == 0, (to - from) * by.signum() < 0, || format!("{start}, {end}, {step}"))?;
     let count = ((to - from).abs() + by.abs() - 1) / by.abs();
     let count = length(count as f64)?;
-    within("arange", || Ok(Array::integers_from(start, step, count).cast(dtype).into()))
+    Ok(enter_for(py, "arange", count, || Ok(Array::integers_from(start, step, count).cast(dtype)))?.into())
 }
 
 /// `start`, `start + step`, … before `end`; of integers start and step are truncated, as torch has it.
 #[pyfunction(name = "_arange_floats")]
-pub fn arange_floats(start: f64, end: f64, step: f64, dtype: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+pub fn arange_floats(py: Python<'_>, start: f64, end: f64, step: f64, dtype: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
     let dtype = dtype_of(dtype)?;
     let given = || format!("{start}, {end}, {step}");
     if !(start.is_finite() && end.is_finite() && step.is_finite()) {
@@ -157,11 +163,11 @@ pub fn arange_floats(start: f64, end: f64, step: f64, dtype: &Bound<'_, PyAny>) 
     check_range(step == 0.0, (end - start) * step < 0.0, given)?;
     let count = length(((end - start) / step).ceil())?;
     if dtype != DType::I64 {
-        return within("arange", || Ok(Array::floats_from(dtype, start, step, count).into()));
+        return Ok(enter_for(py, "arange", count, || Ok(Array::floats_from(dtype, start, step, count)))?.into());
     }
     let whole = |v: f64| integer(v).ok_or_else(|| beyond_integers("arange", v));
     let (start, step) = (whole(start)?, whole(step)?);
-    within("arange", || Ok(Array::integers_from(start, step, count).into()))
+    Ok(enter_for(py, "arange", count, || Ok(Array::integers_from(start, step, count)))?.into())
 }
 
 fn check_range(still: bool, away: bool, given: impl Fn() -> String) -> PyResult<()> {
@@ -183,16 +189,16 @@ fn length(count: f64) -> PyResult<usize> {
 
 /// `steps` evenly spaced numbers from `start` to `end`, both included.
 #[pyfunction(name = "_linspace")]
-pub fn linspace(start: f64, end: f64, steps: usize, dtype: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+pub fn linspace(py: Python<'_>, start: f64, end: f64, steps: usize, dtype: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
     let dtype = dtype_of(dtype)?;
-    within("linspace", || Ok(Array::spaced(dtype, start, end, steps).into()))
+    Ok(enter_for(py, "linspace", steps, || Ok(Array::spaced(dtype, start, end, steps)))?.into())
 }
 
 /// Ones on the diagonal of a matrix of zeros.
 #[pyfunction(name = "_eye")]
-pub fn eye(rows: usize, cols: usize, dtype: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+pub fn eye(py: Python<'_>, rows: usize, cols: usize, dtype: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
     let dtype = dtype_of(dtype)?;
-    within("eye", || Ok(Array::eye(dtype, rows, cols).into()))
+    Ok(enter_for(py, "eye", elements(&[rows, cols]), || Ok(Array::eye(dtype, rows, cols)))?.into())
 }
 
 /// The stream of a seed, or the next of the process.
@@ -200,7 +206,7 @@ fn stream(seed: Option<u64>) -> random::Stream {
     seed.map_or_else(random::stream, |seed| random::Generator::new(seed).stream())
 }
 
-fn floats(op: &str, shape: &[usize], dtype: &Bound<'_, PyAny>, seed: Option<u64>, normal: bool) -> PyResult<RBETensor> {
+fn floats(py: Python<'_>, op: &str, shape: &[usize], dtype: &Bound<'_, PyAny>, seed: Option<u64>, normal: bool) -> PyResult<RBETensor> {
     let dtype = dtype_of(dtype)?;
     // A stream is taken when there is memory for its numbers.
     let fill = || {
@@ -209,38 +215,40 @@ fn floats(op: &str, shape: &[usize], dtype: &Bound<'_, PyAny>, seed: Option<u64>
             if normal { stream.normal(out) } else { stream.uniform(out) }
         })))
     };
-    Ok(memory::guard(op, fill).or_raise()?.into())
+    Ok(enter_for(py, op, elements(shape), fill)?.into())
 }
 
 /// Uniform in [0, 1).
 #[pyfunction]
 #[pyo3(signature = (shape, dtype, seed = None))]
-pub fn rand(shape: Vec<usize>, dtype: &Bound<'_, PyAny>, seed: Option<u64>) -> PyResult<RBETensor> {
-    floats("rand", &shape, dtype, seed, false)
+pub fn rand(py: Python<'_>, shape: Vec<usize>, dtype: &Bound<'_, PyAny>, seed: Option<u64>) -> PyResult<RBETensor> {
+    floats(py, "rand", &shape, dtype, seed, false)
 }
 
 /// Standard normal.
 #[pyfunction]
 #[pyo3(signature = (shape, dtype, seed = None))]
-pub fn randn(shape: Vec<usize>, dtype: &Bound<'_, PyAny>, seed: Option<u64>) -> PyResult<RBETensor> {
-    floats("randn", &shape, dtype, seed, true)
+pub fn randn(py: Python<'_>, shape: Vec<usize>, dtype: &Bound<'_, PyAny>, seed: Option<u64>) -> PyResult<RBETensor> {
+    floats(py, "randn", &shape, dtype, seed, true)
 }
 
 /// Integers in [low, high).
 #[pyfunction]
 #[pyo3(signature = (low, high, shape, seed = None))]
-pub fn randint(low: i64, high: i64, shape: Vec<usize>, seed: Option<u64>) -> PyResult<RBETensor> {
+pub fn randint(py: Python<'_>, low: i64, high: i64, shape: Vec<usize>, seed: Option<u64>) -> PyResult<RBETensor> {
     if low >= high {
         return Err(raise(RbeError::value("randint", "low < high", format!("{low} and {high}"))));
     }
-    within("randint", || Ok(Array::build(&shape, |out: &mut [i64]| stream(seed).integers(low, high, out)).into()))
+    let draw = || Ok(Array::build(&shape, |out: &mut [i64]| stream(seed).integers(low, high, out)));
+    Ok(enter_for(py, "randint", elements(&shape), draw)?.into())
 }
 
 /// A random order of 0 … n - 1.
 #[pyfunction(name = "_randperm")]
 #[pyo3(signature = (n, seed = None))]
-pub fn randperm(n: usize, seed: Option<u64>) -> PyResult<RBETensor> {
-    within("randperm", || Ok(Array::build(&[n], |out: &mut [i64]| stream(seed).permutation(out)).into()))
+pub fn randperm(py: Python<'_>, n: usize, seed: Option<u64>) -> PyResult<RBETensor> {
+    let draw = || Ok(Array::build(&[n], |out: &mut [i64]| stream(seed).permutation(out)));
+    Ok(enter_for(py, "randperm", n, draw)?.into())
 }
 
 /// Seeds the generator.
@@ -291,22 +299,27 @@ pub fn set_rng_state(state: (u64, u64)) {
 /// Packed tensor from int64 words and points.
 #[pyfunction(name = "_packed")]
 #[pyo3(signature = (hi, lo, shape, scale = None, requires_grad = false))]
-pub fn packed(hi: &RBETensor, lo: &RBETensor, shape: Vec<usize>, scale: Option<f32>, requires_grad: bool) -> PyResult<RBETensor> {
-    within("packed", || {
-        let points = lo.inner.array("packed").or_raise()?.cast(DType::F32).to_vec::<f32>().or_raise()?;
-        let tensor = PackedTensor::new(&shape, &words(hi)?, &points, scale).or_raise()?;
-        Ok(rbe_core::RBETensor::from_packed(tensor, requires_grad).into())
-    })
+pub fn packed(
+    py: Python<'_>,
+    hi: &RBETensor,
+    lo: &RBETensor,
+    shape: Vec<usize>,
+    scale: Option<f32>,
+    requires_grad: bool,
+) -> PyResult<RBETensor> {
+    let tensor = enter_for(py, "packed", lo.inner.numel(), || {
+        let points = lo.inner.array("packed")?.cast(DType::F32).to_vec::<f32>()?;
+        PackedTensor::new(&shape, &words(&hi.inner)?, &points, scale)
+    })?;
+    Ok(rbe_core::RBETensor::from_packed(tensor, requires_grad).into())
 }
 
 /// Packed tensor in its initial state.
 #[pyfunction(name = "_random_packed")]
 #[pyo3(signature = (shape, scale = None))]
-pub fn random_packed(shape: Vec<usize>, scale: Option<f32>) -> PyResult<RBETensor> {
-    within("random_packed", || {
-        let tensor = PackedTensor::initial(&shape, scale, random::stream).or_raise()?;
-        Ok(rbe_core::RBETensor::from_packed(tensor, false).into())
-    })
+pub fn random_packed(py: Python<'_>, shape: Vec<usize>, scale: Option<f32>) -> PyResult<RBETensor> {
+    let tensor = enter_for(py, "random_packed", elements(&shape), || PackedTensor::initial(&shape, scale, random::stream))?;
+    Ok(rbe_core::RBETensor::from_packed(tensor, false).into())
 }
 
 /// Nearest packed tensor.

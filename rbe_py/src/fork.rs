@@ -71,10 +71,15 @@ pub fn is_away() -> bool {
 
 /// Runs `work` without the GIL; memory that the system refuses is an error.
 pub fn detach<T: Send>(py: Python<'_>, work: impl FnOnce() -> rbe_core::Result<T> + Send) -> rbe_core::Result<T> {
+    detach_for(py, crate::runtime::UNNAMED, work)
+}
+
+/// As [`detach`], for `op`.
+pub fn detach_for<T: Send>(py: Python<'_>, op: &str, work: impl FnOnce() -> rbe_core::Result<T> + Send) -> rbe_core::Result<T> {
     let _away = Away::begin();
     py.detach(|| {
         let _inside = Inside::enter();
-        rbe_core::memory::guard(crate::runtime::UNNAMED, work)
+        rbe_core::memory::guard(op, work)
     })
 }
 

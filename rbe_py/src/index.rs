@@ -8,7 +8,7 @@ use rbe_core::op::Picks;
 use rbe_core::{DType, RbeError, memory};
 
 use crate::error::{OrRaise, raise};
-use crate::runtime::within;
+use crate::runtime::{enter_for, within};
 use crate::tensor::{RBETensor, operand};
 
 /// One item between the brackets.
@@ -33,8 +33,8 @@ fn slice_spec(slice: &Bound<'_, PySlice>, n: usize) -> PyResult<SliceSpec> {
 }
 
 /// Positions where a mask holds, one index array for each of its axes.
-fn mask_positions(mask: &Array) -> PyResult<Vec<Array>> {
-    let values = mask.to_vec::<u8>().or_raise()?;
+fn mask_positions(mask: &Array) -> rbe_core::Result<Vec<Array>> {
+    let values = mask.to_vec::<u8>()?;
     let mut columns: Vec<Vec<i64>> = vec![Vec::new(); mask.ndim()];
     for at in values.iter().enumerate().filter(|(_, v)| **v != 0).map(|(at, _)| at) {
         let mut rest = at;
@@ -43,7 +43,7 @@ fn mask_positions(mask: &Array) -> PyResult<Vec<Array>> {
             rest /= n;
         }
     }
-    columns.into_iter().map(|c| Array::from_slice(&c, &[c.len()]).or_raise()).collect()
+    columns.into_iter().map(|c| Array::from_slice(&c, &[c.len()])).collect()
 }
 
 /// The position that an integer names on an axis of length `n`.
@@ -115,7 +115,8 @@ fn items(shape: &[usize], index: &Bound<'_, PyAny>) -> PyResult<Vec<Item>> {
                     let expected = format!("a mask of shape {:?}", &shape[axis..axis + axes]);
                     return Err(raise(RbeError::index("index", expected, format!("{:?}", mask.shape()))));
                 }
-                items.extend(mask_positions(&mask)?.into_iter().map(Item::Picks));
+                let places = enter_for(index.py(), OP, mask.numel(), || mask_positions(&mask))?;
+                items.extend(places.into_iter().map(Item::Picks));
             }
             Given::Array(array) => items.push(Item::Picks(array)),
             Given::Integer(at) => items.push(Item::At(position(at, axis, shape[axis])?)),
@@ -175,9 +176,19 @@ fn parse(shape: &[usize], index: &Bound<'_, PyAny>) -> PyResult<Parsed> {
     Ok(Parsed { view, shape: reshaped.then_some(kept), picks })
 }
 
+/// The name of picking in errors.
+const OP: &str = "index";
+
+/// Elements that are moved where `picks` pick from a tensor of `shape`.
+fn moved(picks: &[(usize, Array)], shape: &[usize]) -> usize {
+    let picked = picks.iter().map(|(_, at)| at.numel()).max().unwrap_or(0);
+    let rest = shape.iter().enumerate().filter(|(axis, _)| picks.iter().all(|(of, _)| of != axis)).map(|(_, n)| n).product::<usize>();
+    picked.saturating_mul(rest.max(1))
+}
+
 /// `tensor[index]`.
 pub fn get(tensor: &rbe_core::RBETensor, index: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
-    within("index", || picked(tensor, index))
+    within(OP, || picked(tensor, index))
 }
 
 fn picked(tensor: &rbe_core::RBETensor, index: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
@@ -187,22 +198,22 @@ fn picked(tensor: &rbe_core::RBETensor, index: &Bound<'_, PyAny>) -> PyResult<RB
         out = out.reshape(shape).or_raise()?;
     }
     if !parsed.picks.is_empty() {
-        let picks = Picks::new(out.shape(), &parsed.picks, false).or_raise()?;
-        out = out.index(&picks).or_raise()?;
+        let elements = moved(&parsed.picks, out.shape());
+        out = enter_for(index.py(), OP, elements, || out.index(&Picks::new(out.shape(), &parsed.picks, false)?))?;
     }
     Ok(out.into())
 }
 
 /// The name of assignments in errors.
-const OP: &str = "assign";
+const ASSIGN: &str = "assign";
 
 /// `tensor[index] = value`, in place.
 pub fn set(tensor: &rbe_core::RBETensor, index: &Bound<'_, PyAny>, value: &rbe_core::RBETensor) -> PyResult<()> {
-    within(OP, || assign(tensor, index, value))
+    within(ASSIGN, || assign(tensor, index, value))
 }
 
 fn assign(tensor: &rbe_core::RBETensor, index: &Bound<'_, PyAny>, value: &rbe_core::RBETensor) -> PyResult<()> {
-    let own = tensor.writable(OP).or_raise()?;
+    let own = tensor.writable(ASSIGN).or_raise()?;
     let parsed = parse(tensor.shape(), index)?;
     // Slicing and inserting or removing axes of length 1 always gives a view of the same memory.
     let slice = |a: Array, (axis, spec): (usize, &SliceSpec)| a.slice_axis(axis, *spec);
@@ -210,16 +221,19 @@ fn assign(tensor: &rbe_core::RBETensor, index: &Bound<'_, PyAny>, value: &rbe_co
     if let Some(shape) = &parsed.shape {
         view = view.reshape(shape).or_raise()?;
     }
-    let picks = match parsed.picks.is_empty() {
-        true => None,
-        false => Some(Picks::new(view.shape(), &parsed.picks, false).or_raise()?),
-    };
-    // Leading axes of length 1 that the place does not have go.
-    let ndim = picks.as_ref().map_or(view.ndim(), |picks| picks.result(view.shape()).len());
-    let surplus = value.shape().len().saturating_sub(ndim);
-    let shape: Vec<isize> = value.shape().iter().skip(surplus).map(|n| *n as isize).collect();
-    match surplus > 0 && value.shape().iter().take(surplus).all(|n| *n == 1) {
-        true => tensor.overwrite(OP, &view, picks.as_ref(), &value.reshape(&shape).or_raise()?).or_raise(),
-        false => tensor.overwrite(OP, &view, picks.as_ref(), value).or_raise(),
-    }
+    let elements = if parsed.picks.is_empty() { view.numel() } else { moved(&parsed.picks, view.shape()) };
+    enter_for(index.py(), ASSIGN, elements, || {
+        let picks = match parsed.picks.is_empty() {
+            true => None,
+            false => Some(Picks::new(view.shape(), &parsed.picks, false)?),
+        };
+        // Leading axes of length 1 that the place does not have go.
+        let ndim = picks.as_ref().map_or(view.ndim(), |picks| picks.result(view.shape()).len());
+        let surplus = value.shape().len().saturating_sub(ndim);
+        let shape: Vec<isize> = value.shape().iter().skip(surplus).map(|n| *n as isize).collect();
+        match surplus > 0 && value.shape().iter().take(surplus).all(|n| *n == 1) {
+            true => tensor.overwrite(ASSIGN, &view, picks.as_ref(), &value.reshape(&shape)?),
+            false => tensor.overwrite(ASSIGN, &view, picks.as_ref(), value),
+        }
+    })
 }

@@ -6,13 +6,13 @@ use std::sync::{Mutex, PoisonError};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyFloat, PyInt, PyTuple};
-use rbe_core::array::{Array, normalize_axis};
+use rbe_core::array::{Array, broadcast_shapes, normalize_axis};
 use rbe_core::op::{Comparison, Logic};
 use rbe_core::{DType, RbeError};
 
-use crate::arguments::{self, Axes, Integer, dtype_or_none, either, integers, integers_or, reduced};
+use crate::arguments::{self, Axes, Integer, dtype_or_none, either, float, integers, integers_or, reduced, whole};
 use crate::error::{OrRaise, raise};
-use crate::runtime::enter;
+use crate::runtime::{elements, enter};
 use crate::tensor::{RBETensor, dtype_of, number, operand};
 
 type Tensor = rbe_core::RBETensor;
@@ -20,6 +20,11 @@ type Tensor = rbe_core::RBETensor;
 /// A method of one tensor.
 pub fn unary(py: Python<'_>, t: &RBETensor, f: impl FnOnce(&Tensor) -> rbe_core::Result<Tensor> + Send) -> PyResult<RBETensor> {
     enter(py, t.inner.numel(), || f(&t.inner)).map(RBETensor::from)
+}
+
+/// Elements of what an element-wise operation makes of two tensors.
+fn of_both(a: &Tensor, b: &Tensor) -> usize {
+    if a.shape() == b.shape() { a.numel() } else { broadcast_shapes("", a.shape(), b.shape()).map_or(0, |shape| elements(&shape)) }
 }
 
 /// A method of two operands, the second of which may be a number or an array; `swap` for reflected operators.
@@ -30,8 +35,8 @@ pub fn binary(
     f: impl FnOnce(&Tensor, &Tensor) -> rbe_core::Result<Tensor> + Send,
 ) -> PyResult<RBETensor> {
     let b_tensor = operand(b, Some(a.inner.dtype()))?;
-    let elements = a.inner.numel().max(b_tensor.numel());
-    enter(b.py(), elements, || if swap { f(&b_tensor, &a.inner) } else { f(&a.inner, &b_tensor) }).map(RBETensor::from)
+    let work = of_both(&a.inner, &b_tensor).max(a.inner.numel()).max(b_tensor.numel());
+    enter(b.py(), work, || if swap { f(&b_tensor, &a.inner) } else { f(&a.inner, &b_tensor) }).map(RBETensor::from)
 }
 
 /// The name of an in-place method for as long as the process runs; there are few.
@@ -75,8 +80,7 @@ fn scaled(
     if alpha.dtype().is_float() && !a.inner.dtype().is_float() && !b.dtype().is_float() {
         return Err(raise(RbeError::dtype(op, "an integer as alpha for integers", alpha.dtype())));
     }
-    let elements = a.inner.numel().max(b.numel());
-    enter(other.py(), elements, || {
+    enter(other.py(), of_both(&a.inner, &b), || {
         let both_bool = a.inner.dtype() == DType::Bool && b.dtype() == DType::Bool;
         let alpha = if both_bool { alpha.cast(DType::Bool)? } else { alpha };
         f(&a.inner, &b.mul(&alpha)?)
@@ -274,14 +278,18 @@ impl RBETensor {
 
     /// The nearest number of `decimals` decimal places, the even one of two; of integers only with 0.
     #[pyo3(signature = (*, decimals = 0))]
-    fn round(&self, py: Python<'_>, decimals: i32) -> PyResult<RBETensor> {
+    fn round(&self, py: Python<'_>, #[pyo3(from_py_with = whole)] decimals: isize) -> PyResult<RBETensor> {
         if decimals == 0 {
             return unary(py, self, Tensor::round);
         }
         if !self.inner.dtype().is_float() {
             return Err(raise(RbeError::dtype("round", "floats, or decimals of 0", self.inner.dtype())));
         }
-        let power = Tensor::from_array(Array::full(self.inner.dtype(), &[], 10f64.powi(decimals.saturating_abs())));
+        let power = Tensor::from_array(Array::full(
+            self.inner.dtype(),
+            &[],
+            10f64.powi(i32::try_from(decimals.saturating_abs()).unwrap_or(i32::MAX)),
+        ));
         unary(py, self, |t| if decimals > 0 { t.mul(&power)?.round()?.div(&power) } else { t.div(&power)?.round()?.mul(&power) })
     }
 
@@ -315,17 +323,17 @@ impl RBETensor {
     }
 
     #[pyo3(signature = (negative_slope = 0.01))]
-    fn leaky_relu(&self, py: Python<'_>, negative_slope: f64) -> PyResult<RBETensor> {
+    fn leaky_relu(&self, py: Python<'_>, #[pyo3(from_py_with = float)] negative_slope: f64) -> PyResult<RBETensor> {
         unary(py, self, |t| t.leaky_relu(negative_slope))
     }
 
     #[pyo3(signature = (alpha = 1.0))]
-    fn elu(&self, py: Python<'_>, alpha: f64) -> PyResult<RBETensor> {
+    fn elu(&self, py: Python<'_>, #[pyo3(from_py_with = float)] alpha: f64) -> PyResult<RBETensor> {
         unary(py, self, |t| t.elu(alpha))
     }
 
     #[pyo3(signature = (beta = 1.0))]
-    fn softplus(&self, py: Python<'_>, beta: f64) -> PyResult<RBETensor> {
+    fn softplus(&self, py: Python<'_>, #[pyo3(from_py_with = float)] beta: f64) -> PyResult<RBETensor> {
         unary(py, self, |t| t.softplus(beta))
     }
 
@@ -334,7 +342,7 @@ impl RBETensor {
     fn clamp(&self, py: Python<'_>, min: Option<&Bound<'_, PyAny>>, max: Option<&Bound<'_, PyAny>>) -> PyResult<RBETensor> {
         let plain = |b: &Bound<'_, PyAny>| b.is_instance_of::<PyInt>() || b.is_instance_of::<PyFloat>();
         if self.inner.dtype().is_float() && min.is_none_or(plain) && max.is_none_or(plain) {
-            let number = |b: Option<&Bound<'_, PyAny>>| b.map(|b| b.extract::<f64>()).transpose();
+            let number = |b: Option<&Bound<'_, PyAny>>| b.map(|b| float(b)).transpose();
             let (low, high) = (number(min)?, number(max)?);
             return unary(py, self, |t| t.clamp(low, high));
         }
@@ -376,13 +384,15 @@ impl RBETensor {
     }
 
     #[pyo3(signature = (p = 0.5, training = true))]
-    fn dropout(&self, py: Python<'_>, p: f64, training: bool) -> PyResult<RBETensor> {
+    fn dropout(&self, py: Python<'_>, #[pyo3(from_py_with = float)] p: f64, training: bool) -> PyResult<RBETensor> {
         unary(py, self, |t| t.dropout(p, training))
     }
 
     #[pyo3(signature = (*shape))]
     fn reshape(&self, shape: &Bound<'_, PyTuple>) -> PyResult<RBETensor> {
-        self.inner.reshape(&integers(shape)?).or_raise().map(RBETensor::from)
+        let lengths = integers(shape)?;
+        let is_view = self.inner.array("reshape").or_raise()?.is_contiguous();
+        enter(shape.py(), if is_view { 0 } else { self.inner.numel() }, || self.inner.reshape(&lengths)).map(RBETensor::from)
     }
 
     /// The same memory in another shape.
@@ -458,29 +468,37 @@ impl RBETensor {
         unary(py, self, |t| t.cast(dtype))
     }
 
-    fn index_select(&self, dim: Integer, index: &RBETensor) -> PyResult<RBETensor> {
-        self.inner.index_select(dim.0, &index.inner).or_raise().map(RBETensor::from)
+    fn index_select(&self, py: Python<'_>, dim: Integer, index: &RBETensor) -> PyResult<RBETensor> {
+        let others = self.inner.numel() / self.inner.shape().iter().min().copied().unwrap_or(1).max(1);
+        enter(py, others.saturating_mul(index.inner.numel()), || self.inner.index_select(dim.0, &index.inner)).map(RBETensor::from)
     }
 
-    fn gather(&self, dim: Integer, index: &RBETensor) -> PyResult<RBETensor> {
-        self.inner.gather(dim.0, &index.inner).or_raise().map(RBETensor::from)
+    fn gather(&self, py: Python<'_>, dim: Integer, index: &RBETensor) -> PyResult<RBETensor> {
+        enter(py, index.inner.numel(), || self.inner.gather(dim.0, &index.inner)).map(RBETensor::from)
     }
 
     #[pyo3(signature = (index, padding_idx = None))]
-    fn embedding(&self, py: Python<'_>, index: &RBETensor, padding_idx: Option<usize>) -> PyResult<RBETensor> {
-        unary(py, self, |t| t.embedding(&index.inner, padding_idx))
+    fn embedding(&self, py: Python<'_>, index: &RBETensor, padding_idx: Option<Integer>) -> PyResult<RBETensor> {
+        let row = |i: Integer| {
+            let wrong = |_| raise(RbeError::index("embedding", "a row of at least 0 as padding_idx", i.0));
+            usize::try_from(i.0).map_err(wrong)
+        };
+        let padding_idx = padding_idx.map(row).transpose()?;
+        let width = self.inner.shape().last().copied().unwrap_or(1);
+        enter(py, width.saturating_mul(index.inner.numel()), || self.inner.embedding(&index.inner, padding_idx)).map(RBETensor::from)
     }
 
     #[pyo3(signature = (weight, bias = None))]
     fn linear(&self, py: Python<'_>, weight: &RBETensor, bias: Option<&RBETensor>) -> PyResult<RBETensor> {
         let bias = bias.map(|b| &b.inner);
-        enter(py, weight.inner.numel(), || self.inner.linear(&weight.inner, bias)).map(RBETensor::from)
+        enter(py, weight.inner.numel().max(self.inner.numel()), || self.inner.linear(&weight.inner, bias)).map(RBETensor::from)
     }
 
     #[pyo3(signature = (weight, bias = None))]
     fn packed_linear(&self, py: Python<'_>, weight: &RBETensor, bias: Option<&RBETensor>) -> PyResult<RBETensor> {
         let bias = bias.map(|b| &b.inner);
-        enter(py, weight.inner.numel() / 32, || self.inner.packed_linear(&weight.inner, bias)).map(RBETensor::from)
+        enter(py, (weight.inner.numel() / 32).max(self.inner.numel()), || self.inner.packed_linear(&weight.inner, bias))
+            .map(RBETensor::from)
     }
 
     fn packed_matmul(&self, py: Python<'_>, w: &RBETensor) -> PyResult<RBETensor> {
@@ -496,7 +514,8 @@ impl RBETensor {
     fn before_change(slf: PyRef<'_, Self>, op: &str, kept: bool) -> PyResult<Py<RBETensor>> {
         let op = lasting(op);
         if kept {
-            let copy = slf.inner.before_change(op).or_raise()?;
+            let inner = &slf.inner;
+            let copy = enter(slf.py(), inner.numel(), || inner.before_change(op))?;
             return Py::new(slf.py(), RBETensor::from(copy));
         }
         slf.inner.writable(op).or_raise()?;

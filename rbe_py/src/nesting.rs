@@ -13,7 +13,9 @@ use rbe_core::io::json::{Reader, Scalar, Shown, write_string, written_length};
 use rbe_core::{RbeError, Value};
 
 use crate::error::{OrRaise, raise};
+use crate::runtime::enter;
 use crate::tensor::RBETensor;
+use crate::turns::Turns;
 
 /// Deepest nesting that is written. Reading allows twice that, for files of versions that knew no limit.
 const MAX_DEPTH: usize = 256;
@@ -25,16 +27,17 @@ const NODE: usize = 64;
 pub struct Flat {
     pub tensors: Vec<(String, Value)>,
     pub tree: Option<String>,
+    turns: Turns,
 }
 
 /// Takes nested mappings, lists and tuples apart.
 pub fn flatten(state: &Bound<'_, PyMapping>) -> PyResult<Flat> {
-    let entries = entries(state, "")?;
-    let mut flat = Flat { tensors: Vec::new(), tree: None };
+    let mut flat = Flat { tensors: Vec::new(), tree: None, turns: Turns::new() };
+    let entries = entries(state, "", &mut flat.turns)?;
     let named = |(key, node): &(Key, Bound<'_, PyAny>)| matches!(key, Key::Name(_)) && node.is_instance_of::<RBETensor>();
     if entries.iter().all(named) {
         for (key, node) in &entries {
-            flat.push(&key.to_string(), node.cast::<RBETensor>()?.get());
+            flat.push(&key.to_string(), node.cast::<RBETensor>()?.get())?;
         }
     } else {
         let mut tree = String::new();
@@ -80,7 +83,7 @@ fn text<'a>(string: &'a Bound<'_, PyString>, path: &str) -> PyResult<&'a str> {
 }
 
 /// The entries of a mapping, sorted by key.
-fn entries<'py>(mapping: &Bound<'py, PyMapping>, path: &str) -> PyResult<Vec<(Key, Bound<'py, PyAny>)>> {
+fn entries<'py>(mapping: &Bound<'py, PyMapping>, path: &str, turns: &mut Turns) -> PyResult<Vec<(Key, Bound<'py, PyAny>)>> {
     let mut out = Vec::new();
     for item in mapping.items()?.iter() {
         let (key, node): (Bound<'py, PyAny>, Bound<'py, PyAny>) = item.extract()?;
@@ -101,14 +104,16 @@ fn entries<'py>(mapping: &Bound<'py, PyMapping>, path: &str) -> PyResult<Vec<(Ke
             return Err(wrong(type_name(&key)));
         };
         out.push((key, node));
+        turns.step(mapping.py())?;
     }
     out.sort_by(|(a, _), (b, _)| a.cmp(b));
     Ok(out)
 }
 
 impl Flat {
-    fn push(&mut self, name: &str, tensor: &RBETensor) {
-        self.tensors.push((name.to_owned(), tensor.inner.value().clone()));
+    fn push(&mut self, name: &str, tensor: &RBETensor) -> PyResult<()> {
+        self.tensors.push((name.to_owned(), tensor.made()?.value().clone()));
+        Ok(())
     }
 
     /// Appends the node of `object` to `out`.
@@ -117,15 +122,16 @@ impl Flat {
             let wanted = format!("a state that does not contain itself, nested at most {MAX_DEPTH} deep");
             return Err(raise(RbeError::format("save", wanted, format!("{depth} levels and more"))));
         }
+        self.turns.step(object.py())?;
         reserve(out, NODE + 2 * written_length(path))?;
         let below = |key: &dyn std::fmt::Display| if path.is_empty() { key.to_string() } else { format!("{path}.{key}") };
         if let Ok(tensor) = object.cast::<RBETensor>() {
-            self.push(path, tensor.get());
+            self.push(path, tensor.get())?;
             out.push_str("{\"tensor\":");
             write_string(out, path);
         } else if let Ok(mapping) = object.cast::<PyMapping>() {
             out.push_str("{\"dict\":[");
-            for (i, (key, node)) in entries(mapping, path)?.iter().enumerate() {
+            for (i, (key, node)) in entries(mapping, path, &mut self.turns)?.iter().enumerate() {
                 out.push_str(if i > 0 { ",[" } else { "[" });
                 match key {
                     Key::Index(index) => out.push_str(&index.to_string()),
@@ -149,7 +155,11 @@ impl Flat {
         } else if let Ok(bytes) = object.cast::<PyBytes>() {
             reserve(out, NODE + 2 * bytes.as_bytes().len())?;
             out.push_str("{\"bytes\":\"");
-            bytes.as_bytes().iter().for_each(|b| out.push_str(&format!("{b:02x}")));
+            let (bytes, digit) = (bytes.as_bytes(), |d: u8| char::from(b"0123456789abcdef"[usize::from(d)]));
+            enter(object.py(), bytes.len(), || {
+                bytes.iter().for_each(|b| out.extend([digit(b >> 4), digit(b & 15)]));
+                Ok(())
+            })?;
             out.push('"');
         } else {
             out.push_str("{\"value\":");
@@ -206,7 +216,7 @@ fn scalar(object: &Bound<'_, PyAny>, path: &str, out: &mut String) -> PyResult<(
 
 /// Puts a state together again: every tensor is used once.
 pub fn build<'py>(py: Python<'py>, tree: &str, tensors: Vec<(String, Value)>) -> PyResult<Bound<'py, PyAny>> {
-    let mut builder = Builder { py, reader: Reader::new(tree), tensors: tensors.into_iter().collect() };
+    let mut builder = Builder { py, reader: Reader::new(tree), tensors: tensors.into_iter().collect(), turns: Turns::new() };
     let state = builder.node(0)?;
     builder.reader.end().or_raise()?;
     if !state.is_instance_of::<PyDict>() {
@@ -235,6 +245,7 @@ struct Builder<'py, 'a> {
     py: Python<'py>,
     reader: Reader<'a>,
     tensors: BTreeMap<String, Value>, // not used yet
+    turns: Turns,
 }
 
 impl<'py> Builder<'py, '_> {
@@ -242,6 +253,7 @@ impl<'py> Builder<'py, '_> {
         if depth > 2 * MAX_DEPTH {
             return Err(wrong(format!("a nesting at most {} deep", 2 * MAX_DEPTH), format!("{depth} levels and more")));
         }
+        self.turns.step(self.py)?;
         self.reader.pass(b'{').or_raise()?;
         let kind = self.reader.string().or_raise()?;
         self.reader.pass(b':').or_raise()?;
@@ -261,7 +273,7 @@ impl<'py> Builder<'py, '_> {
                     let digit = |i: usize| pair.get(i).and_then(|d| char::from(*d).to_digit(16));
                     Some((digit(0)? << 4 | digit(1)?) as u8)
                 });
-                let bytes: Option<Vec<u8>> = pairs.collect();
+                let bytes: Option<Vec<u8>> = enter(self.py, digits.len(), || Ok(pairs.collect()))?;
                 PyBytes::new(self.py, &bytes.ok_or_else(|| wrong("pairs of hexadecimal digits", Shown(&digits)))?).into_any()
             }
             _ => return Err(wrong("a tensor, dict, list, tuple, value or bytes in the nesting", Shown(&kind))),

@@ -1,7 +1,7 @@
 //! Operators of the tensor class, and what stands between brackets.
 
 use pyo3::basic::CompareOp;
-use pyo3::exceptions::PyMemoryError;
+use pyo3::exceptions::{PyMemoryError, PyTypeError};
 use pyo3::prelude::*;
 use rbe_core::op::{Comparison, Logic};
 
@@ -108,6 +108,9 @@ impl RBETensor {
     }
     fn __getitem__(&self, index: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
         crate::index::get(&self.inner, index)
+    }
+    fn __delitem__(&self, _index: &Bound<'_, PyAny>) -> PyResult<()> {
+        Err(PyTypeError::new_err("elements of a tensor cannot be deleted"))
     }
     fn __setitem__(&self, index: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
         crate::index::set(&self.inner, index, &operand(value, Some(self.inner.dtype()))?)

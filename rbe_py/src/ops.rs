@@ -9,7 +9,7 @@ use rbe_core::memory;
 use rbe_core::op::{CrossEntropyOptions, Reduction, Running};
 
 use crate::error::{OrRaise, raise};
-use crate::runtime::{enter, within};
+use crate::runtime::enter;
 use crate::tensor::{RBETensor, operand};
 
 type Tensor = rbe_core::RBETensor;
@@ -62,7 +62,7 @@ pub fn where_<'py>(
     let like = |o: &Bound<'_, PyAny>| o.cast::<RBETensor>().ok().map(|t| t.get().inner.dtype());
     let (dtype_a, dtype_b) = (like(a), like(b));
     let (x, y) = (operand(a, dtype_b)?, operand(b, dtype_a)?);
-    let out = enter(py, condition.numel(), || condition.where_(&x, &y))?;
+    let out = enter(py, condition.numel().max(x.numel()).max(y.numel()), || condition.where_(&x, &y))?;
     Ok(Bound::new(py, RBETensor::from(out))?.into_any())
 }
 
@@ -151,20 +151,18 @@ pub fn two_level_linear(
     scale: f64,
     bias: Option<&RBETensor>,
 ) -> PyResult<RBETensor> {
-    let words = words(hi)?;
     let bias = bias.map(|t| &t.inner);
-    enter(py, x.inner.numel() * 64, || x.inner.two_level_linear(&words, &z.inner, scale, bias)).map(RBETensor::from)
+    let work = x.inner.numel() * 64 + hi.inner.numel();
+    enter(py, work, || x.inner.two_level_linear(&words(&hi.inner)?, &z.inner, scale, bias)).map(RBETensor::from)
 }
 
 /// `d · g(ω x + θ)`, differentiable in x and z; `hi` as int64 words.
 #[pyfunction]
 pub fn rbe_activation(py: Python<'_>, x: &RBETensor, hi: &RBETensor, z: &RBETensor) -> PyResult<RBETensor> {
-    let words = words(hi)?;
-    enter(py, x.inner.numel(), || x.inner.rbe_activation(&words, &z.inner)).map(RBETensor::from)
+    enter(py, x.inner.numel() + hi.inner.numel(), || x.inner.rbe_activation(&words(&hi.inner)?, &z.inner)).map(RBETensor::from)
 }
 
 /// The words of an int64 tensor.
-pub fn words(hi: &RBETensor) -> PyResult<Vec<u64>> {
-    let array = hi.inner.array("hi").or_raise()?;
-    within("hi", || Ok(memory::collect(array.to_vec::<i64>().or_raise()?.into_iter().map(i64::cast_unsigned))))
+pub fn words(hi: &Tensor) -> rbe_core::Result<Vec<u64>> {
+    Ok(memory::collect(hi.array("hi")?.to_vec::<i64>()?.into_iter().map(i64::cast_unsigned)))
 }

@@ -11,23 +11,38 @@ use rbe_core::optim::{self, DenseOptimizer, DenseRates, DenseRule, HybridOptimiz
 use rbe_core::{DType, RbeError, memory};
 
 use crate::error::{OrRaise, raise};
-use crate::fork::detach;
+use crate::fork::{detach, detach_for};
 use crate::tensor::RBETensor;
 
 type Tensor = rbe_core::RBETensor;
+/// The name of optimisers in errors.
+const OP: &str = "optimizer";
+
 /// Arrays by name, always in the same order, and steps.
 type Entries<'py> = (Bound<'py, PyDict>, u64);
 
-fn entries<'py>(py: Python<'py>, arrays: impl Iterator<Item = (&'static str, Array)>, step: u64) -> PyResult<Entries<'py>> {
+/// What the engine holds for a parameter: arrays by name, and steps.
+type State = (Vec<(&'static str, Array)>, u64);
+
+fn entries(py: Python<'_>, state: Option<State>) -> PyResult<Option<Entries<'_>>> {
+    let Some((arrays, step)) = state else { return Ok(None) };
     let named = PyDict::new(py);
     for (name, a) in arrays {
-        named.set_item(name, Py::new(py, RBETensor::from(outward(a)?))?)?;
+        named.set_item(name, Py::new(py, RBETensor::from(a))?)?;
     }
-    Ok((named, step))
+    Ok(Some((named, step)))
 }
 
-fn named(arrays: &HashMap<String, PyRef<'_, RBETensor>>) -> PyResult<Vec<(String, Array)>> {
-    arrays.iter().map(|(name, t)| Ok((name.clone(), inward(name, t.inner.array("load_state_dict").or_raise()?)?))).collect()
+fn by_name(arrays: &HashMap<String, PyRef<'_, RBETensor>>) -> Vec<(String, Tensor)> {
+    arrays.iter().map(|(name, t)| (name.clone(), t.inner.clone())).collect()
+}
+
+fn inward_all(arrays: Vec<(String, Tensor)>) -> rbe_core::Result<Vec<(String, Array)>> {
+    let inward = |(name, t): (String, Tensor)| {
+        let array = inward(&name, t.array("load_state_dict")?)?;
+        Ok((name, array))
+    };
+    arrays.into_iter().map(inward).collect()
 }
 
 fn tensors(list: &[PyRef<'_, RBETensor>]) -> Vec<Tensor> {
@@ -35,25 +50,25 @@ fn tensors(list: &[PyRef<'_, RBETensor>]) -> Vec<Tensor> {
 }
 
 /// Charges are bytes 0 … 127 without a dtype of their own: eight to an int64 word outside this crate.
-fn outward(a: Array) -> PyResult<Array> {
+fn outward(a: Array) -> rbe_core::Result<Array> {
     if a.dtype() != DType::Bool {
         return Ok(a);
     }
-    let bytes = a.to_vec::<u8>().or_raise()?;
+    let bytes = a.to_vec::<u8>()?;
     let words = memory::collect(bytes.chunks_exact(8).map(|b| i64::from_le_bytes(std::array::from_fn(|i| b[i]))));
-    Array::from_slice(&words, &[a.shape()[0], a.shape()[1] / 8]).or_raise()
+    Array::from_slice(&words, &[a.shape()[0], a.shape()[1] / 8])
 }
 
-fn inward(name: &str, a: &Array) -> PyResult<Array> {
+fn inward(name: &str, a: &Array) -> rbe_core::Result<Array> {
     if name != "charges" {
         return Ok(a.clone());
     }
-    let words = a.to_vec::<i64>().or_raise()?;
+    let words = a.to_vec::<i64>()?;
     let bytes = memory::collect(words.into_iter().flat_map(i64::to_le_bytes));
     let [rows, width] = *a.shape() else {
-        return Err(raise(RbeError::shape("load_state_dict", "charges (rows, blocks * 8)", format!("{:?}", a.shape()))));
+        return Err(RbeError::shape("load_state_dict", "charges (rows, blocks * 8)", format!("{:?}", a.shape())));
     };
-    Array::from_slice(&bytes, &[rows, width * 8]).or_raise()
+    Array::from_slice(&bytes, &[rows, width * 8])
 }
 
 /// The hybrid optimiser.
@@ -78,9 +93,9 @@ mod parking {
 
         pub fn with<R>(&self, f: impl FnOnce(&mut T) -> PyResult<R>) -> PyResult<R> {
             match self.0.try_lock() {
-                Ok(mut guard) => crate::runtime::within("optimizer", || f(&mut guard)),
+                Ok(mut guard) => crate::runtime::within(super::OP, || f(&mut guard)),
                 Err(_) => {
-                    Err(crate::error::raise(RbeError::graph("optimizer", "one call at a time", "another call of this optimizer under way")))
+                    Err(crate::error::raise(RbeError::graph(super::OP, "one call at a time", "another call of this optimizer under way")))
                 }
             }
         }
@@ -127,13 +142,13 @@ impl Hybrid {
         self.inner.with(|o| detach(py, || measured("HybridOptimizer", Phase::Step, || o.step(), |_| 0)).or_raise())
     }
 
-    fn zero_grad(&self, set_to_none: bool) -> PyResult<()> {
+    fn zero_grad(&self, py: Python<'_>, set_to_none: bool) -> PyResult<()> {
         self.inner.with(|o| {
             if set_to_none {
                 o.zero_grad();
                 return Ok(());
             }
-            o.fill_grad().or_raise()
+            detach_for(py, OP, || o.fill_grad()).or_raise()
         })
     }
 
@@ -161,11 +176,16 @@ impl Hybrid {
     }
 
     fn state_of<'py>(&self, py: Python<'py>, i: usize) -> PyResult<Option<Entries<'py>>> {
-        self.inner.with(|o| o.state_of(i).map(|(arrays, step)| entries(py, arrays.into_iter(), step)).transpose())
+        let outward = |(arrays, step): State| {
+            let arrays = arrays.into_iter().map(|(name, a)| Ok((name, outward(a)?))).collect::<rbe_core::Result<_>>()?;
+            Ok((arrays, step))
+        };
+        entries(py, self.inner.with(|o| detach_for(py, OP, || o.state_of(i).map(outward).transpose()).or_raise())?)
     }
 
-    fn set_state_of(&self, i: usize, arrays: HashMap<String, PyRef<'_, RBETensor>>, step: u64) -> PyResult<()> {
-        self.inner.with(|o| o.set_state_of(i, &named(&arrays)?, step).or_raise())
+    fn set_state_of(&self, py: Python<'_>, i: usize, arrays: HashMap<String, PyRef<'_, RBETensor>>, step: u64) -> PyResult<()> {
+        let arrays = by_name(&arrays);
+        self.inner.with(|o| detach_for(py, OP, || o.set_state_of(i, &inward_all(arrays)?, step)).or_raise())
     }
 }
 
@@ -219,13 +239,13 @@ impl Dense {
         self.inner.with(|o| detach(py, || measured("DenseOptimizer", Phase::Step, || o.step(), |_| 0)).or_raise())
     }
 
-    fn zero_grad(&self, set_to_none: bool) -> PyResult<()> {
+    fn zero_grad(&self, py: Python<'_>, set_to_none: bool) -> PyResult<()> {
         self.inner.with(|o| {
             if set_to_none {
                 o.zero_grad();
                 return Ok(());
             }
-            o.fill_grad().or_raise()
+            detach_for(py, OP, || o.fill_grad()).or_raise()
         })
     }
 
@@ -235,14 +255,17 @@ impl Dense {
 
     fn state_of<'py>(&self, py: Python<'py>, i: usize) -> PyResult<Option<Entries<'py>>> {
         self.inner.with(|o| {
-            let Some(state) = o.states().get(i) else { return Ok(None) };
-            let names = o.rule_of(i).map_or(&[][..], DenseRule::state_names);
-            entries(py, names.iter().copied().zip(state.arrays.iter().map(Array::copy)), state.step).map(Some)
+            let copy = |state: &optim::DenseState| {
+                let names = o.rule_of(i).map_or(&[][..], DenseRule::state_names);
+                (names.iter().copied().zip(state.arrays.iter().map(Array::copy)).collect(), state.step)
+            };
+            entries(py, detach_for(py, OP, || Ok(o.states().get(i).map(copy))).or_raise()?)
         })
     }
 
-    fn set_state_of(&self, i: usize, arrays: HashMap<String, PyRef<'_, RBETensor>>, step: u64) -> PyResult<()> {
-        self.inner.with(|o| o.set_state_of(i, &named(&arrays)?, step).or_raise())
+    fn set_state_of(&self, py: Python<'_>, i: usize, arrays: HashMap<String, PyRef<'_, RBETensor>>, step: u64) -> PyResult<()> {
+        let arrays = by_name(&arrays);
+        self.inner.with(|o| detach_for(py, OP, || o.set_state_of(i, &inward_all(arrays)?, step)).or_raise())
     }
 }
 

@@ -7,7 +7,7 @@ use rbe_core::pool::GradientPool;
 use rbe_core::{RbeError, kernel, memory, parallel};
 
 use crate::error::{OrRaise, carry};
-use crate::fork::detach;
+use crate::fork::detach_for;
 
 /// Elements from which a call gives up the GIL: less work than that costs less than handing it over.
 const LONG: usize = 1 << 12;
@@ -17,10 +17,20 @@ pub const UNNAMED: &str = "allocate";
 
 /// Runs `work` on tensors of `elements` elements, without the GIL where that is worth while, and converts its error.
 pub fn enter<T: Send>(py: Python<'_>, elements: usize, work: impl FnOnce() -> rbe_core::Result<T> + Send) -> PyResult<T> {
-    if elements < LONG { memory::guard(UNNAMED, work) } else { detach(py, work) }.or_raise()
+    enter_for(py, UNNAMED, elements, work)
 }
 
-/// Runs `work` for `op`: memory that the system refuses is an error of Python.
+/// As [`enter`], for `op`, which the core does not name where memory ends.
+pub fn enter_for<T: Send>(py: Python<'_>, op: &str, elements: usize, work: impl FnOnce() -> rbe_core::Result<T> + Send) -> PyResult<T> {
+    if elements < LONG { memory::guard(op, work) } else { detach_for(py, op, work) }.or_raise()
+}
+
+/// Elements of a shape; that of a shape which nothing holds is refused soon enough.
+pub fn elements(shape: &[usize]) -> usize {
+    memory::count(shape).unwrap_or(usize::MAX)
+}
+
+/// Runs `work`, which needs the GIL, for `op`: memory that the system refuses is an error of Python.
 pub fn within<T>(op: &str, work: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
     memory::guard(op, || work().map_err(carry)).or_raise()
 }

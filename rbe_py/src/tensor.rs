@@ -5,13 +5,13 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyFloat, PyInt, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 use rbe_core::array::Array;
-use rbe_core::graph::Gradient;
+use rbe_core::graph::{self, Gradient};
 use rbe_core::{DType, RbeError, Value, memory};
 
 use crate::autograd::{Hook, Node, PackedGradient, listed, run_backward};
 use crate::error::{OrRaise, raise};
 use crate::memory::ArrayHolder;
-use crate::runtime::within;
+use crate::runtime::{enter_for, within};
 
 /// A dense or packed tensor.
 ///
@@ -132,12 +132,22 @@ pub fn gradient_of(object: &Bound<'_, PyAny>) -> PyResult<Gradient> {
     Ok(Gradient::Dense(operand(object, None)?.array("grad").or_raise()?.clone()))
 }
 
+impl RBETensor {
+    /// The tensor, with values and a place on the tape: what waited to be computed, in a function whose operations are joined, is.
+    pub fn made(&self) -> PyResult<&rbe_core::RBETensor> {
+        self.inner.resolve().or_raise()?;
+        Ok(&self.inner)
+    }
+}
+
 #[pymethods]
 impl RBETensor {
     #[new]
     #[pyo3(signature = (data, requires_grad = false))]
     fn new(data: &Bound<'_, PyAny>, requires_grad: bool) -> PyResult<RBETensor> {
-        let inner = operand(data, None)?.detach();
+        let given = operand(data, None)?;
+        given.resolve().or_raise()?;
+        let inner = given.detach();
         inner.set_requires_grad(requires_grad).or_raise()?;
         Ok(inner.into())
     }
@@ -172,11 +182,11 @@ impl RBETensor {
     }
 
     #[getter]
-    fn nbytes(&self) -> usize {
-        match self.inner.value() {
+    fn nbytes(&self) -> PyResult<usize> {
+        Ok(match self.made()?.value() {
             Value::Dense(array) => array.nbytes(),
             Value::Packed(packed) => packed.nbytes(),
-        }
+        })
     }
 
     #[getter]
@@ -185,8 +195,8 @@ impl RBETensor {
     }
 
     #[getter]
-    fn is_leaf(&self) -> bool {
-        self.inner.is_leaf()
+    fn is_leaf(&self) -> PyResult<bool> {
+        Ok(self.made()?.is_leaf())
     }
 
     #[getter]
@@ -196,30 +206,30 @@ impl RBETensor {
 
     #[setter]
     fn set_requires_grad(&self, value: bool) -> PyResult<()> {
-        self.inner.set_requires_grad(value).or_raise()
+        within("requires_grad", || self.inner.set_requires_grad(value).or_raise())
     }
 
     #[getter]
     fn get_grad(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        self.inner.grad().map(|g| gradient_object(py, g)).transpose()
+        self.made()?.grad().map(|g| gradient_object(py, g)).transpose()
     }
 
     #[setter]
     fn set_grad(&self, value: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
-        self.inner.set_grad(value.map(gradient_of).transpose()?).or_raise()
+        self.made()?.set_grad(value.map(gradient_of).transpose()?).or_raise()
     }
 
     #[getter]
-    fn grad_fn(&self) -> Option<Node> {
-        self.inner.node().map(|node| Node { node })
+    fn grad_fn(&self) -> PyResult<Option<Node>> {
+        Ok(self.made()?.node().map(|node| Node { node }))
     }
 
     fn retain_grad(&self) -> PyResult<()> {
-        self.inner.retain_grad().or_raise()
+        self.made()?.retain_grad().or_raise()
     }
 
-    fn detach(&self) -> RBETensor {
-        self.inner.detach().into()
+    fn detach(&self) -> PyResult<RBETensor> {
+        Ok(self.made()?.detach().into())
     }
 
     #[pyo3(signature = (gradient = None, retain_graph = None, create_graph = false, inputs = None))]
@@ -245,7 +255,7 @@ impl RBETensor {
         if !hook.bind(py).is_callable() {
             return Err(raise(RbeError::dtype("register_hook", "a function of the gradient", hook.bind(py).get_type())));
         }
-        if !self.inner.requires_grad() {
+        if !self.made()?.requires_grad() {
             return Err(raise(RbeError::graph("register_hook", "a tensor that requires grad", "one that does not")));
         }
         Hook::register(py, &self.inner, hook)
@@ -253,8 +263,8 @@ impl RBETensor {
 
     /// Count of in-place changes.
     #[getter]
-    fn _version(&self) -> u64 {
-        self.inner.value().version()
+    fn _version(&self) -> PyResult<u64> {
+        Ok(self.made()?.value().version())
     }
 
     /// Steps along every axis, in elements.
@@ -273,7 +283,7 @@ impl RBETensor {
 
     /// Return the elements as nested lists.
     fn tolist(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        crate::turns::to_list(py, self.inner.array("tolist").or_raise()?)
+        crate::turns::to_list(py, &self.inner)
     }
 
     /// Says that nobody outside, who could write to it, has the memory.
@@ -286,26 +296,27 @@ impl RBETensor {
     }
 
     /// Holder of the memory, for NumPy.
-    fn _memory(&self) -> PyResult<ArrayHolder> {
-        rbe_core::graph::settle().or_raise()?; // NumPy may write from now on
+    fn _memory(&self, py: Python<'_>) -> PyResult<ArrayHolder> {
+        // NumPy may write from now on: what waits to be computed is.
+        let work = if graph::fused_depth() > 0 { usize::MAX } else { 0 };
+        enter_for(py, "numpy", work, graph::settle)?;
         Ok(ArrayHolder::new(self.inner.array("numpy").or_raise()?.clone()))
     }
 
     /// State bits (out, blocks) as int64 words.
     #[getter]
-    fn _hi(&self) -> PyResult<RBETensor> {
+    fn _hi(&self, py: Python<'_>) -> PyResult<RBETensor> {
         let w = self.inner.packed("hi").or_raise()?;
-        within("hi", || {
-            let words = memory::collect(w.hi().into_iter().map(u64::cast_signed));
-            Ok(Array::from_slice(&words, &[w.rows(), w.blocks()]).or_raise()?.into())
-        })
+        let words = || Array::from_slice(&memory::collect(w.hi().into_iter().map(u64::cast_signed)), &[w.rows(), w.blocks()]);
+        Ok(enter_for(py, "hi", w.rows() * w.blocks(), words)?.into())
     }
 
     /// Points (out, blocks, 2).
     #[getter]
-    fn _lo(&self) -> PyResult<RBETensor> {
+    fn _lo(&self, py: Python<'_>) -> PyResult<RBETensor> {
         let w = self.inner.packed("lo").or_raise()?;
-        within("lo", || Ok(Array::from_slice(&w.lo(), &[w.rows(), w.blocks(), 2]).or_raise()?.into()))
+        let points = || Array::from_slice(&w.lo(), &[w.rows(), w.blocks(), 2]);
+        Ok(enter_for(py, "lo", w.rows() * w.blocks() * 2, points)?.into())
     }
 
     #[getter]
@@ -322,9 +333,9 @@ impl RBETensor {
     }
 
     /// Copies the blocks of another packed tensor of the same shape and scale into this one.
-    fn _copy_packed(&self, other: &RBETensor) -> PyResult<()> {
+    fn _copy_packed(&self, py: Python<'_>, other: &RBETensor) -> PyResult<()> {
         let (to, from) = (self.inner.packed("copy_").or_raise()?, other.inner.packed("copy_").or_raise()?);
-        to.copy_from(from).or_raise()
+        enter_for(py, "copy_", to.rows() * to.blocks(), || to.copy_from(from))
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
-use rbe_core::DType;
 use rbe_core::array::Array;
+use rbe_core::{DType, RBETensor};
 
 use crate::runtime::enter;
 
@@ -46,9 +46,9 @@ impl Turns {
 }
 
 /// The elements as nested lists: those of one moment, whoever writes in between.
-pub fn to_list(py: Python<'_>, array: &Array) -> PyResult<Py<PyAny>> {
+pub fn to_list(py: Python<'_>, tensor: &RBETensor) -> PyResult<Py<PyAny>> {
     // A copy: no lock may be held while other threads run.
-    let now = enter(py, array.numel(), || Ok(array.copy()))?;
+    let now = enter(py, tensor.numel(), || tensor.array("tolist").map(Array::copy))?;
     let (shape, mut turns) = (now.shape(), Turns::new());
     Ok(match now.dtype() {
         DType::F32 => nested(&now.read::<f32>(), shape, &mut turns, py, &|v| float(py, f64::from(*v))),

@@ -15,7 +15,8 @@ type Padding = Vec<(usize, usize)>;
 #[pyfunction]
 pub fn unfold(py: Python<'_>, x: &RBETensor, kernel: Sizes, stride: Sizes, padding: Padding, dilation: Sizes) -> PyResult<RBETensor> {
     let windows = Windows::new("unfold", &kernel, &stride, &padding, &dilation).or_raise()?;
-    unary(py, x, |x| x.unfold(&windows))
+    let work = kernel.iter().fold(x.inner.numel(), |n, k| n.saturating_mul(*k));
+    enter(py, work, || x.inner.unfold(&windows)).map(RBETensor::from)
 }
 
 /// Correlation of x (N, C, …) with filters (out, C / groups, …), dense or packed.
@@ -35,8 +36,8 @@ pub fn conv(
     let kernel = weight.inner.shape().get(2..).unwrap_or(&[]);
     let windows = Windows::new("conv", kernel, &stride, &padding, &dilation).or_raise()?;
     let bias = bias.map(|t| &t.inner);
-    enter(py, x.inner.numel() * kernel.iter().product::<usize>(), || x.inner.conv(&weight.inner, bias, &windows, groups))
-        .map(RBETensor::from)
+    let work = kernel.iter().fold(x.inner.numel(), |n, k| n.saturating_mul(*k)).max(weight.inner.numel());
+    enter(py, work, || x.inner.conv(&weight.inner, bias, &windows, groups)).map(RBETensor::from)
 }
 
 /// Largest element of every window.
@@ -91,5 +92,7 @@ pub fn avg_pool(
 /// Means of even parts of the spatial axes.
 #[pyfunction]
 pub fn adaptive_avg_pool(py: Python<'_>, x: &RBETensor, parts: Vec<Option<usize>>) -> PyResult<RBETensor> {
-    unary(py, x, |x| x.adaptive_avg_pool(&parts))
+    let planes = x.inner.shape().iter().take(2).product::<usize>();
+    let work = parts.iter().flatten().fold(planes, |n, parts| n.saturating_mul(*parts)).max(x.inner.numel());
+    enter(py, work, || x.inner.adaptive_avg_pool(&parts)).map(RBETensor::from)
 }

@@ -3,8 +3,10 @@
 import contextlib
 import copy
 import functools
+import importlib
 import inspect
 import pickle
+import pkgutil
 import types
 
 import numpy as np
@@ -45,15 +47,34 @@ def required(function):
 
 
 def first_is_a_tensor(function):
-    first = next(iter(inspect.signature(function, eval_str=True).parameters.values()), None)
+    first = next(iter(inspect.signature(function).parameters.values()), None)
     return first is not None and first.annotation is rbe.RBETensor
+
+
+def names(module):
+    return module.__all__ if hasattr(module, "__all__") else [n for n in vars(module) if not n.startswith("_")]
 
 
 FUNCTIONS = {
     f"{module.__name__}.{name}": getattr(module, name)
     for module in (F, rbe, nn.init, nn.utils)
-    for name in getattr(module, "__all__", None) or [n for n in vars(module) if not n.startswith("_")]
+    for name in names(module)
     if isinstance(getattr(module, name), types.FunctionType) and not name.startswith("set_")  # settings of the process
+}
+MODULES = [
+    importlib.import_module(found.name)
+    for found in pkgutil.walk_packages(rbe.__path__, "rbe.")
+    if not any(part.startswith("_") for part in found.name.split(".")) and found.name != "rbe.testing.plugin"
+]
+# What other modules of the package are exported by another name, or not at all, but can be imported.
+FUNCTIONS |= {
+    f"{module.__name__}.{name}": getattr(module, name)
+    for module in MODULES
+    for name in names(module)
+    if isinstance(getattr(module, name), types.FunctionType)
+    and getattr(module, name).__module__.startswith("rbe.")
+    and getattr(module, name) not in FUNCTIONS.values()
+    and not name.startswith(("set_", "assert_"))  # settings of the process, and what fails on purpose
 }
 
 
@@ -251,10 +272,67 @@ def test_abstract_methods_are_an_error_of_the_package():
         lambda: iter(rbe.data.IterableDataset()),
         lambda: iter(rbe.data.Sampler()),
         lambda: rbe.autograd.Function.apply(rbe.ones(1)),
+        lambda: rbe.optim.Optimizer([rbe.ones(1, requires_grad=True)], {"lr": 0.1}),
     ):
-        with pytest.raises(rbe.MissingMethodError, match="a subclass that defines it") as caught:
+        with pytest.raises(rbe.MissingMethodError, match="a subclass that") as caught:
             call()
         assert isinstance(caught.value, NotImplementedError)
     with pytest.raises(rbe.UnknownNameError, match="'a'") as missing:
         nn.ModuleDict()["a"]
     assert isinstance(missing.value, KeyError)
+
+
+METHODS = {
+    name: method for name in dir(rbe.RBETensor) if not name.startswith("_") and callable(method := getattr(rbe.RBETensor, name))
+}
+
+
+NUMBERS = {
+    "2^70": 2**70,
+    "-2^70": -(2**70),
+    "2^63": 2**63,
+    "-2^63": -(2**63),
+    "-1": -1,
+    "10^400": 10**400,
+    "nan": float("nan"),
+    "-inf": -float("inf"),
+}
+
+
+@pytest.mark.parametrize("number", NUMBERS.values(), ids=NUMBERS)
+def test_numbers_out_of_range_are_errors_of_the_package_in_methods(number):
+    for method in METHODS.values():
+        parameters = list(inspect.signature(method).parameters.values())[1:]
+        for own in parameters:
+            if own.kind in (own.VAR_POSITIONAL, own.VAR_KEYWORD):
+                continue
+            for rest in (1, rbe.ones(2, 3), rbe.tensor([0, 1])):
+                others = [p for p in parameters if p.default is p.empty and p.kind <= p.POSITIONAL_OR_KEYWORD and p is not own]
+                keywords = {p.name: rest for p in others if p.kind == p.POSITIONAL_OR_KEYWORD}
+                positional = [rest for p in others if p.kind == p.POSITIONAL_ONLY]
+                if own.kind == own.POSITIONAL_ONLY:
+                    positional.insert(0, number)
+                else:
+                    keywords[own.name] = number
+                # Python's own words for a wrong type or value say what came.
+                with contextlib.suppress(rbe.RBEError, TypeError, ValueError):
+                    method(rbe.ones(2, 3), *positional, **keywords)
+
+
+def test_numbers_out_of_range_say_what_came():
+    x = rbe.ones(2, 3)
+    with pytest.raises(rbe.OutOfRangeError, match="an integer of 64 bits, got int 1180591620717411303424"):
+        x.tril(2**70)
+    with pytest.raises(rbe.OutOfRangeError, match="64 bits"):
+        x.round(decimals=-(2**70))
+    with pytest.raises(rbe.TensorError, match=r"a number that float64 holds, got int 10+…"):
+        x.elu(10**400)
+    with pytest.raises(rbe.OutOfRangeError, match="padding_idx, got -1"):
+        x.embedding(rbe.tensor([0]), padding_idx=-1)
+
+
+def test_elements_cannot_be_deleted():
+    x = rbe.ones(2)
+    with pytest.raises(TypeError, match="cannot be deleted"):
+        del x[0]
+    assert x.tolist() == [1.0, 1.0]

@@ -735,3 +735,50 @@ def test_copies_and_pickles():
         with pytest.raises(rbe.DTypeError, match="imported"):
             pickle.dumps(script(local))
         assert copy.deepcopy(script(local))(rbe.ones(1)).item() == local(rbe.ones(1)).item()
+
+
+def changed_by_another_thread(use):
+    """Call `use` with a result that waits, after another thread changed what it is computed from."""
+
+    def function(x):
+        y = (x * 2.0).tanh()
+        thread = threading.Thread(target=lambda: x.add_(1.0))
+        thread.start()
+        thread.join()
+        use(y)
+        return y
+
+    return script(function)(rbe.ones(100))
+
+
+USES = {
+    "detach": lambda y: y.detach(),
+    "grad_fn": lambda y: y.grad_fn,
+    "grad": lambda y: y.grad,
+    "a gradient": lambda y: setattr(y, "grad", rbe.ones(100)),
+    "requires_grad": lambda y: setattr(y, "requires_grad", True),
+    "is_leaf": lambda y: y.is_leaf,
+    "a hook": lambda y: y.register_hook(print),
+    "retain_grad": lambda y: y.retain_grad(),
+    "version": lambda y: y._version,
+    "nbytes": lambda y: y.nbytes,
+    "numpy": lambda y: y.numpy(),
+    "tolist": lambda y: y.tolist(),
+    "item": lambda y: y[0].item(),
+    "a tensor of it": lambda y: rbe.RBETensor(y),
+    "a parameter": lambda y: nn.Parameter(y),
+    "an optimiser": lambda y: rbe.optim.Adam([y]),
+    "pickle": lambda y: pickle.dumps(y),
+    "copy": lambda y: copy.deepcopy(y),
+    "repr": lambda y: repr(y),
+    "sum": lambda y: y.sum(),
+    "a mask": lambda y: y[y > 0],
+    "nothing": lambda y: None,
+}
+
+
+@pytest.mark.parametrize("name", USES)
+def test_a_change_by_another_thread_is_an_error_of_the_package(name):
+    with pytest.raises(rbe.GraphError, match="another thread changed it in place"):
+        changed_by_another_thread(USES[name])
+    assert script(lambda x: x * 2.0)(rbe.ones(2)).tolist() == [2.0, 2.0]  # the next call is not concerned

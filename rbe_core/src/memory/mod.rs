@@ -51,7 +51,8 @@ impl Drop for Guarded {
     }
 }
 
-/// Runs `work` for the operation `op`. An allocation that fails inside, on any thread that works for it, is its error.
+/// Runs `work` for the operation `op`. An allocation that fails inside, on any thread that works for it, is its error, and so is
+/// an error that had to unwind.
 ///
 /// # Errors
 /// Those of `work`; `Memory` if the system refuses memory, or has so little left that the operation had better not begin.
@@ -64,8 +65,17 @@ pub fn guard<T>(op: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     drop(guarded);
     result.unwrap_or_else(|payload| match payload.downcast::<Refused>() {
         Ok(refused) => Err(refused.error(op)),
-        Err(other) => resume_unwind(other),
+        Err(other) => match other.downcast::<RbeError>() {
+            Ok(error) => Err(*error),
+            Err(other) => resume_unwind(other),
+        },
     })
+}
+
+/// Unwinds to the guard with an error that cannot be returned.
+#[cold]
+pub(crate) fn unwind(error: RbeError) -> ! {
+    if GUARDS.get() > 0 { resume_unwind(Box::new(error)) } else { panic_any(error) }
 }
 
 impl Refused {
@@ -142,6 +152,13 @@ mod tests {
         assert_eq!(GUARDS.get(), 0);
         let error = guard("zeros", || Ok(crate::array::Array::zeros(DType::F32, &[1 << 40, 1 << 40]))).unwrap_err();
         assert!(error.to_string().ends_with("float32 [1099511627776, 1099511627776]: more bytes than there are addresses"), "{error}");
+    }
+
+    #[test]
+    fn errors_that_had_to_unwind_are_returned_by_the_guard() {
+        let error = guard("op", || -> Result<()> { unwind(RbeError::shape("inner", "this", "that")) }).unwrap_err();
+        assert_eq!(error.to_string(), "inner: expected this, got that");
+        assert_eq!(GUARDS.get(), 0);
     }
 
     #[test]

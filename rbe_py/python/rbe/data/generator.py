@@ -11,6 +11,8 @@ from ..device import check_device
 from ..device import device as Device
 from ..errors import TensorError
 
+__all__ = ["Generator"]
+
 # The seed of a Generator that is given none: torch's.
 _DEFAULT_SEED = 67280421310721
 

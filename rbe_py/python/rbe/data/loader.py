@@ -16,6 +16,8 @@ from .dataset import IterableDataset, TensorDataset
 from .generator import Generator, fresh_seed
 from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler, at_least
 
+__all__ = ["DataLoader"]
+
 T_co = TypeVar("T_co", covariant=True)
 
 _FIXED = frozenset(("dataset", "batch_size", "sampler", "batch_sampler", "drop_last", "persistent_workers"))

@@ -18,6 +18,8 @@ from .._paths import Path, open_regular, path_of
 from .._rbe import RBETensor
 from ..errors import FormatError, OutOfMemoryError, OutOfRangeError, RBEError, TensorError
 
+__all__ = ["Text", "find_idx", "read_csv", "read_idx", "read_numpy"]
+
 _IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 
 _MAX_BYTES = 1 << 32  # of what compressed files may hold, unless the caller allows more

@@ -15,6 +15,8 @@ from .linear import fresh_bias
 from .module import Module
 from .parameter import Parameter
 
+__all__ = ["Conv1d", "Conv2d", "LazyConv1d", "LazyConv2d", "RBEConv1d", "RBEConv2d"]
+
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
 

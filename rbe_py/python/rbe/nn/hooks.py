@@ -12,6 +12,8 @@ from ..errors import DTypeError, GraphError
 if TYPE_CHECKING:
     from .module import Module
 
+__all__ = ["Handle", "Hooked"]
+
 Gradients = tuple[RBETensor | None, ...]
 
 

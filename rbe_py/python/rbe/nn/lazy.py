@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from .hooks import Handle
     from .module import Module
 
+__all__ = ["Unbuilt"]
+
 
 @dataclass
 class Unbuilt:

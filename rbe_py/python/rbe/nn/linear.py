@@ -12,6 +12,8 @@ from .lazy import defer
 from .module import Module
 from .parameter import Parameter
 
+__all__ = ["Embedding", "LazyLinear", "Linear"]
+
 
 def fresh_bias(in_features: int, out_features: int, dtype: DTypeLike = None) -> Parameter:
     """Return a bias (out_features), uniform in ±1 / sqrt(in_features)."""

@@ -14,6 +14,8 @@ from .hooks import Hooked, call_with_hooks
 from .lazy import Unbuilt, refuse
 from .parameter import Parameter
 
+__all__ = ["Module"]
+
 Self = TypeVar("Self", bound="Module")
 
 

@@ -12,6 +12,8 @@ from .lazy import defer
 from .module import Module
 from .parameter import Parameter
 
+__all__ = ["BatchNorm1d", "BatchNorm2d", "GroupNorm", "LayerNorm", "LazyBatchNorm1d", "LazyBatchNorm2d", "RMSNorm"]
+
 
 class LayerNorm(Module):
     """Mean 0 and variance 1 over the trailing axes, then a scale and a shift for every element.

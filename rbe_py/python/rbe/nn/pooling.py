@@ -8,6 +8,8 @@ from .functional.conv import Sizes
 from .functional.pooling import adaptive_avg_pool, avg_pool, max_pool
 from .module import Module
 
+__all__ = ["AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AvgPool1d", "AvgPool2d", "MaxPool1d", "MaxPool2d"]
+
 
 class _MaxPool(Module):
     """Keep the largest element of every window.

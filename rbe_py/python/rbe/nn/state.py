@@ -12,6 +12,8 @@ from .lazy import built_by, refuse
 if TYPE_CHECKING:
     from .module import Module
 
+__all__ = ["IncompatibleKeys"]
+
 
 class IncompatibleKeys(NamedTuple):
     """Names that a state dict lacked, and names of it that the module has not."""

@@ -4,6 +4,8 @@ from typing import Any
 
 from .operand import Operands, activated
 
+__all__ = ["axpy", "batched_gemm", "dot", "gemm", "gemv", "matrix_add", "matrix_multiply", "scal"]
+
 
 def gemm(
     a: Any,

@@ -7,7 +7,7 @@ from .._arguments import check, describe, flag, whole
 from .._rbe import RBETensor
 from .._saved import entries, integer, sequence
 from ..autograd import enable_grad
-from ..errors import DTypeError, TensorError
+from ..errors import DTypeError, MissingMethodError, TensorError
 
 Group = dict[str, Any]
 Params = Iterable[RBETensor] | Iterable[tuple[str, RBETensor]] | Iterable[Group]
@@ -84,7 +84,7 @@ class Optimizer:
             self.add_param_group(group)
 
     def _new_engine(self) -> Engine:
-        raise NotImplementedError
+        raise MissingMethodError("Optimizer", "a subclass that has a rule, such as SGD", type(self).__name__)
 
     def _add(self, group: Group) -> None:
         raise NotImplementedError

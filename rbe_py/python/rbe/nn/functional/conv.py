@@ -6,6 +6,8 @@ from ... import _rbe
 from ..._rbe import RBETensor
 from ...errors import ShapeError, TensorError
 
+__all__ = ["conv1d", "conv2d"]
+
 Sizes = int | Sequence[int]
 
 

@@ -10,6 +10,8 @@ from ..._rbe import RBETensor
 from ...errors import ShapeError
 from .conv import Sizes, batched, edges, spread
 
+__all__ = ["fold", "unfold"]
+
 
 def unfold(input: RBETensor, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 0, stride: Sizes = 1) -> RBETensor:
     """Return the windows of x as columns; the gradient adds them back where they came from.

@@ -9,6 +9,20 @@ from ..._rbe import RBETensor
 from ...autograd import Function
 from ...errors import DTypeError, OutOfRangeError, ShapeError, TensorError
 
+__all__ = [
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "cosine_embedding_loss",
+    "cosine_similarity",
+    "cross_entropy",
+    "huber_loss",
+    "kl_div",
+    "l1_loss",
+    "mse_loss",
+    "nll_loss",
+    "smooth_l1_loss",
+]
+
 
 def reduce(values: RBETensor, reduction: str) -> RBETensor:
     """Return the mean, the sum, or ("none") the values themselves."""

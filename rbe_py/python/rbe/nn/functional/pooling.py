@@ -8,6 +8,8 @@ from ..._rbe import RBETensor
 from ...errors import ShapeError, TensorError
 from .conv import Sizes, batched, spread
 
+__all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "avg_pool1d", "avg_pool2d", "max_pool1d", "max_pool2d"]
+
 
 def _windows(
     op: str, axes: int, kernel_size: Sizes, stride: Sizes | None, padding: Sizes

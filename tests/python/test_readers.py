@@ -151,6 +151,7 @@ BAD_NUMPY = {
     "bools of 2": npy(header="{'descr': '|b1', 'fortran_order': False, 'shape': (16,)}", body=b"\2" * 16),
     "PK": b"PK\3\4 and no archive",
     "an archive cut": npz([("a.npy", npy())])[:-30],
+    "bytes before an archive": b"PK--" + npz([("a.npy", npy())]),
     "an archive of text": npz([("a.txt", b"hello")]),
     "an archive of noise": npz([("a.npy", b"hello")]),
     "a name twice": None,

@@ -172,7 +172,7 @@ def read_numpy(path: Path, *, max_bytes: int = _MAX_BYTES) -> RBETensor | dict[s
         size = os.fstat(file.fileno()).st_size
         start = file.read(4)
         file.seek(0)
-        if start[:2] != b"PK":
+        if start not in (b"PK\3\4", b"PK\5\6"):  # a member, or the end of an archive without any
             return _read_npy(file, size, expected)
         with zipfile.ZipFile(file) as archive:
             members = archive.infolist()

@@ -15,9 +15,9 @@ with = $(if $(filter-out $(CPU),$(2)),,$(1))
 RBE_REQUIRE_ISA ?= $(strip $(call with,avx2,avx2 fma bmi2 popcnt) $(call with,avx512,avx512f avx512dq avx512bw avx512vl) \
   $(call with,amx,amx_tile amx_int8 amx_bf16))
 export RBE_REQUIRE_ISA
-SOURCES := rbe_py/python rbe_py/examples tests benches
+SOURCES := rbe_py/python rbe_py/examples tests benches fuzz/python
 
-.PHONY: help train test test-page test-signals test-isa test-memory test-steps test-torch lint docs bench bench-quick bench-latency bench-ops bench-epochs bench-build bench-smoke clean test-peers
+.PHONY: help train test test-page test-signals test-isa test-memory test-steps test-torch lint docs bench bench-quick bench-latency bench-ops bench-epochs bench-build bench-smoke clean test-peers fuzz
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
@@ -88,6 +88,28 @@ test-memory: ## Look for accesses out of bounds in the kernels, with AddressSani
 test-steps: ## Take a million optimiser steps with adversarial gradients on every instruction set
 	cargo test --release -p rbe_core --test steps -- --ignored --nocapture
 
+$(VENV)/.fuzz: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --group fuzz
+	command -v cargo-fuzz || cargo install --locked --quiet cargo-fuzz
+	touch $@
+
+# rustc keeps sanitizers for nightly; RUSTC_BOOTSTRAP=1 lets a stable one have them. What libFuzzer finds lies in fuzz/corpus and
+# fuzz/artifacts. CONTRIBUTING.md says what to do with it.
+FUZZ_SECONDS ?= 60
+FUZZ = -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0
+fuzz: $(VENV)/.fuzz $(VENV)/.built ## Feed the readers of files and of Trainer states with damaged input, FUZZ_SECONDS each
+	mkdir -p $(foreach t,file header idx numpy csv trainer,fuzz/corpus/$(t) fuzz/artifacts/$(t))
+	for target in file header; do echo "fuzz $$target"; \
+	  RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir fuzz $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
+	    $(FUZZ) -max_len=4096 -dict=fuzz/names.dict || exit; \
+	done
+	for target in idx numpy csv; do echo "fuzz $$target"; \
+	  $(BIN)/python fuzz/python/readers.py $$target fuzz/corpus/$$target fuzz/seeds/$$target \
+	    $(FUZZ) -max_len=4096 -len_control=0 -artifact_prefix=fuzz/artifacts/$$target/ || exit; \
+	done
+	echo "fuzz trainer"; $(BIN)/python fuzz/python/trainer_state.py fuzz/corpus/trainer \
+	  $(FUZZ) -max_len=256 -len_control=0 -artifact_prefix=fuzz/artifacts/trainer/
+
 # BENCH limits or directs what is measured: make bench BENCH='--threads 1 --isas avx2'
 bench: $(TORCH_VENV)/.built ## Measure kernels, and packed layers against torch's dense ones: 10 to 20 minutes
 	$(TORCH_VENV)/bin/python benches/python/compare.py $(BENCH)
@@ -124,6 +146,8 @@ docs: $(VENV)/.docs $(VENV)/.built ## Build the reference of both languages: tar
 lint: $(VENV)/.lint $(VENV)/.built ## Formatting, clippy, rustdoc, ruff, mypy, stubs: warnings are errors
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
+	cargo clippy --manifest-path fuzz/Cargo.toml --no-default-features --target-dir target --quiet -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --quiet
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)

@@ -314,6 +314,21 @@ def _filled(op: str, lengths: list[int], value: bool | int | float, dtype: dtype
         raise TensorError(op, f"a number that {dtype.name} holds", repr(value)) from None
 
 
+_MANY = 1 << 10
+_PART = 1 << 8  # floats that the objects of a part take at least
+
+
+def check_parts(op: str, parts: int, elements: int) -> None:
+    """Raise where the system has no memory for so many parts of a layer, which are made one by one, of `elements` floats each.
+
+    Raises
+    ------
+    OutOfMemoryError
+    """
+    if parts > _MANY:
+        _filled(op, sizes(op, (parts, elements + _PART), dtypes.float32), 0, dtypes.float32)  # given back at once
+
+
 def full(
     size: Shape,
     fill_value: Any,

@@ -12,6 +12,8 @@ from .linear import Affine
 from .module import Module
 from .parameter import Parameter
 
+__all__ = ["RBEActivation", "RBELinear"]
+
 
 class RBELinear(Affine):
     """`y = x Wᵀ + b` with a packed weight: 2 bits a weight, trained in that form.

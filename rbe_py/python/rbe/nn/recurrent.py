@@ -12,6 +12,8 @@ from .functional.linear import linear
 from .module import Module
 from .parameter import Parameter
 
+__all__ = ["GRU", "LSTM", "RBEGRU", "RBELSTM", "RBERNN", "RNN"]
+
 State = RBETensor | tuple[RBETensor, RBETensor]
 GATES = {"tanh": 1, "relu": 1, "lstm": 4, "gru": 3}
 

@@ -3,7 +3,7 @@
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Sized
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 from ..device import check_device
 from ..errors import TensorError
@@ -21,6 +21,12 @@ __all__ = ["DataLoader"]
 T_co = TypeVar("T_co", covariant=True)
 
 _FIXED = frozenset(("dataset", "batch_size", "sampler", "batch_sampler", "drop_last", "persistent_workers"))
+
+
+class _Samples(Protocol[T_co]):
+    """Anything that gives a sample for a key."""
+
+    def __getitem__(self, key: Any, /) -> T_co: ...
 
 
 class DataLoader(Generic[T_co]):
@@ -93,7 +99,7 @@ class DataLoader(Generic[T_co]):
 
     def __init__(
         self,
-        dataset: Any,
+        dataset: _Samples[T_co],
         batch_size: int | None = 1,
         shuffle: bool | None = None,
         sampler: Sampler[Any] | Iterable[Any] | None = None,
@@ -134,8 +140,9 @@ class DataLoader(Generic[T_co]):
         self.batch_sampler: Sampler[Any] | Iterable[Any] | None = batch_sampler
         if not isinstance(dataset, IterableDataset) and batch_sampler is None:
             if sampler is None:
-                random = shuffle and len(dataset)  # nothing is drawn from an empty data set
-                sampler = RandomSampler(dataset, generator=self.generator) if random else SequentialSampler(dataset)
+                sized = cast(Sized, dataset)
+                random = shuffle and len(sized)  # nothing is drawn from an empty data set
+                sampler = RandomSampler(sized, generator=self.generator) if random else SequentialSampler(sized)
             self.sampler = sampler
             if batch_size is not None:
                 self.batch_sampler = BatchSampler(sampler, batch_size, drop_last)

@@ -46,6 +46,11 @@ def required(function):
     return [p.name for p in parameters if p.default is p.empty and p.kind <= p.POSITIONAL_OR_KEYWORD]
 
 
+def truths(function):
+    """Parameters that are to be True or False, and nothing else."""
+    return [p.name for p in inspect.signature(function).parameters.values() if p.annotation is bool]
+
+
 def first_is_a_tensor(function):
     first = next(iter(inspect.signature(function).parameters.values()), None)
     return first is not None and first.annotation is rbe.RBETensor
@@ -95,7 +100,8 @@ def test_functions_raise_errors_of_the_package(name, tmp_path, monkeypatch):
                 function(*arguments.values())
 
 
-CONVERTS = {"rbe.allclose", "rbe.isclose"}  # what they take instead of a tensor
+# The first two take what becomes a tensor; the helpers are refused another argument first.
+CONVERTS = {"rbe.allclose", "rbe.isclose", "rbe.creation.finish", "rbe.sampling.finish"}
 
 
 @pytest.mark.parametrize("name", sorted(n for n in FUNCTIONS if first_is_a_tensor(FUNCTIONS[n]) and n not in CONVERTS))
@@ -336,3 +342,38 @@ def test_elements_cannot_be_deleted():
     with pytest.raises(TypeError, match="cannot be deleted"):
         del x[0]
     assert x.tolist() == [1.0, 1.0]
+
+
+CLASSES = {
+    f"{module.__name__}.{name}": value
+    for module in (nn, rbe.optim, rbe.optim.lr_scheduler, rbe.data)
+    for name, value in vars(module).items()
+    if isinstance(value, type) and not name.startswith("_")
+}
+METHODS_OF_CLASSES = {
+    f"{name}.{method}": function
+    for name, cls in {**CLASSES, "rbe.RBETensor": rbe.RBETensor}.items()
+    for method, function in vars(cls).items()
+    if isinstance(function, types.FunctionType)
+    and (method == "__init__" or not method.startswith("_"))
+    and not inspect.isgeneratorfunction(inspect.unwrap(function))
+}
+WITH_TRUTHS = {name: function for name, function in {**FUNCTIONS, **METHODS_OF_CLASSES}.items() if truths(function)}
+
+
+@pytest.mark.parametrize("name", sorted(WITH_TRUTHS))
+def test_what_is_to_be_true_or_false_is_no_other_thing(name):
+    function = WITH_TRUTHS[name]
+    others = dict.fromkeys(required(function))
+    for flag in truths(function):
+        for junk in ("True", "", None, 2, 1.0, [], rbe.tensor(True)):
+            with pytest.raises(rbe.DTypeError, match=f"expected True or False as {flag}, got"):
+                function(**{**others, flag: junk})
+
+
+def test_truth_values_of_numpy_and_bits_are_taken():
+    assert len(WITH_TRUTHS) > 60
+    for yes, no in ((True, False), (np.True_, np.False_), (1, 0)):
+        assert nn.Linear(3, 2, bias=no).bias is None
+        assert nn.RNN(3, 2, bias=yes).bias_ih_l0.shape == (2,)
+        assert nn.RNN(3, 2, bidirectional=yes)(rbe.ones(1, 3))[0].shape == (1, 4)

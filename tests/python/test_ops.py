@@ -197,3 +197,44 @@ def test_large_results_are_complete():
         np.testing.assert_array_equal(rbe.tensor(np.ascontiguousarray(square.T)).transpose(0, 1).contiguous().numpy(), square)
     wide = rbe.tensor(a.astype(np.float64))
     np.testing.assert_array_equal((wide * 3.0).numpy(), a.astype(np.float64) * 3)
+
+
+def test_masks_are_close_where_they_are_equal():
+    a, b = np.array([True, False, True]), np.array([True, True, False])
+    assert rbe.isclose(rbe.tensor(a), rbe.tensor(b)).tolist() == (a == b).tolist()
+    assert rbe.isclose(rbe.tensor(a), rbe.tensor([1.0, 0.0, 1.1])).tolist() == [True, True, False]
+    assert rbe.tensor(a).allclose(rbe.tensor(a))
+
+
+def test_scatter_add_of_masks_is_whether_one_holds():
+    rng = np.random.default_rng(0)
+    whole, source, index = rng.random((5, 7)) < 0.3, rng.random((4, 7)) < 0.4, rng.integers(0, 5, (4, 7))
+    expected = whole.copy()
+    np.logical_or.at(expected, (index, np.arange(7)), source)
+    result = rbe.tensor(whole).scatter_add(0, rbe.tensor(index), rbe.tensor(source))
+    np.testing.assert_array_equal(result.numpy(), expected)
+
+
+def test_linear_of_integers():
+    rng = np.random.default_rng(0)
+    x, w, b = (rng.integers(-9, 9, shape) for shape in ((4, 2, 3), (5, 3), (5,)))
+    result = rbe.nn.functional.linear(*map(rbe.tensor, (x, w, b)))
+    assert result.dtype is rbe.int64
+    np.testing.assert_array_equal(result.numpy(), x @ w.T + b)
+
+
+@pytest.mark.parametrize("pool", ["avg_pool1d", "avg_pool2d", "max_pool1d", "max_pool2d"])
+def test_no_stride_is_that_of_the_window(pool):
+    x = rbe.arange(64.0).reshape(1, 8, 8)
+    function = getattr(rbe.nn.functional, pool)
+    for none in ((), []):
+        np.testing.assert_array_equal(function(x, 3, none).numpy(), function(x, 3, 3).numpy())
+    with pytest.raises(rbe.TensorError, match="stride of at least 1"):
+        function(x, 3, 0)
+
+
+@pytest.mark.parametrize("name", ["conv1d", "max_pool1d", "avg_pool1d", "adaptive_avg_pool1d"])
+def test_windows_of_integers_are_refused(name):
+    x = rbe.arange(6).reshape(1, 1, 6)
+    with pytest.raises(rbe.DTypeError, match="expected float32 or float64, got int64"):
+        getattr(rbe.nn.functional, name)(x, x[:, :, :2] if name == "conv1d" else 2)

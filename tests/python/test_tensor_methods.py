@@ -276,6 +276,20 @@ def test_devices():
     t = rbe.ones(2)
     assert t.to(rbe.float32) is t
     assert t.to(rbe.float32, copy=True) is not t
+    double = rbe.zeros(1, dtype="float64")
+    for place in ((rbe.float32,), (t,), ("cpu", rbe.float32), ("cpu",)):
+        for non_blocking in (False, True):
+            assert t.to(*place, non_blocking) is t.to(*place, non_blocking, False) is t
+            assert t.to(*place, non_blocking, True) is not t
+    assert t.to(double, True, False).dtype is rbe.float64
+    for name in ("float", "double", "long", "bool", "cpu"):
+        convert = getattr(t, name)
+        assert convert(memory_format=rbe.preserve_format).dtype is convert().dtype
+        with pytest.raises(rbe.TensorError, match=f"{name}: expected contiguous_format"):
+            convert(memory_format="channels_last")
+    for flags in ((True,), (rbe.float32, True, False, True)):
+        with pytest.raises(rbe.DeviceError, match="got True"):
+            t.to(*flags)
     for call in (
         lambda: rbe.zeros(2, device="cuda"),
         lambda: rbe.randn(2, device="cuda:0"),

@@ -282,15 +282,21 @@ impl Op for ScatterAdd {
         }
         let at = self.places.positions(OP, a.shape(), index)?;
         let (whole, source) = (a.copy(), source.contiguous());
-        if a.dtype() == DType::I64 {
-            let mut out = whole.write::<i64>();
-            at.iter().zip(source.read::<i64>().iter()).for_each(|(i, v)| out[*i] = out[*i].wrapping_add(*v));
-        } else {
-            dispatch_float!(OP, a.dtype(), T => {
+        let places = at.iter();
+        match a.dtype() {
+            DType::Bool => {
+                let mut out = whole.write::<u8>();
+                places.zip(source.read::<u8>().iter()).for_each(|(i, v)| out[*i] |= *v);
+            }
+            DType::I64 => {
+                let mut out = whole.write::<i64>();
+                places.zip(source.read::<i64>().iter()).for_each(|(i, v)| out[*i] = out[*i].wrapping_add(*v));
+            }
+            dtype => dispatch_float!(OP, dtype, T => {
                 let mut out = whole.write::<T>();
-                at.iter().zip(source.read::<T>().iter()).for_each(|(i, v)| out[*i] += *v); // repeated places add up, in order
+                places.zip(source.read::<T>().iter()).for_each(|(i, v)| out[*i] += *v); // repeated places add up, in order
                 Ok(())
-            })?;
+            })?,
         }
         Ok(whole.into())
     }
@@ -343,7 +349,8 @@ impl RBETensor {
     }
 
     /// This tensor with element `[i, j, …]` of `source` added at position `index[i, j, …]` of `axis`; positions may repeat.
-    /// `index` (int64) and `source` (this dtype) have one shape, no longer than this one but along `axis`.
+    /// Of masks, whether one of them holds. `index` (int64) and `source` (this dtype) have one shape, no longer than this one but
+    /// along `axis`.
     ///
     /// # Errors
     /// As [`RBETensor::gather`]; `DType` for a source of another dtype.

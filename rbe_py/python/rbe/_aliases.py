@@ -90,9 +90,10 @@ class _Aliases(RBETensor):
 
     def isclose(self, other: Any, rtol: _Float = 1e-5, atol: _Float = 1e-8, equal_nan: _Bool = False) -> RBETensor:
         """Return whether `|self - other| <= atol + rtol |other|`, element by element; equal infinities are close."""
-        other = as_tensor(other)
-        near: RBETensor = (self == other).logical_or(((self - other).abs() <= other.abs() * rtol + atol) & other.isfinite())
-        return near.logical_or(self.isnan() & other.isnan()) if equal_nan else near
+        # Masks have no difference: they are compared as 0 and 1.
+        a, b = (x.to(dtypes.int64) if x.dtype is dtypes.bool else x for x in (self, as_tensor(other)))
+        near: RBETensor = (a == b).logical_or(((a - b).abs() <= b.abs() * rtol + atol) & b.isfinite())
+        return near.logical_or(a.isnan() & b.isnan()) if equal_nan else near
 
     def allclose(self, other: Any, rtol: _Float = 1e-5, atol: _Float = 1e-8, equal_nan: _Bool = False) -> _Bool:
         """Return whether all elements are close, as `isclose` has it."""
@@ -125,24 +126,29 @@ class _Aliases(RBETensor):
         """Return `1 / sqrt(x)`."""
         return self.sqrt().reciprocal()
 
-    def float(self) -> RBETensor:
+    def float(self, *, memory_format: Any = None) -> RBETensor:
         """Return the tensor as float32."""
+        check_memory_format("float", memory_format)
         return self.to(dtypes.float32)
 
-    def double(self) -> RBETensor:
+    def double(self, *, memory_format: Any = None) -> RBETensor:
         """Return the tensor as float64."""
+        check_memory_format("double", memory_format)
         return self.to(dtypes.float64)
 
-    def long(self) -> RBETensor:
+    def long(self, *, memory_format: Any = None) -> RBETensor:
         """Return the tensor as int64."""
+        check_memory_format("long", memory_format)
         return self.to(dtypes.int64)
 
-    def bool(self) -> RBETensor:
+    def bool(self, *, memory_format: Any = None) -> RBETensor:
         """Return whether each element is other than 0."""
+        check_memory_format("bool", memory_format)
         return self.to(dtypes.bool)
 
-    def cpu(self) -> RBETensor:
+    def cpu(self, *, memory_format: Any = None) -> RBETensor:
         """Return the tensor itself: it is on the CPU."""
+        check_memory_format("cpu", memory_format)
         return self
 
     def contiguous(self, *, memory_format: Any = None) -> RBETensor:

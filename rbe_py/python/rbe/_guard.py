@@ -3,7 +3,8 @@
 `relu(3)` ends in "'int' object has no attribute 'relu'" unless `relu` asks for the type of its argument in every call.
 Instead, every public function and method has a wrapper that passes its arguments on and looks at them only when an error comes
 out: an argument that its annotation does not allow, or that lacks an attribute, is named in a DTypeError. Errors of the user's
-own code, and those that the package raises on purpose, pass unchanged.
+own code, and those that the package raises on purpose, pass unchanged. Truth values alone are looked at before the call: Python
+finds one in everything, and `bias="False"` would be a layer with a bias.
 
 A wrapper has the parameters of its function, by name, so that a call costs some 50 ns more.
 """
@@ -19,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from ._arguments import describe
+from ._arguments import describe, flag
 from ._rbe import RBETensor
 from .errors import DTypeError, FormatError, OutOfRangeError, RBEError, TensorError, UnknownNameError
 
@@ -234,9 +235,16 @@ def _name(function: Any, given: dict[str, Any]) -> str:
     return kind.__name__ if name in ("__init__", "forward", "__call__") else f"{kind.__name__}.{name}"
 
 
+def check_truth(function: Any, index: int, values: tuple[Any, ...]) -> None:
+    """Raise DTypeError unless a parameter, told by its place among the named ones, is True, False, 0 or 1."""
+    names = function.__code__.co_varnames
+    given = dict(zip(names, values, strict=False))
+    flag(_name(function, given), names[index], values[index])
+
+
 _TEMPLATE = """
-def make(_function, _explain, _caught):
-    def guarded({parameters}):
+def make(_function, _explain, _caught, _check):
+    def guarded({parameters}):{flags}
         try:
             return _function({passed})
         except _caught as _error:
@@ -250,21 +258,32 @@ def make(_function, _explain, _caught):
 _makers: dict[tuple[Any, ...], Any] = {}
 
 
-def _maker(code: types.CodeType) -> Any:
-    """Return what makes wrappers of functions with so many parameters. Positional ones have the names p0, p1, … here."""
+_FLAG = """
+        if {name} is not True and {name} is not False:
+            _check(_function, {index}, ({values}))"""
+
+
+def _maker(code: types.CodeType, flags: tuple[int, ...]) -> Any:
+    """Return what makes wrappers of functions with so many parameters. Positional ones have the names p0, p1, … here.
+
+    `flags` are the places of those that are to be True or False.
+    """
     count, by_position = code.co_argcount, code.co_posonlyargcount
     keywords = code.co_varnames[count : count + code.co_kwonlyargcount]
     star, stars = code.co_flags & inspect.CO_VARARGS, code.co_flags & inspect.CO_VARKEYWORDS
-    key = count, by_position, keywords, star, stars
+    key = count, by_position, keywords, star, stars, flags
     if key not in _makers:
         names = [f"p{i}" for i in range(count)]
         parameters = [*names[:by_position], *(["/"] if by_position else []), *names[by_position:]]
         parameters += (["*_args"] if star else ["*"] if keywords else []) + [*keywords] + (["**_kwargs"] if stars else [])
         passed = [*names, *(["*_args"] if star else []), *(f"{k}={k}" for k in keywords), *(["**_kwargs"] if stars else [])]
+        named = [*names, *keywords]
+        values = "".join(f"{name}, " for name in named)
         source = _TEMPLATE.format(
+            flags="".join(_FLAG.format(name=named[i], index=i, values=values) for i in flags),
             parameters=", ".join(parameters),
             passed=", ".join(passed),
-            values="".join(f"{name}, " for name in (*names, *keywords)),
+            values=values,
             more="_args" if star else "()",
             by_name="_kwargs" if stars else "{}",
         )
@@ -282,7 +301,9 @@ def guarded(function: Any) -> Any:
     code = function.__code__
     if hasattr(function, "__guarded__") or code.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE):
         return function
-    made = _maker(code)(function, explain, _CAUGHT)
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    flags = tuple(i for i, name in enumerate(names) if function.__annotations__.get(name) is bool)
+    made = _maker(code, flags)(function, explain, _CAUGHT, check_truth)
     named = len(made.__code__.co_varnames) - 2  # all but _error and _found
     own = made.__code__.replace(co_varnames=code.co_varnames[:named] + made.__code__.co_varnames[named:])
     # With the globals of the function: by them doctest knows of which module it is.

@@ -86,14 +86,19 @@ def to(
 ) -> RBETensor:
     """Return the tensor converted to a dtype; the only device is "cpu".
 
-    The tensor itself comes back where nothing is to be converted, unless `copy`. `non_blocking` changes nothing.
+    The tensor itself comes back where nothing is to be converted, unless `copy`. `non_blocking` changes nothing. Both may also
+    stand, in torch's order, behind the device, the dtype or the tensor that has it: `x.to(rbe.float64, non_blocking, copy)`.
 
     Raises
     ------
     DeviceError
         For another device.
     """
-    for arg in args:
+    kept = len(args)
+    while kept > 1 and isinstance(args[kept - 1], bool) and len(args) - kept < 2:
+        kept -= 1
+    copy = args[-1] if len(args) - kept == 2 else copy
+    for arg in args[:kept]:
         if isinstance(arg, RBETensor):
             dtype = arg.dtype
         elif isinstance(arg, dtypes.dtype | np.dtype | type) or arg in ("float32", "float64", "int64", "bool"):

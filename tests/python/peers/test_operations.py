@@ -1,25 +1,32 @@
 """torch's database of operations (OpInfo) run through rbe: `make test-peers`.
 
-Every sample of every operation that rbe has under torch's name, in float64, float32, int64 and bool, as function, method, in-place
+Samples of every operation that rbe has under torch's name, in float64, float32, int64 and bool, as function, method, in-place
 method and operator, with gradients, contiguous and strided. A call either agrees with torch in value, dtype and gradient, or is refused
 by an error that says what is not taken; operations with refused calls are listed in REFUSED, each with its reason.
+
+Of each type the first 60 samples of an operation run, and 30 of those with odd shapes and numbers. `RBE_PEERS=all make test-peers` is
+the complete run: every sample, of any size.
 """
 
 import collections
 import itertools
+import math
+import os
 import types
 from importlib import import_module
 
 import numpy as np
 import pytest
 import rbe
-from refused import REFUSED
+from counts import RAN, assert_enough
+from refused import NOT_COMPARABLE, REFUSED
 from twins import NotComparable, array, difference, fresh, is_as_near, is_clear, leaves, to_rbe, torch, widened
 
 op_db = import_module("torch.testing._internal.common_methods_invocations").op_db
 pytestmark = pytest.mark.peers
 
-SAMPLES = 60  # of a dtype; torch's own tests take all
+ALL = os.environ.get("RBE_PEERS") == "all"
+SAMPLES, REFERENCES, ELEMENTS = (None, None, math.inf) if ALL else (60, 30, 20_000)  # of a type
 RANDOM = {
     "nn.functional.dropout",
     "randn",
@@ -85,14 +92,35 @@ def forms(entry):
     return ways
 
 
+# Where torch's own result depends on the machine or on the neighbours in memory.
+UNDEFINED = {
+    "long": lambda x: ~x.isfinite() | (x.abs() >= 2.0**63),  # of floats that no integer is near to
+    "nn.functional.elu": torch.isnan,  # its gradient
+}
+
+
+def is_undefined(entry, sample):
+    x = sample.input
+    return entry.name in UNDEFINED and x.is_floating_point() and bool(UNDEFINED[entry.name](x).any())
+
+
+def references(entry, dtype, grad):
+    """Samples with odd shapes and numbers."""
+    if entry.reference_inputs_func is None:
+        return
+    try:
+        yield from entry.reference_inputs("cpu", dtype, requires_grad=grad)
+    except ValueError:  # some mix types, and would have integers require gradients
+        yield from entry.reference_inputs("cpu", dtype, requires_grad=False)
+
+
 def samples(entry, dtype, grad):
     def small(s):
-        return all(t.numel() <= 20_000 for t in leaves((s.input, s.args, s.kwargs)) if isinstance(t, torch.Tensor))
+        return all(t.numel() <= ELEMENTS for t in leaves((s.input, s.args, s.kwargs)) if isinstance(t, torch.Tensor))
 
     torch.manual_seed(1)
     yield from itertools.islice(filter(small, entry.sample_inputs("cpu", dtype, requires_grad=grad)), SAMPLES)
-    if entry.reference_inputs_func is not None:
-        yield from itertools.islice(filter(small, entry.reference_inputs("cpu", dtype, requires_grad=grad)), SAMPLES // 2)
+    yield from itertools.islice(filter(small, references(entry, dtype, grad)), REFERENCES)
     if dtype is torch.float64:
         for s in itertools.islice(entry.sample_inputs("cpu", dtype, requires_grad=grad), 12):
             try:
@@ -202,7 +230,7 @@ def compare_gradients(got, expected, exact, seen, mine, wide):
                     f"gradient of {list(x.shape)}: {'none' if ours is None else 'there'}, torch's {'none' if theirs is None else 'there'}"
                 )
             continue
-        text = difference(ours, theirs)
+        text = difference(ours, theirs, least=1.0)
         if text and exact is not None and key in wide and "dtype" not in text and is_as_near(ours, theirs, wide[key][1].grad):
             continue
         if text:
@@ -226,6 +254,8 @@ def test_agrees_with_torch(name):
             continue
         grad = dtype.is_floating_point and entry.supports_autograd
         for sample in samples(entry, dtype, grad):
+            if is_undefined(entry, sample):
+                continue
             args = (sample.input, *sample.args)
             for way, (theirs, ours) in forms(entry).items():
                 if way != "function" and not isinstance(sample.input, torch.Tensor):
@@ -246,10 +276,11 @@ def test_agrees_with_torch(name):
         assert refused, f"nothing is refused any more ({count}): remove {name} from refused.py"
     else:
         assert not refused, "\n".join(f"{text}: {call}" for text, call in itertools.islice(refused.items(), 5))
-        if not count["compared"]:
-            pytest.skip(f"no sample of torch's suits rbe: {dict(count)}")
+        assert bool(count["compared"]) == (name not in NOT_COMPARABLE), dict(count)
+    RAN["operations"] += count["compared"] > 0
+    RAN["calls of operations"] += count["compared"]
 
 
 def test_no_operation_is_lost():
-    assert len(HAVE) >= 192
-    assert set(REFUSED) <= set(HAVE)
+    assert_enough("operations", "calls of operations")
+    assert set(REFUSED) | set(NOT_COMPARABLE) <= set(HAVE)

@@ -33,8 +33,12 @@ def to_rbe(value, seen=None):
         return DTYPES[value]
     if isinstance(value, torch.device):
         return value.type
+    if isinstance(value, torch.memory_format) and "channels" not in str(value):
+        return getattr(rbe, str(value).removeprefix("torch."))
     if isinstance(value, complex | torch.layout | torch.memory_format | torch.Generator):
         raise NotComparable(type(value).__name__)
+    if callable(value) and getattr(torch.nn.functional, getattr(value, "__name__", ""), None) is value:
+        return getattr(rbe.nn.functional, value.__name__, value)  # an activation
     return _rebuilt(value, lambda v: to_rbe(v, seen))
 
 
@@ -73,8 +77,12 @@ def array(value):
     return np.asarray(value.detach().numpy() if isinstance(value, torch.Tensor | rbe.RBETensor) else value)
 
 
-def difference(ours, theirs, tolerance=None):
-    """What distinguishes an rbe value from torch's, as text; None where they agree."""
+def difference(ours, theirs, tolerance=None, least=1e-5):
+    """What distinguishes an rbe value from torch's, as text; None where they agree.
+
+    Errors are relative to the largest number of the result, or to `least` where that is larger. For gradients it is 1, the size of what
+    comes from above: their terms may cancel.
+    """
     if not isinstance(theirs, torch.Tensor):
         if isinstance(theirs, torch.dtype):
             theirs = DTYPES.get(theirs, theirs)
@@ -94,10 +102,11 @@ def difference(ours, theirs, tolerance=None):
         return None
     if theirs.dtype not in TOLERANCE:
         return f"{(~same).sum()} of {x.size} integers differ"
-    at = int(np.argmax(~same & ~(np.isfinite(x) & np.isfinite(y))))
-    if not same.flat[at]:
+    apart = ~same & ~(np.isfinite(x) & np.isfinite(y))
+    if apart.any():
+        at = int(np.argmax(apart))
         return f"{x.flat[at]} where torch has {y.flat[at]}"
-    scale = np.abs(y[np.isfinite(y)]).max(initial=0.0) + 1e-5
+    scale = np.abs(y[np.isfinite(y)]).max(initial=least)
     error = np.where(same, 0.0, np.abs(np.where(same, 0, x).astype(np.float64) - np.where(same, 0, y))) / scale
     limit = TOLERANCE[theirs.dtype] if tolerance is None else tolerance
     at = int(error.argmax())

@@ -49,8 +49,8 @@ class Adam(Dense):
         *,
         foreach: bool | None = None,
         maximize: bool = False,
-        capturable: bool = False,
-        differentiable: bool = False,
+        capturable: bool | None = False,
+        differentiable: bool | None = False,
         fused: bool | None = None,
         decoupled_weight_decay: bool = False,
     ) -> None:
@@ -99,8 +99,8 @@ class AdamW(Adam):
         *,
         maximize: bool = False,
         foreach: bool | None = None,
-        capturable: bool = False,
-        differentiable: bool = False,
+        capturable: bool | None = False,
+        differentiable: bool | None = False,
         fused: bool | None = None,
     ) -> None:
         super().__init__(

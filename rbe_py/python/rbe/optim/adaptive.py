@@ -45,10 +45,10 @@ class RMSprop(Dense):
         weight_decay: float = 0.0,
         momentum: float = 0.0,
         centered: bool = False,
-        capturable: bool = False,
+        capturable: bool | None = False,
         foreach: bool | None = None,
         maximize: bool = False,
-        differentiable: bool = False,
+        differentiable: bool | None = False,
     ) -> None:
         check_how(type(self).__name__, capturable=capturable, foreach=foreach, differentiable=differentiable)
         defaults = {
@@ -105,7 +105,7 @@ class Adagrad(Dense):
         foreach: bool | None = None,
         *,
         maximize: bool = False,
-        differentiable: bool = False,
+        differentiable: bool | None = False,
         fused: bool | None = None,
     ) -> None:
         check_how(type(self).__name__, foreach=foreach, differentiable=differentiable, fused=fused)

@@ -48,7 +48,7 @@ class SGD(Dense):
         *,
         maximize: bool = False,
         foreach: bool | None = None,
-        differentiable: bool = False,
+        differentiable: bool | None = False,
         fused: bool | None = None,
     ) -> None:
         check_how(type(self).__name__, foreach=foreach, differentiable=differentiable, fused=fused)

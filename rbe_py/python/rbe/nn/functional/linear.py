@@ -25,14 +25,17 @@ def words(op: str, hi: Any) -> RBETensor:
 def linear(input: RBETensor, weight: RBETensor, bias: RBETensor | None = None) -> RBETensor:
     """Return `x Wᵀ + bias` for x (…, in) and a dense or packed weight (out, in): (…, out), or (…) for a weight (in).
 
+    All may be int64.
+
     Examples
     --------
     >>> import rbe
     >>> rbe.nn.functional.linear(rbe.ones(1, 2), rbe.tensor([[1.0, 2.0]]), rbe.tensor([0.5]))
     tensor([[3.5]])
     """
-    if weight.ndim == 1 and not weight.is_packed:
-        product = input.matmul(weight)
+    integers = weight.dtype is int64 and input.dtype is int64
+    if (weight.ndim == 1 or (integers and weight.ndim == 2)) and not weight.is_packed:
+        product = input.matmul(weight.t() if weight.ndim == 2 else weight)
         return product if bias is None else product + bias
     return input.packed_linear(weight, bias) if weight.is_packed else input.linear(weight, bias)
 

@@ -15,6 +15,8 @@ def _windows(
     op: str, axes: int, kernel_size: Sizes, stride: Sizes | None, padding: Sizes
 ) -> tuple[list[int], list[int], list[tuple[int, int]]]:
     kernel = spread(op, "kernel_size", kernel_size, axes)
+    if isinstance(stride, Sequence) and not stride:
+        stride = None  # torch takes () as no stride, too
     steps = kernel if stride is None else spread(op, "stride", stride, axes)
     return kernel, steps, [(n, n) for n in spread(op, "padding", padding, axes, 0)]
 

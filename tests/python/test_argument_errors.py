@@ -358,7 +358,8 @@ METHODS_OF_CLASSES = {
     and (method == "__init__" or not method.startswith("_"))
     and not inspect.isgeneratorfunction(inspect.unwrap(function))
 }
-WITH_TRUTHS = {name: function for name, function in {**FUNCTIONS, **METHODS_OF_CLASSES}.items() if truths(function)}
+PUBLIC = {name: function for name, function in FUNCTIONS.items() if not function.__module__.startswith("rbe._")}
+WITH_TRUTHS = {name: function for name, function in {**PUBLIC, **METHODS_OF_CLASSES}.items() if truths(function)}
 
 
 @pytest.mark.parametrize("name", sorted(WITH_TRUTHS))

@@ -263,7 +263,7 @@ OPERATIONS = {
     "tolist": lambda: unary(lambda x: x.tolist()),
     "add": lambda: unary(lambda x: x + x),
     "exp": lambda: unary(lambda x: x.exp()),
-    "compare": lambda: unary(lambda x: x > 0),
+    "compare": lambda: unary(lambda x: x.unsqueeze(0).expand(8, SIDE, SIDE) > 0),
     "broadcast": lambda: unary(lambda x: x.unsqueeze(0).expand(4, SIDE, SIDE) + 1),
     "contiguous": lambda: unary(lambda x: x.t().contiguous()),
     "cast": lambda: unary(lambda x: x.double()),

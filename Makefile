@@ -17,7 +17,7 @@ RBE_REQUIRE_ISA ?= $(strip $(call with,avx2,avx2 fma bmi2 popcnt) $(call with,av
 export RBE_REQUIRE_ISA
 SOURCES := rbe_py/python rbe_py/examples tests benches fuzz/python
 
-.PHONY: help train test test-page test-signals test-isa test-memory test-steps test-torch lint docs bench bench-quick bench-latency bench-ops bench-epochs bench-build bench-smoke clean test-peers fuzz
+.PHONY: help train test test-page test-signals test-isa test-memory test-steps test-torch lint docs bench bench-quick bench-latency bench-ops bench-epochs bench-build bench-smoke clean test-peers fuzz check-arm test-arm
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
@@ -96,6 +96,12 @@ test-memory: $(VENV)/.installed ## Look for accesses out of bounds: the engine a
 	# valgrind knows no AVX-512: it sees the sets below.
 	RBE_REQUIRE_ISA='$(filter-out avx512 amx,$(subst $(comma), ,$(RBE_REQUIRE_ISA)))' PROPTEST_CASES=50 \
 	  cargo test -p rbe_core --test kernels --config "target.$(HOST).runner='valgrind --quiet --error-exitcode=9'"
+
+check-arm: ## Compile the core for 64-bit ARM, with a compiler that this installs
+	.ci/arm check
+
+test-arm: ## Test the core as code for 64-bit ARM, under emulation
+	.ci/arm test
 
 test-steps: ## Take a million optimiser steps with adversarial gradients on every instruction set
 	cargo test --release -p rbe_core --test steps -- --ignored --nocapture

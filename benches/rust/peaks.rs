@@ -15,6 +15,8 @@
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+#[cfg(target_arch = "x86_64")]
+use rbe_core::kernel::VectorIsa;
 use rbe_core::kernel::{Isa, init, isa};
 use rbe_core::parallel;
 
@@ -34,15 +36,15 @@ struct Peak {
 #[cfg(target_arch = "x86_64")]
 fn peaks(isa: Isa) -> Vec<Peak> {
     let peak = |name, macs, run| Peak { name, macs, run };
-    match isa {
-        Isa::Scalar => Vec::new(),
-        Isa::Avx2 => vec![
+    match isa.vectors() {
+        None => Vec::new(),
+        Some(VectorIsa::Avx2) => vec![
             peak("fma", 8.0, x86::fma_256 as Loop),
             peak("add+permute", 24.0, x86::permute_256),
             peak("add+load", 8.0 * 64.0 / 13.0, x86::load_256),
             peak("int8", 16.0, x86::int8_256),
         ],
-        Isa::Avx512 | Isa::Amx => {
+        Some(set @ (VectorIsa::Avx512 | VectorIsa::Amx)) => {
             let mut all = vec![
                 peak("fma", 16.0, x86::fma_512 as Loop),
                 peak("add+permute", 64.0, x86::permute_512),
@@ -51,7 +53,7 @@ fn peaks(isa: Isa) -> Vec<Peak> {
             if is_x86_feature_detected!("avx512vnni") {
                 all.push(peak("int8", 64.0, x86::int8_512));
             }
-            if isa == Isa::Amx {
+            if set == VectorIsa::Amx {
                 all.push(peak("int8 tiles", 16.0 * 16.0 * 64.0, x86::int8_tiles));
             }
             all

@@ -24,12 +24,12 @@ pub(super) struct DyTiles<'a> {
 }
 
 /// Which orders the kernels read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(super) enum Orders {
     /// (sample, row) only.
     Rows,
-    /// Of every chunk what its family reads: (sample, row), or (row, sample).
-    Lanes,
+    /// Of every chunk what its family reads: (sample, row), or (row, sample), which the function writes as (row tile, row, sample).
+    Lanes(unsafe fn(family: Family, dy: &[f32], w: &View<'_>, out: &mut [f32])),
 }
 
 impl Orders {
@@ -37,28 +37,32 @@ impl Orders {
     fn in_rows(self, batch: usize, rest: Family) -> usize {
         match self {
             Orders::Rows => batch,
-            Orders::Lanes if rest.lanes().is_none() => batch % SAMPLES,
-            Orders::Lanes => 0,
+            Orders::Lanes(_) if rest.lanes().is_none() => batch % SAMPLES,
+            Orders::Lanes(_) => 0,
         }
     }
 
     /// Samples ordered as (row, sample), with those that fill up the lanes.
     fn in_lanes(self, batch: usize, rest: Family) -> usize {
         let last = if batch.is_multiple_of(SAMPLES) { 0 } else { rest.lanes().unwrap_or(0) };
-        if self == Orders::Rows { 0 } else { batch / SAMPLES * SAMPLES + last }
+        match self {
+            Orders::Rows => 0,
+            Orders::Lanes(_) => batch / SAMPLES * SAMPLES + last,
+        }
     }
 }
 
 impl<'a> DyTiles<'a> {
-    /// Orders `dy (batch, rows)` in `data` of [`DyTiles::len`] numbers. `lanes(family, dy, out)` writes a chunk as (row tile, row,
-    /// sample); `each(n, task)` calls `task(i)` for every `i` below `n`.
-    pub(super) fn order(
+    /// Orders `dy (batch, rows)` in `data` of [`DyTiles::len`] numbers. `each(n, task)` calls `task(i)` for every `i` below `n`.
+    ///
+    /// # Safety
+    /// This machine has the instruction set of the function in `orders`.
+    pub(super) unsafe fn order(
         dy: &[f32],
         w: &View<'_>,
         (rest, orders): (Family, Orders),
         data: &'a mut [f32],
         each: impl Fn(usize, &(dyn Fn(usize) + Sync)),
-        lanes: impl Fn(Family, &[f32], &mut [f32]) + Sync,
     ) -> DyTiles<'a> {
         let (batch, row_tiles) = (dy.len() / w.rows, w.row_tiles());
         assert!(data.len() == Self::len(batch, w, rest, orders), "ordered gradient: lengths");
@@ -75,9 +79,9 @@ impl<'a> DyTiles<'a> {
                     rows_in_lanes(dy, w, unsafe { out_rows.part(0, (first - first_in_rows) * size, (last - first) * size) });
                 }
                 let family = if last - first == SAMPLES { Family::Sixteen } else { rest };
-                if let Some(n) = family.lanes().filter(|_| orders != Orders::Rows) {
-                    // SAFETY: as above.
-                    lanes(family, dy, unsafe { out_lanes.part(0, first * size, n * size) });
+                if let (Some(n), Orders::Lanes(order)) = (family.lanes(), orders) {
+                    // SAFETY: as above; the instruction set is the caller's to vouch for.
+                    unsafe { order(family, dy, w, out_lanes.part(0, first * size, n * size)) };
                 }
             };
             each(batch.div_ceil(SAMPLES), &chunk);

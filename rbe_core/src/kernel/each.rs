@@ -2,11 +2,11 @@
 
 use std::sync::LazyLock;
 
-use super::by_isa;
+use super::multiversion;
 use super::stream::Streaming;
 use crate::dtype::Element;
 
-by_isa! {
+multiversion! {
     /// One value everywhere.
     pub(crate) fn fill[T: Element](value: T, out: &mut [T]) {
         for o in out {

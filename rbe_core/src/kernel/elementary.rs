@@ -1,6 +1,6 @@
 //! Exponentials, logarithms, circular functions, powers and the normal distribution of both precisions, and rows of them.
 
-use super::by_isa::by_isa;
+use super::dispatch::multiversion;
 use super::lane_sum::{filled_up, fold};
 use super::single;
 use crate::dtype::Float;
@@ -131,7 +131,7 @@ impl Elementary for f64 {
     }
 }
 
-by_isa! {
+multiversion! {
     /// The largest element, minus infinity for none; NaN is passed over.
     pub fn largest[T: Elementary](row: &[T]) -> T {
         let mut lanes = [T::neg_infinity(); LANES];
@@ -151,7 +151,7 @@ by_isa! {
     }
 }
 
-by_isa! {
+multiversion! {
     /// `x <- e^(x - shift)`; the sum of the results.
     pub fn exp_minus[T: Elementary](row: &mut [T], shift: T) -> T {
         let mut lanes = [T::zero(); LANES];
@@ -170,7 +170,7 @@ by_isa! {
     }
 }
 
-by_isa! {
+multiversion! {
     /// `x <- 1 / (1 + e^-x)`.
     pub fn logistic_in_place[T: Elementary](row: &mut [T]) {
         for x in row {
@@ -179,7 +179,7 @@ by_isa! {
     }
 }
 
-by_isa! {
+multiversion! {
     /// `x <- tanh x`.
     pub fn tanh_in_place[T: Elementary](row: &mut [T]) {
         for x in row {

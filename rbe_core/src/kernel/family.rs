@@ -1,6 +1,6 @@
 //! Which family of kernels a chunk of samples goes to. It depends on the shapes alone, and so do the sums.
 
-use super::isa::Isa;
+use super::isa::VectorIsa;
 
 /// Samples of a chunk.
 pub(super) const SAMPLES: usize = 16;
@@ -32,11 +32,14 @@ impl Family {
     /// AVX2 three samples take 180 µs forward and 278 for dx with rows in lanes, and 206 and 267 with samples in lanes, as eight do. On
     /// AVX-512, whose dx has a family of its own, rows in lanes reach 111 GMAC/s forward, sixteen samples 120 to 160. So they meet at 3 of
     /// eight and at 12 to 13 of sixteen.
-    pub(super) fn of_rest(isa: Isa, samples: usize) -> Family {
-        match (isa, samples) {
-            (Isa::Avx512 | Isa::Amx, ..=12) | (Isa::Avx2, ..=3) => Family::Rows,
-            (Isa::Avx2, ..=8) => Family::Eight,
-            _ => Family::Sixteen,
+    pub(super) fn of_rest(set: VectorIsa, samples: usize) -> Family {
+        match (set, samples) {
+            #[cfg(target_arch = "x86_64")]
+            (VectorIsa::Avx512 | VectorIsa::Amx, ..=12) | (VectorIsa::Avx2, ..=3) => Family::Rows,
+            #[cfg(target_arch = "x86_64")]
+            (VectorIsa::Avx2, ..=8) => Family::Eight,
+            #[cfg(target_arch = "x86_64")]
+            (VectorIsa::Avx2 | VectorIsa::Avx512 | VectorIsa::Amx, _) => Family::Sixteen,
         }
     }
 }

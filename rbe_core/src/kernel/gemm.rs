@@ -163,10 +163,10 @@ fn by_tiles<T: Float>(
     shared: bool,
 ) -> bool {
     use super::amx::{self, GEMM_PANEL};
-    use super::isa::{Isa, isa};
+    use super::isa::{VectorIsa, isa};
     use super::view::Shared;
     let (m, n, k) = size;
-    if T::DTYPE != DType::F32 || isa() != Isa::Amx || !worth_tiles(size) {
+    if T::DTYPE != DType::F32 || isa().vectors() != Some(VectorIsa::Amx) || !worth_tiles(size) {
         return false;
     }
     if add {

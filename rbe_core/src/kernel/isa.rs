@@ -6,57 +6,90 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::{RbeError, Result};
 
-/// An instruction set with kernels of its own.
+/// An instruction set that this machine has; only detection makes one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Isa {
-    /// Portable Rust.
-    Scalar,
+pub struct Isa(Option<VectorIsa>);
+
+/// Instruction sets with vector kernels of their own, slowest first: none on processors that have no such kernels yet.
+///
+/// A new set is a variant here and a module of kernels; the compiler names the other places that must know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum VectorIsa {
     /// AVX2 with FMA.
+    #[cfg(target_arch = "x86_64")]
     Avx2,
     /// AVX-512 F, DQ, BW, VL with FMA.
+    #[cfg(target_arch = "x86_64")]
     Avx512,
     /// AVX-512 and AMX with int8 and bfloat16.
+    #[cfg(target_arch = "x86_64")]
     Amx,
 }
 
-impl Isa {
-    /// Every instruction set, slowest first.
-    pub const ALL: [Isa; 4] = [Isa::Scalar, Isa::Avx2, Isa::Avx512, Isa::Amx];
+impl VectorIsa {
+    #[cfg(target_arch = "x86_64")]
+    const ALL: &[VectorIsa] = &[VectorIsa::Avx2, VectorIsa::Avx512, VectorIsa::Amx];
+    #[cfg(not(target_arch = "x86_64"))]
+    const ALL: &[VectorIsa] = &[];
 
-    /// Name as in `RBE_ISA`.
-    pub const fn name(self) -> &'static str {
+    const fn name(self) -> &'static str {
         match self {
-            Isa::Scalar => "scalar",
-            Isa::Avx2 => "avx2",
-            Isa::Avx512 => "avx512",
-            Isa::Amx => "amx",
+            #[cfg(target_arch = "x86_64")]
+            VectorIsa::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            VectorIsa::Avx512 => "avx512",
+            #[cfg(target_arch = "x86_64")]
+            VectorIsa::Amx => "amx",
         }
     }
 
     /// Whether this machine has it.
-    pub fn is_available(self) -> bool {
+    fn is_available(self) -> bool {
         match self {
-            Isa::Scalar => true,
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => {
+            VectorIsa::Avx2 => {
                 is_x86_feature_detected!("avx2")
                     && is_x86_feature_detected!("fma")
                     && is_x86_feature_detected!("bmi2")
                     && is_x86_feature_detected!("popcnt")
             }
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => {
-                Isa::Avx2.is_available()
+            VectorIsa::Avx512 => {
+                VectorIsa::Avx2.is_available()
                     && is_x86_feature_detected!("avx512f")
                     && is_x86_feature_detected!("avx512dq")
                     && is_x86_feature_detected!("avx512bw")
                     && is_x86_feature_detected!("avx512vl")
             }
             #[cfg(target_arch = "x86_64")]
-            Isa::Amx => Isa::Avx512.is_available() && super::amx::is_available(),
-            #[cfg(not(target_arch = "x86_64"))]
-            _ => false,
+            VectorIsa::Amx => VectorIsa::Avx512.is_available() && super::amx::is_available(),
         }
+    }
+}
+
+const SCALAR: &str = "scalar";
+
+impl Isa {
+    /// Portable Rust.
+    pub const SCALAR: Isa = Isa(None);
+
+    /// The set whose vector kernels run; none for portable Rust.
+    pub const fn vectors(self) -> Option<VectorIsa> {
+        self.0
+    }
+
+    /// Name as in `RBE_ISA`.
+    pub const fn name(self) -> &'static str {
+        match self.0 {
+            None => SCALAR,
+            Some(set) => set.name(),
+        }
+    }
+
+    /// The sets of this machine, slowest first.
+    pub fn available() -> impl DoubleEndedIterator<Item = Isa> {
+        let vectors = VectorIsa::ALL.iter().copied().filter(|set| set.is_available());
+        std::iter::once(None).chain(vectors.map(Some)).map(Isa)
     }
 
     /// The sets of this machine, slowest first, for tests to loop over. The others are named on standard error, so that a machine
@@ -70,37 +103,34 @@ impl Isa {
         if let Err(error) = Isa::required(&std::env::var("RBE_REQUIRE_ISA").unwrap_or_default()) {
             panic!("{error}");
         }
-        let (here, missing): (Vec<Isa>, Vec<Isa>) = Isa::ALL.into_iter().partition(|isa| isa.is_available());
         SAID.call_once(|| {
-            for isa in missing {
+            for missing in VectorIsa::ALL.iter().filter(|set| !set.is_available()) {
                 // Not by eprintln!, which the test harness keeps to itself unless a test fails.
-                let _ = writeln!(std::io::stderr(), "not tested, for this machine lacks it: {}", isa.name());
+                let _ = writeln!(std::io::stderr(), "not tested, for this machine lacks it: {}", missing.name());
             }
         });
-        here
+        Isa::available().collect()
     }
 
     fn required(names: &str) -> Result<()> {
-        for name in names.split([',', ' ']).filter(|name| !name.is_empty()) {
-            let isa = Isa::named("RBE_REQUIRE_ISA", name)?;
-            if !isa.is_available() {
-                return Err(RbeError::config(
-                    "RBE_REQUIRE_ISA",
-                    format!("a machine with {name}"),
-                    format!("a machine whose best set is {}", Isa::best().name()),
-                ));
-            }
-        }
-        Ok(())
+        names.split([',', ' ']).filter(|name| !name.is_empty()).try_for_each(|name| Isa::named("RBE_REQUIRE_ISA", name).map(|_| ()))
     }
 
+    /// The set that the environment variable names.
     fn named(variable: &'static str, name: &str) -> Result<Isa> {
-        let unknown = || RbeError::config(variable, "scalar, avx2, avx512 or amx", format!("{name:?}"));
-        Isa::ALL.into_iter().find(|isa| isa.name() == name).ok_or_else(unknown)
+        let names = || std::iter::once(SCALAR).chain(VectorIsa::ALL.iter().map(|set| set.name()));
+        if let Some(isa) = Isa::available().find(|isa| isa.name() == name) {
+            return Ok(isa);
+        }
+        Err(if names().any(|known| known == name) {
+            RbeError::config(variable, format!("an instruction set of this machine (best: {})", Isa::best().name()), name)
+        } else {
+            RbeError::config(variable, format!("one of {}", names().collect::<Vec<_>>().join(", ")), format!("{name:?}"))
+        })
     }
 
     fn best() -> Isa {
-        Isa::ALL.into_iter().rev().find(|isa| isa.is_available()).unwrap_or(Isa::Scalar)
+        Isa::available().next_back().unwrap_or(Isa::SCALAR)
     }
 
     /// The set named by `RBE_ISA`, or the best available when it is `None`.
@@ -108,18 +138,21 @@ impl Isa {
     /// # Errors
     /// `Config` for an unknown name, or a set that this machine lacks.
     pub fn select(name: Option<&str>) -> Result<Isa> {
-        let Some(name) = name else { return Ok(Isa::best()) };
-        let isa = Isa::named("RBE_ISA", name)?;
-        if isa.is_available() {
-            Ok(isa)
-        } else {
-            Err(RbeError::config("RBE_ISA", format!("an instruction set of this machine (best: {})", Isa::best().name()), name))
-        }
+        name.map_or_else(|| Ok(Isa::best()), |name| Isa::named("RBE_ISA", name))
+    }
+
+    /// Number under which [`ISA`] holds it, and back.
+    fn place(self) -> usize {
+        self.0.map_or(0, |set| set as usize + 1)
+    }
+
+    fn at(place: usize) -> Isa {
+        Isa(place.checked_sub(1).map(|n| VectorIsa::ALL[n]))
     }
 }
 
 const UNDECIDED: usize = usize::MAX;
-static ISA: AtomicUsize = AtomicUsize::new(UNDECIDED); // place in Isa::ALL
+static ISA: AtomicUsize = AtomicUsize::new(UNDECIDED); // Isa::place
 
 /// Decides the instruction set from `RBE_ISA` and the machine.
 ///
@@ -128,7 +161,7 @@ static ISA: AtomicUsize = AtomicUsize::new(UNDECIDED); // place in Isa::ALL
 pub fn init() -> Result<()> {
     let wanted = std::env::var("RBE_ISA").ok();
     let isa = Isa::select(wanted.as_deref())?;
-    let _ = ISA.compare_exchange(UNDECIDED, isa as usize, Ordering::Relaxed, Ordering::Relaxed);
+    let _ = ISA.compare_exchange(UNDECIDED, isa.place(), Ordering::Relaxed, Ordering::Relaxed);
     Ok(())
 }
 
@@ -137,7 +170,7 @@ pub fn init() -> Result<()> {
 /// # Errors
 /// As [`Isa::select`]; nothing has changed then.
 pub fn set_isa(name: Option<&str>) -> Result<()> {
-    ISA.store(Isa::select(name)? as usize, Ordering::Relaxed);
+    ISA.store(Isa::select(name)?.place(), Ordering::Relaxed);
     Ok(())
 }
 
@@ -145,11 +178,11 @@ pub fn set_isa(name: Option<&str>) -> Result<()> {
 pub fn isa() -> Isa {
     match ISA.load(Ordering::Relaxed) {
         UNDECIDED => {
-            let isa = Isa::select(std::env::var("RBE_ISA").ok().as_deref()).unwrap_or(Isa::Scalar);
-            ISA.store(isa as usize, Ordering::Relaxed);
+            let isa = Isa::select(std::env::var("RBE_ISA").ok().as_deref()).unwrap_or(Isa::SCALAR);
+            ISA.store(isa.place(), Ordering::Relaxed);
             isa
         }
-        place => Isa::ALL[place],
+        place => Isa::at(place),
     }
 }
 
@@ -157,14 +190,25 @@ pub fn isa() -> Isa {
 mod tests {
     use super::*;
 
+    fn known() -> impl Iterator<Item = (&'static str, bool)> {
+        std::iter::once((SCALAR, true)).chain(VectorIsa::ALL.iter().map(|set| (set.name(), set.is_available())))
+    }
+
     #[test]
     fn a_set_is_forced_or_refused() {
-        assert_eq!(Isa::select(Some("scalar")).unwrap(), Isa::Scalar);
+        assert_eq!(Isa::select(Some(SCALAR)).unwrap(), Isa::SCALAR);
         assert!(matches!(Isa::select(Some("mmx")), Err(RbeError::Config(_))));
-        for isa in Isa::ALL {
-            assert_eq!(Isa::select(Some(isa.name())).is_ok(), isa.is_available());
+        for (name, available) in known() {
+            assert_eq!(Isa::select(Some(name)).ok().map(Isa::name), available.then_some(name));
         }
-        assert!(Isa::select(None).unwrap().is_available());
+        assert_eq!(Some(Isa::select(None).unwrap()), Isa::available().max());
+    }
+
+    #[test]
+    fn a_set_comes_back_from_its_place() {
+        for isa in Isa::available() {
+            assert_eq!(Isa::at(isa.place()), isa);
+        }
     }
 
     #[test]
@@ -172,8 +216,8 @@ mod tests {
         assert!(Isa::required("").is_ok());
         assert!(Isa::required("scalar, scalar scalar,").is_ok());
         assert!(matches!(Isa::required("scalar,mmx"), Err(RbeError::Config(_))));
-        for isa in Isa::ALL {
-            assert_eq!(Isa::required(isa.name()).is_ok(), isa.is_available());
+        for (name, available) in known() {
+            assert_eq!(Isa::required(name).is_ok(), available);
         }
     }
 }

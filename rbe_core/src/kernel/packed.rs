@@ -3,9 +3,10 @@
 //! Every sum runs in an order that the shapes alone decide, so results do not depend on the number of threads.
 
 use super::dense;
+use super::dispatch::vector_kernel;
 use super::dy_tiles::{DyTiles, Orders};
 use super::family::{Family, SAMPLES};
-use super::isa::{Isa, isa};
+use super::isa::{Isa, VectorIsa, isa};
 use super::levels;
 use super::strip::scratch;
 use super::view::{Shared, View};
@@ -34,21 +35,6 @@ pub struct Grads<'a> {
     pub bias: Option<&'a mut [f32]>,
 }
 
-/// Calls the kernel of the instruction set.
-macro_rules! by_isa {
-    ($isa:expr, $kernel:ident($($argument:expr),*)) => {
-        match $isa {
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => super::avx2::$kernel($($argument),*),
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => super::avx512::$kernel($($argument),*),
-            #[cfg(target_arch = "x86_64")]
-            Isa::Amx => super::amx::$kernel($($argument),*),
-            _ => unreachable!("only sets with kernels of their own come here"),
-        }
-    };
-}
-
 /// Multiplications and additions below which handing over to another thread costs more than it saves.
 const WORTH_SHARING: usize = 1 << 20;
 /// Samples of a piece of the forward product: more decode the levels less often, fewer keep their sums nearer.
@@ -74,9 +60,7 @@ pub fn forward(x: &[f32], batch: usize, w: &PackedTensor, bias: Option<&[f32]>, 
 fn forward_on(isa: Isa, x: &[f32], batch: usize, w: &PackedTensor, bias: Option<&[f32]>, y: &mut [f32]) {
     let (rows, cols) = (w.rows(), w.cols());
     assert!(x.len() == batch * cols && y.len() == batch * rows && bias.is_none_or(|b| b.len() == rows), "packed forward: lengths");
-    if isa == Isa::Scalar {
-        return dense::forward(x, batch, w, bias, y);
-    }
+    let Some(set) = isa.vectors() else { return dense::forward(x, batch, w, bias, y) };
     let tiles = w.tiles();
     let view = View::new(w, &tiles);
     let y = Shared::new(y, rows);
@@ -87,13 +71,13 @@ fn forward_on(isa: Isa, x: &[f32], batch: usize, w: &PackedTensor, bias: Option<
         let r = r..(r + per).min(view.row_tiles());
         let last = (first + samples).min(batch);
         // Whole chunks, and what is left of the batch.
-        let family = Family::of_rest(isa, last % SAMPLES);
+        let family = Family::of_rest(set, last % SAMPLES);
         let rest = if family == Family::Sixteen { last } else { last - last % SAMPLES };
         for (family, samples) in [(Family::Sixteen, first..rest), (family, rest..last)] {
             if !samples.is_empty() {
                 let x = &x[samples.start * cols..samples.end * cols];
                 // SAFETY: `isa` is one of this machine's; every piece has rows and samples of its own.
-                unsafe { by_isa!(isa, forward(family, x, samples.start, view, r.clone(), bias, y)) }
+                unsafe { vector_kernel!(set, forward(family, x, samples.start, view, r.clone(), bias, y)) }
             }
         }
     });
@@ -213,14 +197,9 @@ impl<'a> Flips<'a> {
         let (w, width) = (&self.w, self.w.blocks * BITS);
         for (t, tile) in g.chunks_mut(TILE_ROWS * width).enumerate() {
             let (r, rows) = (first / TILE_ROWS + t, tile.len() / width);
-            // SAFETY: `isa` is one of this machine's; the levels of these rows are the caller's alone.
-            unsafe {
-                let sums = self.levels.part(0, r * TILE_ROWS * w.blocks * 2, rows * w.blocks * 2);
-                match self.isa {
-                    Isa::Scalar => levels::flips(w, r, tile, sums),
-                    isa => by_isa!(isa, flips(w, r, tile, sums)),
-                }
-            }
+            // SAFETY: the levels of these rows are the caller's alone.
+            let sums = unsafe { self.levels.part(0, r * TILE_ROWS * w.blocks * 2, rows * w.blocks * 2) };
+            vector_kernel!(self.isa, flips(w, r, tile, sums), else levels::flips);
         }
     }
 }
@@ -236,7 +215,7 @@ pub fn level_gradient(factors: &[Factor<'_>], w: &PackedTensor, gv: &mut [f32]) 
 fn level_gradient_on(isa: Isa, factors: &[Factor<'_>], w: &PackedTensor, gv: &mut [f32]) {
     check(factors, w);
     assert!(gv.len() == w.rows() * w.blocks() * 2, "packed gradient: lengths");
-    if isa == Isa::Scalar || factors.is_empty() {
+    if isa == Isa::SCALAR || factors.is_empty() {
         return dense::level_gradient(factors, w, gv);
     }
     for (i, f) in factors.iter().enumerate() {
@@ -273,7 +252,7 @@ fn backward_on(isa: Isa, x: Option<&[f32]>, dy: &[f32], batch: usize, w: &Packed
             out.iter_mut().zip(row).for_each(|(o, d)| *o += d);
         }
     }
-    if isa == Isa::Scalar {
+    let Some(set) = isa.vectors() else {
         if let Some(out) = wanted.dx {
             dense::dx(dy, batch, w, out);
         }
@@ -281,7 +260,7 @@ fn backward_on(isa: Isa, x: Option<&[f32]>, dy: &[f32], batch: usize, w: &Packed
             dense::level_gradient(&[Factor { x, dy, batch }], w, out);
         }
         return;
-    }
+    };
     let tiles = w.tiles();
     let view = View::new(w, &tiles);
     let Grads { mut dx, mut levels, .. } = wanted;
@@ -291,13 +270,13 @@ fn backward_on(isa: Isa, x: Option<&[f32]>, dy: &[f32], batch: usize, w: &Packed
         let (of_rows, of_cols) = (here.start * rows..here.end * rows, here.start * cols..here.end * cols);
         let dx = dx.as_deref_mut().map(|dx| &mut dx[of_cols.clone()]);
         let levels = levels.as_deref_mut().zip(x).map(|(levels, x)| (levels, &x[of_cols.clone()]));
-        backward_part(isa, &dy[of_rows], here.len(), &view, dx, levels, fresh && first == 0);
+        backward_part(set, &dy[of_rows], here.len(), &view, dx, levels, fresh && first == 0);
     }
 }
 
 /// The gradients of some samples: that of the levels of `x` is added, or with `fresh` written.
 fn backward_part(
-    isa: Isa,
+    set: VectorIsa,
     dy: &[f32],
     batch: usize,
     view: &View<'_>,
@@ -306,24 +285,26 @@ fn backward_part(
     fresh: bool,
 ) {
     let (rows, cols, blocks) = (view.rows, view.cols, view.blocks);
-    let rest = Family::of_rest(isa, batch % SAMPLES);
-    let orders = match isa {
-        Isa::Amx | Isa::Avx512 => Orders::Rows,
-        _ => Orders::Lanes,
+    let rest = Family::of_rest(set, batch % SAMPLES);
+    let orders = match set {
+        #[cfg(target_arch = "x86_64")]
+        VectorIsa::Avx2 => Orders::Lanes(super::avx2::order),
+        #[cfg(target_arch = "x86_64")]
+        VectorIsa::Avx512 | VectorIsa::Amx => Orders::Rows,
     };
     let mut ordered = scratch(DyTiles::len(batch, view, rest, orders));
     let shared = batch * rows * cols >= WORTH_SHARING;
     let each = |n: usize, task: &(dyn Fn(usize) + Sync)| if shared { parallel::for_each(n, task) } else { (0..n).for_each(task) };
-    let lanes = |family: Family, dy: &[f32], out: &mut [f32]| match isa {
-        // SAFETY: it is one of this machine's.
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => unsafe { super::avx2::order(family, dy, view, out) },
-        _ => unreachable!("only AVX2 has samples in lanes here"),
-    };
-    let dy = DyTiles::order(dy, view, (rest, orders), ordered.slice_mut(), each, lanes);
+    // SAFETY: the set is one of this machine's.
+    let dy = unsafe { DyTiles::order(dy, view, (rest, orders), ordered.slice_mut(), each) };
     // Blocks of the levels' gradient lie side by side in a cache line: threads that begin with other parts of the list should have other
     // rows. Tiles of AMX are not cut.
-    let part = if isa == Isa::Amx { view.row_tiles().max(1) } else { LEVEL_TILES };
+    let part = match set {
+        #[cfg(target_arch = "x86_64")]
+        VectorIsa::Amx => view.row_tiles().max(1),
+        #[cfg(target_arch = "x86_64")]
+        VectorIsa::Avx2 | VectorIsa::Avx512 => LEVEL_TILES,
+    };
     let dx_pieces = if dx.is_some() { blocks } else { 0 };
     let level_pieces = if levels.is_some() { blocks * view.row_tiles().div_ceil(part) } else { 0 };
     // One list of pieces for both gradients: nobody waits in between.
@@ -334,11 +315,11 @@ fn backward_part(
         // SAFETY: `isa` is one of this machine's; every piece has a block column of its own of some rows of one of the outputs.
         unsafe {
             match (p < dx_pieces, dx, levels) {
-                (true, Some(dx), _) => by_isa!(isa, dx(dy, *view, j, dx)),
+                (true, Some(dx), _) => vector_kernel!(set, dx(dy, *view, j, dx)),
                 (false, _, Some((gv, x))) => {
                     let (dy, gv) = (dy.tiles_after(first), gv.rows_after(first * TILE_ROWS));
                     let view = view.part(first..(first + part).min(view.row_tiles()));
-                    by_isa!(isa, level_gradient(x, dy, view, j, gv, fresh));
+                    vector_kernel!(set, level_gradient(x, dy, view, j, gv, fresh));
                 }
                 _ => {}
             }

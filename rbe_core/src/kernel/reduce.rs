@@ -1,41 +1,41 @@
 //! Rows to one number, and back.
 
-use super::by_isa::by_isa;
+use super::dispatch::multiversion;
 use super::each::{Grid, Target, each};
 use super::elementary::{Elementary, largest};
 use super::lane_sum::{filled_up, fold, lane_sum};
 use super::softmax::sum_exp;
 use crate::dtype::{Element, Float};
 
-by_isa! {
+multiversion! {
     /// Sum of the squares of the distances from `centre`, in double precision.
     pub fn squares[T: Float](row: &[T], centre: f64) -> f64 {
         lane_sum!(x in row => (x.wide() - centre) * (x.wide() - centre))
     }
 }
 
-by_isa! {
+multiversion! {
     /// Sum of a row, accumulated in double precision.
     pub fn wide_sum[T: Float](row: &[T]) -> f64 {
         lane_sum!(x in row => x.wide())
     }
 }
 
-by_isa! {
+multiversion! {
     /// Sum of the absolute values, accumulated in double precision.
     pub fn absolute_sum[T: Float](row: &[T]) -> f64 {
         lane_sum!(x in row => x.abs().wide())
     }
 }
 
-by_isa! {
+multiversion! {
     /// `Σ (|x| / scale)^p`.
     pub fn power_sum[T: Elementary](row: &[T], scale: T, p: T) -> f64 {
         lane_sum!(x in row => (x.abs() / scale).fast_pow(p))
     }
 }
 
-by_isa! {
+multiversion! {
     /// How many elements are not 0.
     pub fn nonzeros[T: Float](row: &[T]) -> f64 {
         lane_sum!(x in row => if x == T::zero() { T::zero() } else { T::one() })
@@ -51,14 +51,14 @@ pub fn log_sum_exp<T: Elementary>(row: &[T]) -> T {
     top + T::of(sum_exp(row, top).ln())
 }
 
-by_isa! {
+multiversion! {
     /// `out = dy e^(x - y)`.
     pub(crate) fn shares[T: Elementary](dy: Grid<'_, T>, x: Grid<'_, T>, y: Grid<'_, T>, out: &mut Target<'_, T>) {
         each!(rows d in dy, x in x, y in y => out, d * (x - y).fast_exp());
     }
 }
 
-by_isa! {
+multiversion! {
     /// The largest or smallest element of each row, none of which is empty; NaN where there is one.
     pub fn extremes[T: Element](rows: &[T], largest: bool, out: &mut [T]) {
         const LANES: usize = 64;
@@ -97,7 +97,7 @@ fn is_extreme<T: Float>(x: T, extreme: T, nan_too: bool) -> bool {
     x == extreme || nan_too && x != x && extreme != extreme
 }
 
-by_isa! {
+multiversion! {
     /// How many elements of each row, none of which is empty, equal its value; with `nan_too` NaN equals NaN.
     pub fn ties[T: Float](rows: &[T], values: &[T], nan_too: bool, out: &mut [T]) {
         let width = rows.len() / out.len();
@@ -107,7 +107,7 @@ by_isa! {
     }
 }
 
-by_isa! {
+multiversion! {
     /// `out = dy / count` where x is the extreme, `0 / count` elsewhere: NaN in a row of which no element is.
     pub(crate) fn to_extremes[T: Float](dy: Grid<'_, T>, x: Grid<'_, T>, extreme: Grid<'_, T>, count: Grid<'_, T>, nan_too: bool, out: &mut Target<'_, T>) {
         each!(rows d in dy, x in x, e in extreme, n in count => out, (if is_extreme(x, e, nan_too) { d } else { T::zero() }) / n);

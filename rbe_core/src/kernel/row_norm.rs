@@ -1,12 +1,12 @@
 //! Rows brought to mean 0 and variance 1, or to mean square 1, and the gradients of that.
 
-use super::by_isa::by_isa;
+use super::dispatch::multiversion;
 use super::each::each;
 use super::lane_sum::{lane_sum, lane_sums};
 use super::stream::Streaming;
 use crate::dtype::Float;
 
-by_isa! {
+multiversion! {
     /// Mean of a row and `1 / √(variance + eps)`. What is left of the rounded mean in the distances from it is taken off them, so
     /// that a mean far from 0 costs no digits of the variance.
     pub fn statistics[T: Float](row: &[T], eps: f64) -> [f64; 2] {
@@ -18,14 +18,14 @@ by_isa! {
     }
 }
 
-by_isa! {
+multiversion! {
     /// `1 / √(mean of the squares + eps)` of a row.
     pub fn inverse_root_mean_square[T: Float](row: &[T], eps: f64) -> f64 {
         1.0 / (lane_sum!(x in row => x * x) / row.len() as f64 + eps).sqrt()
     }
 }
 
-by_isa! {
+multiversion! {
     /// `out = (x - mean) scale`, then an affine map of weight and bias where there are any.
     pub(crate) fn normalise[T: Float](row: &[T], mean: T, scale: T, weight: Option<&[T]>, bias: Option<&[T]>, out: &mut [T], past_caches: Option<&Streaming>) {
         match (weight, bias) {
@@ -37,7 +37,7 @@ by_isa! {
     }
 }
 
-by_isa! {
+multiversion! {
     /// Gradient of a row from `up`, that of the normalised row. Where rows are not `centred`, their mean is no part of the function.
     fn gradient[T: Float](row: &[T], up: &[T], mean: T, scale: T, centred: bool, dx: &mut [T]) {
         let sums = lane_sums!(d in up, x in row => d, d * ((x - mean) * scale));
@@ -47,7 +47,7 @@ by_isa! {
     }
 }
 
-by_isa! {
+multiversion! {
     /// As [`gradient`], from `dy`, where `up` is `dy` times the weight.
     fn weighted_gradient[T: Float](row: &[T], dy: &[T], weight: &[T], mean: T, scale: T, centred: bool, dx: &mut [T]) {
         let sums = lane_sums!(d in dy, x in row, w in weight => d * w, d * w * ((x - mean) * scale));
@@ -57,7 +57,7 @@ by_isa! {
     }
 }
 
-by_isa! {
+multiversion! {
     fn totals[T: Float](row: &[T], dy: &[T], mean: T, scale: T, weight: &mut [T], bias: &mut [T]) {
         for (((w, b), x), d) in weight.iter_mut().zip(bias).zip(row).zip(dy) {
             *w += *d * ((*x - mean) * scale);

@@ -1,25 +1,25 @@
 //! Softmax of rows, its logarithm, and their gradients.
 
-use super::by_isa::by_isa;
+use super::dispatch::multiversion;
 use super::each::each;
 use super::elementary::{Elementary, largest};
 use super::lane_sum::lane_sum;
 
-by_isa! {
+multiversion! {
     /// `Σ e^(x - shift)`.
     pub fn sum_exp[T: Elementary](row: &[T], shift: T) -> f64 {
         lane_sum!(x in row => (x - shift).fast_exp())
     }
 }
 
-by_isa! {
+multiversion! {
     /// `out = factor · e^(x - shift)`.
     pub fn scaled_exp[T: Elementary](row: &[T], shift: T, factor: T, out: &mut [T]) {
         each!(x in row => out, factor * (x - shift).fast_exp());
     }
 }
 
-by_isa! {
+multiversion! {
     /// `e^x / Σ e^x`.
     pub fn softmax[T: Elementary](row: &[T], out: &mut [T]) {
         scaled_exp(row, largest(row), T::one(), out);
@@ -30,7 +30,7 @@ by_isa! {
     }
 }
 
-by_isa! {
+multiversion! {
     /// `x - ln Σ e^x`.
     pub fn log_softmax[T: Elementary](row: &[T], out: &mut [T]) {
         let top = largest(row);
@@ -39,7 +39,7 @@ by_isa! {
     }
 }
 
-by_isa! {
+multiversion! {
     /// Gradient of [`softmax`] from its result `y`.
     pub fn softmax_backward[T: Elementary](y: &[T], dy: &[T], out: &mut [T]) {
         let mean = T::of(lane_sum!(y in y, d in dy => y * d));
@@ -47,7 +47,7 @@ by_isa! {
     }
 }
 
-by_isa! {
+multiversion! {
     /// Gradient of [`log_softmax`] from its result `y`.
     pub fn log_softmax_backward[T: Elementary](y: &[T], dy: &[T], out: &mut [T]) {
         let total = T::of(lane_sum!(d in dy => d));

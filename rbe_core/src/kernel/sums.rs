@@ -2,7 +2,7 @@
 //!
 //! A sum of `n` float32 elements of one sign is off by less than `2e-7 log2 n` of itself.
 
-use super::by_isa::by_isa;
+use super::dispatch::multiversion;
 use super::lane_sum::{filled_up, fold};
 use crate::dtype::Element;
 
@@ -129,14 +129,14 @@ fn sum<T: Addend>(part: &[T]) -> T::Total {
     fold(sums, T::plus).total()
 }
 
-by_isa! {
+multiversion! {
     /// Sum of at most [`PART`] elements.
     pub(crate) fn sum_part[T: Addend](part: &[T]) -> T::Total {
         sum(part)
     }
 }
 
-by_isa! {
+multiversion! {
     /// Sums of rows of at most [`PART`] elements, divided by `count`.
     pub(crate) fn sum_rows[T: Addend](rows: &[T], width: usize, count: f64, out: &mut [T]) {
         for (o, row) in out.iter_mut().zip(rows.chunks(width)) {
@@ -186,7 +186,7 @@ fn each_column<T: Addend, U>(source: &[T], rows: usize, step: usize, out: &mut [
     }
 }
 
-by_isa! {
+multiversion! {
     /// Sums of the columns of at most [`FEW_ROWS`] rows, which begin `stride` elements apart.
     pub(crate) fn sum_few_rows[T: Addend](source: &[T], rows: usize, stride: usize, sums: &mut [T]) {
         const SMALL: usize = 1 << 18; // bytes; rows some kilobytes apart share the places of the innermost cache
@@ -206,7 +206,7 @@ by_isa! {
     }
 }
 
-by_isa! {
+multiversion! {
     /// Adds rows, which begin `stride` elements apart, to the totals of their columns: eight at a time that lie an eighth of all rows
     /// apart, so that memory is read in eight streams, each of which goes on.
     pub(crate) fn add_rows[T: Addend](source: &[T], rows: usize, stride: usize, totals: &mut [T::Total]) {

@@ -11,9 +11,9 @@ use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
 use crate::graph::apply;
-use crate::kernel::by_isa;
 use crate::kernel::each::{Grid, Target, each};
 use crate::kernel::elementary::Elementary;
+use crate::kernel::multiversion;
 use crate::kernel::remainder::{floor_division, floor_quotient, floor_remainder, integer_power, is_far, near_fmod, of_divisors_sign};
 use crate::tensor::RBETensor;
 
@@ -88,7 +88,7 @@ fn name<F: BinaryFn>() -> &'static str {
     }
 }
 
-by_isa! {
+multiversion! {
     fn values[F: BinaryFn, T: Elementary](x: Grid<'_, T>, y: Grid<'_, T>, out: &mut Target<'_, T>) where narrow(F::BOUND == Bound::Memory) {
         each!(rows a in x, b in y => out, F::f(a, b));
         if F::FAR {
@@ -113,7 +113,7 @@ fn far<F: BinaryFn, T: Elementary>(x: Grid<'_, T>, y: Grid<'_, T>, out: &mut Tar
     }
 }
 
-by_isa! {
+multiversion! {
     fn slopes[F: BinaryFn, T: Elementary](first: bool, dy: Grid<'_, T>, x: Grid<'_, T>, y: Grid<'_, T>, out: &mut Target<'_, T>) where narrow(F::BOUND == Bound::Memory) {
         if first {
             each!(rows d in dy, a in x, b in y => out, d * F::da(a, b));
@@ -285,7 +285,7 @@ pub struct Sum {
     subtract: bool,
 }
 
-by_isa! {
+multiversion! {
     fn sums[T: Float](subtract: bool, x: Grid<'_, T>, y: Grid<'_, T>, out: &mut Target<'_, T>) where narrow(true) {
         if subtract {
             each!(rows a in x, b in y => out, a - b);

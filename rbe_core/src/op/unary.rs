@@ -10,9 +10,9 @@ use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
 use crate::graph::apply;
-use crate::kernel::by_isa;
 use crate::kernel::each::{Grid, Target, each};
 use crate::kernel::elementary::{CIRCLE_END, Elementary};
+use crate::kernel::multiversion;
 use crate::kernel::remainder::integer_power;
 use crate::kernel::stream::Streaming;
 use crate::tensor::RBETensor;
@@ -88,14 +88,14 @@ fn past_caches<'a, F: UnaryFn, T>(out: &Target<'a, T>) -> Option<&'a Streaming> 
     if F::BOUND == Bound::Memory { out.past_caches } else { None }
 }
 
-by_isa! {
+multiversion! {
     fn values[F: UnaryFn, T: Elementary](f: &F, x: Grid<'_, T>, out: &mut Target<'_, T>) where narrow(F::BOUND == Bound::Memory) {
         each!(rows v in x => out, past past_caches::<F, T>(out), f.f(v));
         far(x, F::REACH, out, |_, _, v| F::beyond(v).0);
     }
 }
 
-by_isa! {
+multiversion! {
     fn slopes[F: UnaryFn, T: Elementary](f: &F, dy: Grid<'_, T>, saved: Grid<'_, T>, out: &mut Target<'_, T>) where narrow(F::BOUND == Bound::Memory) {
         each!(rows d in dy, s in saved => out, past past_caches::<F, T>(out), d * f.df(s));
         far(saved, F::REACH, out, |r, c, v| dy.data[r * dy.down + c * dy.across] * F::beyond(v).1);

@@ -198,8 +198,8 @@ fn scaled_step(
         }
     }
     let partial: Vec<Sums> = parallel::map_mut(&mut work, |s, strip| {
-        if isa != Isa::Scalar && p.interaction == 0.0 {
-            return vector::strip(isa, &cx, strip);
+        if let (Some(set), 0.0) = (isa.vectors(), p.interaction) {
+            return vector::strip(set, &cx, strip);
         }
         let mut of_strip = scratch(strip.row_moment.len() * width);
         source.strip(w, s, of_strip.slice_mut());
@@ -280,9 +280,9 @@ mod tests {
                 row[cols..].fill(0.0);
             }
             let evidence = Evidence { folded: Some(&g), ..Evidence::default() };
-            let plain = after(Isa::Scalar, rows, cols, evidence);
+            let plain = after(Isa::SCALAR, rows, cols, evidence);
             assert!(rows < 16 || plain.4 > 0, "no bit flipped");
-            for isa in Isa::for_tests().into_iter().filter(|isa| *isa != Isa::Scalar) {
+            for isa in Isa::for_tests().into_iter().filter(|isa| *isa != Isa::SCALAR) {
                 let vector = after(isa, rows, cols, evidence);
                 // One G, one set of moments: the charges agree to the bit.
                 assert!(plain.0 == vector.0 && plain.1 == vector.1 && plain.4 == vector.4, "{} {rows} {cols}", isa.name());
@@ -304,9 +304,9 @@ mod tests {
                 g.chunks_exact_mut(cols.div_ceil(BITS) * BITS).for_each(|row| row[cols..].fill(0.0));
                 let evidence = Evidence { factors: &factors, folded: folded.then_some(&g), magnitude: None };
                 let step = |isa| after_with(isa, rows, cols, evidence, &of_int8);
-                let plain = step(Isa::Scalar);
+                let plain = step(Isa::SCALAR);
                 assert!(rows < 16 || plain.4 > 0, "no bit flipped");
-                for isa in Isa::for_tests().into_iter().filter(|isa| *isa != Isa::Scalar) {
+                for isa in Isa::for_tests().into_iter().filter(|isa| *isa != Isa::SCALAR) {
                     let vector = step(isa);
                     assert!(plain.0 == vector.0 && plain.1 == vector.1 && plain.4 == vector.4, "{} {rows} {cols} {folded}", isa.name());
                     close("points", &vector.2, &plain.2, 1e-5);

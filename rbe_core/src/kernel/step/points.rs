@@ -3,8 +3,8 @@
 
 use super::Pace;
 use crate::disk::MAX_RADIUS;
-use crate::kernel::by_isa;
 use crate::kernel::levels::log_ratios;
+use crate::kernel::multiversion;
 use crate::packed::{TILE_ROWS, Tile};
 
 /// Sixteen numbers, one a row.
@@ -76,7 +76,7 @@ impl Places {
 /// Tiles whose gradients [`to_points`] collects at a time: their pairs are a cache line of each row.
 const COLLECTED: usize = 8;
 
-by_isa! {
+multiversion! {
     /// Gradients of the levels of the rows of a row tile, `g (rows, blocks, 2)`, to those of its points.
     pub(in super::super) fn to_points(tiles: &[Tile], scale: f32, g: &mut [f32]) {
         let (blocks, (g, _)) = (tiles.len(), g.as_chunks_mut::<2>());

@@ -10,6 +10,7 @@ use std::ops::Range;
 use super::charge::nearest;
 use super::noise::hash;
 use crate::Buffer;
+use crate::kernel::dispatch::vector_kernel;
 use crate::kernel::isa::Isa;
 use crate::kernel::packed::Factor;
 use crate::memory;
@@ -172,24 +173,6 @@ pub(super) fn sums(w: &Words<'_>, out: &mut [i32]) {
     }
 }
 
-/// Calls the kernel of the instruction set.
-macro_rules! by_isa {
-    ($isa:expr, $kernel:ident($($argument:expr),*)) => {
-        match $isa {
-            // SAFETY: `isa` is one of this machine's.
-            #[cfg(target_arch = "x86_64")]
-            Isa::Amx => unsafe { crate::kernel::amx::$kernel($($argument),*) },
-            // SAFETY: as above.
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => unsafe { crate::kernel::avx512::$kernel($($argument),*) },
-            // SAFETY: as above.
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => unsafe { crate::kernel::avx2::$kernel($($argument),*) },
-            _ => $kernel($($argument),*),
-        }
-    };
-}
-
 impl Rounded {
     /// Rounds the samples of `factors`, which are finite.
     pub(super) fn new(isa: Isa, factors: &[Factor<'_>], w: &PackedTensor, stream: u32) -> Rounded {
@@ -219,7 +202,7 @@ impl Rounded {
             excess: &self.excess[first..][..CHUNK_ROWS],
             excess_pairs: &self.excess_pairs[first * parts..][..CHUNK_ROWS * parts],
         };
-        by_isa!(isa, sums(&words, out));
+        vector_kernel!(isa, sums(&words, out), else sums);
     }
 
     /// Scales of the columns.
@@ -240,7 +223,7 @@ fn excess(isa: Isa, dy: &[u32], rows: usize) -> (Vec<i32>, Vec<u32>) {
     for (p, part) in dy.chunks(PART_WORDS * rows).enumerate() {
         let (mut first, mut last) = (memory::zeros::<i32>(rows), memory::zeros::<i32>(rows));
         for dy in part.chunks_exact(rows) {
-            by_isa!(isa, add_excess(dy, [&mut first, &mut last]));
+            vector_kernel!(isa, add_excess(dy, [&mut first, &mut last]), else add_excess);
         }
         for (n, (first, last)) in first.into_iter().zip(last).enumerate() {
             all[n] = all[n].wrapping_add(first).wrapping_add(last);
@@ -289,7 +272,7 @@ pub(in super::super) fn scaled(g: &mut [f32], columns: &[f32], row: f32) {
 /// [`scaled`] of rows of as many numbers as there are columns.
 pub(super) fn scale_rows(isa: Isa, g: &mut [f32], columns: &[f32], row: impl Fn(usize) -> f32) {
     for (r, g) in g.chunks_exact_mut(columns.len()).enumerate() {
-        by_isa!(isa, scaled(g, columns, row(r)));
+        vector_kernel!(isa, scaled(g, columns, row(r)), else scaled);
     }
 }
 
@@ -312,7 +295,7 @@ fn round(isa: Isa, samples: &[&[f32]], n: usize, width: usize, offset: i32, coun
     let measured = parallel::map(samples.len().div_ceil(PIECE), |p| {
         let (mut most, mut squares) = (memory::zeros::<f32>(width), memory::zeros::<f32>(width));
         let samples = &samples[p * PIECE..samples.len().min((p + 1) * PIECE)];
-        by_isa!(isa, measure(samples, &mut most, &mut squares));
+        vector_kernel!(isa, measure(samples, &mut most, &mut squares), else measure);
         (most, squares)
     });
     let (mut most, mut squares) = (memory::zeros::<f32>(width), memory::zeros::<f32>(width));
@@ -341,7 +324,7 @@ fn round(isa: Isa, samples: &[&[f32]], n: usize, width: usize, offset: i32, coun
             }
             let of = std::array::from_fn(|s| samples.get(first + s).copied().unwrap_or(&zeros));
             let counter = counter.wrapping_add((first / 4 * n * 2) as u32);
-            by_isa!(isa, quad(Quad { samples: of, inverse: &inverse, offset, counter, stream, words: used }));
+            vector_kernel!(isa, quad(Quad { samples: of, inverse: &inverse, offset, counter, stream, words: used }), else quad);
         }
     });
     (words, memory::collect(inverse.into_iter().map(|i| if i > 0.0 { 1.0 / i } else { 0.0 })))
@@ -382,7 +365,7 @@ mod tests {
             let w = PackedTensor::random(&[rows, cols], None, Generator::new(1).stream()).unwrap();
             let (x, dy) = (normal(batch * cols, 2), normal(batch * rows, 3));
             let factors = [Factor { x: &x, dy: &dy, batch }];
-            let plain = all(Isa::Scalar, &factors, &w, 9);
+            let plain = all(Isa::SCALAR, &factors, &w, 9);
             for isa in Isa::for_tests() {
                 assert!(all(isa, &factors, &w, 9) == plain, "{} {rows} {cols} {batch}", isa.name());
             }

@@ -4,28 +4,14 @@ use super::evidence::{Piece, row_of};
 use super::points::Rows;
 use super::rounded::CHUNK_ROWS;
 use super::{Context, FULL_CHARGE, Strip, Sums, charge, points};
-use crate::kernel::isa::Isa;
+use crate::kernel::dispatch::vector_kernel;
+use crate::kernel::isa::VectorIsa;
 use crate::kernel::strip::{STRIP_ROWS, scratch};
 use crate::memory;
 use crate::packed::{BITS, TILE_ROWS};
 
-/// Calls the kernel of the instruction set.
-macro_rules! by_isa {
-    ($isa:expr, $kernel:ident($($argument:expr),*)) => {
-        match $isa {
-            #[cfg(target_arch = "x86_64")]
-            Isa::Amx => crate::kernel::amx::$kernel($($argument),*),
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => crate::kernel::avx512::$kernel($($argument),*),
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => crate::kernel::avx2::$kernel($($argument),*),
-            _ => unreachable!("only sets with kernels of their own come here"),
-        }
-    };
-}
-
 /// Updates a strip.
-pub(super) fn strip(isa: Isa, cx: &Context<'_>, strip: &mut Strip<'_>) -> Sums {
+pub(super) fn strip(set: VectorIsa, cx: &Context<'_>, strip: &mut Strip<'_>) -> Sums {
     let (w, blocks, source) = (cx.w, cx.w.blocks(), cx.source);
     let (width, rows) = (blocks * BITS, strip.row_moment.len());
     let (at_once, piece_blocks) = match source.piece() {
@@ -49,8 +35,8 @@ pub(super) fn strip(isa: Isa, cx: &Context<'_>, strip: &mut Strip<'_>) -> Sums {
         let g = &mut buffer.slice_mut()[..at_once * columns.len()];
         let scale = match source.piece() {
             Piece::Row => {
-                // SAFETY: `isa` is one of this machine's.
-                unsafe { by_isa!(isa, accumulate_row(source.evidence.factors, w.rows(), w.cols(), strip.first + first, g)) };
+                // SAFETY: the set is one of this machine's.
+                unsafe { vector_kernel!(set, accumulate_row(source.evidence.factors, w.rows(), w.cols(), strip.first + first, g)) };
                 None
             }
             _ => source.fill(w, strip.first + first, here.clone(), g),
@@ -71,7 +57,8 @@ pub(super) fn strip(isa: Isa, cx: &Context<'_>, strip: &mut Strip<'_>) -> Sums {
                 stream: cx.stream,
             };
             // SAFETY: as above.
-            flips += u64::from(unsafe { by_isa!(isa, charge_row(row)) });
+            let flipped: u32 = unsafe { vector_kernel!(set, charge_row(row)) };
+            flips += u64::from(flipped);
         }
     }
     for (moment, square) in strip.row_moment.iter_mut().zip(square) {
@@ -82,7 +69,7 @@ pub(super) fn strip(isa: Isa, cx: &Context<'_>, strip: &mut Strip<'_>) -> Sums {
     for (((tile, levels), m), v) in strip.tiles.iter_mut().zip(&levels).zip(m).zip(v) {
         let points = points::Points { tile, levels, m, v, added: &mut added, scale: w.scale(), pace: &cx.pace };
         // SAFETY: as above.
-        unsafe { by_isa!(isa, points(points)) };
+        unsafe { vector_kernel!(set, points(points)) };
     }
     let wide = |sums: &[f32]| memory::collect(sums.iter().map(|v| f64::from(*v)));
     Sums { flips, columns: wide(&squares[..w.cols()]), points: wide(&added).into_iter().sum() }

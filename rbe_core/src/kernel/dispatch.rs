@@ -35,11 +35,11 @@ macro_rules! vector_kernel {
     ($set:expr, $kernel:ident($($argument:expr),* $(,)?)) => {
         match $set {
             #[cfg(target_arch = "x86_64")]
-            $crate::kernel::VectorIsa::Avx2 => $crate::kernel::avx2::$kernel($($argument),*),
+            $crate::kernel::VectorIsa::Avx2 => $crate::kernel::x86::avx2::$kernel($($argument),*),
             #[cfg(target_arch = "x86_64")]
-            $crate::kernel::VectorIsa::Avx512 => $crate::kernel::avx512::$kernel($($argument),*),
+            $crate::kernel::VectorIsa::Avx512 => $crate::kernel::x86::avx512::$kernel($($argument),*),
             #[cfg(target_arch = "x86_64")]
-            $crate::kernel::VectorIsa::Amx => $crate::kernel::amx::$kernel($($argument),*),
+            $crate::kernel::VectorIsa::Amx => $crate::kernel::x86::amx::$kernel($($argument),*),
         }
     };
     ($isa:expr, $kernel:ident($($argument:expr),* $(,)?), else $twin:path) => {

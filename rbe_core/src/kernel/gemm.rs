@@ -143,7 +143,7 @@ fn by_crate<T: Float>(m: usize, n: usize, k: usize, a: Matrix<'_, T>, b: Matrix<
 /// against that of the crate, which does half as many multiplications a second.
 #[cfg(target_arch = "x86_64")]
 fn worth_tiles((m, n, k): (usize, usize, usize)) -> bool {
-    use super::amx::{GEMM_COLUMNS, GEMM_PANEL};
+    use super::x86::amx::{GEMM_COLUMNS, GEMM_PANEL};
     const PASS: usize = 25; // multiplications in the time of one element
     let whole = |v: usize| v.next_multiple_of(GEMM_PANEL);
     let passes = m * k * n.div_ceil(GEMM_COLUMNS) + k * n + m * n;
@@ -162,9 +162,9 @@ fn by_tiles<T: Float>(
     add: bool,
     shared: bool,
 ) -> bool {
-    use super::amx::{self, GEMM_PANEL};
     use super::isa::{VectorIsa, isa};
     use super::view::Shared;
+    use super::x86::amx::{self, GEMM_PANEL};
     let (m, n, k) = size;
     if T::DTYPE != DType::F32 || isa().vectors() != Some(VectorIsa::Amx) || !worth_tiles(size) {
         return false;

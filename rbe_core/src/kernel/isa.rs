@@ -62,7 +62,7 @@ impl VectorIsa {
                     && is_x86_feature_detected!("avx512vl")
             }
             #[cfg(target_arch = "x86_64")]
-            VectorIsa::Amx => VectorIsa::Avx512.is_available() && super::amx::is_available(),
+            VectorIsa::Amx => VectorIsa::Avx512.is_available() && super::x86::amx::is_available(),
         }
     }
 }

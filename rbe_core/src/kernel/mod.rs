@@ -6,13 +6,7 @@
 #![cfg_attr(not(target_arch = "x86_64"), allow(dead_code, unreachable_code, unused_imports, unused_mut, unused_unsafe, unused_variables))]
 
 pub mod activation;
-#[cfg(target_arch = "x86_64")]
-mod amx;
 pub mod attention;
-#[cfg(target_arch = "x86_64")]
-mod avx2;
-#[cfg(target_arch = "x86_64")]
-mod avx512;
 mod dense;
 mod dispatch;
 mod dy_tiles;
@@ -22,7 +16,6 @@ mod family;
 pub mod gemm;
 mod isa;
 pub(crate) mod lane_sum;
-#[cfg(target_arch = "x86_64")]
 mod lanes;
 mod levels;
 pub mod packed;
@@ -30,11 +23,8 @@ pub mod recurrent;
 pub mod reduce;
 pub(crate) mod remainder;
 pub mod row_norm;
-#[cfg(target_arch = "x86_64")]
 mod rows;
-#[cfg(target_arch = "x86_64")]
 mod samples;
-#[cfg(target_arch = "x86_64")]
 mod samples_dx;
 pub mod scalar;
 mod single;
@@ -44,6 +34,8 @@ pub(crate) mod stream;
 mod strip;
 pub(crate) mod sums;
 mod view;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 pub(crate) use dispatch::multiversion;
 pub use isa::{Isa, VectorIsa, init, isa, set_isa};

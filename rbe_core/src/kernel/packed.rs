@@ -288,7 +288,7 @@ fn backward_part(
     let rest = Family::of_rest(set, batch % SAMPLES);
     let orders = match set {
         #[cfg(target_arch = "x86_64")]
-        VectorIsa::Avx2 => Orders::Lanes(super::avx2::order),
+        VectorIsa::Avx2 => Orders::Lanes(super::x86::avx2::order),
         #[cfg(target_arch = "x86_64")]
         VectorIsa::Avx512 | VectorIsa::Amx => Orders::Rows,
     };

@@ -5,13 +5,13 @@ use std::arch::x86_64::*;
 use super::set_sums::{LINE, ONE, PARTS, Pairs, pairs, split, turn};
 use super::tiles::{Tiles, load, product, store, zero};
 use crate::Buffer;
-use crate::kernel::avx512;
-use crate::kernel::avx512::Avx512;
 use crate::kernel::dy_tiles::DyTiles;
 use crate::kernel::family::{Family, SAMPLES};
 use crate::kernel::lanes::Lanes;
 use crate::kernel::samples::Levels;
 use crate::kernel::view::{Shared, View};
+use crate::kernel::x86::avx512;
+use crate::kernel::x86::avx512::Avx512;
 use crate::packed::{BITS, TILE_ROWS, Tile};
 
 /// Pairs of row tiles for which u is made before it is used: what is stored reaches the cache when the products before it are done.

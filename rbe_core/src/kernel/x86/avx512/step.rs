@@ -2,8 +2,8 @@
 
 use std::arch::x86_64::*;
 
-use super::super::packed::Factor;
-use super::super::step::{accumulate_row as accumulate, charge, points as of_points};
+use crate::kernel::packed::Factor;
+use crate::kernel::step::{accumulate_row as accumulate, charge, points as of_points};
 use crate::packed::BITS;
 
 /// Moves every charge of the row by its evidence and flips the bits whose charge is used up; the number of flips. Twin of
@@ -15,7 +15,7 @@ use crate::packed::BITS;
 /// # Safety
 /// AVX-512 must be available.
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2,popcnt")]
-pub(in super::super) unsafe fn charge_row(row: charge::Row<'_>) -> u32 {
+pub(in crate::kernel) unsafe fn charge_row(row: charge::Row<'_>) -> u32 {
     match row.g {
         charge::Cotangents::Real(_) => charges::<false>(row),
         charge::Cotangents::Whole(..) => charges::<true>(row),
@@ -116,7 +116,7 @@ fn hash(x: __m512i) -> __m512i {
 /// # Safety
 /// AVX-512 must be available.
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
-pub(in super::super) unsafe fn points(p: of_points::Points<'_>) {
+pub(in crate::kernel) unsafe fn points(p: of_points::Points<'_>) {
     of_points::points(p);
 }
 
@@ -125,6 +125,6 @@ pub(in super::super) unsafe fn points(p: of_points::Points<'_>) {
 /// # Safety
 /// AVX-512 must be available.
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
-pub(in super::super) unsafe fn accumulate_row(factors: &[Factor<'_>], rows: usize, cols: usize, n: usize, g: &mut [f32]) {
+pub(in crate::kernel) unsafe fn accumulate_row(factors: &[Factor<'_>], rows: usize, cols: usize, n: usize, g: &mut [f32]) {
     accumulate(factors, rows, cols, n, g);
 }

@@ -11,7 +11,7 @@ mod rounded;
 mod rows;
 mod step;
 
-pub(super) use lanes::Avx512;
-pub(super) use products::{dx, dx_of, flips, forward, level_gradient};
-pub(super) use rounded::{add_excess, measure, quad, scaled, sums};
-pub(super) use step::{accumulate_row, charge_row, points};
+pub(in crate::kernel) use lanes::Avx512;
+pub(in crate::kernel) use products::{dx, dx_of, flips, forward, level_gradient};
+pub(in crate::kernel) use rounded::{add_excess, measure, quad, scaled, sums};
+pub(in crate::kernel) use step::{accumulate_row, charge_row, points};

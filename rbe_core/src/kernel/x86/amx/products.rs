@@ -5,14 +5,14 @@ use std::ops::Range;
 use super::set_sums::{Bits, Inputs, ONE, PRODUCTS, Sums, one_by_four, two_by_two};
 use super::tiles::Tiles;
 use crate::Buffer;
-use crate::kernel::avx512;
-use crate::kernel::avx512::Avx512;
 use crate::kernel::dy_tiles::DyTiles;
 use crate::kernel::family::{Family, SAMPLES};
 use crate::kernel::lanes::Lanes;
 use crate::kernel::rows::{self, gv_rows};
 use crate::kernel::samples::Levels;
 use crate::kernel::view::{Shared, View};
+use crate::kernel::x86::avx512;
+use crate::kernel::x86::avx512::Avx512;
 use crate::packed::{BITS, TILE_ROWS};
 
 /// Row tiles and groups of samples whose sums are computed at once.

@@ -54,12 +54,12 @@ impl Lanes<16> for Avx512 {
     #[inline(always)]
     fn across(self, rows: &[[f32; 16]; 8]) -> [f32; 8] {
         // SAFETY: as above; AVX-512 implies AVX2.
-        unsafe { crate::kernel::avx2::across_halves(rows) }
+        unsafe { crate::kernel::x86::avx2::across_halves(rows) }
     }
     #[inline(always)]
     fn transpose(self, rows: [&[f32; 8]; 8]) -> [[f32; 8]; 8] {
         // SAFETY: as above.
-        unsafe { crate::kernel::avx2::transpose(rows) }
+        unsafe { crate::kernel::x86::avx2::transpose(rows) }
     }
     #[inline(always)]
     fn column_bits(self, tile: &Tile) -> [u16; BITS] {

@@ -4,7 +4,7 @@ use super::tiles::{Tiles, load, product, store};
 use crate::kernel::step::rounded::{CHUNK_ROWS, PANEL, WORDS, Words};
 use crate::packed::TILE_ROWS;
 
-pub(in crate::kernel) use crate::kernel::avx512::{add_excess, measure, quad, scaled};
+pub(in crate::kernel) use crate::kernel::x86::avx512::{add_excess, measure, quad, scaled};
 
 /// See [`Words`]: sums (rows of the chunk, columns), two row tiles times two panels in registers.
 ///

@@ -2,8 +2,8 @@
 
 use std::arch::x86_64::*;
 
-use crate::kernel::avx2;
 use crate::kernel::step::rounded::{self, CHUNK_ROWS, PANEL, Quad, WORDS, Words};
+use crate::kernel::x86::avx2;
 use crate::packed::BITS;
 
 /// See [`rounded::quad`].

@@ -2,9 +2,9 @@
 
 use std::arch::x86_64::*;
 
-use super::super::packed::Factor;
-use super::super::step::{accumulate_row as accumulate, charge, points as of_points, words};
 use super::lanes::across;
+use crate::kernel::packed::Factor;
+use crate::kernel::step::{accumulate_row as accumulate, charge, points as of_points, words};
 use crate::packed::BITS;
 
 /// Moves every charge of the row by its evidence and flips the bits whose charge is used up; the number of flips. As for AVX-512, with 32 charges in a register.
@@ -12,7 +12,7 @@ use crate::packed::BITS;
 /// # Safety
 /// AVX2 with FMA must be available.
 #[target_feature(enable = "avx2,fma,bmi2,popcnt")]
-pub(in super::super) unsafe fn charge_row(row: charge::Row<'_>) -> u32 {
+pub(in crate::kernel) unsafe fn charge_row(row: charge::Row<'_>) -> u32 {
     match row.g {
         charge::Cotangents::Real(_) => charges::<false>(row),
         charge::Cotangents::Whole(..) => charges::<true>(row),
@@ -118,7 +118,7 @@ fn charges<const WHOLE: bool>(row: charge::Row<'_>) -> u32 {
 /// # Safety
 /// AVX2 with FMA must be available.
 #[target_feature(enable = "avx2,fma,bmi2")]
-pub(in super::super) unsafe fn points(p: of_points::Points<'_>) {
+pub(in crate::kernel) unsafe fn points(p: of_points::Points<'_>) {
     of_points::points(p);
 }
 
@@ -127,6 +127,6 @@ pub(in super::super) unsafe fn points(p: of_points::Points<'_>) {
 /// # Safety
 /// AVX2 with FMA must be available.
 #[target_feature(enable = "avx2,fma,bmi2")]
-pub(in super::super) unsafe fn accumulate_row(factors: &[Factor<'_>], rows: usize, cols: usize, n: usize, g: &mut [f32]) {
+pub(in crate::kernel) unsafe fn accumulate_row(factors: &[Factor<'_>], rows: usize, cols: usize, n: usize, g: &mut [f32]) {
     accumulate(factors, rows, cols, n, g);
 }

@@ -82,11 +82,6 @@ impl Buffer {
         self.len == 0
     }
 
-    /// Whether the memory belongs to another owner (a NumPy array, a DLPack capsule).
-    pub fn is_foreign(&self) -> bool {
-        matches!(self.owner, Owner::Foreign { .. })
-    }
-
     /// Address of the first byte.
     pub fn as_ptr(&self) -> *mut u8 {
         self.ptr.as_ptr()

@@ -114,8 +114,6 @@ pub trait Float: Element + num_traits::Float + num_traits::FromPrimitive + std::
     fn of(v: f64) -> Self;
     /// This value as `f64`, exactly.
     fn wide(self) -> f64;
-    /// The error function.
-    fn erf(self) -> Self;
 }
 
 impl Float for f32 {
@@ -125,9 +123,6 @@ impl Float for f32 {
     fn wide(self) -> f64 {
         f64::from(self)
     }
-    fn erf(self) -> f32 {
-        libm::erff(self)
-    }
 }
 
 impl Float for f64 {
@@ -136,9 +131,6 @@ impl Float for f64 {
     }
     fn wide(self) -> f64 {
         self
-    }
-    fn erf(self) -> f64 {
-        libm::erf(self)
     }
 }
 

@@ -22,16 +22,6 @@ impl Array {
         Array::from_buffer(buffer, T::DTYPE, shape)
     }
 
-    /// As [`Array::build`], where filling can fail.
-    ///
-    /// # Errors
-    /// Those of `fill`.
-    pub fn try_build<T: Element>(shape: &[usize], fill: impl FnOnce(&mut [T]) -> Result<()>) -> Result<Array> {
-        let mut buffer = buffer_for(T::DTYPE, shape);
-        fill(buffer.slice_mut())?;
-        Ok(Array::from_buffer(buffer, T::DTYPE, shape))
-    }
-
     /// Array of a copy of `data`.
     ///
     /// # Errors

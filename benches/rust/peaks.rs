@@ -69,6 +69,7 @@ fn peaks(_: Isa) -> Vec<Peak> {
 /// The loops. Operands pass through an empty assembler statement, so that the compiler neither computes in advance nor lifts
 /// anything out of the loop; it costs no instruction.
 #[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code)]
 mod x86 {
     use std::arch::{asm, x86_64::*};
     use std::hint::black_box;
@@ -194,6 +195,7 @@ mod x86 {
 }
 
 /// Time of `rounds` rounds on every thread at once.
+#[allow(unsafe_code)]
 fn together(threads: usize, run: Loop, rounds: u64) -> Duration {
     // SAFETY: `peaks` lists loops of the live instruction set alone, which this machine has.
     let go = || unsafe { run(rounds) };

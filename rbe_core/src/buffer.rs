@@ -1,5 +1,7 @@
 //! Aligned memory: with the kernels, the team of threads and `memory`, the only place where `unsafe` is allowed.
 
+#![allow(unsafe_code)]
+
 use std::alloc::{Layout, alloc, alloc_zeroed, dealloc};
 use std::any::Any;
 use std::ptr::NonNull;

@@ -1,6 +1,8 @@
 //! Every product of every instruction set of this machine against plain loops in float64, within a stated bound of the error,
 //! and beside pages that nobody may touch. `make test-memory` runs this file under AddressSanitizer and valgrind, too.
 
+#![allow(unsafe_code)]
+
 use parking_lot::Mutex;
 use proptest::prelude::*;
 use rbe_core::kernel::packed::{Factor, Grads, backward, dx, flip_gradient, forward, level_gradient, weight_gradient};

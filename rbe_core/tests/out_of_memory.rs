@@ -2,6 +2,8 @@
 //!
 //! One test at a time, for allocations and limits are those of the process.
 
+#![allow(unsafe_code)]
+
 use std::alloc::{GlobalAlloc, Layout};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicIsize, Ordering};

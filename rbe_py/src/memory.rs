@@ -1,5 +1,7 @@
 //! Memory shared with NumPy, in both directions, through the array interface protocol.
 
+#![allow(unsafe_code)]
+
 use std::ptr::NonNull;
 
 use pyo3::prelude::*;

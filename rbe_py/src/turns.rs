@@ -1,5 +1,7 @@
 //! Long loops over Python objects, which other threads interrupt.
 
+#![allow(unsafe_code)]
+
 use std::time::{Duration, Instant};
 
 use pyo3::ffi;

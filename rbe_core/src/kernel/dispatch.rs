@@ -9,6 +9,7 @@ macro_rules! multiversion {
         $(#[$meta])*
         $vis fn $name $(<$($g: $bound),*>)? ($($argument: $type),*) $(-> $result)? {
             #[cfg(target_arch = "x86_64")]
+            #[allow(unsafe_code)]
             {
                 #[target_feature(enable = "avx2,fma")]
                 fn avx2 $(<$($g: $bound),*>)? ($($argument: $type),*) $(-> $result)? $body

@@ -2,6 +2,7 @@
 //! packed tensors, the products by `samples` and `rows`, named after what their lanes hold; `scalar` holds the
 //! unsafe-free twin that every fast kernel is compared with.
 
+#![allow(unsafe_code)]
 // Processors other than x86-64 have no vector kernels yet. The code that leads to them compiles there all the same, and never runs.
 #![cfg_attr(not(target_arch = "x86_64"), allow(dead_code, unreachable_code, unused_imports, unused_mut, unused_unsafe, unused_variables))]
 

@@ -7,6 +7,8 @@
 //!
 //! Libraries that allocate scratch of their own, the `gemm` crate here, are lent a block that was allocated beforehand.
 
+#![allow(unsafe_code)]
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::{Cell, UnsafeCell};
 use std::ptr::{NonNull, null_mut};

@@ -4,6 +4,8 @@
 //! address space as all of that can take before anything has changed, and keeps it. Where an allocation for that work fails, some
 //! of it is given back to the system, and the allocation tried again.
 
+#![allow(unsafe_code)]
+
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -1,5 +1,7 @@
 //! Vectors whose length a user controls.
 
+#![allow(unsafe_code)]
+
 use std::alloc::{Layout, alloc_zeroed};
 use std::ptr::NonNull;
 

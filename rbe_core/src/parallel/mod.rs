@@ -3,6 +3,8 @@
 //! Work is cut into chunks whose size depends on the problem, never on the number of threads, and every chunk owns
 //! its output; reductions fold the chunks' partial results in order. So results are bit-equal for any thread count.
 
+#![allow(unsafe_code)]
+
 mod place;
 mod team;
 

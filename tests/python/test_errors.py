@@ -65,7 +65,7 @@ def run(code, *arguments, **env):
 @pytest.mark.parametrize(
     ("env", "text"),
     [
-        ({"RBE_ISA": "mmx"}, "scalar, avx2, avx512 or amx"),
+        ({"RBE_ISA": "mmx"}, "one of scalar"),
         ({"RBE_NUM_THREADS": "none"}, "whole number"),
         ({"RBE_NUM_THREADS": "0"}, "whole number"),
         ({"RBE_SPIN_US": "-1"}, "whole number from 0"),

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use pyo3::ffi;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::PyList;
 use rbe_core::array::Array;
 use rbe_core::{DType, RBETensor};
@@ -15,7 +16,10 @@ use crate::runtime::enter;
 /// How long a loop keeps the GIL: threads that wake every millisecond keep their pace.
 const STRETCH: Duration = Duration::from_micros(100);
 /// Steps between looks at the clock.
-const STEPS: u32 = 256;
+const STEPS: u32 = 64;
+/// How long a loop does without the GIL where other threads may want it. It is not handed to a thread that waits: whoever asks first has
+/// it, and a thread on an idle core needs some 50 µs to wake up. A sleep takes that long, whatever its length.
+const PAUSE: Duration = Duration::from_nanos(1);
 
 /// Hands over the GIL now and then during a loop that needs it.
 pub struct Turns {
@@ -39,12 +43,21 @@ impl Turns {
     #[cold]
     fn look(&mut self, py: Python<'_>) -> PyResult<()> {
         if self.since.elapsed() >= STRETCH {
-            py.detach(std::thread::yield_now);
+            if has_other_threads(py)? {
+                py.detach(|| std::thread::sleep(PAUSE));
+            }
             py.check_signals()?;
             self.since = Instant::now();
         }
         Ok(())
     }
+}
+
+/// Whether threads of Python other than this one are alive.
+fn has_other_threads(py: Python<'_>) -> PyResult<bool> {
+    static COUNT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let count = COUNT.import(py, "threading", "active_count")?.call0()?;
+    Ok(count.extract::<usize>()? > 1)
 }
 
 /// The elements as nested lists: those of one moment, whoever writes in between.

@@ -140,13 +140,13 @@ def set_data(self: RBETensor, value: RBETensor) -> None:
 
 def uniform_(self: RBETensor, a: float = 0.0, b: float = 1.0) -> RBETensor:
     """Fill with uniform numbers in [a, b)."""
-    self._assign(_rbe.rand(list(self.shape), self.dtype) * (b - a) + a)
+    self._assign(_rbe.rand(list(self.shape), self.dtype).mul_(b - a).add_(a))
     return self
 
 
 def normal_(self: RBETensor, mean: float = 0.0, std: float = 1.0) -> RBETensor:
     """Fill with normal numbers."""
-    self._assign(_rbe.randn(list(self.shape), self.dtype) * std + mean)
+    self._assign(_rbe.randn(list(self.shape), self.dtype).mul_(std).add_(mean))
     return self
 
 

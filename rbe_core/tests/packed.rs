@@ -1,10 +1,10 @@
 //! The gradients of packed tensors against their definitions, and the kernels against their plain twins.
 
 use rbe_core::array::Array;
-use rbe_core::graph::{Gradient, RBEGradient};
 use rbe_core::kernel::packed::{self as kernel, Factor, Grads};
 use rbe_core::kernel::scalar::{self, TwoLevel};
 use rbe_core::packed::{Cycle, Family, PackedTensor, levels};
+use rbe_core::tape::{Gradient, RBEGradient};
 use rbe_core::{DType, RBETensor};
 
 /// Reproducible numbers in (-1, 1).

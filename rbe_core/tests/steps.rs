@@ -4,13 +4,13 @@
 use parking_lot::Mutex;
 use proptest::prelude::*;
 use rbe_core::array::Array;
-use rbe_core::graph::{Factor, Gradient, GradientCache};
 use rbe_core::kernel::packed::Factor as Product;
 use rbe_core::kernel::step::{Evidence, Guard, Precision, State, StepParams, step};
 use rbe_core::kernel::{Isa, set_isa};
 use rbe_core::optim::{HybridOptimizer, NonFinite, Rates};
 use rbe_core::packed::{CYCLE_BITS, Cycle, Family, PackedTensor};
 use rbe_core::random::Generator;
+use rbe_core::tape::{Factor, Gradient, GradientCache};
 use rbe_core::{DType, RBETensor, RbeError, Value};
 
 /// The instruction set belongs to the process.

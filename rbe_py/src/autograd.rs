@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 use rbe_core::array::Array;
-use rbe_core::graph::{self, BackwardOptions, CheckpointStrategy, ComputationGraph, GradMode, GradientCache, Holding, Parent, Step};
 use rbe_core::op::{Cx, Grads, Inputs, Op, Output, Rule, Saves, dense};
+use rbe_core::tape::{self, BackwardOptions, CheckpointStrategy, ComputationGraph, GradMode, GradientCache, Holding, Parent, Step};
 use rbe_core::{RbeError, WeakSlot};
 
 use crate::error::{OrRaise, carry, raise};
@@ -20,7 +20,7 @@ type Tensor = rbe_core::RBETensor;
 /// A recorded operation.
 #[pyclass(frozen, module = "rbe._rbe")]
 pub struct Node {
-    pub node: Arc<graph::Node>,
+    pub node: Arc<tape::Node>,
 }
 
 #[pymethods]
@@ -148,7 +148,7 @@ impl Hook {
     pub fn register(_py: Python<'_>, tensor: &Tensor, hook: Py<PyAny>) -> PyResult<Hook> {
         let hook = Object::new(hook);
         let held = hook.clone();
-        let call = move |gradient: &graph::Gradient| -> rbe_core::Result<Option<graph::Gradient>> {
+        let call = move |gradient: &tape::Gradient| -> rbe_core::Result<Option<tape::Gradient>> {
             Python::attach(|py| {
                 let Some(hook) = hook.get(py) else { return Ok(None) };
                 let result = hook.bind(py).call1((gradient_object(py, gradient.clone())?,))?;
@@ -181,7 +181,7 @@ impl Hook {
 /// True
 #[pyfunction]
 pub fn is_grad_enabled() -> bool {
-    graph::is_grad_enabled()
+    tape::is_grad_enabled()
 }
 
 /// Whether `rbe.autograd.checkpoint` runs its function a second time on this thread, in backward.
@@ -200,13 +200,13 @@ pub fn is_grad_enabled() -> bool {
 /// [False, True]
 #[pyfunction]
 pub fn is_recomputing() -> bool {
-    graph::is_recomputing()
+    tape::is_recomputing()
 }
 
 /// Sets recording on or off; what it was before.
 #[pyfunction(name = "_set_grad_enabled")]
 pub fn set_grad_enabled(enabled: bool) -> bool {
-    let before = graph::is_grad_enabled();
+    let before = tape::is_grad_enabled();
     std::mem::forget(GradMode::set(enabled));
     before
 }
@@ -244,8 +244,8 @@ pub fn run_backward(
     let roots: Vec<&Tensor> = roots.iter().collect();
     // Hooks and user-defined operations may call Python from any thread of the pool: the GIL must be free.
     detach(py, || match inputs {
-        None => graph::backward(&roots, gradients, options),
-        Some(inputs) => graph::backward_into(&roots, gradients, &inputs.iter().collect::<Vec<_>>(), options),
+        None => tape::backward(&roots, gradients, options),
+        Some(inputs) => tape::backward_into(&roots, gradients, &inputs.iter().collect::<Vec<_>>(), options),
     })
     .or_raise()
 }
@@ -276,7 +276,7 @@ pub fn grad(
 ) -> PyResult<Vec<Option<Py<PyAny>>>> {
     let (roots, targets, gradients) = (tensors(roots), tensors(targets), upstream(gradients)?);
     let found = detach(py, || {
-        graph::grad(&roots.iter().collect::<Vec<_>>(), &targets.iter().collect::<Vec<_>>(), &gradients, BackwardOptions { retain_graph })
+        tape::grad(&roots.iter().collect::<Vec<_>>(), &targets.iter().collect::<Vec<_>>(), &gradients, BackwardOptions { retain_graph })
     })
     .or_raise()?;
     found.into_iter().map(|g| g.map(|g| gradient_object(py, g)).transpose()).collect()
@@ -309,8 +309,8 @@ fn type_name(object: &Bound<'_, PyAny>) -> String {
 #[pyfunction(name = "_checkpoint")]
 pub fn checkpoint(py: Python<'_>, f: Py<PyAny>, inputs: Vec<PyRef<'_, RBETensor>>) -> PyResult<RBETensor> {
     let (inputs, f) = (tensors(inputs), Object::new(f));
-    let held: Vec<graph::Held> = vec![f.clone()];
-    detach(py, || graph::checkpoint_holding(move |x| call("checkpoint", &f, x), held, &inputs.iter().collect::<Vec<_>>()))
+    let held: Vec<tape::Held> = vec![f.clone()];
+    detach(py, || tape::checkpoint_holding(move |x| call("checkpoint", &f, x), held, &inputs.iter().collect::<Vec<_>>()))
         .or_raise()
         .map(RBETensor::from)
 }
@@ -359,8 +359,8 @@ struct Custom {
     rule: Rule,
     result: Mutex<Option<Array>>, // until it is recorded
     backward: Arc<Object>,
-    held: graph::Held, // the same
-    always: bool,      // called in backward even if no gradient comes, and with None when a pass begins
+    held: tape::Held, // the same
+    always: bool,     // called in backward even if no gradient comes, and with None when a pass begins
 }
 
 impl Op for Custom {
@@ -453,5 +453,5 @@ pub fn custom_op(
     let rule = Rule { name: Cow::Owned(name), arity: (0, usize::MAX), saves: Saves::NOTHING };
     let backward = Object::new(backward);
     let op = Custom { rule, result: Mutex::new(Some(array.clone())), held: backward.clone(), backward, always };
-    graph::apply(op, &inputs.iter().collect::<Vec<_>>()).or_raise().map(RBETensor::from)
+    tape::apply(op, &inputs.iter().collect::<Vec<_>>()).or_raise().map(RBETensor::from)
 }

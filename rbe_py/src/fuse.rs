@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
-use rbe_core::graph;
+use rbe_core::tape;
 
 use crate::error::{OrRaise, carry};
 use crate::fork::detach;
@@ -10,8 +10,8 @@ use crate::fork::detach;
 /// Calls `function`; what its element-wise operations leave to be computed is computed without the GIL.
 fn call(function: &Bound<'_, PyAny>, args: &Bound<'_, PyTuple>, kwargs: Option<&Bound<'_, PyDict>>) -> rbe_core::Result<Py<PyAny>> {
     let result = function.call(args, kwargs);
-    if graph::fused_depth() == 1 {
-        let settled = detach(function.py(), graph::compute_waiting);
+    if tape::fused_depth() == 1 {
+        let settled = detach(function.py(), tape::compute_waiting);
         return result.map(Bound::unbind).map_err(carry).and_then(|result| settled.map(|()| result));
     }
     result.map(Bound::unbind).map_err(carry)
@@ -20,7 +20,7 @@ fn call(function: &Bound<'_, PyAny>, args: &Bound<'_, PyTuple>, kwargs: Option<&
 /// The result of `function(*args, **kwargs)` with element-wise operations joined.
 #[pyfunction(name = "_fuse")]
 pub fn fuse(function: &Bound<'_, PyAny>, args: &Bound<'_, PyTuple>, kwargs: Option<&Bound<'_, PyDict>>) -> PyResult<Py<PyAny>> {
-    graph::fuse(|| call(function, args, kwargs)).or_raise()
+    tape::fuse(|| call(function, args, kwargs)).or_raise()
 }
 
 /// Names of the operations that `_fuse` runs.
@@ -30,5 +30,5 @@ pub fn fused_operations(
     args: &Bound<'_, PyTuple>,
     kwargs: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<Vec<String>> {
-    graph::fuse_and_tell(|| call(function, args, kwargs)).map(|(_, names)| names).or_raise()
+    tape::fuse_and_tell(|| call(function, args, kwargs)).map(|(_, names)| names).or_raise()
 }

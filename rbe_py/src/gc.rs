@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
-use rbe_core::graph::{Held, each_held};
+use rbe_core::tape::{Held, each_held};
 
 use crate::fork::is_away;
 

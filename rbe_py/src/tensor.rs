@@ -5,7 +5,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyFloat, PyInt, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 use rbe_core::array::Array;
-use rbe_core::graph::{self, Gradient};
+use rbe_core::tape::{self, Gradient};
 use rbe_core::{DType, RbeError, Value, memory};
 
 use crate::autograd::{Hook, Node, PackedGradient, listed, run_backward};
@@ -298,8 +298,8 @@ impl RBETensor {
     /// Holder of the memory, for NumPy.
     fn _memory(&self, py: Python<'_>) -> PyResult<ArrayHolder> {
         // NumPy may write from now on: what waits to be computed is.
-        let work = if graph::fused_depth() > 0 { usize::MAX } else { 0 };
-        enter_for(py, "numpy", work, graph::settle)?;
+        let work = if tape::fused_depth() > 0 { usize::MAX } else { 0 };
+        enter_for(py, "numpy", work, tape::settle)?;
         Ok(ArrayHolder::new(self.inner.array("numpy").or_raise()?.clone()))
     }
 

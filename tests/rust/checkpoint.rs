@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use rbe_core::graph::{Backward, CheckpointStrategy, ComputationGraph, Forward};
 use rbe_core::pool::GradientPool;
+use rbe_core::tape::{Backward, CheckpointStrategy, ComputationGraph, Forward};
 use rbe_core::{RBETensor, Result, array};
 
 const VALUES: usize = 100_000;

@@ -7,10 +7,10 @@ use crate::array::Array;
 use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
-use crate::graph::{Factor, Gradient, GradientCache, apply};
 use crate::kernel::activation::{MIN_RADIUS, Unit, dx, dz, forward};
 use crate::memory;
 use crate::packed::{CYCLE_BITS, Cycle, PackedTensor};
+use crate::tape::{Factor, Gradient, GradientCache, apply};
 use crate::tensor::RBETensor;
 
 const OP: &str = "rbe_activation";

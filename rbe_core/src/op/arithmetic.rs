@@ -10,11 +10,11 @@ use crate::array::{Array, Bound, by_rows, zip};
 use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
-use crate::graph::apply;
 use crate::kernel::each::{Grid, Target, each};
 use crate::kernel::elementary::Elementary;
 use crate::kernel::multiversion;
 use crate::kernel::remainder::{floor_division, floor_quotient, floor_remainder, integer_power, is_far, near_fmod, of_divisors_sign};
+use crate::tape::apply;
 use crate::tensor::RBETensor;
 
 /// The type both operands are converted to: the wider of the two, where an operand without axes does not widen one

@@ -7,12 +7,12 @@ use crate::array::{Array, Dims, broadcast_shapes, map};
 use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
-use crate::graph::apply;
 use crate::kernel::attention::{Attention, Dropped, QUERIES, Targets};
 use crate::kernel::elementary::Elementary;
 use crate::kernel::gemm::Matrix;
 use crate::memory;
 use crate::parallel;
+use crate::tape::apply;
 use crate::tensor::RBETensor;
 
 const OP: &str = "scaled_dot_product_attention";

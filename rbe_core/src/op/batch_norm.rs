@@ -7,9 +7,9 @@ use crate::array::{Array, map_into};
 use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
-use crate::graph::{apply, is_recomputing, settle};
 use crate::memory;
 use crate::parallel;
+use crate::tape::{apply, is_recomputing, settle};
 use crate::tensor::RBETensor;
 
 const OP: &str = "batch_norm";

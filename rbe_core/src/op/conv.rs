@@ -8,12 +8,12 @@ use crate::array::{Array, Dims};
 use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
-use crate::graph::{Gradient, GradientCache, apply};
 use crate::kernel::gemm::{Matrix, gemm};
 use crate::kernel::packed as kernel;
 use crate::memory;
 use crate::packed::PackedTensor;
 use crate::parallel;
+use crate::tape::{Gradient, GradientCache, apply};
 use crate::tensor::{RBETensor, Value};
 
 const OP: &str = "conv";

@@ -5,10 +5,10 @@ use super::table;
 use crate::array::{Array, Dims};
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
-use crate::graph::{Factor, Gradient, GradientCache, apply};
 use crate::memory;
 use crate::packed::{BITS, TILE_ROWS, levels};
 use crate::parallel;
+use crate::tape::{Factor, Gradient, GradientCache, apply};
 use crate::tensor::RBETensor;
 use crate::{dispatch_all, dispatch_float};
 

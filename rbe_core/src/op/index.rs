@@ -7,8 +7,8 @@ use super::table;
 use crate::array::{Array, Dims, broadcast_shapes, normalize_axis, positions};
 use crate::dtype::{DType, Element};
 use crate::error::{RbeError, Result};
-use crate::graph::apply;
 use crate::memory;
+use crate::tape::apply;
 use crate::tensor::RBETensor;
 use crate::{dispatch_all, dispatch_float};
 

@@ -6,11 +6,11 @@ use crate::array::{Array, Dims, zip};
 use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
-use crate::graph::apply;
 use crate::kernel::elementary::largest;
 use crate::kernel::softmax::{scaled_exp, sum_exp};
 use crate::memory;
 use crate::parallel;
+use crate::tape::apply;
 use crate::tensor::RBETensor;
 
 /// How the losses of single elements become one.

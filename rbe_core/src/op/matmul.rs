@@ -6,9 +6,9 @@ use crate::array::{Array, Dims, broadcast_shapes};
 use crate::dispatch_float;
 use crate::dtype::{DType, Element};
 use crate::error::{RbeError, Result};
-use crate::graph::apply;
 use crate::kernel::gemm::{Matrix, gemm_shared};
 use crate::parallel;
+use crate::tape::apply;
 use crate::tensor::RBETensor;
 
 /// The last two axes as a matrix with strides the kernel takes, copying only where a stride is negative.

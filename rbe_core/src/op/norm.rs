@@ -6,11 +6,11 @@ use crate::array::{Array, Dims};
 use crate::dispatch_float;
 use crate::dtype::Float;
 use crate::error::{RbeError, Result};
-use crate::graph::apply;
 use crate::kernel::row_norm;
 use crate::kernel::stream::{LARGE, Streaming};
 use crate::memory;
 use crate::parallel;
+use crate::tape::apply;
 use crate::tensor::RBETensor;
 
 /// Rows of one parallel piece.

@@ -8,11 +8,11 @@ use crate::array::{Array, Dims};
 use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
-use crate::graph::{Factor, Gradient, GradientCache, apply};
 use crate::kernel::packed as kernel;
 use crate::kernel::scalar::{self, TwoLevel};
 use crate::memory;
 use crate::packed::{BITS, MAX_RADIUS, PackedTensor, levels, pull_back};
+use crate::tape::{Factor, Gradient, GradientCache, apply};
 use crate::tensor::RBETensor;
 
 fn batch_of(a: &Array) -> usize {

@@ -7,9 +7,9 @@ use crate::array::Array;
 use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
-use crate::graph::apply;
 use crate::memory;
 use crate::parallel;
+use crate::tape::apply;
 use crate::tensor::RBETensor;
 
 /// Elements of the planes of one parallel piece.

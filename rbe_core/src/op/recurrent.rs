@@ -8,12 +8,12 @@ use crate::array::{Array, Read};
 use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
-use crate::graph::{Factor, Gradient, GradientCache, apply};
 use crate::kernel::elementary::Elementary;
 use crate::kernel::gemm::{Matrix, gemm_shared};
 use crate::kernel::{packed as kernel, recurrent};
 use crate::memory;
 use crate::packed::PackedTensor;
+use crate::tape::{Factor, Gradient, GradientCache, apply};
 use crate::tensor::{RBETensor, Value};
 
 pub use recurrent::Cell;

@@ -5,7 +5,6 @@ use super::table;
 use crate::array::{Array, Bound, Dims, by_rows, fold_rows, map, normalize_axes, reduce_rows, total_rows, zip, zip3};
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
-use crate::graph::apply;
 use crate::kernel::each::Grid;
 use crate::kernel::elementary::Elementary;
 use crate::kernel::reduce::{
@@ -13,6 +12,7 @@ use crate::kernel::reduce::{
 };
 use crate::kernel::sums::PART;
 use crate::memory;
+use crate::tape::apply;
 use crate::tensor::RBETensor;
 use crate::{dispatch_all, dispatch_float};
 

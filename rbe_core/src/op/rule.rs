@@ -8,8 +8,8 @@ use smallvec::SmallVec;
 use super::fused::Elementwise;
 use crate::array::Array;
 use crate::error::{RbeError, Result};
-use crate::graph::{Gradient, Holding};
 use crate::packed::PackedTensor;
+use crate::tape::{Gradient, Holding};
 use crate::tensor::{RBETensor, Value};
 
 /// What a backward rule reads again: the tape keeps nothing else alive.

@@ -6,7 +6,7 @@ use crate::array::{Array, fold_rows, normalize_axes, normalize_axis, zip};
 use crate::dispatch_float;
 use crate::dtype::{DType, Element, Float};
 use crate::error::Result;
-use crate::graph::apply;
+use crate::tape::apply;
 use crate::tensor::RBETensor;
 
 /// Floats as they are; bool as int64.

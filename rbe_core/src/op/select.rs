@@ -6,7 +6,7 @@ use super::table;
 use crate::array::{Array, map, zip, zip3};
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
-use crate::graph::apply;
+use crate::tape::apply;
 use crate::tensor::RBETensor;
 use crate::{dispatch_all, dispatch_float};
 

@@ -5,9 +5,9 @@ use super::table;
 use crate::array::{Array, fold_rows, normalize_axis};
 use crate::dispatch_float;
 use crate::error::Result;
-use crate::graph::apply;
 use crate::kernel::softmax;
 use crate::parallel;
+use crate::tape::apply;
 use crate::tensor::RBETensor;
 
 /// Elements of one parallel piece, rounded up to whole rows.

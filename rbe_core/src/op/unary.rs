@@ -9,12 +9,12 @@ use crate::array::{Array, Bound, by_rows, map};
 use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
-use crate::graph::apply;
 use crate::kernel::each::{Grid, Target, each};
 use crate::kernel::elementary::{CIRCLE_END, Elementary};
 use crate::kernel::multiversion;
 use crate::kernel::remainder::integer_power;
 use crate::kernel::stream::Streaming;
+use crate::tape::apply;
 use crate::tensor::RBETensor;
 
 /// A function of one number with its derivative.

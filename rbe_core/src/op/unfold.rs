@@ -7,9 +7,9 @@ use crate::array::Array;
 use crate::dispatch_float;
 use crate::dtype::Float;
 use crate::error::{RbeError, Result};
-use crate::graph::apply;
 use crate::memory;
 use crate::parallel;
+use crate::tape::apply;
 use crate::tensor::RBETensor;
 
 /// The windows of one sample (channels, height, width) as rows (windows, channels · kernel).

@@ -8,7 +8,7 @@ use crate::array::{Array, SliceSpec, map_into, normalize_axes, normalize_axis};
 use crate::dispatch_all;
 use crate::dtype::DType;
 use crate::error::{RbeError, Result};
-use crate::graph::apply;
+use crate::tape::apply;
 use crate::tensor::RBETensor;
 
 /// Another shape for the same elements.

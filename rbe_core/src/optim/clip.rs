@@ -5,10 +5,10 @@ use crate::array::{Array, map};
 use crate::dispatch_float;
 use crate::dtype::Float;
 use crate::error::{RbeError, Result};
-use crate::graph::Gradient;
 use crate::kernel::step::sum_of_squares;
 use crate::memory;
 use crate::parallel;
+use crate::tape::Gradient;
 use crate::tensor::RBETensor;
 
 /// Elements of one parallel piece.
@@ -77,7 +77,7 @@ fn norm_of(params: &[RBETensor], p: f64) -> Result<f64> {
 /// `Value` for a negative bound or a p that is not positive; `DType` for the gradient of a packed tensor in another than the 2-norm;
 /// `NonFinite` if the norm is not finite and `error_if_nonfinite`. Nothing changes then.
 pub fn clip_grad_norm(params: &[RBETensor], max_norm: f64, p: f64, error_if_nonfinite: bool) -> Result<f64> {
-    crate::graph::settle()?; // what was called before reads the gradients as they are
+    crate::tape::settle()?; // what was called before reads the gradients as they are
     const OP: &str = "clip_grad_norm";
     if max_norm < 0.0 || max_norm.is_nan() {
         return Err(RbeError::value(OP, "max_norm >= 0", max_norm));
@@ -114,7 +114,7 @@ fn copies(params: &[RBETensor]) -> usize {
 /// # Errors
 /// `Value` for a negative bound; `DType` if a packed tensor has a gradient, whose elements are not stored.
 pub fn clip_grad_value(params: &[RBETensor], bound: f64) -> Result<()> {
-    crate::graph::settle()?; // what was called before reads the gradients as they are
+    crate::tape::settle()?; // what was called before reads the gradients as they are
     const OP: &str = "clip_grad_value";
     if bound < 0.0 || bound.is_nan() {
         return Err(RbeError::value(OP, "a bound >= 0", bound));

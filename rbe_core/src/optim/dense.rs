@@ -5,10 +5,10 @@ use crate::array::Array;
 use crate::dispatch_float;
 use crate::dtype::Float;
 use crate::error::{RbeError, Result};
-use crate::graph::Gradient;
 use crate::kernel::step::{Guard, Sizes, correction, sum_of_squares};
 use crate::memory;
 use crate::parallel;
+use crate::tape::Gradient;
 use crate::tensor::RBETensor;
 
 /// How a dense tensor is updated.
@@ -385,7 +385,7 @@ impl DenseOptimizer {
     /// # Errors
     /// None that leave some tensors updated: dtypes were checked on entry.
     pub fn step(&mut self) -> Result<()> {
-        crate::graph::settle()?; // what was called before reads the values as they are
+        crate::tape::settle()?; // what was called before reads the values as they are
         memory::guard("step", || {
             for ((p, group), state) in self.params.iter().zip(&mut self.states) {
                 state.complete(self.groups[*group].0, p.array("step")?);

@@ -9,10 +9,10 @@ use super::rates::{NonFinite, Rates};
 use super::scratch;
 use crate::array::Array;
 use crate::error::{RbeError, Result};
-use crate::graph::{Factor, Gradient, GradientCache, OnReady};
 use crate::kernel::step::{Evidence, Guard, Magnitude, State, StepParams, step, step_activation};
 use crate::memory;
 use crate::packed::PackedTensor;
+use crate::tape::{Factor, Gradient, GradientCache, OnReady};
 use crate::tensor::{RBETensor, Value};
 
 /// Epsilon of the dense AdamW.
@@ -146,7 +146,7 @@ impl HybridOptimizer {
     /// `NonFinite` for a gradient that is not finite (unless those are skipped); `Graph` for a gradient taken before its
     /// tensor was changed. Nothing is updated then.
     pub fn step(&self) -> Result<()> {
-        crate::graph::settle()?; // what was called before reads the values as they are
+        crate::tape::settle()?; // what was called before reads the values as they are
         memory::guard("step", || self.update())
     }
 

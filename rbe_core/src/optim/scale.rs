@@ -4,7 +4,7 @@ use crate::array::{Array, map_into};
 use crate::dispatch_float;
 use crate::dtype::Float;
 use crate::error::Result;
-use crate::graph::Gradient;
+use crate::tape::Gradient;
 use crate::tensor::RBETensor;
 
 /// Multiplies the gradients of all tensors that have one, dense ones in place.

@@ -1,10 +1,10 @@
 //! How much memory a step takes besides what it updates: it is asked for before anything changes.
 
 use crate::array::Array;
-use crate::graph::{Factor, Gradient, GradientCache};
 use crate::kernel::gemm::scratch_bytes;
 use crate::packed::{BITS, CYCLE_BITS};
 use crate::parallel;
+use crate::tape::{Factor, Gradient, GradientCache};
 use crate::tensor::RBETensor;
 
 /// Bytes for lists and results of tasks.

@@ -434,7 +434,7 @@ fn fit(gradient: Gradient, node: &Node, k: usize) -> Result<Gradient> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::with_grad;
+    use crate::tape::with_grad;
 
     fn leaf(values: &[f64]) -> RBETensor {
         RBETensor::new(values, &[values.len()]).unwrap().requiring_grad().unwrap()

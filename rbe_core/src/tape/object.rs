@@ -149,7 +149,7 @@ impl ComputationGraph {
 mod tests {
     use super::*;
     use crate::array::{map, zip};
-    use crate::graph::Gradient;
+    use crate::tape::Gradient;
 
     fn sines(operations: usize) -> ComputationGraph {
         let sine: (Forward, Backward) = (

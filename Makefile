@@ -1,4 +1,4 @@
-# Two commands do all the set-up on a machine with Python >= 3.10, Rust and make: `make train` and `make test`.
+# `make train` and `make test` set up everything on a machine with Python >= 3.10, Rust and make.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -7,8 +7,8 @@ OUT ?= out
 
 RUST := $(shell find rbe_core rbe_py/src -name '*.rs' -o -name Cargo.toml 2>/dev/null) Cargo.toml Cargo.lock
 HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
-# Sets of instructions that tests must find: what Linux says of the processor, unless the variable is set. `make test RBE_REQUIRE_ISA=`
-# goes without; whatever is not tested is named either way.
+# Instruction sets that tests must find: those that Linux reports for the processor, unless the variable is set. `make test RBE_REQUIRE_ISA=`
+# requires none. Tests print the sets that they leave out in either case.
 CPU := $(shell sed -n 's/^flags.*: //p;T;q' /proc/cpuinfo 2>/dev/null)
 comma := ,
 with = $(if $(filter-out $(CPU),$(2)),,$(1))
@@ -47,7 +47,7 @@ test: $(VENV)/.built ## Test the core and the package
 	cargo test --workspace --quiet
 	$(BIN)/python -m pytest
 
-# torch brings gigabytes: it has an environment of its own.
+# torch takes gigabytes, so it has an environment of its own.
 $(TORCH_VENV)/.built: $(VENV)/.built
 	$(PYTHON) -m venv $(TORCH_VENV)
 	$(TORCH_VENV)/bin/python -m pip install --quiet --upgrade pip
@@ -55,7 +55,7 @@ $(TORCH_VENV)/.built: $(VENV)/.built
 	VIRTUAL_ENV=$(abspath $(TORCH_VENV)) $(TORCH_VENV)/bin/maturin develop --release
 	touch $@
 
-# Programs under nohup or behind the & of a script ignore Ctrl-C, and hand that on to theirs.
+# Programs under nohup, or started with & by a script, ignore Ctrl-C, and so do the programs they start.
 test-signals: $(VENV)/.built ## Run the tests of Ctrl-C where the shell ignores it
 	trap '' INT; $(BIN)/python -m pytest -k "ctrl_c or signal or interrupt"
 
@@ -65,18 +65,18 @@ test-torch: $(TORCH_VENV)/.built ## Compare with torch, which this installs
 test-peers: $(TORCH_VENV)/.built ## Run torch's own databases of operations, modules and optimisers through rbe
 	$(TORCH_VENV)/bin/python -m pytest -m peers tests/python/peers
 
-test-page: $(VENV)/.built ## Follow design/add-an-op.md to the letter in a copy of the tree
+test-page: $(VENV)/.built ## Follow design/add-an-op.md in a copy of the tree
 	$(BIN)/python -m pytest -m build
 
-# The best set is left out: `make test` runs on it.
+# `make test` covers the best set.
 test-isa: $(VENV)/.built ## Run the tests of the package on every other instruction set of this machine
 	best=$$($(BIN)/python -c 'import rbe; print(rbe.isa())') || exit; for isa in scalar avx2 avx512 amx; do \
 	  [ $$isa = $$best ] && continue; RBE_ISA=$$isa $(BIN)/python -c 'import rbe' 2>/dev/null || continue; \
 	  echo "RBE_ISA=$$isa"; RBE_ISA=$$isa $(BIN)/python -m pytest -q || exit; \
 	done
 
-# rustc keeps sanitizers for nightly; RUSTC_BOOTSTRAP=1 lets a stable one have them. Python must load their runtime before all else,
-# hence it is made a library: of what rustc links into programs, without the one part that libraries cannot have.
+# rustc offers sanitizers on nightly only; RUSTC_BOOTSTRAP=1 enables them on stable. Python must load the sanitizer's runtime before everything else,
+# so a shared library is made from the archive that rustc links into programs, without the object file that libraries cannot contain.
 ASAN := target/asan
 SANITIZED := RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address cargo
 WATCHED := addresses interop creation tensor_indexing indexing_properties properties io
@@ -93,7 +93,7 @@ test-memory: $(VENV)/.installed ## Look for accesses out of bounds: the engine a
 	  PYTHONMALLOC=malloc PYTHONPATH=$(abspath $(ASAN))/python $(BIN)/python -m pytest \
 	  -m 'not torch and not build and not peers' $(WATCHED:%=tests/python/test_%.py)
 	@command -v valgrind >/dev/null || { echo "no valgrind here: apt-get install valgrind"; exit 1; }
-	# valgrind knows no AVX-512: it sees the sets below.
+	# valgrind does not know AVX-512: it reports the sets below it.
 	RBE_REQUIRE_ISA='$(filter-out avx512 amx,$(subst $(comma), ,$(RBE_REQUIRE_ISA)))' PROPTEST_CASES=50 \
 	  cargo test -p rbe_core --test kernels --config "target.$(HOST).runner='valgrind --quiet --error-exitcode=9'"
 
@@ -111,11 +111,11 @@ $(VENV)/.fuzz: $(VENV)/.installed
 	command -v cargo-fuzz || cargo install --locked --quiet cargo-fuzz
 	touch $@
 
-# rustc keeps sanitizers for nightly; RUSTC_BOOTSTRAP=1 lets a stable one have them. What libFuzzer finds lies in fuzz/corpus and
-# fuzz/artifacts. CONTRIBUTING.md says what to do with it.
+# rustc offers sanitizers on nightly only; RUSTC_BOOTSTRAP=1 enables them on stable. libFuzzer writes to fuzz/corpus and fuzz/artifacts
+# (CONTRIBUTING.md).
 FUZZ_SECONDS ?= 60
 FUZZ = -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0
-fuzz: $(VENV)/.fuzz $(VENV)/.built ## Feed the readers of files and of Trainer states with damaged input, FUZZ_SECONDS each
+fuzz: $(VENV)/.fuzz $(VENV)/.built ## Feed damaged input to the readers of files and Trainer states, FUZZ_SECONDS each
 	mkdir -p $(foreach t,file header idx numpy csv trainer,fuzz/corpus/$(t) fuzz/artifacts/$(t))
 	for target in file header; do echo "fuzz $$target"; \
 	  RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir fuzz $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
@@ -128,7 +128,7 @@ fuzz: $(VENV)/.fuzz $(VENV)/.built ## Feed the readers of files and of Trainer s
 	echo "fuzz trainer"; $(BIN)/python fuzz/python/trainer_state.py fuzz/corpus/trainer \
 	  $(FUZZ) -max_len=256 -len_control=0 -artifact_prefix=fuzz/artifacts/trainer/
 
-# BENCH limits or directs what is measured: make bench BENCH='--threads 1 --isas avx2'
+# BENCH selects the measurements: make bench BENCH='--threads 1 --isas avx2'
 bench: $(TORCH_VENV)/.built ## Measure kernels, and packed layers against torch's dense ones: 10 to 20 minutes
 	$(TORCH_VENV)/bin/python benches/python/compare.py $(BENCH)
 	$(if $(BENCH),,$(MAKE) bench-latency)
@@ -136,7 +136,7 @@ bench: $(TORCH_VENV)/.built ## Measure kernels, and packed layers against torch'
 bench-quick: $(TORCH_VENV)/.built ## As bench, the large layers on one thread: under two minutes
 	$(TORCH_VENV)/bin/python benches/python/compare.py --quick
 
-bench-latency: ## Measure what handing work to the threads costs
+bench-latency: ## Measure the latency of parallel regions
 	cargo bench -p rbe_benches --bench latency -- --warm-up-time 0.5 --measurement-time 2
 
 bench-ops: $(TORCH_VENV)/.built ## Time dense operations beside torch's
@@ -148,7 +148,7 @@ bench-epochs: $(TORCH_VENV)/.built ## Time training steps of the examples' netwo
 bench-build: ## Time a clean and an incremental release build
 	$(PYTHON) benches/python/build_times.py
 
-bench-smoke: $(TORCH_VENV)/.built ## Run every benchmark once, to see that it runs
+bench-smoke: $(TORCH_VENV)/.built ## Run every benchmark once, without measuring
 	cargo bench -p rbe_benches --quiet -- --test
 	$(TORCH_VENV)/bin/python benches/python/compare.py --smoke --out $(OUT)/bench
 	$(TORCH_VENV)/bin/python benches/python/tables.py $(OUT)/bench/*-smoke.json --layers 256x256

@@ -1,167 +1,174 @@
-"""Print what `compare.py` wrote as the Markdown tables of design/results.md, so that no figure is copied by hand.
+"""Print the results of `compare.py` as the Markdown tables of design/results.md, so that no figure is copied by hand.
 
-Of several files the later ones replace the figures that they have, too: `tables.py full.json part.json`.
+Every table has the columns machine, ISA, commit and threads. The machine is the name of the file without its ending. A file
+with a part of the measurements (`-part`, `-quick`) replaces the rows it shares with an earlier file of the same machine:
+`tables.py amd-epyc-avx2.json amd-epyc-avx2-part.json`.
 """
 
 import argparse
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pictures import name, settings
-
 Row = dict[str, Any]
 Rows = list[Row]
-Column = tuple[str, Callable[[Row], str]]  # what is measured, and what its cell shows
-COLUMNS = {
+Lines = Iterator[list[str]]
+SETTING = ["machine", "ISA", "commit", "threads"]
+STEPS = {
     "forward": "forward",
     "backward": "backward: dx, bias",
-    "backward, levels read": "the levels, too",
-    "backward, levels and hi read": "levels and hi, too",
+    "backward, levels read": "and levels",
+    "backward, levels and hi read": "and levels, hi",
     "training step": "training step",
-    "training step, exact": "the same, exact evidence",
+    "training step, exact": "step, exact flip scores",
 }
-COMPRESSED = [("forward", path) for path in ("autocast", "bfloat16", "int8")]
-COMPRESSED += [(what, "autocast") for what in ("backward", "backward, levels read", "training step")]
+COMPRESSED = {
+    f"{what}: {path}": (what, path) for what, path in [("forward", path) for path in ("autocast", "bfloat16", "int8")]
+}
+COMPRESSED |= {f"{what}: autocast": (what, "autocast") for what in ("backward", "backward, levels read", "training step")}
+PARTS = ("layers", "kernels", "memory", "use")
+KEY = ("machine", "isa", "threads", "what", "layer", "operation", "batch", "kind", "spin_us")
 
 
-def merged(files: list[Path]) -> tuple[Row, dict[str, Rows]]:
-    """Return the setting of the last file, and the rows of all, the later in place of the earlier."""
-    setting: Row = {}
-    found: dict[str, dict[str, Row]] = {part: {} for part in ("layers", "kernels", "memory", "use")}
+def read(files: list[Path]) -> dict[str, Rows]:
+    """Return the rows of each part of all files, each with its machine and commit."""
+    found: dict[str, dict[str, Row]] = {part: {} for part in PARTS}
     for file in files:
         results = json.loads(file.read_text(encoding="utf-8"))
-        for part, rows in found.items():
-            for row in results.pop(part, []):
-                names = ("what", "isa", "threads", "layer", "operation", "batch", "kind", "spin_us")
-                rows[json.dumps([row.get(n) for n in names])] = row
-        setting = results
-    return setting, {part: list(rows.values()) for part, rows in found.items()}
+        isa = next((row["isa"] for part in ("layers", "kernels") for row in results[part]), "")
+        setting = {
+            "machine": re.sub(r"-(part|quick|smoke)$", "", file.stem),
+            "isa": isa,
+            "commit": re.sub(r"^([0-9a-f]{7})[0-9a-f]*", r"\1", results["revision"] or ""),
+            "threads": results["cores"],
+        }
+        for part in PARTS:
+            for row in results[part]:
+                full = setting | row
+                found[part][json.dumps([full.get(name) for name in KEY])] = full
+    return {part: list(rows.values()) for part, rows in found.items()}
 
 
-def by_setting(rows: Rows) -> Iterator[tuple[str, Rows]]:
-    """Yield the name and the rows of each setting."""
-    for setting in settings(rows):
-        yield name(setting), [r for r in rows if (r["isa"], r["threads"]) == setting]
+def setting(row: Row) -> list[str]:
+    """Return the first cells of a line."""
+    return [row["machine"], row["isa"], row["commit"], str(row["threads"])]
 
 
-def table(head: list[str], rows: list[list[str]]) -> Iterator[str]:
-    for cells in (head, ["---"] * len(head), *rows):
-        yield f"| {' | '.join(cells)} |"
+def grouped(rows: Rows, *names: str) -> Iterator[Rows]:
+    """Yield the rows that have machine, ISA, threads and the named values in common."""
+    groups: dict[tuple[Any, ...], Rows] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[name] for name in ("machine", "isa", "threads", *names)), []).append(row)
+    yield from groups.values()
 
 
-def by_shape(rows: Rows, columns: dict[str, Column]) -> Iterator[str]:
-    """Yield a table with a line for every layer and batch."""
-    lines = []
-    for layer, batch in dict.fromkeys((r["layer"], r["batch"]) for r in rows):
-        here = {r["what"]: r for r in rows if (r["layer"], r["batch"]) == (layer, batch)}
-        cells = [show(here[what]) if what in here else "" for what, show in columns.values()]
-        lines.append([f"{layer.replace('x', '→')}, {batch}", *cells])
-    yield from table(["layer, batch", *columns], lines)
+def by_shape(rows: Rows, cells: dict[str, Callable[[Row], str]]) -> Lines:
+    """Yield a line for every setting, layer and batch; `cells` gives the text of each measurement."""
+    for group in grouped(rows, "layer", "batch"):
+        measured = {row["what"]: row for row in group}
+        shown = [show(measured[what]) if what in measured else "" for what, show in cells.items()]
+        yield [*setting(group[0]), group[0]["layer"].replace("x", "→"), str(group[0]["batch"]), *shown]
 
 
-def beside(path: str, spread: bool) -> Callable[[Row], str]:
-    """Return what shows the ratio of torch's path to ours, with its quartiles or without."""
-
-    def show(row: Row) -> str:
-        t = row["torch"].get(path)
-        return "" if t is None else f"{t['ratio']:.2f}" + (f" ({t['low']:.2f}–{t['high']:.2f})" if spread else "")
-
-    return show
+def float32(row: Row) -> str:
+    """Return the ratio of torch's time to rbe's and its quartiles."""
+    torch = row["torch"].get("float32")
+    return f"{torch['ratio']:.2f} ({torch['low']:.2f}–{torch['high']:.2f})" if torch else ""
 
 
-def ratios(rows: Rows) -> Iterator[str]:
-    """Yield torch's float32 beside ours, for each setting."""
-    for setting, here in by_setting(rows):
-        yield f"\n{setting}: time of torch's float32 over rbe's, middle half of the turns in brackets\n"
-        yield from by_shape(here, {title: (what, beside("float32", True)) for what, title in COLUMNS.items()})
+def ratios(rows: Rows) -> Lines:
+    """Yield the ratios of torch's time in float32."""
+    yield [*SETTING, "layer", "batch", *STEPS.values()]
+    yield from by_shape(rows, dict.fromkeys(STEPS, float32))
 
 
-def compressed(rows: Rows) -> Iterator[str]:
-    """Yield torch's compressed paths beside ours, for each setting."""
-    for setting, here in by_setting(rows):
-        yield f"\n{setting}: time of torch's compressed paths over rbe's\n"
-        yield from by_shape(here, {f"{what}: {path}": (what, beside(path, False)) for what, path in COMPRESSED})
+def compressed(rows: Rows) -> Lines:
+    """Yield the ratios of torch's compressed paths."""
+    yield [*SETTING, "layer", "batch", *COMPRESSED]
+    for group in grouped(rows, "layer", "batch"):
+        measured = {row["what"]: row["torch"] for row in group}
+        found = [measured.get(what, {}).get(path) for what, path in COMPRESSED.values()]
+        cells = [f"{torch['ratio']:.2f}" if torch else "" for torch in found]
+        yield [*setting(group[0]), group[0]["layer"].replace("x", "→"), str(group[0]["batch"]), *cells]
 
 
-def microseconds(rows: Rows) -> Iterator[str]:
-    """Yield our times, for each setting."""
-    for setting, here in by_setting(rows):
-        yield f"\n{setting}: rbe's microseconds\n"
-        whats = dict.fromkeys(r["what"] for r in here)
-        yield from by_shape(here, {what: (what, lambda r: f"{r['rbe_us']:.1f}") for what in whats})
+def microseconds(rows: Rows) -> Lines:
+    """Yield rbe's times."""
+    whats = dict.fromkeys(row["what"] for row in rows)
+    yield [*SETTING, "layer", "batch", *whats]
+    yield from by_shape(rows, dict.fromkeys(whats, lambda row: f"{row['rbe_us']:.1f}"))
 
 
-def second_thread(rows: Rows) -> Iterator[str]:
-    """Yield by how much two threads are faster than one, for each instruction set that was measured with both."""
-    us = {(r["isa"], r["threads"], r["layer"], r["batch"], r["what"]): r["rbe_us"] for r in rows}
-    for isa in dict.fromkeys(r["isa"] for r in rows):
-        of_two = [r for r in rows if (r["isa"], r["threads"]) == (isa, 2)]
-        alone = [us.get((isa, 1, r["layer"], r["batch"], r["what"])) for r in of_two]
-        both = [r | {"gain": one / r["rbe_us"]} for r, one in zip(of_two, alone, strict=True) if one]
-        if both:
-            yield f"\n{isa}: rbe's time on one thread over that on two\n"
-            yield from by_shape(both, {title: (what, lambda r: f"{r['gain']:.2f}") for what, title in COLUMNS.items()})
+def kernels(rows: Rows) -> Lines:
+    """Yield the kernels' multiply-adds a second."""
+    own = [row for row in rows if row["what"] != "peak"]
+    batches = sorted({row["batch"] for row in own})
+    yield [*SETTING, "kernel", "layer", *(f"batch {batch}" for batch in batches)]
+    for group in grouped(own, "what", "layer"):
+        measured = {row["batch"]: f"{row['gmacs']:.0f}" for row in group}
+        cells = [measured.get(batch, "") for batch in batches]
+        yield [*setting(group[0]), group[0]["what"], group[0]["layer"].replace("x", "→"), *cells]
 
 
-def kernels(rows: Rows) -> Iterator[str]:
-    """Yield GMAC/s of the kernels, for each setting."""
-    for setting, here in by_setting(rows):
-        peaks = ", ".join(f"{r['operation']} {r['gmacs']:.0f}" for r in here if r["what"] == "peak")
-        own = [r for r in here if r["what"] != "peak"]
-        batches = sorted({r["batch"] for r in own})
-        lines = []
-        for what, layer in dict.fromkeys((r["what"], r["layer"]) for r in own):
-            found = {r["batch"]: f"{r['gmacs']:.0f}" for r in own if (r["what"], r["layer"]) == (what, layer)}
-            lines.append([what, layer.replace("x", "→"), *(found.get(b, "") for b in batches)])
-        yield f"\n{setting}: GMAC/s of the kernels; the machine's peaks: {peaks}\n"
-        yield from table(["kernel", "layer", *(f"batch {b}" for b in batches)], lines)
+def peaks(rows: Rows) -> Lines:
+    """Yield the multiply-adds a second that the machine reaches at most."""
+    own = [row for row in rows if row["what"] == "peak"]
+    operations = dict.fromkeys(row["operation"] for row in own)
+    yield [*SETTING, *operations]
+    for group in grouped(own):
+        measured = {row["operation"]: f"{row['gmacs']:.0f}" for row in group}
+        yield [*setting(group[0]), *(measured.get(operation, "") for operation in operations)]
 
 
-def memory(rows: Rows) -> Iterator[str]:
-    """Yield a table of the peaks of memory."""
-    yield ""
-    head = ["weights", "peak, less that of a tiny model", "bytes a weight", "state in training, bytes a weight"]
-    lines = [
-        [f"{r['weights']:,} {r['kind']}", f"{r['bytes'] / 1e6:.1f} MB", str(r["a_weight"]), str(r.get("state", ""))]
-        for r in rows
-    ]
-    yield from table(head, lines)
+def memory(rows: Rows) -> Lines:
+    """Yield the peaks of memory."""
+    yield [*SETTING, "weights", "peak, less that of a tiny model", "bytes a weight", "state in training, bytes a weight"]
+    for row in rows:
+        size = [f"{row['weights']:,} {row['kind']}", f"{row['bytes'] / 1e6:.1f} MB"]
+        yield [*setting(row), *size, str(row["a_weight"]), str(row.get("state", ""))]
 
 
-def use(rows: Rows) -> Iterator[str]:
-    """Yield a table of how busy training kept its threads."""
-    yield ""
-    head = ["batch", "threads", "spinning", "part of the threads' time that was used"]
-    yield from table(head, [[str(r["batch"]), str(r["threads"]), f"{r['spin_us']} µs", f"{r['cpu']:.3f}"] for r in rows])
+def use(rows: Rows) -> Lines:
+    """Yield the share of the threads' time that training used."""
+    yield [*SETTING, "batch", "spin time", "share of the threads' time"]
+    for row in rows:
+        yield [*setting(row), str(row["batch"]), f"{row['spin_us']} µs", f"{row['cpu']:.3f}"]
 
 
-TABLES: dict[str, tuple[str, Callable[[Rows], Iterator[str]]]] = {
-    "torch beside rbe": ("layers", ratios),
-    "torch's compressed paths beside rbe": ("layers", compressed),
-    "rbe's own times": ("layers", microseconds),
-    "the second thread": ("layers", second_thread),
-    "kernels": ("kernels", kernels),
-    "memory": ("memory", memory),
-    "use of the threads": ("use", use),
+TABLES: dict[str, tuple[str, Callable[[Rows], Lines]]] = {
+    "Time of torch in float32 over time of rbe, quartiles in brackets": ("layers", ratios),
+    "Time of torch's compressed paths over time of rbe": ("layers", compressed),
+    "Microseconds of rbe": ("layers", microseconds),
+    "Kernels, GMAC/s": ("kernels", kernels),
+    "Peaks of the machine, GMAC/s": ("kernels", peaks),
+    "Memory": ("memory", memory),
+    "Use of the threads": ("use", use),
 }
+
+
+def markdown(files: list[Path], layers: list[str]) -> str:
+    """Return the tables of all files as Markdown."""
+    results = read(files)
+    results["layers"] = [row for row in results["layers"] if row["layer"] in layers]
+    results["kernels"] = [row for row in results["kernels"] if row.get("layer", layers[0]) in layers]
+    text: list[str] = []
+    for title, (part, table) in TABLES.items():
+        if results[part]:
+            head, *lines = table(results[part])
+            cells = [head, ["---"] * len(head), *lines]
+            text += [f"### {title}", "", *(f"| {' | '.join(line)} |" for line in cells), ""]
+    return "\n".join(text)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="+", type=Path, help="JSON files of compare.py")
-    parser.add_argument(
-        "--layers", nargs="+", default=["768x3072", "3072x768"], help="of the layers' tables (default: %(default)s)"
-    )
+    layers = ["768x3072", "3072x768"]
+    parser.add_argument("--layers", nargs="+", default=layers, help="of the layers' tables (default: %(default)s)")
     args = parser.parse_args()
-    setting, results = merged(args.files)
-    print(", ".join(f"{what} {value}" for what, value in setting.items()))
-    results["layers"] = [r for r in results["layers"] if r["layer"] in args.layers]
-    for title, (part, lines) in TABLES.items():
-        text = list(lines(results[part])) if results[part] else []
-        if text:
-            print(f"\n## {title}", *text, sep="\n")
+    print(markdown(args.files, args.layers))
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ SANITIZED := RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address cargo
 WATCHED := addresses interop creation tensor_indexing indexing_properties properties io
 test-memory: $(VENV)/.installed ## Look for accesses out of bounds: the engine and the binding by AddressSanitizer, products by valgrind too
 	PROPTEST_CASES=1000 $(SANITIZED) test -p rbe_core --test kernels --target $(HOST) --target-dir $(ASAN)
-	$(SANITIZED) test -p rbe_core --lib --target $(HOST) --target-dir $(ASAN) -- kernel:: array:: packed:: io::
+	$(SANITIZED) test -p rbe_core --lib --target $(HOST) --target-dir $(ASAN) -- isa:: kernel:: array:: packed:: io::
 	$(SANITIZED) build -p rbe_py --target $(HOST) --target-dir $(ASAN)
 	cp "$$(rustc --print target-libdir)"/librustc-*_rt.asan.a $(ASAN)/runtime.a
 	ar d $(ASAN)/runtime.a asan_preinit.cpp.o

@@ -12,12 +12,13 @@ from machine import cores, cpu
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILT = shutil.ignore_patterns(".*", "target", "out", "*.so", "__pycache__")  # not copied
+CHANGED = Path("rbe_core/src/kernel/packed/products.rs")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--package", default="rbe_py", help="what is built")
-    parser.add_argument("--file", type=Path, default=Path("rbe_core/src/kernel/packed.rs"), help="what changes, below the root")
+    parser.add_argument("--file", type=Path, default=CHANGED, help="what changes, below the root")
     args = parser.parse_args()
     if not (ROOT / args.file).is_file():
         parser.error(f"no file {args.file} in {ROOT}")

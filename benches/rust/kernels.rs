@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use rbe_benches::{BATCHES, Case, LAYERS};
-use rbe_core::kernel::packed::{Factor, Grads, backward, dx, forward, level_gradient, weight_gradient};
-use rbe_core::kernel::step::{Evidence, Precision, State, StepParams, step};
-use rbe_core::kernel::{Isa, isa};
+use rbe_core::isa::{self, Isa};
+use rbe_core::kernel::packed::{Grads, backward, dx, forward, level_gradient, weight_gradient};
+use rbe_core::kernel::update::{Evidence, Precision, State, StepParams, step};
+use rbe_core::packed::FactorPair;
 use rbe_core::parallel;
 
 type Run = fn(&Case, &mut criterion::Bencher<'_>);
 
-fn factor(case: &Case) -> Factor<'_> {
-    Factor { x: &case.x, dy: &case.dy, batch: case.batch }
+fn factor(case: &Case) -> FactorPair<'_> {
+    FactorPair { x: &case.x, dy: &case.dy, batch: case.batch }
 }
 
 /// Name, products of the size of the layer that it computes, and how it runs.
@@ -55,7 +56,7 @@ fn products() -> [(&'static str, u64, Run); 6] {
 }
 
 fn kernels(criterion: &mut Criterion) {
-    let (isa, threads): (Isa, usize) = (isa(), parallel::num_threads());
+    let (isa, threads): (Isa, usize) = (isa::current(), parallel::num_threads());
     for (name, products, run) in products() {
         let mut group = criterion.benchmark_group(format!("{name} {} {threads}t", isa.name()));
         for (inputs, outputs) in LAYERS {

@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 #[cfg(target_arch = "x86_64")]
-use rbe_core::kernel::VectorIsa;
-use rbe_core::kernel::{Isa, init, isa};
+use rbe_core::isa::VectorIsa;
+use rbe_core::isa::{self, Isa, init};
 use rbe_core::parallel;
 
 /// Does the operation `TIMES` times for each of `n` rounds.
@@ -212,8 +212,8 @@ fn together(threads: usize, run: Loop, rounds: u64) -> Duration {
 fn machine(criterion: &mut Criterion) {
     init().expect("RBE_ISA names an instruction set of this machine");
     let threads = parallel::num_threads();
-    let mut group = criterion.benchmark_group(format!("peak {} {threads}t", isa().name()));
-    for peak in peaks(isa()) {
+    let mut group = criterion.benchmark_group(format!("peak {} {threads}t", isa::current().name()));
+    for peak in peaks(isa::current()) {
         group.throughput(Throughput::Elements((1000.0 * TIMES as f64 * peak.macs * threads as f64) as u64));
         group.bench_function(peak.name, |b| b.iter_custom(|n| together(threads, peak.run, 1000 * n)));
     }

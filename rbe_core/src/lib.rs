@@ -10,6 +10,7 @@ mod dtype;
 pub mod error;
 pub mod gradcheck;
 pub mod io;
+pub mod isa;
 pub mod kernel;
 pub mod memory;
 pub mod nn;

@@ -5,10 +5,10 @@
 
 use parking_lot::Mutex;
 use proptest::prelude::*;
-use rbe_core::kernel::packed::{Factor, Grads, backward, dx, flip_gradient, forward, level_gradient, weight_gradient};
-use rbe_core::kernel::scalar::{self, TwoLevel};
-use rbe_core::kernel::{Isa, set_isa};
-use rbe_core::packed::{BITS, PackedTensor, levels};
+use rbe_core::isa::{Isa, set_isa};
+use rbe_core::kernel::packed::reference::{self, TwoLevel};
+use rbe_core::kernel::packed::{Grads, backward, dx, flip_gradient, forward, level_gradient, weight_gradient};
+use rbe_core::packed::{BITS, FactorPair, PackedTensor, levels};
 use rbe_core::parallel;
 
 /// Half an ulp of 1 in f32: the most that one operation errs, relative to its result.
@@ -80,10 +80,10 @@ fn products(hi: &[u64], v: &[f64], rows: usize, cols: usize, batch: usize, [x, d
     let two = TwoLevel { hi, v, rows, cols };
     let mut out = [batch * rows, batch * cols, hi.len() * BITS, hi.len() * 2, rows].map(|n| vec![0.0; n]);
     let [y, dx, g, gv, db] = &mut out;
-    scalar::forward(x, batch, two, Some(bias), y);
-    scalar::dx(dy, batch, two, dx);
-    scalar::weight_gradient(x, dy, batch, rows, cols, g);
-    scalar::level_gradient(g, hi, gv);
+    reference::forward(x, batch, two, Some(bias), y);
+    reference::dx(dy, batch, two, dx);
+    reference::weight_gradient(x, dy, batch, rows, cols, g);
+    reference::level_gradient(g, hi, gv);
     dy.chunks_exact(rows).for_each(|row| db.iter_mut().zip(row).for_each(|(b, d)| *b += d));
     out
 }
@@ -119,7 +119,7 @@ impl Case {
         };
         forward(x, batch, w, Some(bias), y);
         compare("forward", 0, y);
-        let factor = Factor { x, dy, batch };
+        let factor = FactorPair { x, dy, batch };
         backward(factor, w, Grads { dx: Some(out), levels: Some(gv), bias: Some(db) });
         compare("dx", 1, out);
         compare("levels", 3, gv);
@@ -131,7 +131,7 @@ impl Case {
         // The same batch as two micro-batches.
         let front = batch / 3;
         let (x, dy) = (x.split_at(front * cols), dy.split_at(front * rows));
-        let factors = [Factor { x: x.0, dy: dy.0, batch: front }, Factor { x: x.1, dy: dy.1, batch: batch - front }];
+        let factors = [FactorPair { x: x.0, dy: dy.0, batch: front }, FactorPair { x: x.1, dy: dy.1, batch: batch - front }];
         level_gradient(&factors, w, gv);
         compare("levels of two factors", 3, gv);
         weight_gradient(&factors, w, g);

@@ -278,7 +278,7 @@ fn squeeze(name: &str, step: u64, watched: &dyn Fn() -> Vec<u8>, work: &dyn Fn()
 #[cfg(target_os = "linux")]
 #[test]
 fn steps_happen_whole_or_not_at_all_when_address_space_is_short() {
-    use rbe_core::kernel::step::Precision;
+    use rbe_core::kernel::update::Precision;
     let _alone = alone();
     for threads in [1, 3] {
         parallel::set_num_threads(threads).unwrap();

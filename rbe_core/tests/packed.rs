@@ -1,9 +1,9 @@
 //! The gradients of packed tensors against their definitions, and the kernels against their plain twins.
 
 use rbe_core::array::Array;
-use rbe_core::kernel::packed::{self as kernel, Factor, Grads};
-use rbe_core::kernel::scalar::{self, TwoLevel};
-use rbe_core::packed::{Cycle, Family, PackedTensor, levels};
+use rbe_core::kernel::packed::reference::{self, TwoLevel};
+use rbe_core::kernel::packed::{self as kernel, Grads};
+use rbe_core::packed::{Cycle, FactorPair, Family, PackedTensor, levels};
 use rbe_core::tape::{Gradient, RBEGradient};
 use rbe_core::{DType, RBETensor};
 
@@ -48,7 +48,7 @@ fn linear_loss(x: &[f32], c: &[f32], batch: usize, hi: &[u64], lo: &[f64], scale
     let v: Vec<f64> = lo.chunks_exact(2).flat_map(|z| levels([z[0], z[1]], scale)).collect();
     let x: Vec<f64> = x.iter().map(|v| f64::from(*v)).collect();
     let mut y = vec![0.0; batch * rows];
-    scalar::forward(&x, batch, TwoLevel { hi, v: &v, rows, cols }, None, &mut y);
+    reference::forward(&x, batch, TwoLevel { hi, v: &v, rows, cols }, None, &mut y);
     y.iter().zip(c).map(|(y, c)| y * f64::from(*c)).sum()
 }
 
@@ -120,7 +120,7 @@ fn hi_is_the_first_order_term_of_a_curved_loss() {
         let wide: Vec<f64> = x.iter().map(|v| f64::from(*v)).collect();
         let loss = |hi: u64| {
             let mut y = vec![0.0; batch];
-            scalar::forward(&wide, batch, TwoLevel { hi: &[hi], v: &v, rows: 1, cols }, None, &mut y);
+            reference::forward(&wide, batch, TwoLevel { hi: &[hi], v: &v, rows: 1, cols }, None, &mut y);
             y.iter().map(|y| y * y).sum::<f64>()
         };
         let hi = w.hi()[0];
@@ -188,26 +188,26 @@ fn check(rows: usize, cols: usize, batch: usize) {
     let mut y = vec![f32::NAN; batch * rows];
     kernel::forward(&x, batch, &w, Some(&bias), &mut y);
     let mut want = vec![0.0; batch * rows];
-    scalar::forward(&wide(&x), batch, two, Some(&wide(&bias)), &mut want);
+    reference::forward(&wide(&x), batch, two, Some(&wide(&bias)), &mut want);
     close("forward", &y, &want, cols);
 
     let (mut dx, mut gv, mut db) = (vec![f32::NAN; batch * cols], vec![f32::NAN; rows * blocks * 2], vec![f32::NAN; rows]);
-    kernel::backward(Factor { x: &x, dy: &dy, batch }, &w, Grads { dx: Some(&mut dx), levels: Some(&mut gv), bias: Some(&mut db) });
+    kernel::backward(FactorPair { x: &x, dy: &dy, batch }, &w, Grads { dx: Some(&mut dx), levels: Some(&mut gv), bias: Some(&mut db) });
     let mut want = vec![0.0; batch * cols];
-    scalar::dx(&wide(&dy), batch, two, &mut want);
+    reference::dx(&wide(&dy), batch, two, &mut want);
     close("dx", &dx, &want, rows);
     let mut g = vec![0.0; rows * blocks * 64];
-    scalar::weight_gradient(&wide(&x), &wide(&dy), batch, rows, cols, &mut g);
+    reference::weight_gradient(&wide(&x), &wide(&dy), batch, rows, cols, &mut g);
     let mut want = vec![0.0; rows * blocks * 2];
-    scalar::level_gradient(&g, &hi, &mut want);
+    reference::level_gradient(&g, &hi, &mut want);
     close("levels", &gv, &want, batch * 64);
     let want: Vec<f64> = (0..rows).map(|n| (0..batch).map(|b| f64::from(dy[b * rows + n])).sum()).collect();
     close("bias", &db, &want, batch);
     let mut got = vec![f32::NAN; rows * blocks * 64];
     let half = batch / 2;
     let factors = [
-        Factor { x: &x[..half * cols], dy: &dy[..half * rows], batch: half },
-        Factor { x: &x[half * cols..], dy: &dy[half * rows..], batch: batch - half },
+        FactorPair { x: &x[..half * cols], dy: &dy[..half * rows], batch: half },
+        FactorPair { x: &x[half * cols..], dy: &dy[half * rows..], batch: batch - half },
     ];
     kernel::weight_gradient(&factors, &w, &mut got);
     close("G", &got, &g, batch);
@@ -220,7 +220,7 @@ fn results_are_bit_equal_for_any_thread_count() {
         let (x, dy) = (numbers(1, 40 * 300), numbers(2, 40 * 200));
         let (mut y, mut dx, mut gv) = (vec![0.0; 40 * 200], vec![0.0; 40 * 300], vec![0.0; 200 * 5 * 2]);
         kernel::forward(&x, 40, &w, None, &mut y);
-        kernel::backward(Factor { x: &x, dy: &dy, batch: 40 }, &w, Grads { dx: Some(&mut dx), levels: Some(&mut gv), bias: None });
+        kernel::backward(FactorPair { x: &x, dy: &dy, batch: 40 }, &w, Grads { dx: Some(&mut dx), levels: Some(&mut gv), bias: None });
         let big = Array::from_slice(&numbers(5, 70_000), &[70, 1000]).unwrap();
         let sums = (
             big.sum_axes(&[0]).to_vec::<f32>().unwrap(),

@@ -4,11 +4,10 @@
 use parking_lot::Mutex;
 use proptest::prelude::*;
 use rbe_core::array::Array;
-use rbe_core::kernel::packed::Factor as Product;
-use rbe_core::kernel::step::{Evidence, Guard, Precision, State, StepParams, step};
-use rbe_core::kernel::{Isa, set_isa};
+use rbe_core::isa::{Isa, set_isa};
+use rbe_core::kernel::update::{Evidence, Guard, Precision, State, StepParams, step};
 use rbe_core::optim::{HybridOptimizer, NonFinite, Rates};
-use rbe_core::packed::{CYCLE_BITS, Cycle, Family, PackedTensor};
+use rbe_core::packed::{CYCLE_BITS, Cycle, FactorPair, Family, PackedTensor};
 use rbe_core::random::Generator;
 use rbe_core::tape::{Factor, Gradient, GradientCache};
 use rbe_core::{DType, RBETensor, RbeError, Value};
@@ -102,7 +101,7 @@ proptest! {
                 let g: Vec<f32> = (0..rows * w.blocks() * 64)
                     .map(|i| if i % (w.blocks() * 64) < cols { random.normal(1, 10f64.powf(of_g.min(37.0)))[0] } else { 0.0 })
                     .collect();
-                let factors = [Product { x: &x, dy: &dy, batch }];
+                let factors = [FactorPair { x: &x, dy: &dy, batch }];
                 let evidence = Evidence { factors: &factors, folded: folded.then_some(&g), ..Evidence::default() };
                 step(&w, &mut state, evidence, &params(precision, interaction));
                 let what = format!("{} {of_x} {of_g}", isa.name());
@@ -122,7 +121,7 @@ fn flips_after(before: usize, spike: Option<f64>, precision: Precision, seed: u6
     let mut one = |size: f64| {
         let x = random.normal(batch * cols, size.sqrt());
         let dy = random.normal(batch * rows, size.sqrt());
-        step(&w, &mut state, Evidence { factors: &[Product { x: &x, dy: &dy, batch }], ..Evidence::default() }, &params(precision, 0.0))
+        step(&w, &mut state, Evidence { factors: &[FactorPair { x: &x, dy: &dy, batch }], ..Evidence::default() }, &params(precision, 0.0))
             .flips
     };
     for _ in 0..before {
@@ -172,7 +171,7 @@ fn usual_gradients_take_the_same_steps_without_a_guard() {
             step(
                 &w,
                 &mut state,
-                Evidence { factors: &[Product { x: &x, dy: &dy, batch }], ..Evidence::default() },
+                Evidence { factors: &[FactorPair { x: &x, dy: &dy, batch }], ..Evidence::default() },
                 &params(precision, 0.0),
             );
         }

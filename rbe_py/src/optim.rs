@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use rbe_core::array::Array;
-use rbe_core::kernel::step::Precision;
+use rbe_core::kernel::update::Precision;
 use rbe_core::optim::{self, DenseOptimizer, DenseRates, DenseRule, HybridOptimizer, NonFinite, Rates};
 use rbe_core::tape::{Phase, measured};
 use rbe_core::{DType, RbeError, memory};

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use pyo3::prelude::*;
 use rbe_core::pool::GradientPool;
-use rbe_core::{RbeError, kernel, memory, parallel};
+use rbe_core::{RbeError, memory, parallel};
 
 use crate::error::{OrRaise, carry};
 use crate::fork::detach_for;
@@ -37,7 +37,7 @@ pub fn within<T>(op: &str, work: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
 
 /// Reads `RBE_NUM_THREADS` and `RBE_ISA`.
 pub fn start() -> PyResult<()> {
-    kernel::init().or_raise()?;
+    rbe_core::isa::init().or_raise()?;
     parallel::init().or_raise()
 }
 
@@ -75,14 +75,14 @@ pub fn get_num_threads() -> usize {
 /// True
 #[pyfunction]
 pub fn isa() -> &'static str {
-    kernel::isa().name()
+    rbe_core::isa::current().name()
 }
 
 /// Makes kernels use an instruction set; the best one without a name.
 #[pyfunction]
 #[pyo3(signature = (name = None))]
 pub fn set_isa(name: Option<&str>) -> PyResult<()> {
-    kernel::set_isa(name).or_raise()
+    rbe_core::isa::set_isa(name).or_raise()
 }
 
 /// Counters of the buffer pool.

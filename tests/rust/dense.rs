@@ -4,7 +4,7 @@
 use std::sync::Mutex;
 
 use rbe_core::array::Array;
-use rbe_core::kernel::{Isa, set_isa};
+use rbe_core::isa::{Isa, set_isa};
 use rbe_core::op::CrossEntropyOptions;
 use rbe_core::tape::Gradient;
 use rbe_core::{DType, RBETensor, Result, parallel};

@@ -7,8 +7,8 @@ use super::storage::{Array, Read};
 use super::tiles::{PIECE, join, straight, tiled_with};
 use crate::dtype::Element;
 use crate::error::Result;
-use crate::kernel::each::{Grid, RUN, Target};
-use crate::kernel::stream::{LARGE, Streaming};
+use crate::kernel::dense::elementwise::{Grid, RUN, Target};
+use crate::kernel::dense::stream::{LARGE, Streaming};
 use crate::parallel;
 
 /// What the time of an element-wise function is that of.
@@ -98,7 +98,7 @@ pub(crate) fn by_rows<T: Element>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::each::each;
+    use crate::kernel::dense::elementwise::each;
 
     fn numbers(shape: &[usize]) -> Array {
         let n: usize = shape.iter().product();

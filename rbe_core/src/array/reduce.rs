@@ -6,7 +6,7 @@ use super::shape::Dims;
 use super::storage::Array;
 use crate::dtype::{DType, Element};
 use crate::error::Result;
-use crate::kernel::sums::{Addend, FEW_ROWS, PART, add_rows, sum_few_rows, sum_part, sum_rows};
+use crate::kernel::dense::sums::{Addend, FEW_ROWS, PART, add_rows, sum_few_rows, sum_part, sum_rows};
 use crate::memory;
 use crate::parallel;
 

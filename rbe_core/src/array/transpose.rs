@@ -3,8 +3,8 @@
 use super::shape::{Dims, contiguous_strides};
 use super::tiles::{PIECE, join_one};
 use crate::dtype::Element;
-use crate::kernel::each::fill;
-use crate::kernel::stream::{LARGE, LINE, Streaming};
+use crate::kernel::dense::elementwise::fill;
+use crate::kernel::dense::stream::{LARGE, LINE, Streaming};
 use crate::parallel;
 
 /// Side of the squares that are turned in the innermost cache: a cache line of f32.

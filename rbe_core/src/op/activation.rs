@@ -7,7 +7,7 @@ use crate::array::Array;
 use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
-use crate::kernel::activation::{MIN_RADIUS, Unit, dx, dz, forward};
+use crate::kernel::packed::activation::{MIN_RADIUS, Unit, dx, dz, forward};
 use crate::memory;
 use crate::packed::{CYCLE_BITS, Cycle, PackedTensor};
 use crate::tape::{Factor, Gradient, GradientCache, apply};

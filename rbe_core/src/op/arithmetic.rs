@@ -10,10 +10,12 @@ use crate::array::{Array, Bound, by_rows, zip};
 use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
-use crate::kernel::each::{Grid, Target, each};
-use crate::kernel::elementary::Elementary;
-use crate::kernel::multiversion;
-use crate::kernel::remainder::{floor_division, floor_quotient, floor_remainder, integer_power, is_far, near_fmod, of_divisors_sign};
+use crate::isa::multiversion;
+use crate::kernel::dense::elementary::Elementary;
+use crate::kernel::dense::elementwise::{Grid, Target, each};
+use crate::kernel::dense::remainder::{
+    floor_division, floor_quotient, floor_remainder, integer_power, is_far, near_fmod, of_divisors_sign,
+};
 use crate::tape::apply;
 use crate::tensor::RBETensor;
 

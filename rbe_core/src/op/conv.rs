@@ -8,7 +8,7 @@ use crate::array::{Array, Dims};
 use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
-use crate::kernel::gemm::{Matrix, gemm};
+use crate::kernel::dense::gemm::{Matrix, gemm};
 use crate::kernel::packed as kernel;
 use crate::memory;
 use crate::packed::PackedTensor;

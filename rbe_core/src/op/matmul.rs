@@ -6,7 +6,7 @@ use crate::array::{Array, Dims, broadcast_shapes};
 use crate::dispatch_float;
 use crate::dtype::{DType, Element};
 use crate::error::{RbeError, Result};
-use crate::kernel::gemm::{Matrix, gemm_shared};
+use crate::kernel::dense::gemm::{Matrix, gemm_shared};
 use crate::parallel;
 use crate::tape::apply;
 use crate::tensor::RBETensor;

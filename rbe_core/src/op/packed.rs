@@ -9,9 +9,9 @@ use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
 use crate::kernel::packed as kernel;
-use crate::kernel::scalar::{self, TwoLevel};
+use crate::kernel::packed::reference::{self, TwoLevel};
 use crate::memory;
-use crate::packed::{BITS, MAX_RADIUS, PackedTensor, levels, pull_back};
+use crate::packed::{BITS, FactorPair, MAX_RADIUS, PackedTensor, levels, pull_back};
 use crate::tape::{Factor, Gradient, GradientCache, apply};
 use crate::tensor::RBETensor;
 
@@ -85,7 +85,7 @@ impl Op for PackedLinear {
         let (hi, v) = decoded::<f64>(w);
         let (x, bias) = (a.read::<f64>(), bias.as_ref().map(|b| b.read::<f64>()));
         let two = TwoLevel { hi: &hi, v: &v, rows: w.rows(), cols: w.cols() };
-        Ok(Array::build(&shape, |y| scalar::forward(&x, batch, two, bias.as_deref(), y)).into())
+        Ok(Array::build(&shape, |y| reference::forward(&x, batch, two, bias.as_deref(), y)).into())
     }
 
     fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
@@ -102,7 +102,7 @@ impl Op for PackedLinear {
             let (mut dx, mut db) = (dx.as_ref().map(Array::write::<f32>), db.as_ref().map(Array::write::<f32>));
             // The gradients of bits and levels follow from x and dy, when they are wanted.
             let wanted = kernel::Grads { dx: dx.as_deref_mut(), levels: None, bias: db.as_deref_mut() };
-            kernel::backward(kernel::Factor { x: &x, dy: &dy, batch }, w, wanted);
+            kernel::backward(FactorPair { x: &x, dy: &dy, batch }, w, wanted);
         }
         let mut grads = Grads::new();
         grads.push(dx.and_then(dense));
@@ -126,7 +126,7 @@ impl PackedLinear {
         grads.push(if cx.needs(0) {
             let (hi, v) = decoded::<f64>(w);
             let dy = dy.read::<f64>();
-            dense(Array::build(cx.shape(0), |out| scalar::dx(&dy, batch, TwoLevel { hi: &hi, v: &v, rows, cols }, out)))
+            dense(Array::build(cx.shape(0), |out| reference::dx(&dy, batch, TwoLevel { hi: &hi, v: &v, rows, cols }, out)))
         } else {
             None
         });
@@ -181,7 +181,7 @@ impl Op for TwoLevelLinear {
             check_points(OP, &z.contiguous().read::<T>())?;
             let v = self.levels::<T>(&z);
             let (x, bias) = (a.read::<T>(), bias.as_ref().map(Array::read::<T>));
-            Ok(Array::build(&shape, |y| scalar::forward(&x, batch_of(&a), self.weights(&v), bias.as_deref(), y)).into())
+            Ok(Array::build(&shape, |y| reference::forward(&x, batch_of(&a), self.weights(&v), bias.as_deref(), y)).into())
         })
     }
 
@@ -193,12 +193,12 @@ impl Op for TwoLevelLinear {
             let upstream = dy.read::<T>();
             let v = self.levels::<T>(&z);
             let mut grads = cx.two(
-                || Ok(Array::build(cx.shape(0), |out| scalar::dx(&upstream, batch, self.weights(&v), out))),
+                || Ok(Array::build(cx.shape(0), |out| reference::dx(&upstream, batch, self.weights(&v), out))),
                 || {
                     let mut g = memory::filled(T::of(0.0), self.hi.len() * BITS);
-                    scalar::weight_gradient(&x.read::<T>(), &upstream, batch, self.rows, self.cols, &mut g);
+                    reference::weight_gradient(&x.read::<T>(), &upstream, batch, self.rows, self.cols, &mut g);
                     let mut gv = memory::filled(T::of(0.0), self.hi.len() * 2);
-                    scalar::level_gradient(&g, &self.hi, &mut gv);
+                    reference::level_gradient(&g, &self.hi, &mut gv);
                     Ok(Array::build(z.shape(), |out: &mut [T]| {
                         for ((o, z), g) in out.chunks_exact_mut(2).zip(z.read::<T>().chunks_exact(2)).zip(gv.chunks_exact(2)) {
                             o.copy_from_slice(&pull_back([z[0], z[1]], T::of(self.scale), [g[0], g[1]]));

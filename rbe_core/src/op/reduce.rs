@@ -5,12 +5,12 @@ use super::table;
 use crate::array::{Array, Bound, Dims, by_rows, fold_rows, map, normalize_axes, reduce_rows, total_rows, zip, zip3};
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
-use crate::kernel::each::Grid;
-use crate::kernel::elementary::Elementary;
-use crate::kernel::reduce::{
+use crate::kernel::dense::elementary::Elementary;
+use crate::kernel::dense::elementwise::Grid;
+use crate::kernel::dense::reduce::{
     absolute_sum, extremes, further, log_sum_exp, nonzeros, power_sum, shares, squares, ties, to_extremes, wide_sum,
 };
-use crate::kernel::sums::PART;
+use crate::kernel::dense::sums::PART;
 use crate::memory;
 use crate::tape::apply;
 use crate::tensor::RBETensor;

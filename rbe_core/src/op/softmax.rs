@@ -5,7 +5,7 @@ use super::table;
 use crate::array::{Array, fold_rows, normalize_axis};
 use crate::dispatch_float;
 use crate::error::Result;
-use crate::kernel::softmax;
+use crate::kernel::dense::softmax;
 use crate::parallel;
 use crate::tape::apply;
 use crate::tensor::RBETensor;

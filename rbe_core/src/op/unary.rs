@@ -9,11 +9,11 @@ use crate::array::{Array, Bound, by_rows, map};
 use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
-use crate::kernel::each::{Grid, Target, each};
-use crate::kernel::elementary::{CIRCLE_END, Elementary};
-use crate::kernel::multiversion;
-use crate::kernel::remainder::integer_power;
-use crate::kernel::stream::Streaming;
+use crate::isa::multiversion;
+use crate::kernel::dense::elementary::{CIRCLE_END, Elementary};
+use crate::kernel::dense::elementwise::{Grid, Target, each};
+use crate::kernel::dense::remainder::integer_power;
+use crate::kernel::dense::stream::Streaming;
 use crate::tape::apply;
 use crate::tensor::RBETensor;
 

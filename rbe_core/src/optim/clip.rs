@@ -5,7 +5,7 @@ use crate::array::{Array, map};
 use crate::dispatch_float;
 use crate::dtype::Float;
 use crate::error::{RbeError, Result};
-use crate::kernel::step::sum_of_squares;
+use crate::kernel::update::sum_of_squares;
 use crate::memory;
 use crate::parallel;
 use crate::tape::Gradient;

@@ -5,7 +5,7 @@ use crate::array::Array;
 use crate::dispatch_float;
 use crate::dtype::Float;
 use crate::error::{RbeError, Result};
-use crate::kernel::step::{Guard, Sizes, correction, sum_of_squares};
+use crate::kernel::update::{Guard, Sizes, correction, sum_of_squares};
 use crate::memory;
 use crate::parallel;
 use crate::tape::Gradient;

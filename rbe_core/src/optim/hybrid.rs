@@ -9,7 +9,7 @@ use super::rates::{NonFinite, Rates};
 use super::scratch;
 use crate::array::Array;
 use crate::error::{RbeError, Result};
-use crate::kernel::step::{Evidence, Guard, Magnitude, State, StepParams, step, step_activation};
+use crate::kernel::update::{Evidence, Guard, Magnitude, State, StepParams, step, step_activation};
 use crate::memory;
 use crate::packed::PackedTensor;
 use crate::tape::{Factor, Gradient, GradientCache, OnReady};

@@ -1,7 +1,7 @@
 //! What a user sets of the hybrid optimiser.
 
 use crate::error::{RbeError, Result};
-use crate::kernel::step::Precision;
+use crate::kernel::update::Precision;
 
 /// Rates of a group of parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]

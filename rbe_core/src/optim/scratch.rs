@@ -1,7 +1,7 @@
 //! How much memory a step takes besides what it updates: it is asked for before anything changes.
 
 use crate::array::Array;
-use crate::kernel::gemm::scratch_bytes;
+use crate::kernel::dense::gemm::scratch_bytes;
 use crate::packed::{BITS, CYCLE_BITS};
 use crate::parallel;
 use crate::tape::{Factor, Gradient, GradientCache};

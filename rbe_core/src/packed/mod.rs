@@ -2,11 +2,13 @@
 
 mod block;
 mod cycle;
+mod factors;
 mod init;
 mod levels;
 mod tensor;
 
 pub use block::{BITS, MAX_RADIUS, Packed128};
 pub use cycle::{CYCLE_BITS, Cycle, Family};
+pub use factors::FactorPair;
 pub use levels::{jacobian, levels, point_of_levels, pull_back};
 pub use tensor::{PackedParts, PackedTensor, TILE_ROWS, Tile};

@@ -4,11 +4,12 @@ use std::sync::OnceLock;
 
 use crate::array::Array;
 use crate::error::{RbeError, Result};
-use crate::kernel::activation::{Unit, dz, flips};
-use crate::kernel::{packed as kernel, scalar};
+use crate::kernel::packed as kernel;
+use crate::kernel::packed::activation::{Unit, dz, flips};
+use crate::kernel::packed::reference;
 use crate::memory;
 use crate::op::packed_units;
-use crate::packed::{BITS, CYCLE_BITS, PackedTensor, pull_back};
+use crate::packed::{BITS, CYCLE_BITS, FactorPair, PackedTensor, pull_back};
 use crate::parallel;
 
 /// Blocks of one parallel piece.
@@ -264,7 +265,7 @@ impl GradientCache {
     }
 
     /// Calls `work` with the factors of the products.
-    pub(crate) fn with_products<R>(&self, work: impl FnOnce(&[kernel::Factor<'_>]) -> R) -> R {
+    pub(crate) fn with_products<R>(&self, work: impl FnOnce(&[FactorPair<'_>]) -> R) -> R {
         let guards: Vec<_> = self
             .factors
             .iter()
@@ -273,7 +274,7 @@ impl GradientCache {
                 Factor::Activation { .. } => None,
             })
             .collect();
-        let factors: Vec<_> = guards.iter().map(|(x, dy, batch)| kernel::Factor { x, dy, batch: *batch }).collect();
+        let factors: Vec<_> = guards.iter().map(|(x, dy, batch)| FactorPair { x, dy, batch: *batch }).collect();
         work(&factors)
     }
 
@@ -357,7 +358,7 @@ impl GradientCache {
         }
         let gv = self.with_products(|f| Array::build(&self.shape([2]), |gv: &mut [f32]| kernel::level_gradient(f, &self.weight, gv)));
         if let Some(folded) = &self.folded {
-            scalar::level_gradient(&folded.read::<f32>(), &self.weight.hi(), &mut gv.write::<f32>());
+            reference::level_gradient(&folded.read::<f32>(), &self.weight.hi(), &mut gv.write::<f32>());
         }
         Ok(gv)
     }

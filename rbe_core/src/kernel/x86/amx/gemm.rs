@@ -7,8 +7,8 @@ use std::arch::x86_64::*;
 use super::set_sums::{LINE, PARTS, Pairs};
 use super::tiles::{Tiles, load, product, store, zero};
 use crate::Buffer;
-use crate::kernel::gemm::Matrix;
-use crate::kernel::view::Shared;
+use crate::kernel::dense::gemm::Matrix;
+use crate::kernel::shared::Shared;
 
 /// Rows or columns of a tile register.
 const LINES: usize = 16;

@@ -13,4 +13,3 @@ pub(in crate::kernel) use dx::dx;
 pub(in crate::kernel) use gemm::{COLUMNS as GEMM_COLUMNS, PANEL as GEMM_PANEL, gemm};
 pub(in crate::kernel) use products::{forward, level_gradient};
 pub(in crate::kernel) use rounded::{add_excess, measure, quad, scaled, sums};
-pub(in crate::kernel) use tiles::is_available;

@@ -5,12 +5,13 @@ use std::ops::Range;
 use super::set_sums::{Bits, Inputs, ONE, PRODUCTS, Sums, one_by_four, two_by_two};
 use super::tiles::Tiles;
 use crate::Buffer;
-use crate::kernel::dy_tiles::DyTiles;
-use crate::kernel::family::{Family, SAMPLES};
-use crate::kernel::lanes::Lanes;
-use crate::kernel::rows::{self, gv_rows};
-use crate::kernel::samples::Levels;
-use crate::kernel::view::{Shared, View};
+use crate::kernel::packed::dy_layout::DyTiles;
+use crate::kernel::packed::lane_layout::{Family, SAMPLES};
+use crate::kernel::packed::lanes::Lanes;
+use crate::kernel::packed::rows_in_lanes::{self, gv_rows};
+use crate::kernel::packed::samples_in_lanes::Levels;
+use crate::kernel::packed::view::View;
+use crate::kernel::shared::Shared;
 use crate::kernel::x86::avx512;
 use crate::kernel::x86::avx512::Avx512;
 use crate::packed::{BITS, TILE_ROWS};
@@ -337,7 +338,7 @@ pub(in crate::kernel) unsafe fn level_gradient(x: &[f32], dy: DyTiles<'_>, w: Vi
     }
     if sixteens.end < dy.chunks() {
         // SAFETY: as the caller vouches.
-        unsafe { rows::level_gradient(s, x, dy, sixteens.end..dy.chunks(), w, j, gv, fresh && sixteens.is_empty()) };
+        unsafe { rows_in_lanes::level_gradient(s, x, dy, sixteens.end..dy.chunks(), w, j, gv, fresh && sixteens.is_empty()) };
     } else if sixteens.is_empty() && fresh {
         for r in 0..w.row_tiles() {
             // SAFETY: the caller owns this block column.

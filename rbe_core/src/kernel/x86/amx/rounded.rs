@@ -1,7 +1,7 @@
 //! Evidence in whole numbers by products of int8 tiles: 64 samples of sixteen rows times sixteen columns in one instruction.
 
 use super::tiles::{Tiles, load, product, store};
-use crate::kernel::step::rounded::{CHUNK_ROWS, PANEL, WORDS, Words};
+use crate::kernel::update::rounded::{CHUNK_ROWS, PANEL, WORDS, Words};
 use crate::packed::TILE_ROWS;
 
 pub(in crate::kernel) use crate::kernel::x86::avx512::{add_excess, measure, quad, scaled};

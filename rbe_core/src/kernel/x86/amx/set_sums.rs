@@ -4,7 +4,7 @@
 use std::arch::x86_64::*;
 
 use super::tiles::{Tiles, load, product, store, zero};
-use crate::kernel::family::SAMPLES;
+use crate::kernel::packed::lane_layout::SAMPLES;
 use crate::packed::{BITS, TILE_ROWS, Tile};
 
 /// Parts of a number.

@@ -2,38 +2,13 @@
 //! line of assembly; the compiler itself never touches these registers.
 
 use std::arch::asm;
-use std::arch::x86_64::__cpuid_count;
-use std::sync::OnceLock;
-
-/// Whether the processor has tiles with products of int8 and of bfloat16, and the system lets this process use them.
-pub(in crate::kernel) fn is_available() -> bool {
-    static AVAILABLE: OnceLock<bool> = OnceLock::new();
-    *AVAILABLE.get_or_init(|| {
-        const BF16_TILE_INT8: u32 = 1 << 22 | 1 << 24 | 1 << 25;
-        __cpuid_count(0, 0).eax >= 7 && __cpuid_count(7, 0).edx & BF16_TILE_INT8 == BF16_TILE_INT8 && permitted()
-    })
-}
-
-/// Asks the system for the state of the tile registers, which Linux gives a process only on request.
-#[cfg(target_os = "linux")]
-fn permitted() -> bool {
-    const ARCH_REQ_XCOMP_PERM: libc::c_long = 0x1023;
-    const XTILEDATA: libc::c_long = 18;
-    // SAFETY: a request without pointers; systems that do not know it refuse.
-    unsafe { libc::syscall(libc::SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XTILEDATA) == 0 }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn permitted() -> bool {
-    false
-}
 
 /// The tile registers, configured as sixteen rows of 64 bytes each until this is dropped.
 pub(super) struct Tiles(());
 
 impl Tiles {
     /// # Safety
-    /// [`is_available`] must have said so.
+    /// This machine has AMX.
     pub(super) unsafe fn new() -> Tiles {
         #[repr(C, align(64))]
         struct Config([u8; 64]);

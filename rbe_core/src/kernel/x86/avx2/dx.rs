@@ -2,10 +2,11 @@
 
 use std::arch::x86_64::*;
 
-use crate::kernel::dy_tiles::DyTiles;
-use crate::kernel::family::SAMPLES;
-use crate::kernel::samples_dx::Columns;
-use crate::kernel::view::{Shared, View};
+use crate::kernel::packed::dy_layout::DyTiles;
+use crate::kernel::packed::lane_layout::SAMPLES;
+use crate::kernel::packed::samples_in_lanes_dx::Columns;
+use crate::kernel::packed::view::View;
+use crate::kernel::shared::Shared;
 use crate::packed::{BITS, TILE_ROWS};
 
 /// Groups of a tile's rows: five of three and one of one.

@@ -5,9 +5,9 @@ mod lanes;
 mod products;
 mod rounded;
 mod rows;
-mod step;
+mod update;
 
 pub(in crate::kernel) use lanes::{across_halves, transpose};
 pub(in crate::kernel) use products::{dx, flips, forward, level_gradient, order};
 pub(in crate::kernel) use rounded::{add_excess, measure, quad, scaled, sums};
-pub(in crate::kernel) use step::{accumulate_row, charge_row, points};
+pub(in crate::kernel) use update::{accumulate_row, charge_row, points};

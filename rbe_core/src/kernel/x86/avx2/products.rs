@@ -3,10 +3,11 @@
 use std::ops::Range;
 
 use super::lanes::Avx2;
-use crate::kernel::dy_tiles::DyTiles;
-use crate::kernel::family::Family;
-use crate::kernel::view::{Shared, View};
-use crate::kernel::{levels, rows, samples, samples_dx};
+use crate::kernel::packed::dy_layout::DyTiles;
+use crate::kernel::packed::lane_layout::Family;
+use crate::kernel::packed::view::View;
+use crate::kernel::packed::{rows_in_lanes, samples_in_lanes, samples_in_lanes_dx, tile_levels};
+use crate::kernel::shared::Shared;
 
 /// Rows `tiles` of `y (batch, rows)` for `x (samples, cols)`, the samples from `first` on.
 ///
@@ -26,9 +27,9 @@ pub(in crate::kernel) unsafe fn forward(
     unsafe {
         let s = Avx2::new();
         match family {
-            Family::Rows => rows::forward(s, x, first, w, tiles, bias, y),
-            Family::Eight => samples::forward::<_, 8>(s, x, first, w, tiles, bias, y),
-            Family::Sixteen => samples::forward::<_, 16>(s, x, first, w, tiles, bias, y),
+            Family::Rows => rows_in_lanes::forward(s, x, first, w, tiles, bias, y),
+            Family::Eight => samples_in_lanes::forward::<_, 8>(s, x, first, w, tiles, bias, y),
+            Family::Sixteen => samples_in_lanes::forward::<_, 16>(s, x, first, w, tiles, bias, y),
         }
     }
 }
@@ -39,16 +40,16 @@ pub(in crate::kernel) unsafe fn forward(
 /// The machine must have AVX2 with FMA and BMI2; nobody else may touch these columns of `dx`.
 #[target_feature(enable = "avx2,fma,bmi2")]
 pub(in crate::kernel) unsafe fn dx(dy: DyTiles<'_>, w: View<'_>, j: usize, dx: Shared<'_, f32>) {
-    let mut columns = samples_dx::column_scratch(&w);
+    let mut columns = samples_in_lanes_dx::column_scratch(&w);
     // SAFETY: as the caller vouches.
     unsafe {
         let s = Avx2::new();
-        samples_dx::columns::<_, 8>(s, &w, j, columns.slice_mut());
+        samples_in_lanes_dx::columns::<_, 8>(s, &w, j, columns.slice_mut());
         for c in 0..dy.chunks() {
             match dy.family(c) {
                 Family::Rows => super::dx::rows(columns.slice(), dy, c, &w, j, dx),
-                Family::Eight => samples_dx::dx::<_, 8>(s, columns.slice(), dy, c, &w, j, dx),
-                Family::Sixteen => samples_dx::dx::<_, 16>(s, columns.slice(), dy, c, &w, j, dx),
+                Family::Eight => samples_in_lanes_dx::dx::<_, 8>(s, columns.slice(), dy, c, &w, j, dx),
+                Family::Sixteen => samples_in_lanes_dx::dx::<_, 16>(s, columns.slice(), dy, c, &w, j, dx),
             }
         }
     }
@@ -67,23 +68,23 @@ pub(in crate::kernel) unsafe fn level_gradient(x: &[f32], dy: DyTiles<'_>, w: Vi
         let sixteens = dy.sixteens();
         let fresh_rest = fresh && sixteens.is_empty();
         if !sixteens.is_empty() || dy.rest().is_none() {
-            samples::level_gradient::<_, 16>(s, x, dy, sixteens, w, j, gv, fresh);
+            samples_in_lanes::level_gradient::<_, 16>(s, x, dy, sixteens, w, j, gv, fresh);
         }
         match dy.rest() {
-            Some((c, Family::Eight)) => samples::level_gradient::<_, 8>(s, x, dy, c..c + 1, w, j, gv, fresh_rest),
-            Some((c, _)) => rows::level_gradient(s, x, dy, c..c + 1, w, j, gv, fresh_rest),
+            Some((c, Family::Eight)) => samples_in_lanes::level_gradient::<_, 8>(s, x, dy, c..c + 1, w, j, gv, fresh_rest),
+            Some((c, _)) => rows_in_lanes::level_gradient(s, x, dy, c..c + 1, w, j, gv, fresh_rest),
             None => {}
         }
     }
 }
 
-/// See [`levels::flips`].
+/// See [`tile_levels::flips`].
 ///
 /// # Safety
 /// The machine must have AVX2 with FMA.
 #[target_feature(enable = "avx2,fma,bmi2")]
 pub(in crate::kernel) unsafe fn flips(w: &View<'_>, r: usize, g: &mut [f32], sums: &mut [f32]) {
-    levels::flips(w, r, g, sums);
+    tile_levels::flips(w, r, g, sums);
 }
 
 /// Writes `dy (samples, rows)` of one chunk as (row tile, row, sample).
@@ -96,7 +97,7 @@ pub(in crate::kernel) unsafe fn order(family: Family, dy: &[f32], w: &View<'_>, 
     let s = unsafe { Avx2::new() };
     match family {
         Family::Rows => {}
-        Family::Eight => samples::order::<_, 8>(s, dy, w, out),
-        Family::Sixteen => samples::order::<_, 16>(s, dy, w, out),
+        Family::Eight => samples_in_lanes::order::<_, 8>(s, dy, w, out),
+        Family::Sixteen => samples_in_lanes::order::<_, 16>(s, dy, w, out),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use crate::kernel::step::rounded::{self, CHUNK_ROWS, PANEL, PART_WORDS, Quad, WORDS, Words};
+use crate::kernel::update::rounded::{self, CHUNK_ROWS, PANEL, PART_WORDS, Quad, WORDS, Words};
 
 /// See [`rounded::quad`].
 ///

@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::lanes::Avx2;
-use crate::kernel::rows::RowLanes;
+use crate::kernel::packed::rows_in_lanes::RowLanes;
 use crate::packed::{BITS, Tile};
 
 /// Groups of a half block: ten of three inputs and one of two.

@@ -5,11 +5,12 @@ use std::arch::x86_64::*;
 use std::ops::Range;
 
 use super::lanes::{column_bits, load, load_words, store};
-use crate::kernel::dy_tiles::DyTiles;
-use crate::kernel::family::SAMPLES;
-use crate::kernel::levels::tile_levels;
-use crate::kernel::strip::scratch;
-use crate::kernel::view::{Shared, View};
+use crate::kernel::packed::dy_layout::DyTiles;
+use crate::kernel::packed::lane_layout::SAMPLES;
+use crate::kernel::packed::row_panel::scratch;
+use crate::kernel::packed::tile_levels::tile_levels;
+use crate::kernel::packed::view::View;
+use crate::kernel::shared::Shared;
 use crate::packed::{BITS, TILE_ROWS, Tile};
 
 /// Rows whose bits are the position in a table.

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use crate::kernel::lanes::Lanes;
+use crate::kernel::packed::lanes::Lanes;
 use crate::packed::{BITS, Tile};
 
 /// AVX-512 F, DQ, BW and VL with FMA are there.

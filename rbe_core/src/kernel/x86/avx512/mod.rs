@@ -9,9 +9,9 @@ mod lanes;
 mod products;
 mod rounded;
 mod rows;
-mod step;
+mod update;
 
 pub(in crate::kernel) use lanes::Avx512;
 pub(in crate::kernel) use products::{dx, dx_of, flips, forward, level_gradient};
 pub(in crate::kernel) use rounded::{add_excess, measure, quad, scaled, sums};
-pub(in crate::kernel) use step::{accumulate_row, charge_row, points};
+pub(in crate::kernel) use update::{accumulate_row, charge_row, points};

@@ -4,12 +4,13 @@ use std::arch::x86_64::*;
 use std::ops::Range;
 
 use super::lanes::{Avx512, load, store};
-use super::step::both_sums;
-use crate::kernel::dy_tiles::DyTiles;
-use crate::kernel::family::Family;
-use crate::kernel::samples::Levels;
-use crate::kernel::view::{Shared, View};
-use crate::kernel::{rows, samples, samples_dx};
+use super::update::both_sums;
+use crate::kernel::packed::dy_layout::DyTiles;
+use crate::kernel::packed::lane_layout::Family;
+use crate::kernel::packed::samples_in_lanes::Levels;
+use crate::kernel::packed::view::View;
+use crate::kernel::packed::{rows_in_lanes, samples_in_lanes, samples_in_lanes_dx};
+use crate::kernel::shared::Shared;
 use crate::packed::BITS;
 
 /// Rows `tiles` of `y (batch, rows)` for `x (samples, cols)`, the samples from `first` on.
@@ -30,9 +31,9 @@ pub(in crate::kernel) unsafe fn forward(
     unsafe {
         let s = Avx512::new();
         match family {
-            Family::Rows => rows::forward(s, x, first, w, tiles, bias, y),
+            Family::Rows => rows_in_lanes::forward(s, x, first, w, tiles, bias, y),
             Family::Eight => no_kernel(family),
-            Family::Sixteen => samples::forward::<_, 16>(s, x, first, w, tiles, bias, y),
+            Family::Sixteen => samples_in_lanes::forward::<_, 16>(s, x, first, w, tiles, bias, y),
         }
     }
 }
@@ -50,8 +51,8 @@ pub(in crate::kernel) unsafe fn dx_of(dy: DyTiles<'_>, chunks: Range<usize>, w: 
     // SAFETY: as the caller vouches.
     unsafe {
         if chunks.len() == 1 && dy.samples(chunks.start) <= FEW {
-            let mut columns = samples_dx::column_scratch(&w);
-            samples_dx::columns::<_, 16>(Avx512::new(), &w, j, columns.slice_mut());
+            let mut columns = samples_in_lanes_dx::column_scratch(&w);
+            samples_in_lanes_dx::columns::<_, 16>(Avx512::new(), &w, j, columns.slice_mut());
             super::dx_few::rows(columns.slice(), dy, chunks.start, &w, j, dx);
         } else {
             super::dx::dx(dy, chunks, &w, j, dx);
@@ -80,11 +81,11 @@ pub(in crate::kernel) unsafe fn level_gradient(x: &[f32], dy: DyTiles<'_>, w: Vi
     unsafe {
         let s = Avx512::new();
         // At any batch: the sums of the lanes, which samples in lanes need at the end of every row, cost more than they save.
-        rows::level_gradient(s, x, dy, 0..dy.chunks(), w, j, gv, fresh);
+        rows_in_lanes::level_gradient(s, x, dy, 0..dy.chunks(), w, j, gv, fresh);
     }
 }
 
-/// Twin of [`levels::flips`](crate::kernel::levels::flips): a mask of sixteen bits turns the sign of the gap.
+/// Twin of [`tile_levels::flips`](crate::kernel::packed::tile_levels::flips): a mask of sixteen bits turns the sign of the gap.
 ///
 /// # Safety
 /// The machine must have AVX-512.
@@ -115,8 +116,8 @@ fn no_kernel(family: Family) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::dy_tiles::Orders;
-    use crate::kernel::isa::{Isa, VectorIsa};
+    use crate::isa::{Isa, VectorIsa};
+    use crate::kernel::packed::dy_layout::Orders;
     use crate::packed::PackedTensor;
     use crate::random::Generator;
 

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use crate::kernel::step::rounded::{self, CHUNK_ROWS, PANEL, Quad, WORDS, Words};
+use crate::kernel::update::rounded::{self, CHUNK_ROWS, PANEL, Quad, WORDS, Words};
 use crate::kernel::x86::avx2;
 use crate::packed::BITS;
 

@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::lanes::{Avx512, load, load_words, store};
-use crate::kernel::rows::RowLanes;
+use crate::kernel::packed::rows_in_lanes::RowLanes;
 use crate::packed::{BITS, Tile};
 
 /// Groups of four inputs of a block.

@@ -1,0 +1,214 @@
+//! Exponentials, logarithms, circular functions, powers and the normal distribution of both precisions, and rows of them.
+
+use super::elementary_f32;
+use super::lane_sum::{filled_up, fold};
+use crate::dtype::Float;
+use crate::isa::multiversion;
+
+/// Sums and the search for the largest run in this many lanes.
+const LANES: usize = 32;
+
+/// Where sines and cosines of single precision end: beyond it multiples of π/2 need more digits.
+pub const CIRCLE_END: f64 = 281_474_976_710_656.0; // 2^48
+
+/// Elementary functions: in f32 those of `kernel/single.rs`, with the errors stated here, in f64 those of the standard library.
+pub trait Elementary: Float {
+    /// `e^x` to 2 units in the last place; 0 where the result would be subnormal.
+    fn fast_exp(self) -> Self;
+    /// `e^x - 1` to 3 units in the last place.
+    fn fast_exp_m1(self) -> Self;
+    /// `ln x` to 1 unit in the last place.
+    fn fast_ln(self) -> Self;
+    /// `ln(1 + x)` to 2 units in the last place.
+    fn fast_ln_1p(self) -> Self;
+    /// `tanh x` to 5 units in the last place.
+    fn fast_tanh(self) -> Self;
+    /// `1 / (1 + e^-x)` to 3 units in the last place; 0 where the result would be nearly subnormal.
+    fn fast_logistic(self) -> Self;
+    /// Distribution function of the normal distribution, to `8 + 2 x²` units in the last place up to |x| = 6, to 1e-9 beyond. For
+    /// NaN any number: a multiple of x is NaN then.
+    fn normal_cdf(self) -> Self;
+    /// Density of the normal distribution, to `4 + x²` units in the last place. For NaN any number.
+    fn normal_density(self) -> Self;
+    /// `sin x` to 2 units in the last place, for |x| below [`CIRCLE_END`].
+    fn fast_sin(self) -> Self;
+    /// `cos x` to 2 units in the last place, for |x| below [`CIRCLE_END`].
+    fn fast_cos(self) -> Self;
+    /// `x^p` to 1 unit in the last place.
+    fn fast_pow(self, p: Self) -> Self;
+    /// The nearest integer, the even one of two.
+    fn to_nearest(self) -> Self;
+}
+
+impl Elementary for f32 {
+    #[inline(always)]
+    fn fast_exp(self) -> f32 {
+        elementary_f32::exp(self)
+    }
+    #[inline(always)]
+    fn fast_exp_m1(self) -> f32 {
+        elementary_f32::exp_m1(self)
+    }
+    #[inline(always)]
+    fn fast_ln(self) -> f32 {
+        elementary_f32::ln(self)
+    }
+    #[inline(always)]
+    fn fast_ln_1p(self) -> f32 {
+        elementary_f32::ln_1p(self)
+    }
+    #[inline(always)]
+    fn fast_tanh(self) -> f32 {
+        elementary_f32::tanh(self)
+    }
+    #[inline(always)]
+    fn fast_logistic(self) -> f32 {
+        elementary_f32::logistic(self)
+    }
+    #[inline(always)]
+    fn normal_cdf(self) -> f32 {
+        elementary_f32::normal_cdf(self)
+    }
+    #[inline(always)]
+    fn normal_density(self) -> f32 {
+        elementary_f32::normal_density(self)
+    }
+    #[inline(always)]
+    fn fast_sin(self) -> f32 {
+        elementary_f32::sin(self)
+    }
+    #[inline(always)]
+    fn fast_cos(self) -> f32 {
+        elementary_f32::cos(self)
+    }
+    #[inline(always)]
+    fn fast_pow(self, p: f32) -> f32 {
+        elementary_f32::pow(self, p)
+    }
+    #[inline(always)]
+    fn to_nearest(self) -> f32 {
+        self.round_ties_even()
+    }
+}
+
+impl Elementary for f64 {
+    fn fast_exp(self) -> f64 {
+        self.exp()
+    }
+    fn fast_exp_m1(self) -> f64 {
+        self.exp_m1()
+    }
+    fn fast_ln(self) -> f64 {
+        self.ln()
+    }
+    fn fast_ln_1p(self) -> f64 {
+        self.ln_1p()
+    }
+    fn fast_tanh(self) -> f64 {
+        self.tanh()
+    }
+    fn fast_logistic(self) -> f64 {
+        1.0 / (1.0 + (-self).exp())
+    }
+    fn normal_cdf(self) -> f64 {
+        0.5 * (1.0 + libm::erf(self * std::f64::consts::FRAC_1_SQRT_2))
+    }
+    fn normal_density(self) -> f64 {
+        0.398_942_280_401_432_7 * (-0.5 * self * self).exp() // 1/sqrt(2 pi)
+    }
+    fn fast_sin(self) -> f64 {
+        self.sin()
+    }
+    fn fast_cos(self) -> f64 {
+        self.cos()
+    }
+    fn fast_pow(self, p: f64) -> f64 {
+        self.powf(p)
+    }
+    #[inline(always)]
+    fn to_nearest(self) -> f64 {
+        self.round_ties_even()
+    }
+}
+
+multiversion! {
+    /// The largest element, minus infinity for none; NaN is passed over.
+    pub fn largest[T: Elementary](row: &[T]) -> T {
+        let mut lanes = [T::neg_infinity(); LANES];
+        let (bulk, rest) = row.as_chunks::<LANES>();
+        for chunk in bulk {
+            for i in 0..LANES {
+                lanes[i] = if chunk[i] > lanes[i] { chunk[i] } else { lanes[i] };
+            }
+        }
+        if !rest.is_empty() {
+            let last: [T; LANES] = filled_up(rest, T::neg_infinity());
+            for i in 0..LANES {
+                lanes[i] = if last[i] > lanes[i] { last[i] } else { lanes[i] };
+            }
+        }
+        fold(lanes, |a, b| if b > a { b } else { a })
+    }
+}
+
+multiversion! {
+    /// `x <- e^(x - shift)`; the sum of the results.
+    pub fn exp_minus[T: Elementary](row: &mut [T], shift: T) -> T {
+        let mut lanes = [T::zero(); LANES];
+        let (bulk, rest) = row.as_chunks_mut::<LANES>();
+        for chunk in bulk {
+            for i in 0..LANES {
+                chunk[i] = (chunk[i] - shift).fast_exp();
+                lanes[i] += chunk[i];
+            }
+        }
+        for (x, lane) in rest.iter_mut().zip(&mut lanes) {
+            *x = (*x - shift).fast_exp();
+            *lane += *x;
+        }
+        fold(lanes, |a, b| a + b)
+    }
+}
+
+multiversion! {
+    /// `x <- 1 / (1 + e^-x)`.
+    pub fn logistic_in_place[T: Elementary](row: &mut [T]) {
+        for x in row {
+            *x = x.fast_logistic();
+        }
+    }
+}
+
+multiversion! {
+    /// `x <- tanh x`.
+    pub fn tanh_in_place[T: Elementary](row: &mut [T]) {
+        for x in row {
+            *x = x.fast_tanh();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_agree_with_single_numbers() {
+        // Whatever the instruction set; tests/rust/dense.rs compares the sets with each other.
+        let x: Vec<f32> = (0..=u32::MAX).step_by(30_907).map(f32::from_bits).filter(|x| x.is_finite()).collect();
+        let (mut e, mut s, mut t) = (x.clone(), x.clone(), x.clone());
+        exp_minus(&mut e, 3.0);
+        logistic_in_place(&mut s);
+        tanh_in_place(&mut t);
+        for (i, x) in x.iter().enumerate() {
+            let want = [(x - 3.0).fast_exp(), x.fast_logistic(), x.fast_tanh()].map(f32::to_bits);
+            assert_eq!([e[i], s[i], t[i]].map(f32::to_bits), want, "{x}");
+        }
+        let numbers: Vec<f64> = (0..1003).map(|i| f64::from(i * 37 % 101)).collect();
+        let sum = exp_minus(&mut numbers.clone(), 100.0);
+        let want: f64 = numbers.iter().map(|v| (v - 100.0).exp()).sum();
+        assert!((sum - want).abs() < 1e-12 * want);
+        assert_eq!(largest(&numbers), 100.0);
+        assert_eq!(largest::<f32>(&[]), f32::NEG_INFINITY);
+    }
+}

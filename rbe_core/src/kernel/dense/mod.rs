@@ -1,0 +1,15 @@
+//! Kernels of dense operands: slices in, slices out.
+
+pub mod attention;
+pub mod elementary;
+mod elementary_f32;
+pub(crate) mod elementwise;
+pub mod gemm;
+pub(crate) mod lane_sum;
+pub mod recurrent;
+pub mod reduce;
+pub(crate) mod remainder;
+pub mod row_norm;
+pub mod softmax;
+pub(crate) mod stream;
+pub(crate) mod sums;

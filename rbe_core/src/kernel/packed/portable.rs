@@ -1,0 +1,92 @@
+//! Portable products: strips of weights decoded into cache, then dense kernels. For machines without kernels of their own.
+
+use super::row_panel::{STRIP_ROWS, decode, matrix, rows_of, scratch, strips, transpose};
+use crate::kernel::dense::gemm::{Matrix, gemm};
+use crate::packed::FactorPair;
+use crate::packed::{BITS, PackedTensor};
+use crate::parallel;
+
+/// Blocks of one piece of the dx product.
+const DX_BLOCKS: usize = 2;
+
+/// `y (batch, rows) = x (batch, cols) Wᵀ + bias (rows)`.
+///
+/// # Panics
+/// If a slice has another length.
+pub(in crate::kernel) fn forward(x: &[f32], batch: usize, w: &PackedTensor, bias: Option<&[f32]>, y: &mut [f32]) {
+    let (rows, cols) = (w.rows(), w.cols());
+    assert!(x.len() == batch * cols && y.len() == batch * rows && bias.is_none_or(|b| b.len() == rows), "packed forward: lengths");
+    let tiles = w.tiles();
+    let width = w.blocks() * BITS;
+    // Every task owns rows of the transposed result.
+    let transposed = matrix(rows, batch, |yt| {
+        parallel::for_each_piece(yt, STRIP_ROWS * batch.max(1), |s, piece| {
+            let rows = rows_of(w, s);
+            let mut weights = scratch(rows * width);
+            decode(&tiles, w, s * STRIP_ROWS, rows, 0, w.blocks(), weights.slice_mut());
+            gemm(rows, batch, cols, Matrix::row_major(weights.slice(), width), Matrix::row_major(x, cols).t(), piece, batch, false);
+            if let Some(bias) = bias {
+                for (row, b) in piece.chunks_mut(batch).zip(&bias[s * STRIP_ROWS..]) {
+                    row.iter_mut().for_each(|y| *y += b);
+                }
+            }
+        });
+    });
+    transpose(&transposed.read(), rows, batch, y);
+}
+
+/// `dx (batch, cols) = dy (batch, rows) W`.
+///
+/// # Panics
+/// If a slice has another length.
+pub(in crate::kernel) fn dx(dy: &[f32], batch: usize, w: &PackedTensor, dx: &mut [f32]) {
+    let (rows, cols, blocks) = (w.rows(), w.cols(), w.blocks());
+    assert!(dy.len() == batch * rows && dx.len() == batch * cols, "packed dx: lengths");
+    let tiles = w.tiles();
+    let transposed = matrix(cols, batch, |dxt| {
+        parallel::for_each_piece(dxt, DX_BLOCKS * BITS * batch.max(1), |p, piece| {
+            let (j0, j1) = (p * DX_BLOCKS, ((p + 1) * DX_BLOCKS).min(blocks));
+            let width = (j1 - j0) * BITS;
+            let columns = (j1 * BITS).min(cols) - j0 * BITS;
+            let mut weights = scratch(STRIP_ROWS * width);
+            for s in 0..strips(w) {
+                let rows_here = rows_of(w, s);
+                decode(&tiles, w, s * STRIP_ROWS, rows_here, j0, j1, weights.slice_mut());
+                let upstream = Matrix { data: &dy[s * STRIP_ROWS..], rows: 1, cols: rows as isize };
+                gemm(columns, batch, rows_here, Matrix::row_major(weights.slice(), width).t(), upstream, piece, batch, s > 0);
+            }
+        });
+    });
+    transpose(&transposed.read(), cols, batch, dx);
+}
+
+/// Rows `strip` of `G = Σ dyᵀ x`, (rows of the strip, blocks * 64); unused columns are zero.
+pub(in crate::kernel) fn strip_gradient(factors: &[FactorPair<'_>], w: &PackedTensor, strip: usize, g: &mut [f32]) {
+    rows_gradient(factors, w, strip * STRIP_ROWS, g);
+}
+
+/// As many rows of `G = Σ dyᵀ x` from `first` on as `g (rows, blocks * 64)` takes; unused columns are zero.
+pub(in crate::kernel) fn rows_gradient(factors: &[FactorPair<'_>], w: &PackedTensor, first: usize, g: &mut [f32]) {
+    let (rows, cols, width) = (w.rows(), w.cols(), w.blocks() * BITS);
+    let here = g.len() / width;
+    if cols < width || factors.is_empty() {
+        g.fill(0.0);
+    }
+    for (i, f) in factors.iter().enumerate() {
+        let dyt = Matrix { data: &f.dy[first.min(f.dy.len())..], rows: 1, cols: rows as isize };
+        gemm(here, cols, f.batch, dyt, Matrix::row_major(f.x, cols), g, width, i > 0);
+    }
+}
+
+/// `gv += ` gradient of the levels (rows, blocks, 2).
+pub(in crate::kernel) fn level_gradient(factors: &[FactorPair<'_>], w: &PackedTensor, gv: &mut [f32]) {
+    let (blocks, width) = (w.blocks(), w.blocks() * BITS);
+    let hi = w.hi();
+    parallel::for_each_piece(gv, STRIP_ROWS * blocks * 2, |s, piece| {
+        let rows = rows_of(w, s);
+        let mut g = scratch(rows * width);
+        strip_gradient(factors, w, s, g.slice_mut());
+        piece.fill(0.0);
+        super::reference::level_gradient(g.slice(), &hi[s * STRIP_ROWS * blocks..][..rows * blocks], piece);
+    });
+}

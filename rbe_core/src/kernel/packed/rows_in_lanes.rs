@@ -1,0 +1,171 @@
+//! Products with the sixteen rows of a tile in lanes, for few samples: tables of the subset sums of a few inputs of one sample,
+//! held in registers and looked up by the bits of sixteen rows at once.
+
+use std::ops::Range;
+
+use super::dy_layout::DyTiles;
+use super::lane_layout::SAMPLES;
+use super::lanes::Lanes;
+use super::row_panel::scratch;
+use super::samples_in_lanes::Levels;
+use super::view::View;
+use crate::kernel::shared::Shared;
+use crate::packed::{BITS, TILE_ROWS, Tile};
+
+/// Look-up of the sums over sixteen rows' set bits.
+pub(in crate::kernel) trait RowLanes: Lanes<16> {
+    /// Subset sums of the groups of inputs of one block of one sample.
+    type Table: bytemuck::Pod;
+    /// The bits of a tile as positions in a table.
+    type Index;
+
+    fn index(self, tile: &Tile) -> Self::Index;
+    fn fill(self, inputs: &[f32; BITS], table: &mut Self::Table);
+    /// Sums over the set bits of every row.
+    fn set_sums(self, index: &Self::Index, table: &Self::Table) -> Self::V;
+}
+
+/// Tables of block `j` of the rows of `x (samples, cols)`, and the sums of the block's inputs.
+#[inline(always)]
+fn build<S: RowLanes>(s: S, x: &[f32], w: &View<'_>, j: usize, tables: &mut [S::Table], totals: &mut [f32; SAMPLES]) {
+    let used = w.cols_in(j);
+    let mut padded = [0.0f32; BITS];
+    for (row, (table, total)) in x.chunks_exact(w.cols).zip(tables.iter_mut().zip(totals)) {
+        let inputs = &row[j * BITS..][..used];
+        let inputs: &[f32; BITS] = match inputs.try_into() {
+            Ok(whole) => whole,
+            Err(_) => {
+                padded[..used].copy_from_slice(inputs);
+                &padded
+            }
+        };
+        s.fill(inputs, table);
+        let mut sums = [0.0f32; 16];
+        for sixteen in inputs.as_chunks::<16>().0 {
+            sums.iter_mut().zip(sixteen).for_each(|(sum, x)| *sum += x);
+        }
+        for half in [8, 4, 2, 1] {
+            for i in 0..half {
+                sums[i] += sums[i + half];
+            }
+        }
+        *total = sums[0];
+    }
+}
+
+/// Rows `tiles` of `y (batch, rows)` for up to sixteen samples `x (samples, cols)`, from sample `first` on.
+///
+/// # Safety
+/// Nobody else may touch these elements of `y`.
+#[inline(always)]
+pub(in crate::kernel) unsafe fn forward<S: RowLanes>(
+    s: S,
+    x: &[f32],
+    first: usize,
+    w: View<'_>,
+    tiles: Range<usize>,
+    bias: Option<&[f32]>,
+    y: Shared<'_, f32>,
+) {
+    let samples = x.len() / w.cols;
+    let mut tables = crate::Buffer::dirty(samples * size_of::<S::Table>());
+    let (tables, mut totals): (&mut [S::Table], _) = (tables.slice_mut(), [0.0f32; SAMPLES]);
+    let mut sums = scratch(tiles.len() * samples * TILE_ROWS);
+    let sums: &mut [[f32; TILE_ROWS]] = sums.slice_mut(); // (row tile, sample)
+    for (sums, r) in sums.chunks_exact_mut(samples).zip(tiles.clone()) {
+        let mut start = [0.0; TILE_ROWS];
+        if let Some(bias) = bias {
+            start[..w.rows_in(r)].copy_from_slice(&bias[r * TILE_ROWS..][..w.rows_in(r)]);
+        }
+        sums.fill(start);
+    }
+    for j in 0..w.blocks {
+        build(s, x, &w, j, tables, &mut totals);
+        for (sums, r) in sums.chunks_exact_mut(samples).zip(tiles.clone()) {
+            let tile = w.tile(r, j);
+            let levels = Levels::of(tile, w.scale);
+            let (v0, gap) = (s.load(&levels.v0), s.load(&levels.gap));
+            let index = s.index(tile);
+            for ((y, table), total) in sums.iter_mut().zip(tables.iter()).zip(&totals) {
+                let sum = s.mul_add(v0, s.splat(*total), s.load(y));
+                s.store(y, s.mul_add(gap, s.set_sums(&index, table), sum));
+            }
+        }
+    }
+    for (sums, r) in sums.chunks_exact(samples).zip(tiles) {
+        let here = w.rows_in(r);
+        for (b, sums) in sums.iter().enumerate() {
+            // SAFETY: the caller owns these rows of these samples.
+            unsafe { y.part(first + b, r * TILE_ROWS, here) }.copy_from_slice(&sums[..here]);
+        }
+    }
+}
+
+/// Block column `j` of `gv (rows, blocks * 2)`: the gradient of the levels for the samples of `chunks` of `x (batch, cols)` is
+/// added, or with `fresh` written.
+///
+/// # Safety
+/// Nobody else may touch this block column of `gv`.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)] // the operands, their parts, and what to do with the result
+pub(in crate::kernel) unsafe fn level_gradient<S: RowLanes>(
+    s: S,
+    x: &[f32],
+    dy: DyTiles<'_>,
+    chunks: Range<usize>,
+    w: View<'_>,
+    j: usize,
+    gv: Shared<'_, f32>,
+    fresh: bool,
+) {
+    let mut tables = crate::Buffer::dirty(SAMPLES.min(dy.batch) * size_of::<S::Table>());
+    let (tables, mut totals): (&mut [S::Table], _) = (tables.slice_mut(), [0.0f32; SAMPLES]);
+    let mut sums = crate::Buffer::zeroed(w.row_tiles() * 2 * TILE_ROWS * size_of::<f32>());
+    let sums: &mut [[[f32; TILE_ROWS]; 2]] = sums.slice_mut();
+    for c in chunks {
+        build(s, &x[c * SAMPLES * w.cols..], &w, j, tables, &mut totals);
+        for (r, sums) in sums.iter_mut().enumerate() {
+            let index = s.index(w.tile(r, j));
+            let (mut all, mut set) = (s.load(&sums[0]), s.load(&sums[1]));
+            for ((dy, table), total) in dy.rows(c, r).iter().zip(tables.iter()).zip(&totals) {
+                let dy = s.load(dy);
+                set = s.mul_add(dy, s.set_sums(&index, table), set);
+                all = s.mul_add(dy, s.splat(*total), all);
+            }
+            s.store(&mut sums[0], all);
+            s.store(&mut sums[1], set);
+        }
+    }
+    for (r, sums) in sums.iter().enumerate() {
+        // SAFETY: the caller owns this block column.
+        unsafe { gv_rows(&w, r, j, sums, gv, fresh) };
+    }
+}
+
+/// Adds to the gradient of the levels of tile `r` and block `j` what the sums of `dy T` and `dy S` give, or with `fresh` writes it.
+///
+/// # Safety
+/// Nobody else may touch this block column of `gv`.
+#[inline(always)]
+pub(in crate::kernel) unsafe fn gv_rows(
+    w: &View<'_>,
+    r: usize,
+    j: usize,
+    [all, set]: &[[f32; TILE_ROWS]; 2],
+    gv: Shared<'_, f32>,
+    fresh: bool,
+) {
+    let mut pairs = [[0.0; 2]; TILE_ROWS];
+    for i in 0..TILE_ROWS {
+        pairs[i] = [all[i] - set[i], set[i]];
+    }
+    for (lane, pair) in pairs.iter().enumerate().take(w.rows_in(r)) {
+        // SAFETY: the caller owns this block column.
+        let out = unsafe { gv.part(r * TILE_ROWS + lane, 2 * j, 2) };
+        if fresh {
+            out.copy_from_slice(pair);
+        } else {
+            out.iter_mut().zip(pair).for_each(|(out, v)| *out += v);
+        }
+    }
+}

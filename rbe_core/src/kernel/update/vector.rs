@@ -1,0 +1,95 @@
+//! One strip with sixteen weights or rows in a vector. The twin is [`super::reference`].
+
+use super::flip_score::{Piece, row_of};
+use super::level_parameters::Rows;
+use super::rounded::CHUNK_ROWS;
+use super::{Context, FULL_CHARGE, Strip, Sums, charge, level_parameters};
+use crate::isa::VectorIsa;
+use crate::kernel::dispatch::vector_kernel;
+use crate::kernel::packed::row_panel::{STRIP_ROWS, scratch};
+use crate::memory;
+use crate::packed::{BITS, TILE_ROWS};
+
+/// Updates a strip.
+pub(super) fn strip(set: VectorIsa, cx: &Context<'_>, strip: &mut Strip<'_>) -> Sums {
+    let (w, blocks, source) = (cx.w, cx.w.blocks(), cx.source);
+    let (width, rows) = (blocks * BITS, strip.row_moment.len());
+    let (at_once, piece_blocks) = match source.piece() {
+        Piece::Row => (1, blocks),
+        Piece::Blocks(some) => (CHUNK_ROWS, some),
+        Piece::Strip => (STRIP_ROWS, blocks),
+    };
+    let mut buffer = scratch(at_once * piece_blocks.min(blocks) * BITS);
+    if at_once == 1 {
+        buffer.slice_mut().fill(0.0f32);
+    }
+    let rates = rates(cx, strip);
+    let (mut squares, mut flips) = (memory::zeros::<f32>(width), 0);
+    let mut square = [0.0f32; STRIP_ROWS];
+    let mut levels = memory::zeros::<charge::Levels>(strip.tiles.len());
+    let pieces = (0..rows)
+        .step_by(at_once)
+        .flat_map(|first| (0..blocks).step_by(piece_blocks).map(move |from| (first, from..(from + piece_blocks).min(blocks))));
+    for (first, here) in pieces {
+        let columns = here.start * BITS..here.end * BITS;
+        let g = &mut buffer.slice_mut()[..at_once * columns.len()];
+        let scale = match source.piece() {
+            Piece::Row => {
+                // SAFETY: the set is one of this machine's.
+                unsafe { vector_kernel!(set, accumulate_row(source.evidence.factors, w.rows(), w.cols(), strip.first + first, g)) };
+                None
+            }
+            _ => source.fill(w, strip.first + first, here.clone(), g),
+        };
+        for (r, g) in (first..rows).zip(g.chunks_exact(columns.len())) {
+            let row = charge::Row {
+                g: row_of(g, scale),
+                unit: source.unit(strip.first + r),
+                tiles: &mut strip.tiles[r / TILE_ROWS * blocks..][here.clone()],
+                rates: &rates[r / TILE_ROWS * blocks..][here.clone()],
+                col_scale: &cx.col_scale[columns.clone()],
+                charges: &mut strip.charges[r * width..][columns.clone()],
+                squares: &mut squares[columns.clone()],
+                square: &mut square[r],
+                levels: &mut levels[r / TILE_ROWS * blocks..][here.clone()],
+                lane: r % TILE_ROWS,
+                block: (strip.first + r) * blocks + here.start,
+                stream: cx.stream,
+            };
+            // SAFETY: as above.
+            let flipped: u32 = unsafe { vector_kernel!(set, charge_row(row)) };
+            flips += u64::from(flipped);
+        }
+    }
+    for (moment, square) in strip.row_moment.iter_mut().zip(square) {
+        *moment = cx.bounds.follow(*moment, f64::from(square) / w.cols() as f64);
+    }
+    let (m, v) = (strip.m.as_chunks_mut().0.as_chunks_mut().0, strip.v.as_chunks_mut().0);
+    let mut added = [0.0; TILE_ROWS];
+    for (((tile, levels), m), v) in strip.tiles.iter_mut().zip(&levels).zip(m).zip(v) {
+        let points = level_parameters::Points { tile, levels, m, v, added: &mut added, scale: w.scale(), pace: &cx.pace };
+        // SAFETY: as above.
+        unsafe { vector_kernel!(set, points(points)) };
+    }
+    let wide = |sums: &[f32]| memory::collect(sums.iter().map(|v| f64::from(*v)));
+    Sums { flips, columns: wide(&squares[..w.cols()]), points: wide(&added).into_iter().sum() }
+}
+
+/// `127 · 256 lr_hi sign(v1 - v0)` times the scale of the row and the unit of its G, of the rows of every tile.
+fn rates(cx: &Context<'_>, strip: &Strip<'_>) -> Vec<Rows> {
+    let mut out = memory::zeros::<Rows>(strip.tiles.len());
+    for (t, (out, tiles)) in out.chunks_exact_mut(cx.w.blocks()).zip(strip.tiles.chunks_exact(cx.w.blocks())).enumerate() {
+        let mut of_rows = [0.0; TILE_ROWS];
+        for (r, rate) in (t * TILE_ROWS..strip.row_moment.len()).zip(&mut of_rows) {
+            let n = strip.first + r;
+            *rate = cx.p.lr_hi * FULL_CHARGE * charge::PARTS * cx.row_scale[n] * cx.source.unit(n);
+        }
+        for (out, tile) in out.iter_mut().zip(tiles) {
+            for r in 0..TILE_ROWS {
+                let (v0, v1) = (tile.z0[r], tile.z1[r]); // of the order of the levels
+                out[r] = of_rows[r] * (f32::from(u8::from(v1 > v0)) - f32::from(u8::from(v1 < v0)));
+            }
+        }
+    }
+    out
+}

@@ -490,6 +490,9 @@ impl RBETensor {
 
     #[pyo3(signature = (weight, bias = None))]
     fn linear(&self, py: Python<'_>, weight: &RBETensor, bias: Option<&RBETensor>) -> PyResult<RBETensor> {
+        if weight.inner.is_packed() {
+            return self.packed_linear(py, weight, bias); // as the core chooses, which costs less
+        }
         let bias = bias.map(|b| &b.inner);
         enter(py, weight.inner.numel().max(self.inner.numel()), || self.inner.linear(&weight.inner, bias)).map(RBETensor::from)
     }

@@ -170,12 +170,13 @@ impl RBETensor {
         }
     }
 
-    /// `x Wᵀ + b` with a dense weight (out, in): (…, in) to (…, out).
+    /// `x Wᵀ + b` with a dense or packed weight (out, in): (…, in) to (…, out).
     ///
     /// # Errors
-    /// `Shape` if the lengths do not fit; `DType` for a packed tensor.
+    /// `Shape` if the lengths do not fit; `DType` for a packed `x` or bias.
     pub fn linear(&self, weight: &RBETensor, bias: Option<&RBETensor>) -> Result<RBETensor> {
         match bias {
+            _ if weight.is_packed() => self.packed_linear(weight, bias),
             Some(bias) => apply(Linear, &[self, weight, bias]),
             None => apply(Linear, &[self, weight]),
         }

@@ -8,8 +8,7 @@ import numpy as np
 from . import creation, dtypes, packing
 from ._rbe import RBETensor
 from .errors import DTypeError, TensorError
-from .nn.module import Module
-from .nn.state import IncompatibleKeys
+from .nn.module import IncompatibleKeys, Module
 from .optional import require
 
 __all__ = ["from_torch", "load_torch_state_dict", "to_torch"]

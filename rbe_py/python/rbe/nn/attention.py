@@ -8,13 +8,15 @@ from .._rbe import RBETensor
 from ..autograd import is_grad_enabled
 from ..dtypes import DTypeLike
 from ..errors import GraphError, ShapeError, TensorError
-from . import init
+from . import init, parameter
 from .functional.attention import scaled_dot_product_attention
-from .functional.linear import linear
-from .linear import Linear
+from .functional.linear import linear, split_linear
+from .linear import Affine, Linear
 from .module import Module
-from .packed import RBELinear
+from .packed import Packed, RBELinear
 from .parameter import Parameter
+
+__all__ = ["KeyValueCache", "MultiheadAttention", "RBEMultiheadAttention"]
 
 
 class KeyValueCache:
@@ -134,6 +136,8 @@ class MultiheadAttention(Module):
     ((2, 10, 32), (2, 10, 10))
     """
 
+    _weight_of = staticmethod(parameter.dense)
+    _linear: type[Affine] = Linear
     in_proj_weight: Parameter | None
     q_proj_weight: Parameter | None
     k_proj_weight: Parameter | None
@@ -170,26 +174,17 @@ class MultiheadAttention(Module):
         joined = self.kdim == self.vdim == embed_dim
         shapes = [(3 * embed_dim, embed_dim)] if joined else [(embed_dim, n) for n in (embed_dim, self.kdim, self.vdim)]
         names = ["q_proj_weight", "k_proj_weight", "v_proj_weight"]
-        weights = [self._weight(rows, cols, dtype) for rows, cols in shapes]
+        weights = [self._weight_of(shape, init.xavier_uniform_, dtype) for shape in shapes]
         self.register_parameter("in_proj_weight", weights[0] if joined else None)
         for i, weight in enumerate(names):
             self.register_parameter(weight, None if joined else weights[i])
         self.register_parameter("in_proj_bias", Parameter(creation.zeros(3 * embed_dim, dtype=dtype)) if bias else None)
-        self.out_proj = self._output(bias, dtype)
+        self.out_proj = self._linear._part(embed_dim, embed_dim, bias, dtype)
+        if self.out_proj.bias is not None:
+            init.zeros_(self.out_proj.bias)
         for extra in ("bias_k", "bias_v"):
             fresh = Parameter(creation.empty(1, 1, embed_dim, dtype=dtype)) if add_bias_kv else None
             self.register_parameter(extra, None if fresh is None else Parameter(init.xavier_normal_(fresh)))
-
-    def _weight(self, rows: int, cols: int, dtype: DTypeLike) -> Parameter:
-        weight = Parameter(creation.empty(rows, cols, dtype=dtype))
-        init.xavier_uniform_(weight)
-        return weight
-
-    def _output(self, bias: bool, dtype: DTypeLike) -> Module:
-        layer = Linear(self.embed_dim, self.embed_dim, bias, dtype=dtype)
-        if layer.bias is not None:
-            init.zeros_(layer.bias)
-        return layer
 
     def _projected(self, query: RBETensor, key: RBETensor, value: RBETensor) -> list[RBETensor]:
         e, bias, inputs = self.embed_dim, self.in_proj_bias, (query, key, value)
@@ -198,11 +193,7 @@ class MultiheadAttention(Module):
             weights: list[Any] = [self.q_proj_weight, self.k_proj_weight, self.v_proj_weight]
             biases = [None] * 3 if bias is None else bias.split(e, 0)
             return [linear(x, w, b) for x, w, b in zip(inputs, weights, biases, strict=True)]
-        if joined.is_packed:  # rows of a packed weight cannot be taken apart
-            whole = {id(x): linear(x, joined, bias).split(e, -1) for x in inputs}
-            return [whole[id(x)][i] for i, x in enumerate(inputs)]
-        biases = [None] * 3 if bias is None else bias.split(e, 0)
-        return [linear(x, w, b) for x, w, b in zip(inputs, joined.split(e, 0), biases, strict=True)]
+        return split_linear(inputs, joined, bias)
 
     def _extended(self, key: RBETensor, value: RBETensor) -> tuple[RBETensor, RBETensor]:
         """Put the additional keys and values after those given (…, S, E)."""
@@ -325,7 +316,7 @@ class MultiheadAttention(Module):
         return f"embed_dim={self.embed_dim}, num_heads={self.num_heads}, dropout={self.dropout}, batch_first={self.batch_first}"
 
 
-class RBEMultiheadAttention(MultiheadAttention):
+class RBEMultiheadAttention(Packed, MultiheadAttention):
     """`MultiheadAttention` whose projections are packed: 2 bits a weight; biases are dense.
 
     Attention of a sequence to itself projects queries, keys and values in one product. Where they differ, each goes through
@@ -342,11 +333,4 @@ class RBEMultiheadAttention(MultiheadAttention):
     ((2, 10, 128), 12288)
     """
 
-    def _weight(self, rows: int, cols: int, dtype: DTypeLike) -> Parameter:
-        return Parameter(_rbe._random_packed([rows, cols]))
-
-    def _output(self, bias: bool, dtype: DTypeLike) -> Module:
-        layer = RBELinear(self.embed_dim, self.embed_dim, bias)
-        if layer.bias is not None:
-            init.zeros_(layer.bias)
-        return layer
+    _linear = RBELinear

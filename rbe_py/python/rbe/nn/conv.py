@@ -3,16 +3,16 @@
 import math
 from typing import Any
 
-from .. import _rbe, creation
+from .. import creation
 from .._rbe import RBETensor
 from ..dtypes import DTypeLike
 from ..errors import ShapeError, TensorError
 from . import functional as F
-from . import init
+from . import parameter
 from .functional.conv import Sizes, batched, edges, spread
-from .lazy import defer
-from .linear import fresh_bias
-from .module import Module
+from .linear import fan_in_uniform_, fresh_bias
+from .module import Module, Unbuilt
+from .packed import Packed
 from .parameter import Parameter
 
 __all__ = ["Conv1d", "Conv2d", "LazyConv1d", "LazyConv2d", "RBEConv1d", "RBEConv2d"]
@@ -57,8 +57,8 @@ class _Conv(Module):
         For a kernel, stride, padding or dilation outside its domain, or another padding_mode.
     """
 
+    _weight_of = staticmethod(parameter.dense)
     axes: int
-    packed = False
     in_channels: int
     bias: Parameter | None
 
@@ -89,7 +89,7 @@ class _Conv(Module):
         edges(op, padding, self.kernel_size, self.stride, self.dilation)
         self.padding = padding if isinstance(padding, str) else tuple(spread(op, "padding", padding, axes, 0))
         if in_channels is None:
-            defer(self, "in_channels", -axes - 1, groups, dtype)
+            self._defer(Unbuilt("in_channels", -axes - 1, groups, dtype=dtype))
         else:
             self._build(in_channels, dtype)
 
@@ -98,11 +98,7 @@ class _Conv(Module):
             raise ShapeError(type(self).__name__, f"a multiple of {self.groups} groups, at least 1", f"in_channels {size}")
         self.in_channels = size
         shape = (self.out_channels, size // self.groups, *self.kernel_size)
-        if self.packed:
-            self.weight = Parameter(_rbe._random_packed(list(shape)))
-        else:
-            self.weight = Parameter(creation.empty(*shape, dtype=dtype))
-            init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+        self.weight = self._weight_of(shape, fan_in_uniform_, dtype)
         self.register_parameter("bias", fresh_bias(math.prod(shape[1:]), shape[0], dtype) if self._with_bias else None)
 
     def forward(self, input: RBETensor) -> RBETensor:
@@ -116,12 +112,11 @@ class _Conv(Module):
         return conv(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
     def extra_repr(self) -> str:
-        """Return sizes, and bytes of packed filters."""
+        """Return the sizes."""
         mode = "" if self.padding_mode == "zeros" else f", padding_mode={self.padding_mode}"
-        more = f", {self.weight.nbytes} bytes" if self.packed and self.in_channels else ""
         return (
             f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}, "
-            f"padding={self.padding}, dilation={self.dilation}, groups={self.groups}, bias={self._with_bias}{mode}{more}"
+            f"padding={self.padding}, dilation={self.dilation}, groups={self.groups}, bias={self._with_bias}{mode}"
         )
 
 
@@ -183,7 +178,7 @@ class LazyConv2d(Conv2d):
         super().__init__(None, out_channels, kernel_size, *args, **kwargs)
 
 
-class RBEConv1d(Conv1d):
+class RBEConv1d(Packed, Conv1d):
     """Convolution of (N, C, L) or (C, L) with packed filters: 2 bits a weight, trained in that form.
 
     Examples
@@ -194,10 +189,9 @@ class RBEConv1d(Conv1d):
     """
 
     __doc__ = f"{__doc__}\n{_Conv.__doc__}"
-    packed = True
 
 
-class RBEConv2d(Conv2d):
+class RBEConv2d(Packed, Conv2d):
     """Convolution of (N, C, H, W) or (C, H, W) with packed filters: 2 bits a weight, trained in that form.
 
     Examples
@@ -209,4 +203,3 @@ class RBEConv2d(Conv2d):
     """
 
     __doc__ = f"{__doc__}\n{_Conv.__doc__}"
-    packed = True

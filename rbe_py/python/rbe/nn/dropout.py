@@ -5,6 +5,8 @@ from ..errors import TensorError
 from . import functional as F
 from .module import Module
 
+__all__ = ["Dropout"]
+
 
 class Dropout(Module):
     """In training each element is 0 with probability p and scaled by 1 / (1 - p) else.

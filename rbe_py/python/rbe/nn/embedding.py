@@ -1,14 +1,12 @@
 """A packed table of rows looked up by index."""
 
-from .. import _rbe
-from .._rbe import RBETensor
-from ..errors import ShapeError
-from .functional.linear import padding_row
-from .module import Module
-from .parameter import Parameter
+from .linear import Table
+from .packed import Packed
+
+__all__ = ["RBEEmbedding"]
 
 
-class RBEEmbedding(Module):
+class RBEEmbedding(Packed, Table):
     """A packed table whose rows are looked up by int64 index: 2 bits a weight; only the rows asked for are decoded.
 
     The gradient is held as the sums of the rows asked for, or as one number a weight where that is less.
@@ -40,18 +38,4 @@ class RBEEmbedding(Module):
     """
 
     def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None) -> None:
-        super().__init__()
-        if num_embeddings < 1 or embedding_dim < 1:
-            raise ShapeError("RBEEmbedding", "sizes of at least 1", f"{num_embeddings} and {embedding_dim}")
-        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
-        self.padding_idx = padding_row("RBEEmbedding", padding_idx, num_embeddings)
-        self.weight = Parameter(_rbe._random_packed([num_embeddings, embedding_dim], 1.0))
-
-    def forward(self, input: RBETensor) -> RBETensor:
-        """Map indices (…) to rows (…, embedding_dim)."""
-        return self.weight.embedding(input, self.padding_idx)
-
-    def extra_repr(self) -> str:
-        """Return sizes and bytes."""
-        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
-        return f"{self.num_embeddings}, {self.embedding_dim}{padding}, {self.weight.nbytes} bytes"
+        super().__init__(num_embeddings, embedding_dim, padding_idx)

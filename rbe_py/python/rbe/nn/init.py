@@ -10,6 +10,23 @@ from .. import _rbe, creation
 from .._rbe import RBETensor
 from ..errors import DTypeError, ShapeError, TensorError
 
+__all__ = [
+    "calculate_gain",
+    "constant_",
+    "eye_",
+    "fans",
+    "kaiming_normal_",
+    "kaiming_uniform_",
+    "normal_",
+    "ones_",
+    "orthogonal_",
+    "trunc_normal_",
+    "uniform_",
+    "xavier_normal_",
+    "xavier_uniform_",
+    "zeros_",
+]
+
 
 def _check(op: str, t: RBETensor) -> RBETensor:
     if t.is_packed:

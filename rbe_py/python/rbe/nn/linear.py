@@ -6,13 +6,17 @@ from .. import creation
 from .._rbe import RBETensor
 from ..dtypes import DTypeLike
 from ..errors import ShapeError, TensorError
-from . import init
+from . import init, parameter
 from .functional.linear import embedding, padding_row
-from .lazy import defer
-from .module import Module
+from .module import Module, Unbuilt
 from .parameter import Parameter
 
 __all__ = ["Embedding", "LazyLinear", "Linear"]
+
+
+def fan_in_uniform_(weight: RBETensor) -> None:
+    """Fill a weight (out, in, …) with uniform numbers in ±1 / sqrt(fan_in)."""
+    init.kaiming_uniform_(weight, a=math.sqrt(5))
 
 
 def fresh_bias(in_features: int, out_features: int, dtype: DTypeLike = None) -> Parameter:
@@ -26,6 +30,7 @@ def fresh_bias(in_features: int, out_features: int, dtype: DTypeLike = None) -> 
 class Affine(Module):
     """Base of the layers `y = x Wᵀ + b`: sizes, bias, and parameters made later where in_features is left out."""
 
+    _weight_of = staticmethod(parameter.dense)
     in_features: int
     bias: Parameter | None
 
@@ -39,19 +44,25 @@ class Affine(Module):
             raise ShapeError(op, "out_features of at least 1", str(out_features))
         self.out_features, self._with_bias = out_features, bias
         if in_features is None:
-            defer(self, "in_features", -1, dtype=dtype)
+            self._defer(Unbuilt("in_features", -1, dtype=dtype))
         else:
             self._build(in_features, dtype)
 
-    def _fresh_weight(self, dtype: DTypeLike) -> Parameter:
-        raise NotImplementedError
+    @classmethod
+    def _part(cls, in_features: int, out_features: int, bias: bool, dtype: DTypeLike) -> "Affine":
+        """Return such a layer as a part of another one, whose dtype it has where it can."""
+        return cls(in_features, out_features, bias, dtype=dtype)
 
     def _build(self, size: int, dtype: DTypeLike) -> None:
         if size < 1:
             raise ShapeError(type(self).__name__, "in_features of at least 1", str(size))
         self.in_features = size
-        self.weight = self._fresh_weight(dtype)
+        self.weight = self._weight_of((self.out_features, size), fan_in_uniform_, dtype)
         self.register_parameter("bias", fresh_bias(size, self.out_features, dtype) if self._with_bias else None)
+
+    def forward(self, input: RBETensor) -> RBETensor:
+        """Map (…, in_features) to (…, out_features)."""
+        return input.linear(self.weight, self.bias)
 
     def extra_repr(self) -> str:
         """Return the sizes."""
@@ -101,15 +112,6 @@ class Linear(Affine):
     ) -> None:
         super().__init__(in_features, out_features, bias, device, dtype)
 
-    def _fresh_weight(self, dtype: DTypeLike) -> Parameter:
-        weight = Parameter(creation.empty(self.out_features, self.in_features, dtype=dtype))
-        init.kaiming_uniform_(weight, a=math.sqrt(5))
-        return weight
-
-    def forward(self, input: RBETensor) -> RBETensor:
-        """Map (…, in_features) to (…, out_features)."""
-        return input.linear(self.weight, self.bias)
-
 
 class LazyLinear(Linear):
     """`Linear` without in_features, which the first input decides.
@@ -126,7 +128,36 @@ class LazyLinear(Linear):
         super().__init__(None, out_features, bias, device, dtype)
 
 
-class Embedding(Module):
+class Table(Module):
+    """Base of the layers that look up rows: sizes, and the row that receives no gradient."""
+
+    _weight_of = staticmethod(parameter.dense)
+
+    def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None, dtype: DTypeLike = None) -> None:
+        super().__init__()
+        op = type(self).__name__
+        if num_embeddings < 1 or embedding_dim < 1:
+            raise ShapeError(op, "sizes of at least 1", f"{num_embeddings} and {embedding_dim}")
+        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
+        self.padding_idx = padding_row(op, padding_idx, num_embeddings)
+        self.weight = self._weight_of((num_embeddings, embedding_dim), self._fill, dtype, 1.0)
+
+    def _fill(self, weight: RBETensor) -> None:
+        init.normal_(weight)
+        if self.padding_idx is not None:
+            weight.detach()[self.padding_idx] = 0.0
+
+    def forward(self, input: RBETensor) -> RBETensor:
+        """Map indices (…) to rows (…, embedding_dim)."""
+        return self.weight.embedding(input, self.padding_idx)
+
+    def extra_repr(self) -> str:
+        """Return the sizes."""
+        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
+        return f"{self.num_embeddings}, {self.embedding_dim}{padding}"
+
+
+class Embedding(Table):
     """A table whose rows are looked up by int64 index.
 
     Parameters
@@ -176,19 +207,11 @@ class Embedding(Module):
         device: object = None,
         dtype: DTypeLike = None,
     ) -> None:
-        super().__init__()
         creation.check_device("Embedding", device)
         if sparse:
             raise TensorError("Embedding", "sparse=False (gradients are dense)", "sparse=True")
+        super().__init__(num_embeddings, embedding_dim, padding_idx, dtype)
         self.max_norm, self.norm_type, self.scale_grad_by_freq = max_norm, norm_type, scale_grad_by_freq
-        if num_embeddings < 1 or embedding_dim < 1:
-            raise ShapeError("Embedding", "sizes of at least 1", f"{num_embeddings} and {embedding_dim}")
-        padding_idx = padding_row("Embedding", padding_idx, num_embeddings)
-        self.num_embeddings, self.embedding_dim, self.padding_idx = num_embeddings, embedding_dim, padding_idx
-        self.weight = Parameter(creation.empty(num_embeddings, embedding_dim, dtype=dtype))
-        init.normal_(self.weight)
-        if padding_idx is not None:
-            self.weight.detach()[padding_idx] = 0.0
 
     @classmethod
     def from_pretrained(cls, embeddings: RBETensor, freeze: bool = True, padding_idx: int | None = None) -> "Embedding":
@@ -202,8 +225,3 @@ class Embedding(Module):
     def forward(self, input: RBETensor) -> RBETensor:
         """Map indices (…) to rows (…, embedding_dim)."""
         return embedding(input, self.weight, self.padding_idx, self.max_norm, self.norm_type, self.scale_grad_by_freq)
-
-    def extra_repr(self) -> str:
-        """Return the sizes."""
-        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
-        return f"{self.num_embeddings}, {self.embedding_dim}{padding}"

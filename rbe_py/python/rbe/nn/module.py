@@ -1,25 +1,68 @@
-"""The base of all layers."""
+"""The base of all layers: what it holds, how it is called, parameters made later, its state, and its modes."""
 
+import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
+from .. import _rbe
 from .._arguments import describe, flag
 from .._rbe import RBETensor
-from ..dtypes import DTypeLike
-from ..errors import DTypeError, GraphError, MissingMethodError, OutOfRangeError, TensorError
-from . import state
-from .conversion import convert
-from .hooks import Hooked, call_with_hooks
-from .lazy import Unbuilt, refuse
+from ..device import check_device
+from ..dtypes import DTypeLike, as_dtype
+from ..errors import DTypeError, GraphError, MissingMethodError, OutOfRangeError, ShapeError, TensorError
+from ._backward_hooks import Watch
 from .parameter import Parameter
 
-__all__ = ["Module"]
+__all__ = ["Handle", "IncompatibleKeys", "Module", "Unbuilt"]
 
 Self = TypeVar("Self", bound="Module")
+Hooks = dict[int, tuple[str, Callable[..., Any]]]
+Tables = tuple[dict[str, Any], dict[str, Any], dict[str, Any]]
+
+_TAKEN = ("a Parameter or None", "a tensor or None for a buffer", "a Module or None")  # by attributes, for each table
+_BUILD = -1  # number of the hook that builds a layer
 
 
-class Module(Hooked):
+class Handle:
+    """A registered hook."""
+
+    numbers = itertools.count()
+
+    def __init__(self, hooks: Hooks, kind: str, hook: Callable[..., Any]) -> None:
+        self._hooks, self._number = hooks, next(Handle.numbers)
+        hooks[self._number] = (kind, hook)
+
+    def remove(self) -> None:
+        """Remove the hook."""
+        self._hooks.pop(self._number, None)
+
+    def __enter__(self) -> "Handle":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+
+class IncompatibleKeys(NamedTuple):
+    """Names that a state dict lacked, and names of it that the module has not."""
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
+
+
+class Unbuilt(NamedTuple):
+    """How the input size of a layer without parameters is inferred: from its first input, or from a state that is loaded."""
+
+    size: str  # attribute that holds the size; 0 until the layer is built, as in torch
+    axis: int  # of the input, whose length the size is
+    groups: int = 1  # size over the length of the source's axis
+    source: tuple[str, int] = ("weight", 1)  # name and axis of the tensor of a state
+    ndims: tuple[int, ...] = ()  # numbers of axes that an input may have; any that reaches `axis` if empty
+    dtype: DTypeLike = None  # of the parameters; that of the first input by default
+
+
+class Module:
     """A layer or a model: parameters, buffers, submodules and a forward method.
 
     Tensors wrapped in `Parameter` and modules register themselves when assigned to attributes.
@@ -44,23 +87,21 @@ class Module(Hooked):
     _parameters: "dict[str, Parameter | None]"
     _buffers: "dict[str, RBETensor | None]"
     _modules: "dict[str, Module]"
-    _transient: "set[str]"
-    _unbuilt: "Unbuilt | None" = None  # set in layers whose input size is not known yet
+    _transient: set[str]  # buffers that are not saved
+    _hooks: Hooks
+    _unbuilt: Unbuilt | None = None
 
     def __init__(self) -> None:
         self.__dict__.update(_parameters={}, _buffers={}, _modules={}, _transient=set(), _hooks={}, training=True)
 
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """Compute the layer's result."""
-        raise MissingMethodError("Module.forward", "a subclass that defines it", type(self).__name__)
+    def __setstate__(self, pickled: dict[str, Any]) -> None:
+        self.__dict__.update(pickled)
+        for table in self._tables():  # what a table and an attribute held is two objects now
+            self.__dict__.update(table)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run forward between the module's hooks."""
-        if self._hooks:
-            return call_with_hooks(self, args, kwargs)
-        return self.forward(*args, **kwargs)
+    # What a module holds
 
-    def _tables(self) -> "tuple[dict[str, Any], dict[str, Any], dict[str, Any]]":
+    def _tables(self) -> Tables:
         try:
             return self._parameters, self._buffers, self._modules
         except AttributeError:
@@ -68,26 +109,20 @@ class Module(Hooked):
             raise AttributeError(f"call super().__init__() in {name}.__init__ before assigning attributes") from None
 
     def __setattr__(self, name: str, value: Any) -> None:
-        tables = self._tables()
-        parameters, buffers, modules = tables
+        parameters, buffers, modules = tables = self._tables()
         if isinstance(value, Parameter | Module):
             own = parameters if isinstance(value, Parameter) else modules
             for table in tables:
                 if table is not own:
                     table.pop(name, None)
             own[name] = value
-        elif name in parameters:
-            if value is not None:
-                raise DTypeError(f"{type(self).__name__}.{name}", "a Parameter or None", type(value).__name__)
-            parameters[name] = None
-        elif name in buffers:
-            if value is not None and not isinstance(value, RBETensor):
-                raise DTypeError(f"{type(self).__name__}.{name}", "a tensor or None for a buffer", type(value).__name__)
-            buffers[name] = value
-        elif name in modules:
-            if value is not None:
-                raise DTypeError(f"{type(self).__name__}.{name}", "a Module or None", type(value).__name__)
-            del modules[name]
+        elif name in parameters or name in buffers or name in modules:
+            table, wanted = next(found for found in zip(tables, _TAKEN, strict=True) if name in found[0])
+            if value is not None and not (table is buffers and isinstance(value, RBETensor)):
+                raise DTypeError(f"{type(self).__name__}.{name}", wanted, type(value).__name__)
+            table[name] = value
+            if table is modules:
+                del modules[name]
         object.__setattr__(self, name, value)
 
     def __delattr__(self, name: str) -> None:
@@ -96,11 +131,16 @@ class Module(Hooked):
         self._transient.discard(name)
         object.__delattr__(self, name)
 
-    def _check_name(self, kind: str, name: str, table: "Mapping[str, Any]") -> None:
+    def _add(self, op: str, table: dict[str, Any], name: str, value: Any, wanted: str | None) -> None:
+        """Add an entry to a table, unless something is `wanted` in the place of the value."""
         if not isinstance(name, str) or not name or "." in name:
-            raise TensorError(f"register_{kind}", "a name that is not empty and has no dot", repr(name))
+            raise TensorError(op, "a name that is not empty and has no dot", repr(name))
         if name not in table and hasattr(self, name):
-            raise TensorError(f"register_{kind}", "the name of no attribute", repr(name))
+            raise TensorError(op, "the name of no attribute", repr(name))
+        if wanted is not None:
+            raise DTypeError(op, wanted, type(value).__name__)
+        table[name] = value
+        object.__setattr__(self, name, value)
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Add a parameter, or (None) a place for one.
@@ -112,47 +152,30 @@ class Module(Hooked):
         DTypeError
             For anything but a Parameter or None.
         """
-        parameters = self._tables()[0]
-        self._check_name("parameter", name, parameters)
-        if param is not None and not isinstance(param, Parameter):
-            raise DTypeError("register_parameter", "a Parameter or None", type(param).__name__)
-        parameters[name] = param
-        object.__setattr__(self, name, param)
+        fits = isinstance(param, Parameter | None)
+        self._add("register_parameter", self._tables()[0], name, param, None if fits else "a Parameter or None")
 
     def register_buffer(self, name: str, tensor: RBETensor | None, persistent: bool = True) -> None:
         """Add a tensor that is not trained, and saved with the module if `persistent`.
 
         Raises
         ------
-        TensorError
-            For a name that is empty, has a dot or belongs to an attribute.
-        DTypeError
-            For anything but a tensor or None.
+        TensorError, DTypeError
+            As `register_parameter`; for anything but a tensor or None.
         """
-        buffers = self._tables()[1]
-        self._check_name("buffer", name, buffers)
-        if tensor is not None and not isinstance(tensor, RBETensor):
-            raise DTypeError("register_buffer", "a tensor or None", type(tensor).__name__)
-        buffers[name] = tensor
+        fits = isinstance(tensor, RBETensor | None)
+        self._add("register_buffer", self._tables()[1], name, tensor, None if fits else "a tensor or None")
         (self._transient.discard if persistent else self._transient.add)(name)
-        object.__setattr__(self, name, tensor)
 
     def add_module(self, name: str, module: "Module") -> None:
         """Add a submodule.
 
         Raises
         ------
-        TensorError
-            For a name that is empty, has a dot or belongs to an attribute.
-        DTypeError
-            For anything but a module.
+        TensorError, DTypeError
+            As `register_parameter`; for anything but a module.
         """
-        modules = self._tables()[2]
-        self._check_name("module", name, modules)
-        if not isinstance(module, Module):
-            raise DTypeError("add_module", "a Module", type(module).__name__)
-        modules[name] = module
-        object.__setattr__(self, name, module)
+        self._add("add_module", self._tables()[2], name, module, None if isinstance(module, Module) else "a Module")
 
     register_module = add_module
 
@@ -219,7 +242,7 @@ class Module(Hooked):
         owners = self.named_modules(None, prefix, remove_duplicate) if recurse else [(prefix, self)]
         for path, module in owners:
             if table == "_parameters":
-                refuse(module, path)
+                module._check_built(path)
             for name, value in module.__dict__[table].items():
                 if value is None or id(value) in seen:
                     continue
@@ -247,6 +270,87 @@ class Module(Hooked):
         """Yield buffers, each once."""
         return (b for _, b in self.named_buffers(recurse=recurse))
 
+    # Calls, and hooks around them
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute the layer's result."""
+        raise MissingMethodError("Module.forward", "a subclass that defines it", type(self).__name__)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run forward between the module's hooks."""
+        if not self._hooks:
+            return self.forward(*args, **kwargs)
+        hooks = tuple(self._hooks.values())
+        for hook in [hook for kind, hook in hooks if kind == "forward_pre"]:
+            changed = hook(self, args)
+            if changed is not None:
+                args = changed if isinstance(changed, tuple) else (changed,)
+        watching = [hook for kind, hook in hooks if kind == "backward"]
+        watch = Watch(self, watching, args) if watching and _rbe.is_grad_enabled() else None
+        result = self.forward(*(watch.args if watch else args), **kwargs)
+        for hook in [hook for kind, hook in hooks if kind == "forward"]:
+            changed = hook(self, args, result)
+            if changed is not None:
+                result = changed
+        return watch.outward(result) if watch else result
+
+    def register_forward_pre_hook(self, hook: Callable[..., Any]) -> Handle:
+        """Call `hook(module, args)` before forward; what it returns replaces the arguments."""
+        return Handle(self._hooks, "forward_pre", hook)
+
+    def register_forward_hook(self, hook: Callable[..., Any]) -> Handle:
+        """Call `hook(module, args, result)` after forward; what it returns replaces the result."""
+        return Handle(self._hooks, "forward", hook)
+
+    def register_full_backward_hook(self, hook: Callable[..., Any]) -> Handle:
+        """Call `hook(module, grad_input, grad_output)` when the gradients of the module's inputs are known.
+
+        Both are tuples, `grad_input` with a place for every positional argument and `grad_output` with one for every result;
+        None stands where there is no tensor, or no gradient came to it. A tuple that the hook returns replaces `grad_input`.
+
+        Raises
+        ------
+        DTypeError
+            At a call whose result is neither a tensor nor a tuple or list.
+        GraphError
+            In backward: for a hook that returns another number of gradients.
+        """
+        return Handle(self._hooks, "backward", hook)
+
+    # Parameters made later, for layers with a method `_build(size, dtype)`
+
+    def _defer(self, unbuilt: Unbuilt) -> None:
+        """Leave weight and bias, whose names stand already, to the first input or a loaded state."""
+        self.register_parameter("weight", None)
+        self.register_parameter("bias", None)
+        setattr(self, unbuilt.size, 0)
+        self._unbuilt = unbuilt
+        self._hooks[_BUILD] = ("forward_pre", _build_by_input)
+
+    def _finish(self, size: int, dtype: DTypeLike) -> None:
+        unbuilt: Any = self._unbuilt
+        self._build(size, unbuilt.dtype or dtype)  # type: ignore[attr-defined]
+        del self._hooks[_BUILD]
+        self._unbuilt = None
+
+    def _check_built(self, path: str) -> None:
+        if self._unbuilt is not None:
+            name = f"{type(self).__name__} {path!r}" if path else type(self).__name__
+            wanted = "layers of known sizes: call the model on an input, or load a state, first"
+            raise GraphError("parameters", wanted, f"{name} without {self._unbuilt.size}")
+
+    # State
+
+    def _entries(self, prefix: str = "") -> "OrderedDict[str, RBETensor]":
+        """Return parameters and persistent buffers here and below by name."""
+        out: OrderedDict[str, RBETensor] = OrderedDict()
+        for path, owner in self.named_modules(remove_duplicate=False):
+            owner._check_built(path)
+            lead = prefix + (f"{path}." if path else "")
+            saved = (entry for entry in owner._buffers.items() if entry[0] not in owner._transient)
+            out.update((lead + name, t) for name, t in (*owner._parameters.items(), *saved) if t is not None)
+        return out
+
     def state_dict(self, *, prefix: str = "", keep_vars: bool = False) -> "OrderedDict[str, RBETensor]":
         """Return parameters and persistent buffers by name; memory is shared.
 
@@ -257,11 +361,11 @@ class Module(Hooked):
         keep_vars : bool
             Return the parameters themselves instead of detached tensors.
         """
-        entries = state.entries(self, prefix)
+        entries = self._entries(prefix)
         return entries if keep_vars else OrderedDict((name, t.detach()) for name, t in entries.items())
 
-    def load_state_dict(self, state_dict: Mapping[str, RBETensor], strict: bool = True) -> state.IncompatibleKeys:
-        """Copy values into parameters and buffers.
+    def load_state_dict(self, state_dict: Mapping[str, RBETensor], strict: bool = True) -> IncompatibleKeys:
+        """Copy values into parameters and buffers. Layers without parameters are built if the state tells their size.
 
         Parameters
         ----------
@@ -285,7 +389,29 @@ class Module(Hooked):
 
         Nothing has changed after an error.
         """
-        return state.load(self, state_dict, flag("load_state_dict", "strict", strict))
+        strict = flag("load_state_dict", "strict", strict)
+        if not isinstance(state_dict, Mapping):
+            raise DTypeError("load_state_dict", "a mapping of names to tensors", describe(state_dict))
+        for name, t in state_dict.items():
+            if not isinstance(name, str) or not isinstance(t, RBETensor):
+                raise DTypeError("load_state_dict", "names and tensors", f"{describe(name)}: {describe(t)}")
+        built: list[tuple[Module, Unbuilt]] = []
+        try:
+            for path, layer in self.named_modules():
+                if (unbuilt := layer._unbuilt) is not None:
+                    name, axis = unbuilt.source
+                    source = state_dict.get(f"{path}.{name}" if path else name)
+                    if source is not None and source.ndim > axis:
+                        layer._finish(source.shape[axis] * unbuilt.groups, None)
+                        built.append((layer, unbuilt))
+            own = self._entries()
+            return _copy_state(f"the {len(own)} names of {type(self).__name__}", own, state_dict, strict)
+        except BaseException:
+            for layer, unbuilt in built:
+                layer._defer(unbuilt)
+            raise
+
+    # Modes
 
     def train(self: Self, mode: bool = True) -> Self:
         """Set training mode (or evaluation) here and below."""
@@ -336,8 +462,27 @@ class Module(Hooked):
         ------
         DeviceError
             For another device.
+        DTypeError
+            For a dtype that is not float32 or float64.
         """
-        convert(self, args, dtype, device)
+        for arg in args:
+            try:
+                dtype = as_dtype(arg)
+            except DTypeError:
+                device = arg
+        check_device("to", device)
+        chosen = None if dtype is None else as_dtype(dtype)
+        if chosen is not None and not chosen.is_floating_point:
+            raise DTypeError("to", "float32 or float64", chosen.name)
+        replaced: dict[int, RBETensor] = {}
+        for owner in self.modules() if chosen is not None else ():
+            for name, t in [*owner._parameters.items(), *owner._buffers.items()]:
+                if t is None or t.is_packed or not t.dtype.is_floating_point or t.dtype is chosen:
+                    continue
+                if id(t) not in replaced:
+                    converted = t.detach().to(chosen)
+                    replaced[id(t)] = Parameter(converted, t.requires_grad) if isinstance(t, Parameter) else converted
+                setattr(owner, name, replaced[id(t)])
         return self
 
     def float(self: Self) -> Self:
@@ -359,8 +504,40 @@ class Module(Hooked):
             return f"{type(self).__name__}({extra})"
         return f"{type(self).__name__}({extra}\n  " + "\n  ".join(lines) + "\n)"
 
-    def __setstate__(self, pickled: dict[str, Any]) -> None:
-        self.__dict__.update(pickled)
-        # A tensor stands both in a table and as an attribute: make them one again.
-        for table in self._tables():
-            self.__dict__.update(table)
+
+def _build_by_input(module: Module, args: tuple[Any, ...]) -> None:
+    """Build a layer before its first forward."""
+    unbuilt, input = module._unbuilt, args[0] if args else None
+    if unbuilt is None:
+        return
+    if not isinstance(input, RBETensor):
+        raise DTypeError(type(module).__name__, "a tensor as input", type(input).__name__)
+    if input.ndim not in unbuilt.ndims if unbuilt.ndims else input.ndim < -unbuilt.axis:
+        wanted = " or ".join(map(str, unbuilt.ndims)) or f"at least {-unbuilt.axis}"
+        raise ShapeError(type(module).__name__, f"x of {wanted} axes", str(tuple(input.shape)))
+    module._finish(input.shape[unbuilt.axis], input.dtype if input.dtype.is_floating_point else None)
+
+
+def _copy_state(wanted: str, own: Mapping[str, RBETensor], given: Mapping[str, RBETensor], strict: bool) -> IncompatibleKeys:
+    """Copy the tensors of one state into those of another, unless something is wrong with one of them."""
+    result = IncompatibleKeys([n for n in own if n not in given], [n for n in given if n not in own])
+    if strict and (result.missing_keys or result.unexpected_keys):
+        parts = [f"{kind} {', '.join(names)}" for kind, names in zip(("missing", "unexpected"), result, strict=True) if names]
+        raise TensorError("load_state_dict", wanted, "; ".join(parts))
+    common = [name for name in own if name in given]
+    for error, property_of in ((ShapeError, _shape), (TensorError, _scale)):
+        wrong = [n for n in common if property_of(own[n]) != property_of(given[n])]
+        if wrong:
+            expected = ", ".join(f"{n} {property_of(own[n])}" for n in wrong)
+            raise error("load_state_dict", expected, ", ".join(property_of(given[n]) for n in wrong))
+    for name in common:
+        own[name].detach().copy_(given[name].detach())
+    return result
+
+
+def _shape(t: RBETensor) -> str:
+    return f"{'packed' if t.is_packed else 'dense'} {tuple(t.shape)}"
+
+
+def _scale(t: RBETensor) -> str:
+    return f"with scale {t.scale}" if t.is_packed else ""

@@ -8,8 +8,7 @@ from .._rbe import RBETensor, is_recomputing
 from ..dtypes import DTypeLike
 from ..errors import ShapeError
 from . import functional as F
-from .lazy import defer
-from .module import Module
+from .module import Module, Unbuilt
 from .parameter import Parameter
 
 __all__ = ["BatchNorm1d", "BatchNorm2d", "GroupNorm", "LayerNorm", "LazyBatchNorm1d", "LazyBatchNorm2d", "RMSNorm"]
@@ -204,8 +203,8 @@ class _BatchNorm(Module):
         self.eps, self.momentum, self.affine, self.track_running_stats = eps, momentum, affine, track_running_stats
         self._shifts = affine and bias
         if num_features is None:
-            told_by = ("running_mean" if track_running_stats else "weight", 0)
-            defer(self, "num_features", 1, dtype=dtype, told_by=told_by, ndims=self.axes)
+            source = ("running_mean" if track_running_stats else "weight", 0)
+            self._defer(Unbuilt("num_features", 1, source=source, ndims=self.axes, dtype=dtype))
         else:
             self._build(num_features, dtype)
 

@@ -1,21 +1,36 @@
-"""Layers whose weights live in 128-bit blocks."""
+"""What makes a layer a packed variant, and the layers whose weights live in 128-bit blocks."""
 
 import math
 
 import numpy as np
 
-from .. import _rbe, packing
+from .. import packing
 from .._rbe import RBETensor
 from ..dtypes import DTypeLike
 from ..errors import ShapeError, TensorError
+from . import parameter
 from .linear import Affine
 from .module import Module
 from .parameter import Parameter
 
-__all__ = ["RBEActivation", "RBELinear"]
+__all__ = ["Packed", "RBEActivation", "RBELinear"]
 
 
-class RBELinear(Affine):
+class Packed(Module):
+    """Mixin of packed variants: the layer's weights are packed parameters. It goes before the dense layer in the bases.
+
+    Biases stay dense. What forward computes with a weight depends on the weight, so that the layer's own serves both kinds.
+    """
+
+    _weight_of = staticmethod(parameter.packed)
+
+    def extra_repr(self) -> str:
+        """Return what the dense layer returns, and the bytes of the weight where the layer has one."""
+        weight = self._parameters.get("weight")
+        return super().extra_repr() + ("" if weight is None else f", {weight.nbytes} bytes")
+
+
+class RBELinear(Packed, Affine):
     """`y = x Wᵀ + b` with a packed weight: 2 bits a weight, trained in that form.
 
     Parameters
@@ -48,16 +63,9 @@ class RBELinear(Affine):
     def __init__(self, in_features: int | None = None, out_features: int | None = None, bias: bool = True) -> None:
         super().__init__(in_features, out_features, bias)
 
-    def _fresh_weight(self, dtype: DTypeLike) -> Parameter:
-        return Parameter(_rbe._random_packed([self.out_features, self.in_features]))
-
-    def forward(self, input: RBETensor) -> RBETensor:
-        """Map (…, in_features) to (…, out_features)."""
-        return input.packed_linear(self.weight, self.bias)
-
-    def extra_repr(self) -> str:
-        """Return sizes and bytes."""
-        return super().extra_repr() + (f", {self.weight.nbytes} bytes" if self.in_features else "")
+    @classmethod
+    def _part(cls, in_features: int, out_features: int, bias: bool, dtype: DTypeLike) -> "RBELinear":
+        return cls(in_features, out_features, bias)
 
 
 FAMILIES = ("circular", "hyperbolic", "tanh", "exp", "log")

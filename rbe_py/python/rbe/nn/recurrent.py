@@ -7,10 +7,10 @@ from .. import _rbe, creation
 from .._rbe import RBETensor
 from ..dtypes import DTypeLike
 from ..errors import ShapeError, TensorError
-from . import init
+from . import init, parameter
 from .functional.linear import linear
 from .module import Module
-from .parameter import Parameter
+from .packed import Packed
 
 __all__ = ["GRU", "LSTM", "RBEGRU", "RBELSTM", "RBERNN", "RNN"]
 
@@ -28,6 +28,8 @@ def nonlinearity_of(op: str, name: str) -> str:
 class Recurrent(Module):
     """What layers and cells share: parameters named by a suffix, and all time steps of one direction."""
 
+    _weight_of = staticmethod(parameter.dense)
+    _projects = False  # whether states may be projected
     proj_size = 0  # length of an LSTM's projected states; 0: they are not projected
 
     def __init__(self, cell: str, input_size: int, hidden_size: int, bias: bool, device: object) -> None:
@@ -38,23 +40,18 @@ class Recurrent(Module):
             raise ShapeError(name, "sizes of at least 1", f"{input_size} and {hidden_size}")
         self.input_size, self.hidden_size, self.bias, self._cell = input_size, hidden_size, bias, cell
 
-    def _weight(self, rows: int, cols: int, dtype: DTypeLike) -> Parameter:
-        return self._uniform((rows, cols), dtype)
-
-    def _uniform(self, shape: tuple[int, ...], dtype: DTypeLike) -> Parameter:
+    def _fill(self, parameter: RBETensor) -> None:
         bound = 1 / math.sqrt(self.hidden_size)
-        fresh = Parameter(creation.empty(*shape, dtype=dtype))
-        init.uniform_(fresh, -bound, bound)
-        return fresh
+        init.uniform_(parameter, -bound, bound)
 
     def _add_direction(self, suffix: str, inputs: int, dtype: DTypeLike) -> None:
-        rows = GATES[self._cell] * self.hidden_size
-        self.register_parameter(f"weight_ih{suffix}", self._weight(rows, inputs, dtype))
-        self.register_parameter(f"weight_hh{suffix}", self._weight(rows, self.proj_size or self.hidden_size, dtype))
+        rows, fill = GATES[self._cell] * self.hidden_size, self._fill
+        self.register_parameter(f"weight_ih{suffix}", self._weight_of((rows, inputs), fill, dtype))
+        self.register_parameter(f"weight_hh{suffix}", self._weight_of((rows, self.proj_size or self.hidden_size), fill, dtype))
         for name in ("bias_ih", "bias_hh"):
-            self.register_parameter(name + suffix, self._uniform((rows,), dtype) if self.bias else None)
+            self.register_parameter(name + suffix, parameter.dense((rows,), fill, dtype) if self.bias else None)
         if self.proj_size:
-            self.register_parameter(f"weight_hr{suffix}", self._weight(self.proj_size, self.hidden_size, dtype))
+            self.register_parameter(f"weight_hr{suffix}", self._weight_of((self.proj_size, self.hidden_size), fill, dtype))
 
     def _run(self, suffix: str, x: RBETensor, h: RBETensor, c: RBETensor | None, reverse: bool) -> RBETensor:
         """Return states (T, N, H), for an LSTM with the last cells behind them, from x (T, N, inputs); not projected."""
@@ -107,7 +104,7 @@ class _Layers(Recurrent):
         dtype: DTypeLike = None,
     ) -> None:
         super().__init__(cell, input_size, hidden_size, bias, device)
-        if proj_size and (cell != "lstm" or isinstance(self, _Packed) or not 0 < proj_size < hidden_size):
+        if proj_size and not (self._projects and 0 < proj_size < hidden_size):
             wanted = f"a proj_size of 0, or of a dense LSTM one below hidden_size {hidden_size}"
             raise TensorError(type(self).__name__, wanted, str(proj_size))
         self.proj_size = proj_size
@@ -243,6 +240,8 @@ class LSTM(_Layers):
     ((3, 5, 32), (2, 3, 16), (2, 3, 16))
     """
 
+    _projects = True
+
     def __init__(self, input_size: int, hidden_size: int, *args: Any, **kwargs: Any) -> None:
         super().__init__("lstm", input_size, hidden_size, *args, **kwargs)
 
@@ -265,14 +264,7 @@ class GRU(_Layers):
         super().__init__("gru", input_size, hidden_size, *args, **kwargs)
 
 
-class _Packed(Recurrent):
-    """Packed weights of inputs and states; biases are dense."""
-
-    def _weight(self, rows: int, cols: int, dtype: DTypeLike) -> Parameter:
-        return Parameter(_rbe._random_packed([rows, cols]))
-
-
-class RBERNN(_Packed, RNN):
+class RBERNN(Packed, RNN):
     """`RNN` with packed weights: 2 bits each, trained in that form.
 
     Parameters, attributes and errors are those of `RNN`.
@@ -286,7 +278,7 @@ class RBERNN(_Packed, RNN):
     """
 
 
-class RBELSTM(_Packed, LSTM):
+class RBELSTM(Packed, LSTM):
     """`LSTM` with packed weights: 2 bits each, trained in that form.
 
     Parameters, attributes and errors are those of `LSTM`; states are not projected (`proj_size` is 0).
@@ -299,8 +291,10 @@ class RBELSTM(_Packed, LSTM):
     ((5, 3, 128), 16384)
     """
 
+    _projects = False  # W_hh W_hr, a product of two packed weights, has no packed form
 
-class RBEGRU(_Packed, GRU):
+
+class RBEGRU(Packed, GRU):
     """`GRU` with packed weights: 2 bits each, trained in that form.
 
     Parameters, attributes and errors are those of `GRU`.

@@ -7,6 +7,8 @@ from ..dtypes import DTypeLike
 from ..errors import ShapeError
 from .recurrent import Recurrent, State, nonlinearity_of
 
+__all__ = ["GRUCell", "LSTMCell", "RNNCell"]
+
 
 class _Cell(Recurrent):
     """One time step."""

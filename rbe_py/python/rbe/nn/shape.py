@@ -7,6 +7,8 @@ from . import functional as F
 from .functional.conv import Sizes
 from .module import Module
 
+__all__ = ["Flatten", "Fold", "Identity", "Unfold"]
+
 
 class Identity(Module):
     """Return the input; takes and ignores any arguments, to stand in for another layer.

@@ -9,10 +9,12 @@ from ..errors import TensorError
 from . import functional
 from .attention import MultiheadAttention, RBEMultiheadAttention
 from .dropout import Dropout
-from .linear import Linear
+from .linear import Affine, Linear
 from .module import Module
 from .norm import LayerNorm
 from .packed import RBELinear
+
+__all__ = ["RBETransformerEncoderLayer", "TransformerEncoderLayer"]
 
 
 class TransformerEncoderLayer(Module):
@@ -58,6 +60,9 @@ class TransformerEncoderLayer(Module):
     (2, 10, 32)
     """
 
+    _attention: type[MultiheadAttention] = MultiheadAttention
+    _linear: type[Affine] = Linear
+
     def __init__(
         self,
         d_model: int,
@@ -78,21 +83,13 @@ class TransformerEncoderLayer(Module):
             raise TensorError(type(self).__name__, "activation 'relu', 'gelu' or a function", repr(activation))
         self.activation: Any = named[activation] if isinstance(activation, str) else activation
         self.norm_first = norm_first
-        self.self_attn = self._attention(d_model, nhead, dropout, bias, batch_first, device, dtype)
-        self.linear1 = self._linear(d_model, dim_feedforward, bias, dtype)
+        self.self_attn = self._attention(d_model, nhead, dropout, bias, batch_first=batch_first, device=device, dtype=dtype)
+        self.linear1 = self._linear._part(d_model, dim_feedforward, bias, dtype)
         self.dropout = Dropout(dropout)
-        self.linear2 = self._linear(dim_feedforward, d_model, bias, dtype)
+        self.linear2 = self._linear._part(dim_feedforward, d_model, bias, dtype)
         self.norm1 = LayerNorm(d_model, layer_norm_eps, bias=bias, dtype=dtype)
         self.norm2 = LayerNorm(d_model, layer_norm_eps, bias=bias, dtype=dtype)
         self.dropout1, self.dropout2 = Dropout(dropout), Dropout(dropout)
-
-    def _attention(
-        self, width: int, heads: int, dropout: float, bias: bool, batch_first: bool, device: object, dtype: DTypeLike
-    ) -> MultiheadAttention:
-        return MultiheadAttention(width, heads, dropout, bias, batch_first=batch_first, device=device, dtype=dtype)
-
-    def _linear(self, inputs: int, outputs: int, bias: bool, dtype: DTypeLike) -> Module:
-        return Linear(inputs, outputs, bias, dtype=dtype)
 
     def forward(
         self,
@@ -130,10 +127,5 @@ class RBETransformerEncoderLayer(TransformerEncoderLayer):
     12288
     """
 
-    def _attention(
-        self, width: int, heads: int, dropout: float, bias: bool, batch_first: bool, device: object, dtype: DTypeLike
-    ) -> MultiheadAttention:
-        return RBEMultiheadAttention(width, heads, dropout, bias, batch_first=batch_first, device=device, dtype=dtype)
-
-    def _linear(self, inputs: int, outputs: int, bias: bool, dtype: DTypeLike) -> Module:
-        return RBELinear(inputs, outputs, bias)
+    _attention = RBEMultiheadAttention
+    _linear = RBELinear

@@ -8,6 +8,8 @@ from .._arguments import describe, flag, real
 from .._rbe import RBETensor
 from ..errors import DTypeError, ShapeError
 
+__all__ = ["clip_grad_norm_", "clip_grad_value_", "parameters_to_vector", "vector_to_parameters"]
+
 
 def _listed(op: str, parameters: RBETensor | Iterable[RBETensor]) -> list[RBETensor]:
     if isinstance(parameters, RBETensor):

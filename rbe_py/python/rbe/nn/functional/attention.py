@@ -4,6 +4,8 @@ from ... import _rbe
 from ..._rbe import RBETensor
 from ...errors import ShapeError, TensorError
 
+__all__ = ["scaled_dot_product_attention"]
+
 
 def scaled_dot_product_attention(
     query: RBETensor,

@@ -1,5 +1,6 @@
 """Products and look-ups as functions."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from ...autograd import no_grad
 from ...creation import as_tensor, ones_like, zeros
 from ...dtypes import int64
 from ...errors import DTypeError, OutOfRangeError, ShapeError, TensorError
+
+__all__ = ["embedding", "linear", "one_hot", "packed_linear"]
 
 
 def words(op: str, hi: Any) -> RBETensor:
@@ -34,10 +37,31 @@ def linear(input: RBETensor, weight: RBETensor, bias: RBETensor | None = None) -
     tensor([[3.5]])
     """
     integers = weight.dtype is int64 and input.dtype is int64
-    if (weight.ndim == 1 or (integers and weight.ndim == 2)) and not weight.is_packed:
+    if weight.ndim == 1 or (integers and weight.ndim == 2):
         product = input.matmul(weight.t() if weight.ndim == 2 else weight)
         return product if bias is None else product + bias
-    return input.packed_linear(weight, bias) if weight.is_packed else input.linear(weight, bias)
+    return input.linear(weight, bias)
+
+
+def split_linear(inputs: Sequence[RBETensor], weight: RBETensor, bias: RBETensor | None = None) -> list[RBETensor]:
+    """Return the product of each input with its own share of the rows of a dense or packed weight.
+
+    Parameters
+    ----------
+    inputs : sequence of n tensors (…, in)
+    weight : tensor (n · out, in)
+    bias : tensor (n · out), optional
+
+    Returns
+    -------
+    list of n tensors (…, out)
+    """
+    n, rows = len(inputs), weight.shape[0] // len(inputs)
+    if weight.is_packed:  # rows of a packed weight cannot be taken apart: each different input goes through all of it
+        products = {id(x): linear(x, weight, bias).split(rows, -1) for x in inputs}
+        return [products[id(x)][i] for i, x in enumerate(inputs)]
+    biases: Sequence[RBETensor | None] = [None] * n if bias is None else bias.split(rows, 0)
+    return [linear(x, w, b) for x, w, b in zip(inputs, weight.split(rows, 0), biases, strict=True)]
 
 
 def packed_linear(x: RBETensor, hi: Any, z: RBETensor, scale: float, bias: RBETensor | None = None) -> RBETensor:

@@ -8,6 +8,8 @@ from ..._rbe import RBETensor
 from ...dtypes import float64
 from ...errors import ShapeError
 
+__all__ = ["batch_norm", "group_norm", "layer_norm", "normalize", "rms_norm"]
+
 
 def _sizes(shape: int | Sequence[int]) -> list[int]:
     return [shape] if isinstance(shape, int) else [int(n) for n in shape]

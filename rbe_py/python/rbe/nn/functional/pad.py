@@ -6,6 +6,8 @@ from ... import _rbe, creation
 from ..._rbe import RBETensor
 from ...errors import ShapeError, TensorError
 
+__all__ = ["pad"]
+
 MODES = ("constant", "reflect", "replicate", "circular")
 
 

@@ -1,101 +1,25 @@
-"""Hooks of modules: what runs around forward, and what runs when backward has passed through a module."""
+"""Full backward hooks: a node of the tape on either side of what a module records tells when backward has passed through it."""
 
-import itertools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .. import _rbe
 from .._rbe import RBETensor
 from ..autograd import _record_results
 from ..errors import DTypeError, GraphError
 
-if TYPE_CHECKING:
-    from .module import Module
-
-__all__ = ["Handle", "Hooked"]
+__all__ = ["Watch"]
 
 Gradients = tuple[RBETensor | None, ...]
 
 
-class Handle:
-    """A registered hook."""
-
-    def __init__(self, hooks: "dict[int, Any]", number: int) -> None:
-        self._hooks, self._number = hooks, number
-
-    def remove(self) -> None:
-        """Remove the hook."""
-        self._hooks.pop(self._number, None)
-
-    def __enter__(self) -> "Handle":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.remove()
-
-
-class Hooked:
-    """Base of what takes hooks."""
-
-    _hooks: "dict[int, tuple[str, Callable[..., Any]]]"
-    _hook_numbers = itertools.count()
-
-    def _register(self, kind: str, hook: Callable[..., Any]) -> Handle:
-        number = next(Hooked._hook_numbers)
-        self._hooks[number] = (kind, hook)
-        return Handle(self._hooks, number)
-
-    def register_forward_pre_hook(self, hook: Callable[..., Any]) -> Handle:
-        """Call `hook(module, args)` before forward; what it returns replaces the arguments."""
-        return self._register("forward_pre", hook)
-
-    def register_forward_hook(self, hook: Callable[..., Any]) -> Handle:
-        """Call `hook(module, args, result)` after forward; what it returns replaces the result."""
-        return self._register("forward", hook)
-
-    def register_full_backward_hook(self, hook: Callable[..., Any]) -> Handle:
-        """Call `hook(module, grad_input, grad_output)` when the gradients of the module's inputs are known.
-
-        Both are tuples, `grad_input` with a place for every positional argument and `grad_output` with one for every result;
-        None stands where there is no tensor, or no gradient came to it. A tuple that the hook returns replaces `grad_input`.
-
-        Raises
-        ------
-        DTypeError
-            At a call whose result is neither a tensor nor a tuple or list.
-        GraphError
-            In backward: for a hook that returns another number of gradients.
-        """
-        return self._register("backward", hook)
-
-
-def call_with_hooks(module: "Module", args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Run a module's forward between its hooks."""
-    hooks = tuple(module._hooks.values())
-    for kind, hook in hooks:
-        if kind == "forward_pre":
-            changed = hook(module, args)
-            if changed is not None:
-                args = changed if isinstance(changed, tuple) else (changed,)
-    watching = [hook for kind, hook in hooks if kind == "backward"]
-    watch = _Watch(module, watching, args) if watching and _rbe.is_grad_enabled() else None
-    result = module.forward(*(watch.args if watch else args), **kwargs)
-    for kind, hook in hooks:
-        if kind == "forward":
-            changed = hook(module, args, result)
-            if changed is not None:
-                result = changed
-    return watch.outward(result) if watch else result
-
-
-class _Watch:
+class Watch:
     """One call of a module under full backward hooks.
 
     Two nodes of several results stand around what the module records: backward reaches the one at its results first, with
     the gradients of all of them, and the one at its inputs last, with those of all inputs.
     """
 
-    def __init__(self, module: "Module", hooks: list[Callable[..., Any]], args: tuple[Any, ...]) -> None:
+    def __init__(self, module: Any, hooks: list[Callable[..., Any]], args: tuple[Any, ...]) -> None:
         self.module, self.hooks = module, hooks
         self.grad_output: Gradients = ()
         self.arity = len(args)

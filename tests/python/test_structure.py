@@ -1,0 +1,185 @@
+"""How the package is built: imports run one way, and a packed layer is its dense counterpart with another kind of weight."""
+
+import ast
+import inspect
+import sys
+from pathlib import Path
+
+import pytest
+import rbe
+from rbe import nn
+from rbe.nn.packed import Packed
+
+PACKAGE = Path(rbe.__file__).parent
+FILES = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def parsed(path):
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+# Imports
+
+
+def name_of(path, package=PACKAGE):
+    """The dotted name of a module."""
+    parts = (package.name, *path.relative_to(package).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(path, modules, package=PACKAGE):
+    """Modules of the package that one imports: at its top, within functions, and for type checkers."""
+    inside = [package.name, *path.relative_to(package).parts[:-1]]
+    found = set()
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = inside[: len(inside) + 1 - node.level] if node.level else []
+            source = ".".join([*above, *filter(None, [node.module])])
+            found |= {whole if (whole := f"{source}.{alias.name}") in modules else source for alias in node.names}
+    return (found & modules) - {name_of(path, package)}
+
+
+def circles(arrows):
+    """Sets of modules each of which leads to the others."""
+    ahead = {}
+    for start in arrows:
+        seen, waiting = set(), [start]
+        while waiting:
+            fresh = arrows[waiting.pop()] - seen
+            seen |= fresh
+            waiting += fresh
+        ahead[start] = seen
+    return {frozenset(b for b in ahead[a] if a in ahead[b]) for a in arrows if a in ahead[a]}
+
+
+def arrows_of(package):
+    files = list(package.rglob("*.py"))
+    modules = {name_of(path, package) for path in files} | {f"{package.name}._rbe"}
+    return {f"{package.name}._rbe": set()} | {name_of(path, package): imports(path, modules, package) for path in files}
+
+
+def test_no_modules_of_the_package_import_each_other():
+    found = [sorted(circle) for circle in circles(arrows_of(PACKAGE)) if "rbe.trainer.loop" not in circle]
+    assert found == []
+
+
+def test_an_import_circle_is_found_wherever_its_imports_stand(tmp_path):
+    package = tmp_path / "house"
+    (package / "attic").mkdir(parents=True)
+    (package / "__init__.py").write_text("from .door import knock\n")
+    (package / "door.py").write_text("def knock():\n    from .attic import roof\n    return roof\n")
+    (package / "attic" / "__init__.py").write_text("")
+    (package / "attic" / "roof.py").write_text("from ..cellar import DEPTH\n")
+    (package / "cellar.py").write_text(
+        "from typing import TYPE_CHECKING\nDEPTH = 3\nif TYPE_CHECKING:\n    import house.door\n"
+    )
+    assert circles(arrows_of(package)) == {frozenset({"house.door", "house.attic.roof", "house.cellar"})}
+
+
+# Packed variants of layers
+
+# Arguments of dense layers that their packed variants do not have. The weight has one form, and its bias float32.
+LEFT_OUT = {
+    nn.RBELinear: {"device", "dtype"},
+    nn.RBEEmbedding: {"max_norm", "norm_type", "scale_grad_by_freq", "sparse", "device", "dtype"},
+}
+
+# One example of each: arguments of both variants.
+ARGUMENTS = {
+    nn.RBELinear: (64, 8),
+    nn.RBEConv1d: (4, 8, 3),
+    nn.RBEConv2d: (4, 8, 3),
+    nn.RBEEmbedding: (10, 64),
+    nn.RBERNN: (64, 8),
+    nn.RBELSTM: (64, 8),
+    nn.RBEGRU: (64, 8),
+    nn.RBEMultiheadAttention: (64, 4),
+    nn.RBETransformerEncoderLayer: (64, 4, 128),
+}
+
+PACKED = [getattr(nn, name) for name in nn.__all__ if name.startswith("RBE") and name != "RBEActivation"]  # has no dense form
+BY_NAME = pytest.mark.parametrize("layer", PACKED, ids=lambda layer: layer.__name__)
+
+
+def dense_of(layer):
+    return getattr(nn, layer.__name__.removeprefix("RBE"))
+
+
+def test_every_packed_layer_is_exported_and_named_after_its_dense_counterpart():
+    assert set(PACKED) == set(ARGUMENTS)
+    mixed = {cls for cls in Packed.__subclasses__() if cls.__module__.startswith("rbe.")}
+    assert mixed <= set(PACKED)
+    assert all(dense_of(layer).__name__ in nn.__all__ for layer in PACKED)
+
+
+@BY_NAME
+def test_the_arguments_of_a_packed_layer_are_those_of_the_dense_one(layer):
+    packed, dense = (inspect.signature(cls).parameters for cls in (layer, dense_of(layer)))
+    kept = {name: p for name, p in dense.items() if name not in LEFT_OUT.get(layer, ())}
+    assert list(packed) == list(kept)
+    assert [(p.kind, p.default) for p in packed.values()] == [(p.kind, p.default) for p in kept.values()]
+
+
+@BY_NAME
+def test_a_packed_layer_has_the_parameters_of_the_dense_one_with_packed_weights(layer):
+    packed, dense = (dict(cls(*ARGUMENTS[layer]).named_parameters()) for cls in (layer, dense_of(layer)))
+    assert list(packed) == list(dense)
+    assert {name: p.shape for name, p in packed.items()} == {name: p.shape for name, p in dense.items()}
+    assert [name for name, p in packed.items() if p.is_packed] == [name for name, p in dense.items() if p.ndim > 1]
+    assert not any(p.is_packed for p in dense.values())
+
+
+def lines_of_code(cls):
+    """Lines of a class without its documentation."""
+    (node,) = (n for n in parsed(Path(inspect.getfile(cls))).body if isinstance(n, ast.ClassDef) and n.name == cls.__name__)
+    return 1 + sum(part.end_lineno - part.lineno + 1 for part in node.body[1:])
+
+
+@BY_NAME
+def test_a_packed_layer_is_ten_lines_at_most_and_computes_what_the_dense_one_does(layer):
+    assert layer.__doc__
+    assert lines_of_code(layer) <= 10
+    assert "forward" not in vars(layer)
+    if layer is not nn.RBETransformerEncoderLayer:  # which has packed layers as parts, and no packed weight of its own
+        assert issubclass(layer, Packed)
+
+
+# Files of the package that ask whether a tensor is packed, and how often. A product is chosen by its weight in one place: the core
+# does it in linear, conv, embedding and recurrent. Here it is only the rows of a packed weight that cannot be taken apart.
+CHOOSES = {"nn/functional/linear.py": 2}  # split_linear, and what embedding refuses
+# Others show, save, compare, convert or refuse a tensor, which needs its form.
+HANDLES = {
+    "_aliases.py", "_arguments.py", "_inplace.py", "_methods.py", "_saved.py", "autograd.py", "interop.py", "nn/_backward_hooks.py",
+    "nn/init.py", "nn/module.py", "nn/utils.py", "ops/operand.py", "optim/lr_scheduler/plateau.py", "tensor.py", "testing/compare.py",
+    "trainer/_weighing.py", "trainer/loggers.py", "trainer/loop.py", "trainer/state.py", "visualization/disk.py",
+    "visualization/graph.py", "visualization/weights.py",
+}  # fmt: skip
+
+
+def test_no_layer_asks_whether_its_weight_is_packed():
+    counts = {}
+    for name, path in FILES.items():
+        asked = [n for n in ast.walk(parsed(path)) if isinstance(n, ast.Attribute) and n.attr == "is_packed"]
+        asked += [n for n in ast.walk(parsed(path)) if isinstance(n, ast.Constant) and n.value == "is_packed"]
+        if asked:
+            counts[name] = len(asked)
+    assert {name: n for name, n in counts.items() if name not in HANDLES} == CHOOSES
+
+
+# Frames
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"), [(nn.RBELinear(64, 8), (2, 64)), (nn.Linear(64, 8), (2, 64))], ids=["RBELinear", "Linear"]
+)
+def test_the_call_of_a_linear_layer_is_three_frames(layer, shape):
+    x, called = rbe.ones(*shape), []
+    layer(x)
+    sys.setprofile(lambda frame, event, _: called.append(frame.f_code.co_name) if event == "call" else None)
+    try:
+        layer(x)
+    finally:
+        sys.setprofile(None)
+    assert called == ["__call__", "guarded", "forward"]

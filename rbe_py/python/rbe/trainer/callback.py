@@ -3,14 +3,11 @@
 from collections.abc import Callable, Mapping
 from functools import wraps
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .._arguments import describe
 from .._saved import number
 from ..errors import DTypeError, TensorError
-
-if TYPE_CHECKING:
-    from .loop import Trainer
 
 __all__ = ["EVENTS", "Call", "Callback"]
 
@@ -18,7 +15,7 @@ EVENTS = ("on_fit_start", "on_epoch_start", "on_step_end", "on_epoch_end", "on_i
 
 
 class Callback:
-    """Base of callbacks: a method for every event, each given the trainer.
+    """Base of callbacks: a method for every event, each given the `Trainer`.
 
     Attributes
     ----------
@@ -42,22 +39,22 @@ class Callback:
             if isinstance(own := vars(cls).get(event), FunctionType):
                 setattr(cls, event, _of_a_trainer(own))
 
-    def on_fit_start(self, trainer: "Trainer") -> None:
+    def on_fit_start(self, trainer: Any) -> None:
         """Before the first batch; the state of a run that is continued is already there."""
 
-    def on_epoch_start(self, trainer: "Trainer") -> None:
+    def on_epoch_start(self, trainer: Any) -> None:
         """Before the first batch of an epoch."""
 
-    def on_step_end(self, trainer: "Trainer") -> None:
+    def on_step_end(self, trainer: Any) -> None:
         """After every step of the optimiser; `trainer.state.logs` has the loss and metrics of the epoch so far."""
 
-    def on_epoch_end(self, trainer: "Trainer") -> None:
+    def on_epoch_end(self, trainer: Any) -> None:
         """After an epoch and its validation; `trainer.history[-1]` is its account."""
 
-    def on_interrupt(self, trainer: "Trainer") -> None:
+    def on_interrupt(self, trainer: Any) -> None:
         """After the step in which Ctrl-C came."""
 
-    def on_fit_end(self, trainer: "Trainer") -> None:
+    def on_fit_end(self, trainer: Any) -> None:
         """After the last epoch, after an interrupt, and after an error."""
 
     def state_dict(self) -> dict[str, Any]:
@@ -100,7 +97,7 @@ class Call(Callback):
     >>> call = rbe.trainer.Call(on_step_end=lambda trainer: print(trainer.state.step))
     """
 
-    def __init__(self, **functions: "Callable[[Trainer], Any]") -> None:
+    def __init__(self, **functions: Callable[[Any], Any]) -> None:
         for event, function in functions.items():
             if event not in EVENTS or not callable(function):
                 raise DTypeError("Call", f"functions for {', '.join(EVENTS)}", f"{event}={function!r}")

@@ -3,15 +3,13 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .._arguments import whole
 from .._saved import entries
 from .callback import Callback
+from .run import Run
 from .stopping import Best, best_value
-
-if TYPE_CHECKING:
-    from .loop import Trainer
 
 __all__ = ["Checkpoint"]
 
@@ -53,18 +51,18 @@ class Checkpoint(Callback):
         self.every_steps = None if every_steps is None else whole("Checkpoint", "every_steps", every_steps, 1)
         self.last_path, self.best_path = self.folder / "last.safetensors", self.folder / "best.safetensors"
 
-    def on_fit_start(self, trainer: "Trainer") -> None:
+    def on_fit_start(self, trainer: Run) -> None:
         """Make the folder, and forget the best of an earlier run unless it is continued."""
         if trainer.state.step == 0:
             self.best.forget()
         self.folder.mkdir(parents=True, exist_ok=True)
 
-    def on_step_end(self, trainer: "Trainer") -> None:
+    def on_step_end(self, trainer: Run) -> None:
         """Write the last one if its time has come."""
         if self.every_steps is not None and trainer.state.step % self.every_steps == 0:
             trainer.save(self.last_path)
 
-    def on_epoch_end(self, trainer: "Trainer") -> None:
+    def on_epoch_end(self, trainer: Run) -> None:
         """Write the last one, and the best if it is."""
         entry = trainer.history[-1]
         if self.best.monitor == "val_loss" and "val_loss" not in entry:
@@ -74,7 +72,7 @@ class Checkpoint(Callback):
         if improved:
             trainer.save(self.best_path)
 
-    def on_interrupt(self, trainer: "Trainer") -> None:
+    def on_interrupt(self, trainer: Run) -> None:
         """Write the last one."""
         trainer.save(self.last_path)
 

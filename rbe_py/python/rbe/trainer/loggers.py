@@ -7,43 +7,19 @@ import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from numbers import Integral, Real
+from numbers import Real
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
-
-import numpy as np
+from typing import IO, Any
 
 from .._arguments import describe, whole
-from .._rbe import RBETensor
 from ..errors import DTypeError, FormatError, MissingMethodError
 from ..optional import require
 from .callback import Callback
-
-if TYPE_CHECKING:
-    from .loop import Trainer
+from .run import Run, as_logged
 
 __all__ = ["CSVLogger", "JSONLinesLogger", "TensorBoardLogger"]
 
 Row = dict[str, Any]
-
-
-def as_logged(value: Any) -> Any:
-    """Return a value of an account as Python's numbers, text, lists and mappings: callbacks may add any kind of value."""
-    if isinstance(value, RBETensor | np.ndarray):
-        value = value.tolist() if not getattr(value, "is_packed", False) else str(value)
-    if value is None or isinstance(value, bool | str):
-        return value
-    if isinstance(value, np.bool_):
-        return bool(value)
-    if isinstance(value, Integral):
-        return int(value)
-    if isinstance(value, Real):
-        return float(value)
-    if isinstance(value, Mapping):
-        return {str(name): as_logged(v) for name, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [as_logged(v) for v in value]
-    return str(value)
 
 
 class Logger(Callback):
@@ -56,13 +32,13 @@ class Logger(Callback):
         """Write a row, which has "epoch" and "step"."""
         raise MissingMethodError("Logger.write", "a subclass that defines it", type(self).__name__)
 
-    def on_step_end(self, trainer: "Trainer") -> None:
+    def on_step_end(self, trainer: Run) -> None:
         """Write a row if its time has come."""
         state = trainer.state
         if self.every_steps is not None and state.step % self.every_steps == 0:
             self.write({"epoch": state.epoch, "step": state.step, **state.logs, "lr": trainer.lr})
 
-    def on_epoch_end(self, trainer: "Trainer") -> None:
+    def on_epoch_end(self, trainer: Run) -> None:
         """Write the account of the epoch."""
         self.write(trainer.history[-1])
 
@@ -116,7 +92,7 @@ class FileLogger(Logger):
             raise FormatError(type(self).__name__, wanted, f"row {good.index(False) + 1}")
         return [row for row in listed if row is not None]
 
-    def on_fit_start(self, trainer: "Trainer") -> None:
+    def on_fit_start(self, trainer: Run) -> None:
         """Begin the file, or continue it."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -291,7 +267,7 @@ class TensorBoardLogger(Logger):
         self._module = require("TensorBoardLogger", "tensorboardX", "torch.utils.tensorboard")
         self._writer: Any = None
 
-    def on_fit_start(self, trainer: "Trainer") -> None:
+    def on_fit_start(self, trainer: Run) -> None:
         """Begin an event file; TensorBoard drops what an earlier one has from the present step on."""
         step = trainer.state.step
         self._writer = self._module.SummaryWriter(str(self.folder), purge_step=step + 1 if step else None)
@@ -303,7 +279,7 @@ class TensorBoardLogger(Logger):
             if name != "step" and isinstance(value, Real) and not isinstance(value, bool):
                 self._writer.add_scalar(name, value, int(row["step"]))
 
-    def on_fit_end(self, trainer: "Trainer") -> None:
+    def on_fit_end(self, trainer: Run) -> None:
         """End the file."""
         if self._writer is not None:
             self._writer.close()

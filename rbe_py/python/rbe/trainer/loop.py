@@ -1,4 +1,4 @@
-"""The loop itself."""
+"""The loop of training."""
 
 import itertools
 import os
@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from .. import _rbe, io
+from .. import _rbe
 from .._arguments import check, describe, real, whole
 from ..errors import DependencyError, DTypeError, TensorError
 from ..messages import logger
@@ -14,21 +14,18 @@ from ..nn.module import Module
 from ..nn.utils import clip_grad_norm_, clip_grad_value_
 from ..optim.base import Optimizer
 from ..optim.lr_scheduler import ReduceLROnPlateau
-from ._restore import restore
 from .callback import Callback, as_callback, watched
-from .evaluation import Evaluator, Loss
+from .evaluation import Loss
 from .interrupt import Interrupt
-from .loggers import as_logged
 from .metric import Averages, Metric
 from .progress import Progress
+from .run import Path, Run
 from .state import State, check_generators, random_state, set_random_state
 
 __all__ = ["Trainer"]
 
-Path = str | os.PathLike[str]
 
-
-class Trainer(Evaluator):
+class Trainer(Run):
     """Train, evaluate and apply a model.
 
     A batch is a tuple or list whose last part is the target and whose other parts are the model's arguments; override
@@ -124,13 +121,8 @@ class Trainer(Evaluator):
                 if progress:
                     raise
         self.callbacks = sorted(listed, key=lambda c: c.last)
-        self.state = State()
-        self.history: list[dict[str, Any]] = []
-        self.epochs = 0
-        self.batches_per_epoch: int | None = None
-        self._loader: Any = None
-        self._epoch_start: dict[str, Any] | None = None  # random numbers as they were before the epoch's order was drawn
-        self._loaded: dict[str, Any] | None = None  # those of a file, until there is a loader
+        self.state, self.history, self.epochs = State(), [], 0
+        self.batches_per_epoch = self._loader = self._epoch_start = self._loaded = None
         self._interrupt = Interrupt()
 
     def _check(self, optimizer: Any, scheduler: Any, every: Any, accumulate: Any, norm: Any, value: Any) -> None:
@@ -146,11 +138,6 @@ class Trainer(Evaluator):
         at_once = getattr(optimizer, "in_backward", False)
         plainly = accumulate == 1 and norm is None and value is None
         check(op, plainly or not at_once, "no accumulation and no clipping with in_backward", "some")
-
-    @property
-    def lr(self) -> float:
-        """Rate of the first group."""
-        return float(self.optimizer.param_groups[0]["lr"])
 
     def fit(
         self,
@@ -306,50 +293,6 @@ class Trainer(Evaluator):
             total += weight
         if total > first:
             _rbe.scale_grad([p for g in self.optimizer.param_groups for p in g["params"]], first / total)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return all that a run needs to continue bit for bit."""
-        return {
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "scheduler": None if self.scheduler is None else self.scheduler.state_dict(),
-            "state": self.state.state_dict(),
-            "history": [{name: as_logged(value) for name, value in entry.items()} for entry in self.history],
-            "random": random_state(self._loader),
-            "epoch_start": self._epoch_start,
-            "callbacks": [[type(c).__name__, c.state_dict()] for c in self.callbacks if c.state_dict()],
-        }
-
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` returned; `fit(resume=True)` then continues.
-
-        Raises
-        ------
-        FormatError
-            For a damaged state, or that of another model, optimiser, scheduler or set of callbacks. Nothing has changed
-            then.
-        """
-        restore(self, state_dict)
-
-    def save(self, path: Path) -> None:
-        """Write all that a run needs to continue to a safetensors file, whole or not at all.
-
-        Raises
-        ------
-        FormatError
-            If the file cannot be written.
-        """
-        io.save(path, self.state_dict())
-
-    def load(self, path: Path) -> None:
-        """Take over what `save` wrote; `fit(resume=True)` then continues.
-
-        Raises
-        ------
-        FormatError
-            As `load_state_dict`, and for a file that cannot be read.
-        """
-        self.load_state_dict(io.load(path))
 
 
 def _length(loader: Any) -> int | None:

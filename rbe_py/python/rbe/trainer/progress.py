@@ -2,13 +2,11 @@
 
 import time
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..optional import require
 from .callback import Callback
-
-if TYPE_CHECKING:
-    from .loop import Trainer
+from .run import Run
 
 __all__ = ["Progress"]
 
@@ -37,7 +35,7 @@ class Progress(Callback):
         self.options = options
         self._bar: Any = None
 
-    def on_fit_start(self, trainer: "Trainer") -> None:
+    def on_fit_start(self, trainer: Run) -> None:
         """Show the bar; batches of an earlier run count as done."""
         per_epoch, state = trainer.batches_per_epoch, trainer.state
         total = per_epoch * trainer.epochs if per_epoch else None
@@ -45,12 +43,12 @@ class Progress(Callback):
         self._samples, self._started = 0.0, time.perf_counter()
         self._batch, self._counted = state.batch, state.averages.samples
 
-    def on_epoch_start(self, trainer: "Trainer") -> None:
+    def on_epoch_start(self, trainer: Run) -> None:
         """Name the epoch."""
         self._bar.set_description(f"epoch {trainer.state.epoch + 1}/{trainer.epochs}", refresh=False)
         self._batch, self._counted = trainer.state.batch, trainer.state.averages.samples
 
-    def on_step_end(self, trainer: "Trainer") -> None:
+    def on_step_end(self, trainer: Run) -> None:
         """Move the bar."""
         state = trainer.state
         self._samples += state.averages.samples - self._counted
@@ -60,13 +58,13 @@ class Progress(Callback):
         self._bar.update(state.batch - self._batch)
         self._batch, self._counted = state.batch, state.averages.samples
 
-    def on_epoch_end(self, trainer: "Trainer") -> None:
+    def on_epoch_end(self, trainer: Run) -> None:
         """Write the epoch's figures above the bar."""
         entry = trainer.history[-1]
         figures = [_figure(name, value) for name, value in entry.items() if name not in ("epoch", "step")]
         self._bar.write(f"epoch {entry['epoch']}: " + ", ".join(figures), file=self.options.get("file"))
 
-    def on_fit_end(self, trainer: "Trainer") -> None:
+    def on_fit_end(self, trainer: Run) -> None:
         """Leave the bar as it is."""
         if self._bar is not None:
             self._bar.close()

@@ -2,15 +2,13 @@
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .._arguments import real, whole
 from .._saved import entries, integer, number
 from ..errors import TensorError
 from .callback import Callback, watched
-
-if TYPE_CHECKING:
-    from .loop import Trainer
+from .run import Run
 
 __all__ = ["EarlyStopping"]
 
@@ -82,13 +80,13 @@ class EarlyStopping(Callback):
         self.best = Best("EarlyStopping", monitor, mode, min_delta)
         self.patience, self.waited = whole("EarlyStopping", "patience", patience, 0), 0
 
-    def on_fit_start(self, trainer: "Trainer") -> None:
+    def on_fit_start(self, trainer: Run) -> None:
         """Forget an earlier run, unless it is continued."""
         if trainer.state.step == 0:
             self.best.forget()
             self.waited = 0
 
-    def on_epoch_end(self, trainer: "Trainer") -> None:
+    def on_epoch_end(self, trainer: Run) -> None:
         """Count the epochs without improvement."""
         self.waited = 0 if self.best.improves(trainer.history[-1]) else self.waited + 1
         if self.waited > self.patience:

@@ -1,6 +1,6 @@
 """Flips and charges over the course of a run."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -8,10 +8,8 @@ from .._arguments import describe, whole
 from ..errors import DTypeError
 from ..optim.hybrid import HybridOptimizer
 from ..trainer.callback import Callback
+from ..trainer.run import Run
 from ._axes import Path, drawing
-
-if TYPE_CHECKING:
-    from ..trainer import Trainer
 
 __all__ = ["Recorder", "plot_flips"]
 
@@ -70,7 +68,7 @@ class Recorder(Callback):
         self.flips.append(optimizer.flips)
         self.charges.append((float(low), float(middle), float(high)))
 
-    def on_step_end(self, trainer: "Trainer") -> None:
+    def on_step_end(self, trainer: Run) -> None:
         """Note the step if its turn has come."""
         if trainer.state.step % self.every == 0:
             self.observe(trainer.optimizer)  # type: ignore[arg-type]

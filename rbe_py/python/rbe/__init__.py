@@ -25,6 +25,9 @@ from . import (
     visualization,
 )
 from . import _methods as _methods
+from ._logging import start as _start
+from ._memory_format import contiguous_format, preserve_format
+from ._random import rand, rand_like, randint, randn, randn_like, randperm
 from ._rbe import (
     RBEGradient,
     RBETensor,
@@ -179,11 +182,8 @@ from .functional_ops import (
 from .graph import ComputationGraph
 from .interop import from_torch, load_torch_state_dict, to_torch
 from .io import load, save
-from .layout import contiguous_format, preserve_format
-from .messages import start as _start
 from .nn import RBEActivation, RBEConv1d, RBEConv2d, RBELinear
 from .queries import allclose, equal, is_tensor, isclose, numel
-from .sampling import rand, rand_like, randint, randn, randn_like, randperm
 from .trainer import Trainer
 
 _start()

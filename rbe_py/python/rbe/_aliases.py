@@ -4,11 +4,11 @@ import builtins
 from typing import Any, TypeAlias
 
 from . import _inplace, dtypes, packing
+from ._memory_format import check_memory_format
 from ._rbe import RBETensor
 from .creation import arange, as_tensor
 from .device import device
 from .errors import OutOfRangeError, ShapeError
-from .layout import check_memory_format
 
 _CPU = device("cpu")
 _Bool: TypeAlias = bool  # the class has methods of these names

@@ -8,10 +8,10 @@ import numpy as np
 
 from . import _aliases, _inplace, _order, _rbe, creation, dtypes, packing
 from ._arguments import describe
+from ._memory_format import check_memory_format
 from ._rbe import RBETensor
 from .dtypes import as_dtype
 from .errors import DeviceError, DTypeError, GraphError, OutOfRangeError, ShapeError
-from .layout import check_memory_format
 
 
 class MaxResult(NamedTuple):

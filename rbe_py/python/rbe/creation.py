@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from . import _rbe, dtypes
+from ._memory_format import check_memory_format
 from ._rbe import RBETensor
 from .device import check_device as check_device
 from .dtypes import DTypeLike, as_dtype
 from .errors import DeviceError, DTypeError, OutOfMemoryError, RBEError, ShapeError, TensorError
-from .layout import check_memory_format
 
 Shape = int | Sequence[int]
 

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from . import creation, dtypes, packing
+from ._compat import require
 from ._rbe import RBETensor
 from .errors import DTypeError, TensorError
 from .nn.module import IncompatibleKeys, Module
-from .optional import require
 
 __all__ = ["from_torch", "load_torch_state_dict", "to_torch"]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from .. import autograd, sampling
+from .. import _random, autograd
 from .._rbe import RBETensor, get_rng_state, manual_seed, set_rng_state
 
 __all__ = ["float64_inputs", "gradcheck", "seeded"]
@@ -39,7 +39,7 @@ def float64_inputs() -> Callable[..., list[RBETensor]]:
     def make(*shapes: Sequence[int]) -> list[RBETensor]:
         before = get_rng_state()
         manual_seed(0)
-        made = [sampling.randn(*shape, dtype="float64", requires_grad=True) for shape in shapes]
+        made = [_random.randn(*shape, dtype="float64", requires_grad=True) for shape in shapes]
         set_rng_state(before)
         return made
 

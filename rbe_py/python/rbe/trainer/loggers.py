@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from .._arguments import describe, whole
+from .._compat import require
 from ..errors import DTypeError, FormatError, MissingMethodError
-from ..optional import require
 from .callback import Callback
 from .run import Run, as_logged
 

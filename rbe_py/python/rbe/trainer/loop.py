@@ -8,8 +8,8 @@ from typing import Any
 
 from .. import _rbe
 from .._arguments import check, describe, real, whole
+from .._logging import logger
 from ..errors import DependencyError, DTypeError, TensorError
-from ..messages import logger
 from ..nn.module import Module
 from ..nn.utils import clip_grad_norm_, clip_grad_value_
 from ..optim.base import Optimizer

@@ -4,7 +4,7 @@ import time
 from numbers import Real
 from typing import Any
 
-from ..optional import require
+from .._compat import require
 from .callback import Callback
 from .run import Run
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from .._arguments import describe
+from .._compat import require
 from .._rbe import RBETensor
 from ..errors import DTypeError, FormatError
 from ..nn.module import Module
-from ..optional import require
 
 LARGEST = 1e300  # the width of an axis is twice that at most, and a number
 

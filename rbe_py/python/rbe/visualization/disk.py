@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from .._compat import require
 from ..nn.module import Module
-from ..optional import require
 from ._axes import Path, drawing, parameters_of
 
 __all__ = ["plot_disk"]

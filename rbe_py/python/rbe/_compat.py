@@ -18,7 +18,7 @@ def require(op: str, *names: str) -> ModuleType:
 
     Examples
     --------
-    >>> from rbe.optional import require
+    >>> from rbe._compat import require
     >>> require("example", "no_such_module", "json").__name__
     'json'
     """

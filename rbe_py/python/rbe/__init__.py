@@ -25,6 +25,7 @@ from . import (
     visualization,
 )
 from . import _methods as _methods
+from ._debug import is_debug_mode, set_debug_mode
 from ._logging import start as _start
 from ._memory_format import contiguous_format, preserve_format
 from ._random import rand, rand_like, randint, randn, randn_like, randperm
@@ -59,7 +60,6 @@ from .creation import (
     zeros_like,
 )  # fmt: skip
 from .data import Generator
-from .debug import is_debug_mode, set_debug_mode
 from .device import device
 from .dtypes import bool, double, dtype, float, float32, float64, int64, long
 from .errors import (

@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from . import _rbe
+from ._grad_mode import enable_grad as enable_grad
+from ._grad_mode import is_grad_enabled as is_grad_enabled
+from ._grad_mode import no_grad as no_grad
+from ._grad_mode import set_grad_enabled as set_grad_enabled
 from ._rbe import RBEGradient, RBETensor
 from ._rbe import is_recomputing as is_recomputing
 from .creation import zeros, zeros_like
 from .errors import DTypeError, GraphError, MissingMethodError
-from .grad_mode import enable_grad as enable_grad
-from .grad_mode import is_grad_enabled as is_grad_enabled
-from .grad_mode import no_grad as no_grad
-from .grad_mode import set_grad_enabled as set_grad_enabled
 
 
 def _tensors(op: str, name: str, given: Any) -> list[Any]:

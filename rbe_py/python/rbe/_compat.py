@@ -1,4 +1,4 @@
-"""Packages that only parts of this one need."""
+"""Optional dependencies."""
 
 import importlib
 from types import ModuleType

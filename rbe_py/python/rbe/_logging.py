@@ -1,4 +1,4 @@
-"""What the package reports of itself, through the logger `rbe`: `RBE_LOG=debug|info|warning|error` shows it on stderr."""
+"""The logger `rbe` of the package. `RBE_LOG=debug|info|warning|error` shows its messages on stderr."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""Full backward hooks: a node of the tape on either side of what a module records tells when backward has passed through it."""
+"""Full backward hooks: one node of the tape before and one after the operations of a module observe its gradients."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,8 +15,8 @@ Gradients = tuple[RBETensor | None, ...]
 class Watch:
     """One call of a module under full backward hooks.
 
-    Two nodes of several results stand around what the module records: backward reaches the one at its results first, with
-    the gradients of all of them, and the one at its inputs last, with those of all inputs.
+    Two nodes with several outputs enclose the operations that the module records. Backward reaches the node at the module's
+    results first, with the gradients of all results, and the node at its inputs last, with the gradients of all inputs.
     """
 
     def __init__(self, module: Any, hooks: list[Callable[..., Any]], args: tuple[Any, ...]) -> None:
@@ -35,11 +35,12 @@ class Watch:
             what = type(result).__name__
             raise DTypeError("register_full_backward_hook", "a module that returns a tensor, or a tuple or list of them", what)
         places, length = [i for i, r in enumerate(listed) if _has_gradient(r)], len(listed)
-        # What the module makes of its parameters alone waits for its inputs, too: their node comes after that of the results.
+        # The inputs are parents of the node of the results, too: backward reaches that node first even if no result needs them.
         inputs, self.args = [self.args[i] for i in self.tracked], ()
         missing = [None for _ in inputs]
 
         def arrived(upstream: list[Any]) -> list[Any]:
+            """Keep the gradients of the results until those of the inputs are known."""
             self.grad_output = tuple(_at(places, upstream, i) for i in range(length))
             if not self.tracked:
                 self._run((None,) * self.arity)

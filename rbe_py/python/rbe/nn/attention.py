@@ -49,12 +49,12 @@ class KeyValueCache:
         Raises
         ------
         GraphError
-            While gradients are recorded: what is held takes no part in them.
+            Outside `no_grad()`: gradients do not flow through the cache.
         ShapeError
             If batch, heads or width differ from those held.
         """
         if is_grad_enabled():
-            raise GraphError("KeyValueCache", "use under no_grad()", "gradients being recorded")
+            raise GraphError("KeyValueCache", "use under no_grad()", f"keys {tuple(key.shape)} while gradients are recorded")
         new = (key, value)
         have = self._held or list(new)
         if any(a.shape[:-2] != b.shape[:-2] or a.shape[-1] != b.shape[-1] for a, b in zip(have, new, strict=True)):
@@ -250,7 +250,7 @@ class MultiheadAttention(Module):
         average_attn_weights : bool
             Whether to return the mean of the heads' weights.
         is_causal : bool
-            Whether query i sees keys 0 to i only; with `attn_mask` a hint that this is what it says.
+            Whether query i sees keys 0 to i only; with `attn_mask`, a hint that the mask is causal.
         cache : KeyValueCache, optional
             Keys and values of earlier positions, which go before those given; these are added to it. Queries are taken to
             be at the last positions. No mask but `is_causal` goes with it.
@@ -277,7 +277,8 @@ class MultiheadAttention(Module):
         extended = self.bias_k is not None or self.add_zero_attn
         one = query is key and key is value and self.in_proj_weight is not None
         if cache is not None and (masked or extended):
-            raise TensorError(type(self).__name__, "no masks and no additional keys with a cache", "both")
+            given = "a cache and " + ("a mask" if masked else "bias_k or add_zero_attn")
+            raise TensorError(type(self).__name__, "no masks and no additional keys with a cache", given)
         weights: RBETensor | None = None
         if one and not need_weights and cache is None and not extended and not (causal and masked):
             whole = linear(query, self.in_proj_weight, self.in_proj_bias)  # type: ignore[arg-type]

@@ -24,7 +24,7 @@ def _listed(op: str, values: Any) -> list[Any]:
 
 
 class _Ordered(Module, Generic[T]):
-    """What has places, and is named by them unless names were given."""
+    """Base of containers with an order; entries are named by their index unless names were given."""
 
     _table: ClassVar[str] = "_modules"
 
@@ -87,7 +87,7 @@ class _Ordered(Module, Generic[T]):
         return self
 
     def insert(self: Self, index: int, value: Any) -> Self:
-        """Add an entry before the place `index`; entries named by numbers are numbered anew.
+        """Add an entry before the place `index`; entries named by numbers are renumbered.
 
         Raises
         ------
@@ -104,7 +104,7 @@ class _Ordered(Module, Generic[T]):
         return self
 
     def pop(self, key: int | slice = -1) -> Any:
-        """Remove an entry, or those of a slice, and return it; what is left is numbered anew."""
+        """Remove and return an entry, or those of a slice; the remaining entries are renumbered."""
         found = self[key]
         del self[key]
         return found
@@ -137,6 +137,8 @@ class _Ordered(Module, Generic[T]):
 
 
 class _OrderedModules(_Ordered[Module]):
+    """Base of containers of modules with an order."""
+
     def _taken(self, op: str, value: Any) -> Module:
         if not isinstance(value, Module):
             raise DTypeError(op, "modules", describe(value))

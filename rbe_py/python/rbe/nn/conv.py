@@ -37,7 +37,7 @@ class _Conv(Module):
     bias : bool
         Whether there is a bias.
     padding_mode : {'zeros', 'reflect', 'replicate', 'circular'}
-        What stands around x: zeros, or what `functional.pad` puts there in that mode.
+        How x is padded: with zeros, or as `functional.pad` does in that mode.
     dtype : dtype, optional
         Of dense parameters.
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import _rbe, creation
+from .._arguments import describe
 from .._rbe import RBETensor
 from ..errors import DTypeError, ShapeError, TensorError
 
@@ -30,7 +31,7 @@ __all__ = [
 
 def _check(op: str, t: RBETensor) -> RBETensor:
     if t.is_packed:
-        raise DTypeError(op, "a dense tensor (packed ones start from RBETensor.encode or random bits)", "a packed one")
+        raise DTypeError(op, "a dense tensor (packed ones start from RBETensor.encode or random bits)", describe(t))
     return t.detach()
 
 

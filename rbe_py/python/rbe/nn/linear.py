@@ -1,4 +1,4 @@
-"""Dense affine maps and tables, with torch's names, signatures and initial values."""
+"""Dense linear layers and embeddings, with torch's names, signatures and initial values."""
 
 import math
 
@@ -28,7 +28,7 @@ def fresh_bias(in_features: int, out_features: int, dtype: DTypeLike = None) -> 
 
 
 class Affine(Module):
-    """Base of the layers `y = x Wᵀ + b`: sizes, bias, and parameters made later where in_features is left out."""
+    """Base of the layers `y = x Wᵀ + b`: sizes, bias, and lazy parameters where in_features is left out."""
 
     _weight_of = staticmethod(parameter.dense)
     in_features: int

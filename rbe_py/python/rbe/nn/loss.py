@@ -9,6 +9,8 @@ from .module import Module
 
 
 class _Loss(Module):
+    """Base of losses: the reduction, and the arguments of the function that computes the loss."""
+
     reductions: tuple[str, ...] = ("mean", "sum", "none")
 
     def __init__(self, reduction: str = "mean") -> None:
@@ -29,9 +31,9 @@ class _Loss(Module):
         return {name: getattr(self, name) for name in self._names}
 
     def denominator(self, *args: RBETensor) -> float | None:
-        """Return what the mean that the loss of these arguments is was divided by; None for a sum.
+        """Return the divisor of the mean that `forward` returns for these arguments; None if it returns a sum.
 
-        A `Trainer` weighs batches by it; so it does with that of a loss of one's own.
+        A `Trainer` weights batches by it. User-defined losses may have this method, too.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""The base of all layers: what it holds, how it is called, parameters made later, its state, and its modes."""
+"""The base class of layers and models: contents, calls and hooks, lazy parameters, state, modes."""
 
 import itertools
 from collections import OrderedDict
@@ -21,7 +21,7 @@ Hooks = dict[int, tuple[str, Callable[..., Any]]]
 Tables = tuple[dict[str, Any], dict[str, Any], dict[str, Any]]
 
 _TAKEN = ("a Parameter or None", "a tensor or None for a buffer", "a Module or None")  # by attributes, for each table
-_BUILD = -1  # number of the hook that builds a layer
+_BUILD = -1  # number of the hook that creates lazy parameters
 
 
 class Handle:
@@ -45,7 +45,7 @@ class Handle:
 
 
 class IncompatibleKeys(NamedTuple):
-    """Names that a state dict lacked, and names of it that the module has not."""
+    """Names that were missing from a state dict, and names in it that the module does not have."""
 
     missing_keys: list[str]
     unexpected_keys: list[str]
@@ -83,7 +83,7 @@ class Module:
 
     training: bool
 
-    # Parameters, buffers and submodules stand in a table each, and also in __dict__: reading one costs one look-up.
+    # Parameters, buffers and submodules are in one table each and also in __dict__, so that reading an attribute is one lookup.
     _parameters: "dict[str, Parameter | None]"
     _buffers: "dict[str, RBETensor | None]"
     _modules: "dict[str, Module]"
@@ -96,10 +96,10 @@ class Module:
 
     def __setstate__(self, pickled: dict[str, Any]) -> None:
         self.__dict__.update(pickled)
-        for table in self._tables():  # what a table and an attribute held is two objects now
+        for table in self._tables():  # unpickling has made two objects of an attribute and its table entry
             self.__dict__.update(table)
 
-    # What a module holds
+    # Contents
 
     def _tables(self) -> Tables:
         try:
@@ -306,7 +306,7 @@ class Module:
         """Call `hook(module, grad_input, grad_output)` when the gradients of the module's inputs are known.
 
         Both are tuples, `grad_input` with a place for every positional argument and `grad_output` with one for every result;
-        None stands where there is no tensor, or no gradient came to it. A tuple that the hook returns replaces `grad_input`.
+        None stands for what is no tensor or received no gradient. A tuple that the hook returns replaces `grad_input`.
 
         Raises
         ------
@@ -317,10 +317,10 @@ class Module:
         """
         return Handle(self._hooks, "backward", hook)
 
-    # Parameters made later, for layers with a method `_build(size, dtype)`
+    # Lazy parameters, of layers with a method `_build(size, dtype)`
 
     def _defer(self, unbuilt: Unbuilt) -> None:
-        """Leave weight and bias, whose names stand already, to the first input or a loaded state."""
+        """Register weight and bias as None, to be created from the first input or a loaded state."""
         self.register_parameter("weight", None)
         self.register_parameter("bias", None)
         setattr(self, unbuilt.size, 0)
@@ -365,7 +365,7 @@ class Module:
         return entries if keep_vars else OrderedDict((name, t.detach()) for name, t in entries.items())
 
     def load_state_dict(self, state_dict: Mapping[str, RBETensor], strict: bool = True) -> IncompatibleKeys:
-        """Copy values into parameters and buffers. Layers without parameters are built if the state tells their size.
+        """Copy values into parameters and buffers. Lazy layers get their parameters if their size follows from the state.
 
         Parameters
         ----------
@@ -376,7 +376,7 @@ class Module:
         Returns
         -------
         IncompatibleKeys
-            Names that `state_dict` lacks, and names that this module has not.
+            Names missing from `state_dict`, and names that this module does not have.
 
         Raises
         ------
@@ -385,7 +385,7 @@ class Module:
         TensorError
             For missing or unexpected names, if strict, or a packed tensor of another scale.
         ShapeError
-            For a tensor of another shape, packed instead of dense, or the reverse. All that is wrong is named.
+            For tensors of another shape, or packed instead of dense or the reverse. The message names all of them.
 
         Nothing has changed after an error.
         """
@@ -434,7 +434,7 @@ class Module:
         return self
 
     def requires_grad_(self: Self, requires_grad: bool = True) -> Self:
-        """Make all parameters want gradients, or no longer."""
+        """Set `requires_grad` of all parameters."""
         wanted = flag("requires_grad_", "requires_grad", requires_grad)
         for p in self.parameters():
             p.requires_grad = wanted
@@ -506,7 +506,7 @@ class Module:
 
 
 def _build_by_input(module: Module, args: tuple[Any, ...]) -> None:
-    """Build a layer before its first forward."""
+    """Create the parameters of a layer before its first forward."""
     unbuilt, input = module._unbuilt, args[0] if args else None
     if unbuilt is None:
         return

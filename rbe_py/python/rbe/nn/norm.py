@@ -160,7 +160,7 @@ class GroupNorm(Module):
 class _BatchNorm(Module):
     """Mean 0 and variance 1 for every channel of x (N, C, …), then a scale and a shift.
 
-    In training by the batch's statistics, which the running ones follow; in evaluation by the running ones.
+    Training uses the statistics of the batch and updates the running statistics; evaluation uses the running statistics.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What makes a layer a packed variant, and the layers whose weights live in 128-bit blocks."""
+"""The mixin of packed variants, and layers whose weights are 128-bit blocks."""
 
 import math
 
@@ -17,15 +17,15 @@ __all__ = ["Packed", "RBEActivation", "RBELinear"]
 
 
 class Packed(Module):
-    """Mixin of packed variants: the layer's weights are packed parameters. It goes before the dense layer in the bases.
+    """Mixin that makes the weights of a layer packed parameters; list it before the dense layer among the bases.
 
-    Biases stay dense. What forward computes with a weight depends on the weight, so that the layer's own serves both kinds.
+    Biases stay dense. `forward` is inherited: operations choose the packed or the dense product by the weight they are given.
     """
 
     _weight_of = staticmethod(parameter.packed)
 
     def extra_repr(self) -> str:
-        """Return what the dense layer returns, and the bytes of the weight where the layer has one."""
+        """Return the text of the dense layer and, for a layer with one weight, the bytes of the weight."""
         weight = self._parameters.get("weight")
         return super().extra_repr() + ("" if weight is None else f", {weight.nbytes} bytes")
 

@@ -19,14 +19,14 @@ GATES = {"tanh": 1, "relu": 1, "lstm": 4, "gru": 3}
 
 
 def nonlinearity_of(op: str, name: str) -> str:
-    """Return the name of a plain layer's nonlinearity, which is that of its cell."""
+    """Return the nonlinearity of a plain recurrent layer, which is also the name of its cell, after checking it."""
     if name not in ("tanh", "relu"):
         raise TensorError(op, "nonlinearity 'tanh' or 'relu'", repr(name))
     return name
 
 
 class Recurrent(Module):
-    """What layers and cells share: parameters named by a suffix, and all time steps of one direction."""
+    """Base of layers and cells: parameters named by a suffix, and the time steps of one direction."""
 
     _weight_of = staticmethod(parameter.dense)
     _projects = False  # whether states may be projected

@@ -11,7 +11,7 @@ __all__ = ["Flatten", "Fold", "Identity", "Unfold"]
 
 
 class Identity(Module):
-    """Return the input; takes and ignores any arguments, to stand in for another layer.
+    """Return the input. Any arguments are accepted and ignored, so that it can replace another layer.
 
     Examples
     --------

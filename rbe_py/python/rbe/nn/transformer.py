@@ -101,10 +101,12 @@ class TransformerEncoderLayer(Module):
         """Apply the layer to (L, N, E), (N, L, E) with `batch_first`, or (L, E); masks as in `MultiheadAttention`."""
 
         def attend(x: RBETensor) -> RBETensor:
+            """Self-attention."""
             out, _ = self.self_attn(x, x, x, src_key_padding_mask, False, src_mask, is_causal=is_causal)
             return self.dropout1(out)  # type: ignore[no-any-return]
 
         def feed(x: RBETensor) -> RBETensor:
+            """The two linear maps."""
             return self.dropout2(self.linear2(self.dropout(self.activation(self.linear1(x)))))  # type: ignore[no-any-return]
 
         if self.norm_first:

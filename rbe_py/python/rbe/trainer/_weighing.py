@@ -1,4 +1,4 @@
-"""How much a batch counts in means over many."""
+"""Weights of batches in means over several batches."""
 
 import math
 from collections.abc import Callable
@@ -14,14 +14,14 @@ from ..nn.functional.averaging import denominator, knows_denominator
 from ..nn.loss import _Loss
 
 Weight = float | None
-"""What a mean was divided by; None for a sum."""
+"""The divisor of a mean; None for a sum."""
 
 
 def weighed(function: Callable[[Any, Any], Any], outputs: Any, target: Any, samples: float) -> tuple[Any, Weight]:
-    """Return the value of a loss or metric, and what it is the mean over.
+    """Return the value of a loss or metric, and the divisor of the mean that it is.
 
-    It is the mean over what its `denominator` says, as the losses of this package have it and one of one's own may; over
-    the second part of a returned pair; or else over the samples.
+    The divisor is the result of the function's `denominator`, which the losses of this package have and user-defined ones may
+    have; or the second part of a returned pair; or else the number of samples.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def _owner(kind: type, name: str) -> type | None:
 
 
 def _tells(function: Any) -> bool:
-    """Return whether a loss has a denominator of what it computes: not one inherited beside a `forward` of its own."""
+    """Return whether a loss has a denominator that belongs to its `forward`: not one inherited by a class that overrides it."""
     if not callable(getattr(function, "denominator", None)):
         return False
     kind = type(function)

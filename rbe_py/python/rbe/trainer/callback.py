@@ -1,4 +1,4 @@
-"""What is called while a trainer works."""
+"""Callbacks of a trainer."""
 
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -49,7 +49,7 @@ class Callback:
         """After every step of the optimiser; `trainer.state.logs` has the loss and metrics of the epoch so far."""
 
     def on_epoch_end(self, trainer: Any) -> None:
-        """After an epoch and its validation; `trainer.history[-1]` is its account."""
+        """After an epoch and its validation; `trainer.history[-1]` is its entry."""
 
     def on_interrupt(self, trainer: Any) -> None:
         """After the step in which Ctrl-C came."""
@@ -58,15 +58,15 @@ class Callback:
         """After the last epoch, after an interrupt, and after an error."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a run that is continued must know."""
+        """Return the state that a continued run needs."""
         return {}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` returned; an error means that nothing has changed."""
+        """Restore what `state_dict` returned; an error must leave the callback as it was."""
 
 
 def _of_a_trainer(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a callback's method that names what it was given if that is no trainer."""
+    """Return a method that raises DTypeError if its argument is not a trainer."""
 
     @wraps(method)
     def checked(self: Callback, trainer: Any) -> Any:

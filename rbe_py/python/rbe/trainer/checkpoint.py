@@ -17,14 +17,14 @@ __all__ = ["Checkpoint"]
 class Checkpoint(Callback):
     """Keep `last.safetensors` and `best.safetensors`, each a whole run: `fit(resume=…)` continues from either.
 
-    The last is written after every epoch and at Ctrl-C, the best when a watched value is better than ever.
+    The last is written after every epoch and at Ctrl-C, the best when the monitored value has improved.
 
     Parameters
     ----------
     folder : path
         Made if it is not there.
     monitor : str
-        Name in the account of an epoch; without validation the default gives way to "loss".
+        Name in the history entry of an epoch; without validation the default is replaced by "loss".
     mode : {"min", "max"}
         Whether smaller or larger is better.
     every_steps : int, optional
@@ -81,7 +81,7 @@ class Checkpoint(Callback):
         return {"best": self.best.value}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` returned.
+        """Restore what `state_dict` returned.
 
         Raises
         ------

@@ -14,11 +14,11 @@ from .metric import Accuracy, Averages, Metric, accuracy
 __all__ = ["Evaluator"]
 
 Loss = Callable[[Any, Any], Any]
-IGNORED = -100  # what losses leave out unless told otherwise
+IGNORED = -100  # default of ignore_index in losses
 
 
 class Evaluator:
-    """A model with its loss and metrics: what a trainer does when it does not train."""
+    """A model with its loss and metrics, for evaluation and prediction."""
 
     def __init__(self, model: Module, loss: Loss, metrics: Sequence[str | Metric] | Mapping[str, Metric]) -> None:
         if not isinstance(model, Module):
@@ -42,7 +42,7 @@ class Evaluator:
         return self.model(*inputs), target
 
     def samples(self, batch: Any) -> float:
-        """Return the number of samples of a batch: what the means of losses and metrics are over that say nothing else.
+        """Return the number of samples of a batch: the divisor of losses and metrics that do not say otherwise.
 
         Raises
         ------
@@ -56,7 +56,7 @@ class Evaluator:
             raise TensorError("Trainer", wanted, describe(batch)) from e
 
     def _compute(self, batch: Any, averages: Averages) -> tuple[RBETensor, Weight]:
-        """Return the loss of a batch and what it is the mean over, and count it and the metrics."""
+        """Return the loss of a batch and the divisor of its mean, after adding loss and metrics to the averages."""
         outputs, target = self.forward(batch)
         samples = self.samples(batch)
         loss, weight = weighed(self.loss, outputs, target, samples)
@@ -73,7 +73,7 @@ class Evaluator:
     def evaluate(self, loader: Iterable[Any]) -> dict[str, float]:
         """Return loss and metrics of a loader, in evaluation mode, as if it were one batch.
 
-        Means of batches are weighted by what they are means over: the samples, or what the loss says
+        Means of batches are weighted by their divisors: the number of samples, or what `denominator` of the loss returns
         (`CrossEntropyLoss.denominator`: targets that are not ignored, weighted by their classes). Sums are added.
 
         Returns
@@ -104,7 +104,7 @@ class Evaluator:
         Raises
         ------
         TensorError
-            For a loader without batches.
+            For a loader that yields no batch.
         """
         parts = []
         with evaluating(self.model), no_grad():
@@ -112,12 +112,12 @@ class Evaluator:
                 inputs = list(batch) if isinstance(batch, tuple | list) else [batch]
                 parts.append(self.model(*(inputs[:-1] if len(inputs) > 1 else inputs)))
         if not parts:
-            raise TensorError("predict", "one batch or more", "none")
+            raise TensorError("predict", "one batch or more", "0 batches")
         return concat(parts, 0)
 
 
 class evaluating:
-    """A model in evaluation mode; every module of it has its own mode back afterwards."""
+    """Context in which a model is in evaluation mode; afterwards every module is back in the mode that it had."""
 
     def __init__(self, model: Module) -> None:
         self.model = model

@@ -1,4 +1,4 @@
-"""Accounts of a run in files."""
+"""Loggers that write the history of a run to files."""
 
 import csv
 import io
@@ -33,13 +33,13 @@ class Logger(Callback):
         raise MissingMethodError("Logger.write", "a subclass that defines it", type(self).__name__)
 
     def on_step_end(self, trainer: Run) -> None:
-        """Write a row if its time has come."""
+        """Write a row every `every_steps` steps."""
         state = trainer.state
         if self.every_steps is not None and state.step % self.every_steps == 0:
             self.write({"epoch": state.epoch, "step": state.step, **state.logs, "lr": trainer.lr})
 
     def on_epoch_end(self, trainer: Run) -> None:
-        """Write the account of the epoch."""
+        """Write the history entry of the epoch."""
         self.write(trainer.history[-1])
 
 
@@ -76,12 +76,12 @@ class FileLogger(Logger):
             raise FormatError(type(self).__name__, f"a log at {str(self.path)!r}", str(e)) from e
 
     def _whole_rows(self, rows: Iterable[Row | None], text: str) -> list[Row]:
-        """Return the rows that were read from a text; None stands for what is no row. One that was cut off is left out.
+        """Return the rows read from a text, without a last row that was cut off; None stands for a line that is no row.
 
         Raises
         ------
         FormatError
-            For what is no row with a step.
+            For a line that is no row with a step.
         """
         listed = list(rows)
         if listed and not text.endswith("\n"):
@@ -135,7 +135,7 @@ class CSVLogger(FileLogger):
     ----------
     path : path
     every_steps : int, optional
-        Also write a row after so many steps; empty where it lacks what the rows of epochs have.
+        Also write a row after so many steps; columns that only the rows of epochs have stay empty.
 
     Examples
     --------
@@ -159,7 +159,7 @@ class CSVLogger(FileLogger):
 
     @staticmethod
     def _row(row: dict[Any, Any]) -> Row | None:
-        """Return what a row has, None for one that is not as long as the names are many."""
+        """Return the values of a row by name, None for one with more or fewer values than names."""
         if None in row or None in row.values():
             return None
         return {name: text for name, text in row.items() if text != ""}
@@ -185,7 +185,7 @@ class CSVLogger(FileLogger):
 
 
 class JSONLinesLogger(FileLogger):
-    """Write a JSON object a line; NaN and infinities, which JSON has not, are null.
+    """Write one JSON object a line; NaN and infinities, for which JSON has no numbers, are null.
 
     Parameters
     ----------
@@ -268,7 +268,7 @@ class TensorBoardLogger(Logger):
         self._writer: Any = None
 
     def on_fit_start(self, trainer: Run) -> None:
-        """Begin an event file; TensorBoard drops what an earlier one has from the present step on."""
+        """Begin an event file; TensorBoard drops entries of an earlier one after the present step."""
         step = trainer.state.step
         self._writer = self._module.SummaryWriter(str(self.folder), purge_step=step + 1 if step else None)
 

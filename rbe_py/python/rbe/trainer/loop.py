@@ -38,14 +38,14 @@ class Trainer(Run):
         With packed parameters, dense ones or both.
     optimizer : Optimizer
     loss : callable
-        Takes outputs and target, returns the mean over the samples of the batch. Batches are weighted by what the mean is
-        over where the loss says it: those of this package do, one of your own may return a pair of the mean and what it was
-        divided by, or have a method `denominator` of outputs and target that returns it (None: a sum).
+        Takes outputs and target, returns the mean over the samples of the batch. Batches are weighted by the divisor of the
+        mean. Losses of this package know theirs; a user-defined one may return a pair of mean and divisor, or have a method
+        `denominator` of outputs and target that returns the divisor (None: a sum).
     scheduler : LRScheduler or ReduceLROnPlateau, optional
     schedule_every : {"step", "epoch"}
         When the scheduler advances; ReduceLROnPlateau always does after an epoch.
     monitor : str, optional
-        What ReduceLROnPlateau is given: default "val_loss", or "loss" without validation.
+        Name of the value that ReduceLROnPlateau is given: default "val_loss", or "loss" without validation.
     metrics : sequence or mapping of callables, optional
         Take outputs and target, return the mean over the samples, or a pair as a loss; "accuracy" stands for
         `rbe.trainer.accuracy` without the targets that the loss ignores.
@@ -137,7 +137,8 @@ class Trainer(Run):
             check(op, bound is None or real(op, name, bound) > 0, f"{name} > 0", bound)
         at_once = getattr(optimizer, "in_backward", False)
         plainly = accumulate == 1 and norm is None and value is None
-        check(op, plainly or not at_once, "no accumulation and no clipping with in_backward", "some")
+        got = f"accumulate={accumulate}, clip_norm={norm}, clip_value={value}"
+        check(op, plainly or not at_once, "no accumulation and no clipping with in_backward", got)
 
     def fit(
         self,
@@ -157,7 +158,7 @@ class Trainer(Run):
         epochs : int
             In all, with those of a run that is continued.
         resume : path or bool
-            A file of `save` or of a Checkpoint to continue from; True continues where this trainer stands. The run goes
+            A file of `save` or of a Checkpoint to continue from; True continues from the state of this trainer. The run goes
             on as if it had not been interrupted, bit for bit, also in the middle of an epoch, given the same model,
             optimiser, scheduler, callbacks and loader. (Random numbers that workers kept from epoch to epoch
             draw on their own are not part of it.)
@@ -247,7 +248,7 @@ class Trainer(Run):
             self._epoch_start = random_state(self._loader)
             fresh: Iterator[Any] = iter(self._loader)
             return fresh
-        # Draw the order of the epoch again, pass over what was used, and go on with the random numbers of now.
+        # Draw the order of the epoch again, skip the batches that were used, and restore the present random state.
         now = random_state(self._loader)
         set_random_state(self._epoch_start, self._loader)
         batches: Iterator[Any] = iter(self._loader)

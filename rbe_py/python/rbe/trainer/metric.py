@@ -1,4 +1,4 @@
-"""What is measured beside the loss."""
+"""Metrics, and their averages over batches."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -43,7 +43,7 @@ def accuracy(outputs: RBETensor, target: RBETensor, ignore_index: int = -100) ->
     outputs : tensor (n, classes, …)
     target : int64 tensor (n, …)
     ignore_index : int
-        Target that is left out; in a `Trainer` that of its loss.
+        Targets of this value are left out; a `Trainer` takes the ignore_index of its loss.
 
     Returns
     -------
@@ -60,7 +60,7 @@ def accuracy(outputs: RBETensor, target: RBETensor, ignore_index: int = -100) ->
 
 
 class Averages:
-    """Running means, in the order they come: saved and continued they are the same to the last bit."""
+    """Running means. Values are added in order, so that a continued run gives the same bits."""
 
     def __init__(self) -> None:
         self.sums: dict[str, float] = {}
@@ -68,7 +68,7 @@ class Averages:
         self.samples: float = 0
 
     def add(self, name: str, value: float, weight: Weight) -> None:
-        """Count the mean of a batch over `weight`, or (None) a sum. A mean over nothing says nothing."""
+        """Add the mean of a batch with its divisor `weight`, or (None) a sum. A divisor of 0 adds nothing."""
         if weight is None:
             self.weights[name] = None
             self.sums[name] = self.sums.get(name, 0.0) + value
@@ -77,13 +77,13 @@ class Averages:
         self.sums[name] = self.sums.get(name, 0.0) + (value * weight if weight else 0.0)
 
     def copy(self) -> "Averages":
-        """Return the same, to go on from."""
+        """Return an independent copy."""
         other = Averages()
         other.sums, other.weights, other.samples = dict(self.sums), dict(self.weights), self.samples
         return other
 
     def means(self) -> dict[str, float]:
-        """Return the means so far: NaN where there was nothing to average over."""
+        """Return the means so far: NaN where the divisors add up to 0."""
         found = {}
         for name, total in self.sums.items():
             weight = self.weights[name]
@@ -95,7 +95,7 @@ class Averages:
         return {"sums": dict(self.sums), "weights": dict(self.weights), "samples": self.samples}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` returned.
+        """Restore what `state_dict` returned.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""A run: the parts of a trainer, how far they have come, and what a file of it holds."""
+"""The state of a run: the parts of a trainer, counters and history, and how they are saved and restored."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -27,7 +27,7 @@ Path = str | os.PathLike[str]
 
 
 class Run(Evaluator):
-    """What a trainer works on and how far it has come: what callbacks see of it, and what a file keeps."""
+    """Base of `Trainer`: the parts and the state that callbacks read and files hold."""
 
     optimizer: Optimizer
     scheduler: Any
@@ -46,7 +46,7 @@ class Run(Evaluator):
         return float(self.optimizer.param_groups[0]["lr"])
 
     def state_dict(self) -> dict[str, Any]:
-        """Return all that a run needs to continue bit for bit."""
+        """Return everything that a run needs to continue bit for bit."""
         return {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -59,7 +59,7 @@ class Run(Evaluator):
         }
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` returned; `fit(resume=True)` then continues.
+        """Restore what `state_dict` returned; `fit(resume=True)` then continues.
 
         Raises
         ------
@@ -72,7 +72,8 @@ class Run(Evaluator):
             state, history = _progress(state_dict)
             keyed = _callbacks(self, state_dict["callbacks"])
             if (state_dict["scheduler"] is None) != (self.scheduler is None):
-                raise TensorError(OP, "a scheduler both in the trainer and in the file, or in neither", "one")
+                where = "the trainer" if self.scheduler is not None else "the file"
+                raise TensorError(OP, "a scheduler both in the trainer and in the file, or in neither", f"one in {where} alone")
             _take(self, state_dict, keyed)
         except MemoryError:
             raise  # nothing is wrong with the state
@@ -82,7 +83,7 @@ class Run(Evaluator):
         self._epoch_start, self._loaded = state_dict["epoch_start"], state_dict["random"]
 
     def save(self, path: Path) -> None:
-        """Write all that a run needs to continue to a safetensors file, whole or not at all.
+        """Write `state_dict()` to a safetensors file, whole or not at all.
 
         Raises
         ------
@@ -92,7 +93,7 @@ class Run(Evaluator):
         io.save(path, self.state_dict())
 
     def load(self, path: Path) -> None:
-        """Take over what `save` wrote; `fit(resume=True)` then continues.
+        """Restore what `save` wrote; `fit(resume=True)` then continues.
 
         Raises
         ------
@@ -103,7 +104,7 @@ class Run(Evaluator):
 
 
 def as_logged(value: Any) -> Any:
-    """Return a value of an account as Python's numbers, text, lists and mappings: callbacks may add any kind of value."""
+    """Return a value of the history as Python numbers, text, lists and mappings: callbacks may add values of any kind."""
     if isinstance(value, RBETensor | np.ndarray):
         value = value.tolist() if not getattr(value, "is_packed", False) else str(value)
     if value is None or isinstance(value, bool | str):
@@ -133,7 +134,9 @@ def _progress(saved: Mapping[str, Any]) -> tuple[State, list[dict[str, Any]]]:
         if generators[0] != generators[1]:
             raise TensorError(OP, "as many generators at the start of the epoch as now", f"{generators[0]} and {generators[1]}")
     elif state.batch:
-        raise TensorError(OP, "random numbers at the start of an epoch of which batches are used", "none")
+        raise TensorError(
+            OP, "the random state at the start of an epoch whose batches were partly used", f"none after {state.batch} batches"
+        )
     history = []
     for entry in sequence(OP, "history", saved["history"]):
         found = entries(OP, "history", entry, COUNTERS, others=True)

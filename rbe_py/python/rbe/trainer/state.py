@@ -1,4 +1,4 @@
-"""Where a run is: counters, and every stream of random numbers that it draws from."""
+"""Counters of a run, and the state of every random number generator that it uses."""
 
 import random
 from collections.abc import Callable, Iterator, Mapping
@@ -63,7 +63,7 @@ class State:
         return {"epoch": self.epoch, "batch": self.batch, "step": self.step, "averages": self.averages.state_dict()}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` returned.
+        """Restore what `state_dict` returned.
 
         Raises
         ------
@@ -97,7 +97,7 @@ def random_state(loader: Any) -> dict[str, Any]:
 
 
 def check_random_state(state: Any) -> None:
-    """Fail unless `set_random_state` can take over a state, but for the number of the loader's generators.
+    """Raise unless `set_random_state` accepts a state; the number of the loader's generators is not checked.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def _words(what: str, words: Any) -> "np.ndarray[Any, Any]":
 
 
 def _tried(what: str, take: Callable[[], object]) -> None:
-    """Fail as for a damaged state if a generator of its own does not take it; these raise errors of any kind."""
+    """Call `take`, which restores a generator from a state; its errors of any kind become TensorError."""
     try:
         take()
     except MemoryError:
@@ -142,7 +142,7 @@ def _tried(what: str, take: Callable[[], object]) -> None:
 
 
 def check_generators(state: Mapping[str, Any], loader: Any) -> None:
-    """Fail unless a loader has as many generators as that of the saved state.
+    """Raise unless a loader has as many generators as the one of the saved state.
 
     Raises
     ------
@@ -154,7 +154,7 @@ def check_generators(state: Mapping[str, Any], loader: Any) -> None:
 
 
 def set_random_state(state: Mapping[str, Any], loader: Any) -> None:
-    """Continue all random numbers from what `random_state` returned.
+    """Set all random number generators to what `random_state` returned.
 
     Raises
     ------

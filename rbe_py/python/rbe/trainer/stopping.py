@@ -1,4 +1,4 @@
-"""An end when nothing gets better."""
+"""Early stopping."""
 
 import math
 from collections.abc import Mapping
@@ -25,11 +25,11 @@ class Best:
         self.forget()
 
     def forget(self) -> None:
-        """Know of no value."""
+        """Drop the value."""
         self.value = math.inf if self.mode == "min" else -math.inf
 
     def improves(self, entry: Mapping[str, Any]) -> bool:
-        """Whether the account of an epoch has a value better by more than `min_delta`, which is then the best. NaN never is."""
+        """Return whether the value of an epoch is better by more than `min_delta`, and keep it if so. NaN never is."""
         value = watched(entry, self.monitor, self.op)
         better = value < self.value - self.min_delta if self.mode == "min" else value > self.value + self.min_delta
         if better:
@@ -38,7 +38,7 @@ class Best:
 
 
 def best_value(op: str, saved: Any) -> float:
-    """Return a saved best value; there is none that is NaN.
+    """Return a saved best value after checking it; NaN is refused.
 
     Raises
     ------
@@ -47,19 +47,19 @@ def best_value(op: str, saved: Any) -> float:
     """
     found = number(op, "best", saved, finite=False)
     if math.isnan(found):
-        raise TensorError(op, "a best value that is a number", "NaN")
+        raise TensorError(op, "a best value that is a number", "nan")
     return found
 
 
 class EarlyStopping(Callback):
-    """Stop when a value has not got better for a number of epochs.
+    """Stop when a value has not improved for a number of epochs.
 
     Parameters
     ----------
     monitor : str
-        Name in the account of an epoch, such as "val_loss".
+        Name in the history entry of an epoch, such as "val_loss".
     patience : int
-        Epochs without improvement that are borne.
+        Epochs without improvement before training stops.
     mode : {"min", "max"}
         Whether smaller or larger is better.
     min_delta : float
@@ -97,7 +97,7 @@ class EarlyStopping(Callback):
         return {"best": self.best.value, "waited": self.waited}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` returned.
+        """Restore what `state_dict` returned.
 
         Raises
         ------

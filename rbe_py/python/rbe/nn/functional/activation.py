@@ -36,7 +36,7 @@ def rbe_activation(x: RBETensor, hi: Any, z: RBETensor) -> RBETensor:
 
 
 def _applied(name: str, input: RBETensor, inplace: bool, compute: Callable[[RBETensor], RBETensor]) -> RBETensor:
-    """Return what `compute` makes of x, written over x if `inplace`."""
+    """Return `compute(x)`, in the memory of x if `inplace`."""
     return _inplace.change(input, f"{name}_", compute, (), name in _inplace.FORGETFUL) if inplace else compute(input)
 
 

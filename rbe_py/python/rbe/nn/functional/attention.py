@@ -62,7 +62,7 @@ def scaled_dot_product_attention(
     """
     op = "scaled_dot_product_attention"
     if attn_mask is not None and is_causal:
-        raise TensorError(op, "attn_mask or is_causal", "both")
+        raise TensorError(op, "attn_mask or is_causal", f"is_causal=True and attn_mask {tuple(attn_mask.shape)}")
     if not enable_gqa:
         return _rbe.attention(query, key, value, attn_mask, is_causal, scale, dropout_p)
     if query.ndim < 3 or key.ndim < 3 or value.ndim < 3 or query.shape[-3] % key.shape[-3] or key.shape[-3] != value.shape[-3]:

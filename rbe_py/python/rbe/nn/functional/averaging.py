@@ -1,4 +1,4 @@
-"""What the means of losses are divided by, so that means of batches can be put together."""
+"""Divisors of mean losses, by which means of batches are combined into the mean of all samples."""
 
 import inspect
 import math
@@ -41,7 +41,7 @@ def knows_denominator(loss: Any) -> bool:
 
 
 def denominator(loss: Callable[..., Any], *args: Any, **kwargs: Any) -> float | None:
-    """Return what the mean that `loss(*args, **kwargs)` is was divided by; None for a sum.
+    """Return the divisor of the mean that `loss(*args, **kwargs)` returns; None if it returns a sum.
 
     The mean over several batches is the mean of their losses, each weighted by this number: elements, targets that are not
     ignored, or the sum of the weights of their classes.

@@ -1,4 +1,4 @@
-"""Products and look-ups as functions."""
+"""Linear maps, embeddings and one-hot encoding as functions."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ... import _rbe
+from ..._arguments import describe
 from ..._rbe import RBETensor
 from ...autograd import no_grad
 from ...creation import as_tensor, ones_like, zeros
@@ -150,7 +151,7 @@ def embedding(
     if max_norm is None and not scale_grad_by_freq:
         return weight.embedding(input, row)
     if weight.is_packed:
-        raise DTypeError(op, "a dense weight with max_norm or scale_grad_by_freq", "a packed one")
+        raise DTypeError(op, "a dense weight with max_norm or scale_grad_by_freq", describe(weight))
     with no_grad():
         found = weight.embedding(input)  # checks the indices
         if max_norm is not None:

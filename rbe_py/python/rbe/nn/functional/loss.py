@@ -41,7 +41,7 @@ def _same_shape(op: str, a: RBETensor, b: RBETensor) -> None:
 
 
 def _weighted(op: str, losses: RBETensor, weight: RBETensor | None, reduction: str) -> RBETensor:
-    """Return the reduction of losses times the weight of each; the mean is that of the weights' share."""
+    """Return the reduction of weighted losses; "mean" divides by the sum of the weights."""
     if weight is None:
         return reduce(losses, reduction)
     if weight.shape != losses.shape:
@@ -224,7 +224,7 @@ def nll_loss(
     if weight is not None:
         share = share * weight.detach().to(input.dtype)[safe]
     picked = input.gather(axis, safe.unsqueeze(axis)).squeeze(axis)
-    losses = -_rbe.where(ignored, 0.0, picked) * share  # what is ignored may be infinite
+    losses = -_rbe.where(ignored, 0.0, picked) * share  # logarithms of ignored targets may be infinite
     return losses.sum() / share.sum() if reduction == "mean" else reduce(losses, reduction)
 
 

@@ -109,8 +109,8 @@ def batch_norm(
 ) -> RBETensor:
     """Return the channels of x (N, C, …) with mean 0 and variance 1, then scaled and shifted.
 
-    In training by the batch's statistics, which the running ones follow; by the running ones else. An empty batch changes
-    nothing.
+    Training uses the statistics of the batch and updates the running statistics; otherwise the running statistics are used.
+    An empty batch changes nothing.
 
     Parameters
     ----------

@@ -21,8 +21,8 @@ def pad(input: RBETensor, pad: Sequence[int], mode: str = "constant", value: flo
     pad : sequence of int
         Pairs of elements before and after an axis, the last axis first; a negative number takes elements away.
     mode : {"constant", "reflect", "replicate", "circular"}
-        What is added: `value`; x mirrored at its outermost elements, which are not repeated; those elements over and over;
-        x from its other end.
+        Added elements: `value`; x mirrored at its outermost elements, which are not repeated; the outermost elements
+        repeated; or the elements from the other end of x.
     value : float, optional
         For "constant" only; default 0.
 
@@ -34,7 +34,7 @@ def pad(input: RBETensor, pad: Sequence[int], mode: str = "constant", value: flo
     Raises
     ------
     ShapeError
-        If `pad` does not fit the axes, "reflect" or "circular" want more elements than x has, or nothing is left of an axis.
+        If `pad` does not fit the axes, "reflect" or "circular" need more elements than x has, or an axis would be empty.
     TensorError
         For an unknown mode, or a value in another than "constant".
     OutOfMemoryError
@@ -76,12 +76,12 @@ def pad(input: RBETensor, pad: Sequence[int], mode: str = "constant", value: flo
 
 
 def _check(mode: str, length: int, before: int, after: int) -> int:
-    """Return the length of an axis of `length` with what is added."""
+    """Return the padded length of an axis."""
     kept = length + min(before, 0) + min(after, 0)
     most = {"reflect": kept - 1, "circular": kept, "replicate": None if kept > 0 else 0, "constant": None}[mode]
     if kept < 0 or (mode != "constant" and length + before + after < 1) or (most is not None and max(before, after) > most):
-        room = "" if most is None else f" and at most {max(most, 0)} elements added at each end"
-        raise ShapeError("pad", f"something left of an axis of {length}{room} in mode {mode!r}", f"{before} and {after}")
+        limit = "" if most is None else f" and at most {max(most, 0)} elements added at each end"
+        raise ShapeError("pad", f"something left of an axis of {length}{limit} in mode {mode!r}", f"{before} and {after}")
     return kept + max(before, 0) + max(after, 0)
 
 

@@ -31,7 +31,7 @@ def max_pool(
     ceil_mode: bool,
     return_indices: bool,
 ) -> Any:
-    """Return what `max_pool1d` or `max_pool2d` does."""
+    """Compute `max_pool1d` or `max_pool2d`, for one or two spatial axes."""
     op = f"max_pool{axes}d"
     batched(op, input, axes)
     kernel, steps, around = _windows(op, axes, kernel_size, stride, padding)
@@ -119,7 +119,7 @@ def avg_pool(
     count_include_pad: bool,
     divisor_override: int | None,
 ) -> RBETensor:
-    """Return what `avg_pool1d` or `avg_pool2d` does."""
+    """Compute `avg_pool1d` or `avg_pool2d`, for one or two spatial axes."""
     op = f"avg_pool{axes}d"
     batched(op, input, axes)
     kernel, steps, around = _windows(op, axes, kernel_size, stride, padding)
@@ -194,7 +194,7 @@ def avg_pool2d(
 
 
 def adaptive_avg_pool(axes: int, input: RBETensor, output_size: int | Sequence[int | None] | None) -> RBETensor:
-    """Return what `adaptive_avg_pool1d` or `adaptive_avg_pool2d` does."""
+    """Compute `adaptive_avg_pool1d` or `adaptive_avg_pool2d`, for one or two spatial axes."""
     op = f"adaptive_avg_pool{axes}d"
     batched(op, input, axes)
     parts = [output_size] * axes if output_size is None or isinstance(output_size, int) else list(output_size)

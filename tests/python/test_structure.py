@@ -183,3 +183,21 @@ def test_the_call_of_a_linear_layer_is_three_frames(layer, shape):
     finally:
         sys.setprofile(None)
     assert called == ["__call__", "guarded", "forward"]
+
+
+# Documentation
+
+
+def undocumented(body, above):
+    """Names of public functions, classes and methods without a docstring."""
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            overloaded = any(ast.unparse(mark) == "overload" for mark in node.decorator_list)
+            if not overloaded and ast.get_docstring(node) is None:
+                yield above + node.name
+            if isinstance(node, ast.ClassDef):
+                yield from undocumented(node.body, f"{above}{node.name}.")
+
+
+def test_everything_public_has_a_docstring():
+    assert [name for file, path in FILES.items() for name in undocumented(parsed(path).body, f"{file}: ")] == []

@@ -281,16 +281,14 @@ class Module:
         if not self._hooks:
             return self.forward(*args, **kwargs)
         hooks = tuple(self._hooks.values())
-        for hook in [hook for kind, hook in hooks if kind == "forward_pre"]:
-            changed = hook(self, args)
-            if changed is not None:
+        for kind, hook in hooks:
+            if kind == "forward_pre" and (changed := hook(self, args)) is not None:
                 args = changed if isinstance(changed, tuple) else (changed,)
         watching = [hook for kind, hook in hooks if kind == "backward"]
         watch = Watch(self, watching, args) if watching and _rbe.is_grad_enabled() else None
         result = self.forward(*(watch.args if watch else args), **kwargs)
-        for hook in [hook for kind, hook in hooks if kind == "forward"]:
-            changed = hook(self, args, result)
-            if changed is not None:
+        for kind, hook in hooks:
+            if kind == "forward" and (changed := hook(self, args, result)) is not None:
                 result = changed
         return watch.outward(result) if watch else result
 

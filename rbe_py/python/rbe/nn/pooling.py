@@ -46,8 +46,16 @@ class _MaxPool(Module):
 
     def forward(self, input: RBETensor) -> Any:
         """Return the largest elements of x (…, C, spatial axes), with their positions if asked for."""
-        window = (self.kernel_size, self.stride, self.padding, self.dilation)
-        return max_pool(self.axes, input, *window, self.ceil_mode, self.return_indices)
+        return max_pool(
+            self.axes,
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            dilation=self.dilation,
+            ceil_mode=self.ceil_mode,
+            return_indices=self.return_indices,
+        )
 
     def extra_repr(self) -> str:
         """Return the window."""
@@ -118,8 +126,16 @@ class _AvgPool(Module):
 
     def forward(self, input: RBETensor) -> RBETensor:
         """Return the means of x (…, C, spatial axes)."""
-        window = (self.kernel_size, self.stride, self.padding)
-        return avg_pool(self.axes, input, *window, self.ceil_mode, self.count_include_pad, self.divisor_override)
+        return avg_pool(
+            self.axes,
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            ceil_mode=self.ceil_mode,
+            count_include_pad=self.count_include_pad,
+            divisor_override=self.divisor_override,
+        )
 
     def extra_repr(self) -> str:
         """Return the window."""

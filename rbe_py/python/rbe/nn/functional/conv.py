@@ -67,6 +67,7 @@ def _conv(
     input: RBETensor,
     weight: RBETensor,
     bias: RBETensor | None,
+    *,
     stride: Sizes,
     padding: Sizes | str,
     dilation: Sizes,
@@ -123,7 +124,7 @@ def conv1d(
     >>> rbe.nn.functional.conv1d(rbe.tensor([[[1.0, 2.0, 4.0]]]), rbe.tensor([[[-1.0, 1.0]]])).tolist()
     [[[1.0, 2.0]]]
     """
-    return _conv(1, input, weight, bias, stride, padding, dilation, groups)
+    return _conv(1, input, weight, bias, stride=stride, padding=padding, dilation=dilation, groups=groups)
 
 
 def conv2d(
@@ -166,4 +167,4 @@ def conv2d(
     >>> rbe.nn.functional.conv2d(rbe.ones(1, 3, 8, 8), rbe.ones(16, 3, 3, 3), padding=1).shape
     (1, 16, 8, 8)
     """
-    return _conv(2, input, weight, bias, stride, padding, dilation, groups)
+    return _conv(2, input, weight, bias, stride=stride, padding=padding, dilation=dilation, groups=groups)

@@ -27,6 +27,7 @@ def max_pool(
     kernel_size: Sizes,
     stride: Sizes | None,
     padding: Sizes,
+    *,
     dilation: Sizes,
     ceil_mode: bool,
     return_indices: bool,
@@ -61,7 +62,8 @@ def max_pool1d(
     >>> rbe.nn.functional.max_pool1d(rbe.tensor([[[1.0, 3.0, 5.0, 7.0]]]), 2).tolist()
     [[[3.0, 7.0]]]
     """
-    return max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+    window = (kernel_size, stride, padding)
+    return max_pool(1, input, *window, dilation=dilation, ceil_mode=ceil_mode, return_indices=return_indices)
 
 
 def max_pool2d(
@@ -106,7 +108,8 @@ def max_pool2d(
     >>> rbe.nn.functional.max_pool2d(rbe.arange(16.0).reshape(1, 4, 4), 2).tolist()
     [[[5.0, 7.0], [13.0, 15.0]]]
     """
-    return max_pool(2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+    window = (kernel_size, stride, padding)
+    return max_pool(2, input, *window, dilation=dilation, ceil_mode=ceil_mode, return_indices=return_indices)
 
 
 def avg_pool(
@@ -115,9 +118,10 @@ def avg_pool(
     kernel_size: Sizes,
     stride: Sizes | None,
     padding: Sizes,
+    *,
     ceil_mode: bool,
     count_include_pad: bool,
-    divisor_override: int | None,
+    divisor_override: int | None = None,
 ) -> RBETensor:
     """Compute `avg_pool1d` or `avg_pool2d`, for one or two spatial axes."""
     op = f"avg_pool{axes}d"
@@ -144,7 +148,8 @@ def avg_pool1d(
     >>> rbe.nn.functional.avg_pool1d(rbe.tensor([[[1.0, 3.0, 5.0, 7.0]]]), 2).tolist()
     [[[2.0, 6.0]]]
     """
-    return avg_pool(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
+    window = (kernel_size, stride, padding)
+    return avg_pool(1, input, *window, ceil_mode=ceil_mode, count_include_pad=count_include_pad)
 
 
 def avg_pool2d(
@@ -190,7 +195,8 @@ def avg_pool2d(
     >>> rbe.nn.functional.avg_pool2d(rbe.arange(16.0).reshape(1, 4, 4), 2).tolist()
     [[[2.5, 4.5], [10.5, 12.5]]]
     """
-    return avg_pool(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+    window, counted = (kernel_size, stride, padding), count_include_pad
+    return avg_pool(2, input, *window, ceil_mode=ceil_mode, count_include_pad=counted, divisor_override=divisor_override)
 
 
 def adaptive_avg_pool(axes: int, input: RBETensor, output_size: int | Sequence[int | None] | None) -> RBETensor:

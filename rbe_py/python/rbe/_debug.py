@@ -1,4 +1,4 @@
-"""Debug mode: where NaN in a gradient comes from."""
+"""Debug mode: finds the origin of NaN in a gradient."""
 
 import sys
 from pathlib import Path
@@ -10,7 +10,7 @@ _PACKAGE = str(Path(__file__).parent)
 
 
 def _place() -> str:
-    """Where outside this package the operation that runs now was called."""
+    """Return the caller outside this package of the running operation."""
     frame = sys._getframe(1)
     while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame = frame.f_back  # type: ignore[assignment]
@@ -20,11 +20,11 @@ def _place() -> str:
 
 
 class set_debug_mode:
-    """Debug mode on or off: at once, or as a context.
+    """Switch debug mode on or off: at once, or as a context.
 
-    In debug mode backward raises NonFiniteError as soon as a gradient has NaN. The error names the operation whose
-    backward rule returned it and where that was called, and, if the forward pass had made NaN already, the
-    operation that made the first one. Every operation is slower: its results are searched for NaN.
+    In debug mode backward raises a NonFiniteError as soon as a gradient has NaN. The error names the operation whose
+    backward rule returned the gradient and its caller and, if the forward pass already produced NaN, the operation that
+    produced the first one. Every operation is slower, because its results are searched for NaN.
 
     Parameters
     ----------

@@ -2,10 +2,10 @@
 
 Environment variables are read when the package is imported:
 
-- `RBE_NUM_THREADS`: threads of the kernels; default one a core. Results do not depend on it.
-- `RBE_SPIN_US`: microseconds that an idle thread looks for work before it sleeps; default 100, 0 to sleep at once.
-- `RBE_ISA`: "scalar", "avx2", "avx512" or "amx"; default the best that the machine has.
-- `RBE_LOG`: "debug", "info", "warning" or "error": messages to stderr from that level.
+- `RBE_NUM_THREADS`: threads of the kernels; default: number of cores. Results do not depend on it.
+- `RBE_SPIN_US`: spin time, microseconds that an idle thread polls for work before it sleeps; default 100; 0: sleep at once.
+- `RBE_ISA`: "scalar", "avx2", "avx512" or "amx"; default: the best of the machine.
+- `RBE_LOG`: "debug", "info", "warning" or "error": lowest level of messages that are printed to stderr.
 """
 
 import os
@@ -28,8 +28,8 @@ def get() -> dict[str, Any]:
     Returns
     -------
     dict
-        "default_dtype" (element type of tensors made from floats), "num_threads", "isa" (instruction set of the kernels),
-        "simd" (whether that is another than "scalar").
+        "default_dtype" (dtype of tensors made from floats), "num_threads", "isa" (instruction set of the kernels),
+        "simd" (whether it is not "scalar").
 
     Examples
     --------
@@ -46,7 +46,7 @@ def get() -> dict[str, Any]:
 
 
 def set(*, default_dtype: Any = None, num_threads: int | None = None, isa: str | None = None, simd: bool | None = None) -> None:
-    """Change settings; those left out stay.
+    """Change settings; omitted ones stay.
 
     Parameters
     ----------
@@ -55,15 +55,15 @@ def set(*, default_dtype: Any = None, num_threads: int | None = None, isa: str |
     num_threads : int, optional
     isa : {"scalar", "avx2", "avx512", "amx"}, optional
     simd : bool, optional
-        False stands for isa="scalar", True for the best that the machine has.
+        False stands for isa="scalar", True for the best of the machine.
 
     Raises
     ------
     ConfigError
-        For a number of threads out of range, an instruction set that is unknown or that the machine lacks, or both `isa`
-        and `simd`; nothing has changed then.
+        For a number of threads out of range, an instruction set that is unknown or missing on the machine, or both `isa`
+        and `simd`; nothing changes then.
     DTypeError
-        For another element type.
+        If `default_dtype` is neither float32 nor float64.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def set(*, default_dtype: Any = None, num_threads: int | None = None, isa: str |
     >>> rbe.config.set(default_dtype="float32")
     """
     if isa is not None and simd is not None:
-        raise ConfigError("config.set", "isa or simd", "both")
+        raise ConfigError("config.set", "isa or simd", f"isa={isa!r} and simd={simd!r}")
     before = get()
     try:
         if default_dtype is not None:
@@ -114,7 +114,7 @@ def using(**settings: Any) -> Iterator[None]:
 
 
 def environment() -> dict[str, str | None]:
-    """Return the environment variables that the package reads, None for those that are not set.
+    """Return the environment variables that the package reads; those that are not set are None.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The pool that tensor memory comes from."""
+"""The memory pool of tensors."""
 
 from . import _rbe
 
@@ -11,7 +11,7 @@ def pool_stats() -> dict[str, int]:
     Returns
     -------
     dict
-        `hits` and `misses` (requests served from a free buffer, and not), `in_use_bytes`, `peak_bytes`, `cached_bytes`.
+        `hits` and `misses` (requests served by a free buffer, by the system), `in_use_bytes`, `peak_bytes`, `cached_bytes`.
 
     Examples
     --------
@@ -23,7 +23,7 @@ def pool_stats() -> dict[str, int]:
 
 
 def reset_stats() -> None:
-    """Set hits and misses to zero and the peak to what is in use.
+    """Set hits and misses to zero and the peak to the bytes in use.
 
     Examples
     --------
@@ -36,7 +36,7 @@ def reset_stats() -> None:
 
 
 def clear() -> None:
-    """Give free buffers back to the system.
+    """Return free buffers to the system.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Where the time of a training step goes: a table of operations, and a file for Chrome's trace viewer."""
+"""Profiler: a table of the time of operations, and a file for Chrome's trace viewer."""
 
 import json
 import os
@@ -16,18 +16,18 @@ __all__ = ["Event", "Row", "profile", "record_function"]
 
 
 class Event(NamedTuple):
-    """One run of one operation.
+    """One execution of an operation.
 
     Attributes
     ----------
     name : str
     phase : {"forward", "backward", "step", "range"}
-        Its result, the gradients of its inputs, an update of parameters, or a range that `record_function` named.
+        Forward pass, gradients of its inputs, update of parameters, or a range named by `record_function`.
     thread : int
     start, seconds : float
-        Seconds from the start of the profile, and how long it ran.
+        Start in seconds since the start of the profile, and duration.
     bytes : int
-        Of what it returned.
+        Bytes of the results.
 
     Examples
     --------
@@ -46,7 +46,7 @@ class Event(NamedTuple):
 
 @dataclass
 class Row:
-    """All runs of one operation in one phase.
+    """All executions of one operation in one phase.
 
     Examples
     --------
@@ -63,22 +63,22 @@ class Row:
 
 
 class profile:
-    """Context that records every operation that runs inside, on all threads.
+    """Context that records every operation on all threads.
 
-    Only one is taken at a time. Operations inside a `checkpoint` or a Python-defined operation count by themselves and
-    within it.
+    Profiles cannot be nested. Operations inside a `checkpoint` or a Python-defined operation are recorded by themselves and as
+    part of it.
 
     Attributes
     ----------
     events : list of Event
-        In the order in which they began.
+        In the order of their starts.
     seconds : float
-        From begin to end.
+        Duration of the profile.
 
     Raises
     ------
     GraphError
-        If another profile is under way.
+        If another profile is active.
 
     Examples
     --------
@@ -100,7 +100,7 @@ class profile:
 
     def __enter__(self) -> "profile":
         if not _rbe._profile_start():
-            raise GraphError("profile", "one profile at a time", "another under way")
+            raise GraphError("profile", "one profile at a time", "an active profile")
         self._started = time.perf_counter()
         self._ranges: list[Event] = []
         profile._now = self
@@ -113,7 +113,7 @@ class profile:
         self.events = sorted([*found, *self._ranges], key=lambda e: e.start)
 
     def rows(self) -> list[Row]:
-        """Return the runs of each operation added up, those that took longest first."""
+        """Return totals for each operation, the longest first."""
         rows: dict[tuple[str, str], Row] = {}
         for e in self.events:
             row = rows.setdefault((e.name, e.phase), Row(e.name, e.phase))
@@ -121,12 +121,12 @@ class profile:
         return sorted(rows.values(), key=lambda row: -row.seconds)
 
     def table(self, limit: int | None = None) -> str:
-        """Return calls, milliseconds, share of the whole time and bytes of each operation as text.
+        """Return calls, milliseconds, share of the total time and bytes of each operation as text.
 
         Parameters
         ----------
         limit : int, optional
-            Only so many that took longest.
+            Show only this many operations, the longest first.
         """
         head = f"{'operation':<24} {'phase':<9} {'calls':>7} {'ms':>10} {'share':>7} {'ms a call':>10} {'bytes':>15}"
         lines = [
@@ -157,7 +157,7 @@ class profile:
 
 @contextmanager
 def record_function(name: str) -> Iterator[None]:
-    """Name a part of a program in the profile that is under way, if one is: a context and a decorator.
+    """Name a part of a program in the active profile, if there is one: a context and a decorator.
 
     Raises
     ------
@@ -173,7 +173,7 @@ def record_function(name: str) -> Iterator[None]:
     [('loading', 'range')]
     """
     if not name:
-        raise TensorError("record_function", "a name", "an empty one")
+        raise TensorError("record_function", "a name", "an empty string")
     began = time.perf_counter()
     try:
         yield

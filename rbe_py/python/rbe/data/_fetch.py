@@ -1,4 +1,4 @@
-"""How a batch of a data set is made from the keys of its samples."""
+"""Makes batches from the keys of samples."""
 
 import itertools
 from collections.abc import Callable
@@ -16,7 +16,7 @@ ENDED = object()  # what `Stream.take` returns after the last batch
 
 
 def base_of(dataset: Any) -> Any:
-    """Return the data set behind Subsets of Subsets of it."""
+    """Return the data set that nested Subsets refer to."""
     while type(dataset) is Subset:
         dataset = dataset.dataset
     return dataset
@@ -34,7 +34,7 @@ def rows_of(dataset: Any, keys: Any) -> tuple[TensorDataset, "np.ndarray[Any, An
 
 
 def _integers(keys: Any) -> "np.ndarray[Any, Any] | None":
-    """Return integer keys as an array, None for keys of other kinds: slices and masks, say, are for the data set itself."""
+    """Return integer keys as an array, None for other keys (such as slices and masks), which the data set itself interprets."""
     if not isinstance(keys, np.ndarray):
         if not all(issubclass(kind, int | np.integer) and kind is not bool for kind in set(map(type, keys))):
             return None
@@ -43,7 +43,7 @@ def _integers(keys: Any) -> "np.ndarray[Any, Any] | None":
 
 
 def fetch(dataset: Any, keys: Any, collate: Collate) -> Any:
-    """Return the batch of the samples of `keys`: whole rows at once where the samples are rows of tensors."""
+    """Return the batch of the samples `keys`. Rows of tensors are indexed once for the whole batch."""
     if collate is default_collate:
         found = rows_of(dataset, keys)
         if found is not None:
@@ -55,7 +55,7 @@ def fetch(dataset: Any, keys: Any, collate: Collate) -> Any:
 
 
 def fetch_one(dataset: Any, key: Any, collate: Collate) -> Any:
-    """Return the sample of `key`."""
+    """Return the sample `key`."""
     return collate(dataset[key])
 
 

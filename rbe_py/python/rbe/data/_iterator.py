@@ -1,4 +1,4 @@
-"""One pass over a loader: batches made here, or by its worker processes."""
+"""Iterators over a loader: batches made in this process, or by worker processes."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +10,7 @@ from ._pool import Workers
 
 
 class BatchIterator(Iterator[Any]):
-    """The batches of one epoch. An error in one batch does not end it: the next call goes on with the next batch."""
+    """The batches of one epoch. An error in one batch does not end the epoch: the next call returns the next batch."""
 
     def __init__(self, length: Any) -> None:
         self._length = length
@@ -20,7 +20,7 @@ class BatchIterator(Iterator[Any]):
 
 
 class Here(BatchIterator):
-    """Batches made when they are asked for.
+    """Batches made in this process when `next` is called.
 
     Parameters
     ----------
@@ -39,9 +39,11 @@ class Here(BatchIterator):
             keys = next(self._keys)
         try:
             batch = self._keys.take() if isinstance(self._keys, Stream) else self._make(keys)
-        except StopIteration as e:  # would end the epoch in silence
+        except StopIteration as e:  # it would end the epoch silently
             raise GraphError(
-                "DataLoader", "a data set and collate_fn that return a sample or raise another error", repr(e)
+                "DataLoader",
+                "a data set and collate_fn that return a sample or raise an error other than StopIteration",
+                repr(e),
             ) from e
         if batch is ENDED:
             raise StopIteration
@@ -71,8 +73,8 @@ class FromWorkers(BatchIterator):
         self._run = workers.open()
         self._ended: set[int] = set()  # workers whose share of an iterable data set has ended
         self._asked = 0
-        self._free = [i for _ in range(prefetch) for i in range(workers.plan.workers)]  # workers that may be asked, in turn
-        self._error: Exception | None = None  # of the sampler, to be raised after the batches before it
+        self._free = [i for _ in range(prefetch) for i in range(workers.plan.workers)]  # idle workers, in turn
+        self._error: Exception | None = None  # an error of the sampler, raised after the batches before it
         self._ask()
 
     def _ask(self) -> None:

@@ -1,4 +1,4 @@
-"""What a loader and its worker processes send each other: pickled at once, so that what cannot be pickled is an error."""
+"""Messages between a loader and its workers, pickled at once, so that an object that cannot be pickled raises an error."""
 
 import io
 import pickle
@@ -13,18 +13,18 @@ from ..errors import DTypeError, GraphError, RBEError
 
 
 class Kind(IntEnum):
-    """What an answer of a worker holds. It travels beside the data, so that no data can be taken for an end."""
+    """Kind of a worker's answer, sent separately from the data, so that no data can be mistaken for the end marker."""
 
     BATCH = 0
-    END = 1  # of the worker's share of an iterable data set
+    END = 1  # end of the worker's share of an iterable data set
     FAILURE = 2
 
 
 class _Pickler(ForkingPickler):
     def reducer_override(self, value: Any) -> Any:
         if isinstance(value, RBETensor) and value.requires_grad and not value.is_leaf:
-            # A copy in another process has no tape: its gradient would reach nothing, without a word.
-            raise GraphError("DataLoader", "tensors that are leaves in what workers return (use detach())", "a recorded result")
+            # The copy in another process would have no tape, so its gradients would silently be lost.
+            raise GraphError("DataLoader", "batches of leaf tensors (use detach())", "a tensor computed on the tape")
         return NotImplemented
 
 
@@ -34,9 +34,9 @@ def pack(name: str, value: Any) -> bytes:
     Raises
     ------
     DTypeError
-        For what cannot be pickled; names the part of `name` that cannot.
+        If a part cannot be pickled; the error names the part.
     GraphError
-        For a recorded tensor.
+        For a tensor that was computed on the tape.
     """
     try:
         return _pickled(value)
@@ -53,7 +53,7 @@ def unpack(body: bytes) -> Any:
     Raises
     ------
     DTypeError
-        For one of a kind that this process cannot make.
+        If this process cannot unpickle it.
     """
     try:
         return pickle.loads(body)
@@ -70,7 +70,7 @@ def _pickled(value: Any) -> bytes:
 
 
 def _parts(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the names and values of what an object holds."""
+    """Yield the parts of an object with their names."""
     if isinstance(value, Mapping):
         yield from ((f"{name}[{key!r}]", part) for key, part in value.items())
     elif isinstance(value, list | tuple):
@@ -87,15 +87,15 @@ def _culprit(name: str, value: Any, depth: int = 8) -> str:
                 _pickled(held)
             except Exception:
                 return _culprit(part, held, depth - 1)
-    except Exception:  # an object whose parts cannot be listed is named as a whole
+    except Exception:  # the parts cannot be listed: name the whole object
         pass
     return f"{name} of type {type(value).__name__}"
 
 
 class WorkerError(RuntimeError):
-    """The traceback of a worker: the cause of the exception that it raised, or that exception where it cannot be made again.
+    """The traceback of a worker: the cause of the worker's exception, or the exception itself if it cannot be reconstructed.
 
-    An exception whose constructor does not take its own `args` comes as a class that is both its type and a WorkerError.
+    If an exception's constructor does not accept its own `args`, a subclass of its type and of WorkerError is raised.
 
     Examples
     --------
@@ -106,18 +106,18 @@ class WorkerError(RuntimeError):
 
 
 class Failure:
-    """An exception on its way from a worker."""
+    """An exception of a worker, with its traceback, ready to be sent."""
 
     def __init__(self, error: BaseException, where: str) -> None:
         self.trace = f"in {where}\n{''.join(traceback.format_exception(error))}"
         self.whole = self.parts = b""
-        # SystemExit and the like would end the main process, and StopIteration its loop over the batches, in silence.
+        # SystemExit would silently end the main process, and StopIteration its loop over the batches.
         if not isinstance(error, Exception) or isinstance(error, StopIteration | StopAsyncIteration):
             return
         try:
             self.whole = _pickled(error)
             again = pickle.loads(self.whole)
-            # The constructor may have other parameters than `args`: then it fails, or makes another text of the text.
+            # A constructor whose parameters differ from `args` fails, or produces a different text.
             if type(again) is not type(error) or str(again) != str(error):
                 self.whole = b""
         except Exception:
@@ -135,7 +135,7 @@ class Failure:
                 self.parts = b""
 
     def error(self) -> BaseException:
-        """Return the exception to raise here."""
+        """Return the exception to raise in the main process."""
         cause = WorkerError(self.trace)
         try:
             if self.whole:
@@ -144,13 +144,13 @@ class Failure:
                 return error
             if self.parts:
                 return _both(self.trace, *pickle.loads(self.parts))
-        except Exception:  # a class that this process cannot import or make
+        except Exception:  # this process cannot import or construct the class
             pass
         return cause
 
 
 def _both(trace: str, kind: type[Exception], held: dict[str, bytes]) -> BaseException:
-    """Return a WorkerError that is caught as `kind` too, with the attributes of the original and without its constructor."""
+    """Return an exception of types WorkerError and `kind` with the original's attributes, without calling its constructor."""
     both: Any = type(kind.__name__, (WorkerError, kind), {"__module__": kind.__module__, "__str__": WorkerError.__str__})
     error: BaseException = both.__new__(both, trace)
     error.args = (trace,)

@@ -1,9 +1,9 @@
-"""The worker processes of a loader, as the main process sees them."""
+"""The main process's side of a loader's worker processes."""
 
 import atexit
 import contextlib
 import multiprocessing
-import multiprocessing.util  # its own work at exit is registered before that of this module, and so comes after it
+import multiprocessing.util  # imported first, so that its exit handler runs after this module's
 import os
 import pickle
 import signal
@@ -21,7 +21,7 @@ from ._message import Kind, pack
 from ._worker import Plan, serve
 
 _POLL_SECONDS = 1.0
-_LEAVE_SECONDS = 0.5  # for workers to finish by themselves, and again to end on SIGTERM
+_LEAVE_SECONDS = 0.5  # grace period for workers to finish, and a second one after SIGTERM
 
 _pools: "weakref.WeakSet[Workers]" = weakref.WeakSet()
 
@@ -33,7 +33,7 @@ def _stop_all() -> None:
 
 
 def default_start_method() -> str:
-    """Return how Python starts processes here: what the program has set, else the system's default."""
+    """Return the start method of processes: the one that the program has set, else Python's default."""
     return multiprocessing.get_start_method(allow_none=True) or multiprocessing.get_all_start_methods()[0]
 
 
@@ -44,17 +44,17 @@ def _disown_all() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    # A forked process has copies of the connections: while it holds them, no worker sees the main process leave.
+    # A forked process has copies of the connections; while it holds them, workers do not notice the main process's end.
     os.register_at_fork(after_in_child=_disown_all)
 
 
 class Run:
-    """One iteration over the loader: what it has asked for and what has come.
+    """One iteration over the loader: the batches it has requested and received.
 
     Attributes
     ----------
     asked : dict of int to int
-        Worker of every batch that is asked for and not taken yet, in the order of the batches.
+        Worker of every batch that is requested and not yet returned, in the order of the batches.
     came : dict of int to (Kind, bytes)
     """
 
@@ -65,11 +65,11 @@ class Run:
         self._over = over
 
     def __del__(self) -> None:
-        # What is still asked for need not be made. A finalizer may run anywhere: it only makes a note.
+        # Requested batches need not be made any more. A finalizer may run at any point, so it only sets a flag.
         self._over.append(self.number)
 
     def next_ticket(self, in_order: bool) -> int | None:
-        """Return the ticket to take, None while it has not come."""
+        """Return the ticket of the next batch, None if it has not arrived."""
         if in_order:
             first = next(iter(self.asked))
             return first if first in self.came else None
@@ -79,22 +79,22 @@ class Run:
 class Workers:
     """The processes of a loader.
 
-    Every worker has a connection of its own, so that one that dies takes no lock along; the main process holds the only other
-    end, so that closing it tells the worker to leave, whatever becomes of the main process.
+    Every worker has its own connection, so that a worker that dies holds no shared lock. The main process has the only other
+    end; when it is closed, even by a crash, the worker exits.
 
     Parameters
     ----------
     plan : Plan
     context : multiprocessing context
     timeout : float
-        Seconds to wait for a batch; 0 waits as long as the workers live.
+        Seconds to wait for a batch; 0 waits until the workers end.
 
     Raises
     ------
     DTypeError
-        Where processes do not start by fork: for a data set or function that cannot be pickled.
+        For start methods other than fork: if the data set or a function cannot be pickled.
     GraphError
-        Where processes cannot be started.
+        If processes cannot be started.
     """
 
     def __init__(self, plan: Plan, context: Any, timeout: float) -> None:
@@ -130,17 +130,17 @@ class Workers:
         self._ends[number] = ours
         process = context.Process(target=serve, args=(plan, number, theirs), daemon=True)
         try:
-            # Python warns of any fork of a process with threads; a worker never waits for those of the kernels.
+            # Python warns of every fork of a process with threads; a worker never waits for the kernels' threads.
             with warnings.catch_warnings(), self._ctrl_c_later():
                 warnings.filterwarnings("ignore", message=".*fork.*", category=DeprecationWarning)
                 process.start()
         finally:
-            theirs.close()  # or the end of the worker would not be seen, and later workers would hold it too
+            theirs.close()  # else the worker's end would go unnoticed, and later workers would inherit it
         self._processes.append(process)
 
     @contextlib.contextmanager
     def _ctrl_c_later(self) -> Iterator[None]:
-        """Hold Ctrl-C back until the worker ignores it; not for a fork server, which would keep it held back for ever."""
+        """Block SIGINT until the worker ignores it; not with a fork server, which would keep it blocked for ever."""
         if self._method == "forkserver" or not hasattr(signal, "pthread_sigmask"):
             yield
             return
@@ -159,12 +159,12 @@ class Workers:
             return run
 
     def ask(self, run: Run, ticket: int, number: int, keys: Any) -> None:
-        """Ask a worker for a batch.
+        """Request a batch from a worker.
 
         Raises
         ------
         DTypeError
-            For keys that cannot be pickled: nothing is asked for then.
+            If the keys cannot be pickled; nothing is requested then.
         """
         body = pack("sampler", keys)
         with self._turn:
@@ -185,12 +185,12 @@ class Workers:
                 self._lose(number)
 
     def take(self, run: Run, in_order: bool) -> tuple[int, Kind, bytes]:
-        """Wait for the next batch of a run; return its worker, what it is, and it.
+        """Wait for the next answer of a run; return its worker, its kind and its body.
 
         Raises
         ------
         GraphError
-            When its worker has died, or `timeout` seconds have passed; the workers are stopped then.
+            If the worker has died, or after `timeout` seconds; the workers are then stopped.
         """
         started = time.monotonic()
         with self._turn:
@@ -202,7 +202,7 @@ class Workers:
                     self.stop()
                     raise GraphError("DataLoader", f"a batch within {self.timeout} s", "none (timeout)")
                 seconds = min(_POLL_SECONDS, self.timeout - waited) if self.timeout else _POLL_SECONDS
-                if self._reading:  # another thread, which reads for all
+                if self._reading:  # another thread is reading for all threads
                     self._turn.wait(seconds)
                 else:
                     self._read(seconds)
@@ -211,9 +211,13 @@ class Workers:
 
     def _check(self) -> None:
         if self._owner != os.getpid():
-            raise GraphError("DataLoader", "an iterator used in the process that made it", "one of another process")
+            raise GraphError(
+                "DataLoader",
+                "an iterator used in the process that made it",
+                f"process {os.getpid()}, made in process {self._owner}",
+            )
         if self.stopped:
-            raise GraphError("DataLoader", "workers that are running", "workers that were stopped")
+            raise GraphError("DataLoader", "running workers", "workers that were stopped")
 
     def _raise_if_lost(self, run: Run, in_order: bool) -> None:
         wanted = [next(iter(run.asked.values()))] if in_order else run.asked.values()
@@ -223,14 +227,14 @@ class Workers:
             raise GraphError("DataLoader", "workers that live until the end of the epoch", lost[0])
 
     def _read(self, seconds: float) -> None:
-        """Wait for messages and put them where their runs find them; other threads may ask and take meanwhile."""
+        """Wait for messages and store them in their runs; other threads may request and take batches meanwhile."""
         by_end = {end: i for i, end in self._ends.items()}
         by_sentinel = {self._processes[i].sentinel: i for i in self._ends}
         self._reading = True
         self._turn.release()
         try:
             ready = connection.wait([*by_end, *by_sentinel], seconds)
-        except OSError:  # another thread has stopped the workers
+        except OSError:  # another thread stopped the workers
             if not self.stopped:
                 raise
         finally:
@@ -245,10 +249,10 @@ class Workers:
                     self._bury(by_sentinel[one])
                 elif by_end[one] in self._ends:
                     self._receive(by_end[one])
-            if not ready:  # where a process of the worker's own outlives it, nothing else tells
+            if not ready:  # a child of the worker may keep the connection open after the worker has died
                 for i in [i for i in self._ends if not self._processes[i].is_alive()]:
                     self._bury(i)
-        except BaseException:  # Ctrl-C, or no memory, in the middle of a message: the next one could not be read
+        except BaseException:  # Ctrl-C or a MemoryError in the middle of a message: the rest of the stream is unreadable
             self.stop()
             raise
 
@@ -266,7 +270,7 @@ class Workers:
             run.came[ticket] = (Kind(kind), body)
 
     def _bury(self, number: int) -> None:
-        """Read what a worker sent before it died."""
+        """Read the remaining messages of a dead worker."""
         while number in self._ends and self._ends[number].poll():
             self._receive(number)
         if number in self._ends:
@@ -288,13 +292,13 @@ class Workers:
         self._lost[number] = f"worker {number}, which {how}"
 
     def disown(self) -> None:
-        """Close the copies that a forked process has of the connections."""
+        """Close the copies of the connections in a forked process."""
         for end in self._ends.values():
             end.close()
         self._ends, self.stopped = {}, True
 
     def stop(self) -> None:
-        """End the processes: those that wait leave at once, the others within a second."""
+        """End the processes: idle ones at once, the others within a second."""
         if self.stopped or self._owner != os.getpid():
             return
         self.stopped = True
@@ -320,7 +324,7 @@ class Workers:
 
 
 def _join(processes: Iterable[Any]) -> list[Any]:
-    """Wait for processes, not longer than for one; return those that are still alive."""
+    """Wait for all processes within the grace period of one; return those that are still alive."""
     end = time.monotonic() + _LEAVE_SECONDS
     for process in processes:
         process.join(max(0.0, end - time.monotonic()))

@@ -1,4 +1,4 @@
-"""A worker process of a loader: it makes the batches that it is asked for, in order, until its loader leaves."""
+"""A worker process of a loader: makes the requested batches in order until the loader closes the connection."""
 
 import contextlib
 import pickle
@@ -21,14 +21,14 @@ from .dataset import IterableDataset
 
 @dataclass(frozen=True)
 class WorkerInfo:
-    """What a worker process is told of itself.
+    """Description of a worker process.
 
     Attributes
     ----------
     id : int
         Its number, from 0.
     num_workers : int
-        How many there are.
+        Number of workers.
     seed : int
         Seed of its random numbers.
     dataset : object
@@ -51,7 +51,7 @@ _info: WorkerInfo | None = None
 
 
 def get_worker_info() -> WorkerInfo | None:
-    """Return what this worker process was told of itself, None in the main process.
+    """Return the description of this worker process, None in the main process.
 
     Examples
     --------
@@ -64,13 +64,13 @@ def get_worker_info() -> WorkerInfo | None:
 
 @dataclass(frozen=True)
 class Plan:
-    """What every worker needs to know."""
+    """Settings that all workers share."""
 
     dataset: Any
     collate_fn: Collate
     batch_size: int | None
     drop_last: bool
-    one_by_one: bool  # keys are those of single samples
+    one_by_one: bool  # each key stands for a single sample
     worker_init_fn: Callable[[int], None] | None
     seed: int
     workers: int
@@ -79,16 +79,16 @@ class Plan:
 class _Line:
     """The worker's end of the connection to its loader.
 
-    A thread reads and a thread writes: a loader that does not read must not keep the worker from its next batch, and one that
-    sends long lists of keys must not wait for the batch that the worker is at.
+    One thread reads and one writes, so that a loader that does not read does not delay the worker's next batch, and a loader
+    that sends long lists of keys does not wait for the worker's current batch.
     """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._tasks: queue.SimpleQueue[tuple[Any, ...] | None] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[tuple[bytes, bytes]] = queue.SimpleQueue()
-        self.left = False  # the loader has closed its end
-        self.over: set[int] = set()  # runs that nobody waits for any more
+        self.left = False  # the loader has closed the connection
+        self.over: set[int] = set()  # runs that were abandoned
         threading.Thread(target=self._read, daemon=True).start()
         threading.Thread(target=self._write, daemon=True).start()
 
@@ -110,22 +110,22 @@ class _Line:
                 self._connection.send_bytes(body)
 
     def task(self) -> tuple[Any, ...] | None:
-        """Return the next task, None when the loader has left."""
+        """Return the next task, None when the loader has closed the connection."""
         task = self._tasks.get()
         return None if self.left else task
 
     def answer(self, run: int, ticket: int, kind: Kind, body: bytes) -> None:
-        """Hand over the answer to a task."""
+        """Queue the answer to a task for sending."""
         self._answers.put((pickle.dumps((run, ticket, int(kind))), body))
 
 
 def serve(plan: "Plan | bytes", number: int, connection: Connection) -> None:
-    """Be a worker process: the target of `Process`."""
-    # Ctrl-C is for the main process, which leaves the workers; it was held back while this process started.
+    """Run a worker process: the target of `Process`."""
+    # Only the main process handles Ctrl-C and then stops the workers; the signal was blocked while this process started.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not what the main process does on it
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not the main process's handler
     line = _Line(connection)
     failed: Failure | None = None
     ready: Plan | None = None
@@ -158,7 +158,7 @@ def serve(plan: "Plan | bytes", number: int, connection: Connection) -> None:
 def _prepare(plan: Plan, number: int) -> None:
     """Seed the random numbers of this process and call the user's function."""
     global _info
-    # One kernel thread a worker: the processes share the processors.
+    # One kernel thread for each worker, because the processes share the processors.
     _rbe.set_num_threads(1)
     seed = plan.seed + number
     _rbe.manual_seed(seed & (1 << 63) - 1)

@@ -1,4 +1,4 @@
-"""Samples joined into batches, and values made tensors, with torch's kinds of containers."""
+"""Combines samples into batches and converts values to tensors, with the container types that torch returns."""
 
 import copy
 from collections.abc import Callable, Mapping, MutableMapping, MutableSequence, Sequence
@@ -14,18 +14,18 @@ _KINDS = "tensors, arrays, numbers, strings, or tuples, lists and mappings of th
 
 
 def default_collate(batch: Sequence[Any]) -> Any:
-    """Join samples into a batch.
+    """Combine samples into a batch.
 
     Tensors and arrays are stacked along a new first axis; floats become a float64 tensor, integers an int64 one, bools a bool
-    one; strings stay as they are. Containers go part by part: a mapping or list keeps its type, a named tuple too, and a tuple
-    becomes a list.
+    one; strings stay as they are. Containers are combined element by element: mappings, lists and named tuples keep their
+    type, a tuple becomes a list.
 
     Raises
     ------
     ShapeError
         For no samples, or samples whose parts differ in number, keys or shape.
     DTypeError
-        For samples of another kind, or of different kinds.
+        For samples of unsupported types, or of different types.
 
     Examples
     --------
@@ -34,9 +34,9 @@ def default_collate(batch: Sequence[Any]) -> Any:
     [tensor([1, 3]), tensor([2.5, 4.5], dtype=rbe.float64)]
     """
     if len(batch) == 0:
-        raise ShapeError("collate", "one or more samples", "none")
+        raise ShapeError("collate", "one or more samples", "an empty batch")
     first = batch[0]
-    if isinstance(first, str | bytes):  # NumPy's strings, too
+    if isinstance(first, str | bytes):  # NumPy's strings are of these types too
         return batch
     if isinstance(first, RBETensor):
         return _rbe.stack([_of_kind(sample, RBETensor, first) for sample in batch], 0)
@@ -58,9 +58,9 @@ def default_collate(batch: Sequence[Any]) -> Any:
 
 
 def default_convert(data: Any) -> Any:
-    """Make tensors of the NumPy arrays and numbers in a sample, at any depth; leave the rest as it is.
+    """Convert the NumPy arrays and numbers in a sample to tensors, at any depth; other values stay as they are.
 
-    A mapping or list keeps its type, a named tuple too, and a tuple becomes a list.
+    Mappings, lists and named tuples keep their type, a tuple becomes a list.
 
     Examples
     --------
@@ -93,14 +93,14 @@ def _numeric(array: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
 
 
 def _numbers(first: Any, batch: list[Any]) -> RBETensor:
-    """Return a tensor of numbers; the first tells the element type, as in torch."""
+    """Return a tensor of numbers; the first determines the dtype, as in torch."""
     if isinstance(first, np.generic):
         return creation.tensor(_numeric(np.asarray(batch)))
     return creation.tensor(batch, dtype=dtypes.float64 if isinstance(first, float) else None)
 
 
 def _under(batch: Sequence[Any], key: Any) -> list[Any]:
-    """Return what mappings have under a key."""
+    """Return the values that the mappings have under a key."""
     try:
         return [sample[key] for sample in batch]
     except (LookupError, TypeError) as e:
@@ -108,17 +108,17 @@ def _under(batch: Sequence[Any], key: Any) -> list[Any]:
 
 
 def _like(first: Any, parts: Any) -> Any:
-    """Return `parts`, a dict or list, as a container of the type of `first`, with its other attributes where it has such."""
+    """Return `parts`, a dict or list, as a container of the type of `first`, keeping its other attributes."""
     if isinstance(first, tuple):
         return type(first)(*parts) if hasattr(first, "_fields") else parts
     make: Callable[[Any], Any] = type(first)
     try:
         if isinstance(first, MutableMapping | MutableSequence):
             out: Any = copy.copy(first)
-            # One by one: `update` of a Counter would add the parts to what is there.
+            # Item by item: `update` of a Counter would add to the existing counts.
             for key, part in parts.items() if isinstance(parts, dict) else enumerate(parts):
                 out[key] = part
             return out
         return make(parts)
-    except TypeError:  # a type whose constructor takes other arguments, such as range
+    except TypeError:  # the constructor takes other arguments, as range does
         return parts

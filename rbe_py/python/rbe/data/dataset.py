@@ -16,10 +16,10 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Dataset(Generic[T_co]):
-    """Samples by key: subclasses have `__getitem__` and, unless a sampler gives the keys, `__len__`.
+    """Samples by key: subclasses define `__getitem__` and, unless a sampler provides the keys, `__len__`.
 
-    Keys are the integers from 0 unless a sampler yields others. A subclass may have `__getitems__` too, which returns the
-    list of the samples of a list of keys.
+    Keys are the integers from 0 unless a sampler yields others. A subclass may also define `__getitems__`, which returns the
+    samples of a list of keys as a list.
 
     Examples
     --------
@@ -41,9 +41,9 @@ class Dataset(Generic[T_co]):
 
 
 class IterableDataset(Dataset[T_co]):
-    """Samples one after another: subclasses have `__iter__`.
+    """Samples in sequence: subclasses define `__iter__`.
 
-    Every worker process of a loader iterates over a copy of its own; `get_worker_info` tells it its share.
+    Every worker process of a loader iterates over its own copy; `get_worker_info` tells which share of the samples is its own.
 
     Examples
     --------
@@ -91,7 +91,7 @@ class TensorDataset(Dataset[tuple[RBETensor, ...]]):
 
 
 class Subset(Dataset[T_co]):
-    """The samples of a data set that have certain keys.
+    """The samples of a data set with the given keys.
 
     Examples
     --------
@@ -118,7 +118,7 @@ class Subset(Dataset[T_co]):
 
 
 class ConcatDataset(Dataset[Any]):
-    """Data sets one after another.
+    """The concatenation of data sets.
 
     Raises
     ------
@@ -151,7 +151,7 @@ class ConcatDataset(Dataset[Any]):
 
 
 class ChainDataset(IterableDataset[Any]):
-    """Iterable data sets one after another.
+    """The concatenation of iterable data sets.
 
     Raises
     ------
@@ -186,14 +186,14 @@ class ChainDataset(IterableDataset[Any]):
 
 
 class StackDataset(Dataset[Any]):
-    """Samples are tuples of the samples of several data sets, or dicts of them where the data sets are named.
+    """Samples are tuples of the samples of several data sets, or dicts if the data sets are passed by name.
 
     Raises
     ------
     ShapeError
         For no data set, or data sets of different lengths.
     TensorError
-        For data sets with and without names.
+        If some data sets are passed by name and some are not.
 
     Examples
     --------
@@ -206,7 +206,9 @@ class StackDataset(Dataset[Any]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if args and kwargs:
-            raise TensorError("StackDataset", "data sets all with names or all without", "both")
+            raise TensorError(
+                "StackDataset", "data sets all with names or all without", f"{len(args)} without and {len(kwargs)} with names"
+            )
         self.datasets: tuple[Any, ...] | dict[str, Any] = args or kwargs
         lengths = [_length(dataset) for dataset in (args or kwargs.values())]
         if len(set(lengths)) != 1:
@@ -248,14 +250,14 @@ def random_split(
     ----------
     dataset : Dataset
     lengths : sequence of int, or of float
-        Lengths that sum to that of the data set, or shares that sum to 1.
+        Lengths that sum to the data set's length, or shares that sum to 1.
     generator : Generator, optional
-        Default one seeded from `rbe.manual_seed`'s stream.
+        Default: one seeded from `rbe.manual_seed`'s stream.
 
     Raises
     ------
     TensorError
-        For lengths or shares of another sum.
+        If lengths do not sum to the data set's length, or shares not to 1.
 
     Examples
     --------

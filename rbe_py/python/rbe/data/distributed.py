@@ -1,4 +1,4 @@
-"""The share of one of several processes that train together."""
+"""A sampler for one of several processes that train together."""
 
 from collections.abc import Iterator, Sized
 
@@ -10,18 +10,18 @@ from .sampler import Sampler, at_least, flag
 
 
 class DistributedSampler(Sampler[int]):
-    """Every `num_replicas`-th number of an order that all processes share, from `rank` on.
+    """Every `num_replicas`-th index, starting at `rank`, of an order that all processes share.
 
     Parameters
     ----------
     dataset : sized
     num_replicas, rank : int
-        How many processes there are and which of them this is. Both are needed: there is no group of processes to ask.
+        Number of processes, and the number of this one. Both are required, because rbe has no process groups.
     shuffle : bool
-        Take the samples in an order that `seed` and `set_epoch` tell.
+        Shuffle the samples; `seed` and `set_epoch` determine the order.
     seed : int
     drop_last : bool
-        Leave out numbers at the end so that all processes have as many; otherwise some come twice.
+        Drop indices at the end so that all processes have equally many; otherwise some indices are repeated.
 
     Raises
     ------
@@ -46,7 +46,7 @@ class DistributedSampler(Sampler[int]):
     ) -> None:
         op = "DistributedSampler"
         if num_replicas is None or rank is None:
-            raise TensorError(op, "num_replicas and rank (there is no group of processes to ask)", f"{num_replicas}, {rank}")
+            raise TensorError(op, "num_replicas and rank (rbe has no process group)", f"{num_replicas}, {rank}")
         self.num_replicas = at_least(1, op, "num_replicas", num_replicas)
         self.rank = at_least(0, op, "rank", rank)
         if self.rank >= self.num_replicas:
@@ -66,14 +66,14 @@ class DistributedSampler(Sampler[int]):
         return self.num_samples * self.num_replicas
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the order of an epoch; every process must be told the same."""
+        """Set the epoch, which determines the order; all processes must set the same one."""
         self.epoch = at_least(0, "set_epoch", "epoch", epoch)
 
     def __iter__(self) -> Iterator[int]:
         n = len(self.dataset)
         order = Generator(self.seed + self.epoch).permutation(n) if self.shuffle else np.arange(n)
         if n:
-            order = np.resize(order, self.total_size)  # cut, or filled up from the start
+            order = np.resize(order, self.total_size)  # truncated, or padded with indices from the start
         return iter(order[self.rank :: self.num_replicas].tolist())
 
     def __len__(self) -> int:

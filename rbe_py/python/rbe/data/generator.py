@@ -1,4 +1,4 @@
-"""Random numbers of loaders and samplers, apart from the stream of the tensors."""
+"""Random numbers of loaders and samplers, independent of the tensors' stream."""
 
 import operator
 import secrets
@@ -13,28 +13,28 @@ from ..errors import TensorError
 
 __all__ = ["Generator"]
 
-# The seed of a Generator that is given none: torch's.
+# Default seed of a Generator, as in torch.
 _DEFAULT_SEED = 67280421310721
 
 Integers = np.ndarray[Any, np.dtype[np.int64]]
 
 
 class Generator:
-    """A stream of random numbers with a seed and a state of its own; it takes nothing from the stream of `rbe.manual_seed`.
+    """A stream of random numbers with its own seed and state, independent of the stream of `rbe.manual_seed`.
 
     Parameters
     ----------
     seed : int, optional
-        Default is the same number for every Generator, as in torch. A device may stand in its place.
+        Default: the same number for every Generator, as in torch. A device is accepted in its place.
     device : str or device, optional
         The CPU.
 
     Raises
     ------
     TensorError
-        For a seed that is no integer from -2**63 to 2**64 - 1.
+        For a seed that is not an integer from -2**63 to 2**64 - 1.
     DeviceError
-        For another device than the CPU.
+        For a device other than the CPU.
 
     Examples
     --------
@@ -51,7 +51,7 @@ class Generator:
         self.manual_seed(_DEFAULT_SEED if seed is None else seed)
 
     def manual_seed(self, seed: int) -> "Generator":
-        """Start the stream of a seed: an integer from -2**63 to 2**64 - 1, negative ones counted from 2**64."""
+        """Restart the stream with a seed: an integer from -2**63 to 2**64 - 1; 2**64 is added to a negative one."""
         try:
             number = operator.index(seed)
         except TypeError:
@@ -67,26 +67,26 @@ class Generator:
         return self._seed
 
     def seed(self) -> int:
-        """Start the stream of a seed that the system draws, and return that seed."""
+        """Restart the stream with a seed drawn by the system, and return the seed."""
         return self.manual_seed(secrets.randbits(63)).initial_seed()
 
     def get_state(self) -> dict[str, Any]:
-        """Return where the stream is."""
+        """Return the position in the stream."""
         return {"seed": self._seed, "numbers": self._numbers.bit_generator.state}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Continue a stream from what `get_state` returned.
+        """Continue a stream from a state that `get_state` returned.
 
         Raises
         ------
         TensorError
-            For anything else; the stream stays where it was.
+            For any other value; the stream is unchanged.
         """
         try:
             other = Generator().manual_seed(state["seed"])
             other._numbers.bit_generator.state = state["numbers"]
         except (TypeError, ValueError, LookupError, OverflowError, AttributeError) as e:
-            raise TensorError("Generator.set_state", "what get_state returned", f"{type(e).__name__}: {e}") from e
+            raise TensorError("Generator.set_state", "a state that get_state returned", f"{type(e).__name__}: {e}") from e
         self._seed, self._numbers = other._seed, other._numbers
 
     def permutation(self, n: int) -> Integers:
@@ -98,18 +98,18 @@ class Generator:
         return self._numbers.integers(0, high, size)
 
     def choice(self, weights: Any, size: int, replacement: bool) -> Integers:
-        """Return `size` positions, each with a probability in proportion to its weight."""
+        """Return `size` positions, drawn with probabilities proportional to their weights."""
         w = np.asarray(weights, dtype=np.float64)
         return self._numbers.choice(len(w), size, replacement, w / w.sum())
 
 
 def fresh_seed(generator: Generator | None = None) -> int:
-    """Return a seed drawn from a generator, without one from the stream of `rbe.manual_seed`."""
+    """Return a seed drawn from the generator, or from the stream of `rbe.manual_seed` if it is None."""
     if generator is not None:
         return int(generator.integers(1 << 62, 1)[0])
     return int(_rbe.randint(0, 1 << 62, []).item())
 
 
 def generator_or_fresh(generator: Generator | None) -> Generator:
-    """Return the generator, without one another whose seed comes from the stream of `rbe.manual_seed`."""
+    """Return the generator, or if it is None a new one seeded from the stream of `rbe.manual_seed`."""
     return generator if generator is not None else Generator(fresh_seed())

@@ -24,15 +24,15 @@ _FIXED = frozenset(("dataset", "batch_size", "sampler", "batch_sampler", "drop_l
 
 
 class _Samples(Protocol[T_co]):
-    """Anything that gives a sample for a key."""
+    """An object that returns a sample for a key."""
 
     def __getitem__(self, key: Any, /) -> T_co: ...
 
 
 class DataLoader(Generic[T_co]):
-    """Batches of a data set, made here or by worker processes ahead of time.
+    """Batches of a data set, made in this process or ahead of time by worker processes.
 
-    The rows of a TensorDataset (or a Subset of one) are taken a batch at a time.
+    The rows of a TensorDataset (or a Subset of one) are indexed once for each batch.
 
     Parameters
     ----------
@@ -40,55 +40,55 @@ class DataLoader(Generic[T_co]):
     batch_size : int or None
         None yields single samples.
     shuffle : bool
-        Take the samples in an order that is new in every epoch.
+        Shuffle the samples anew in every epoch.
     sampler : Sampler or iterable of keys, optional
-        The order instead. Keys of any kind go to the data set as they are.
+        The keys in order, in place of `shuffle`. They may be of any type and are passed to the data set unchanged.
     batch_sampler : Sampler or iterable of lists of keys, optional
-        The batches instead.
+        The keys of each batch, in place of `batch_size`, `shuffle`, `sampler` and `drop_last`.
     num_workers : int
-        Processes that make batches; 0 makes them here.
+        Processes that make batches; with 0 this process makes them.
     collate_fn : callable, optional
-        Joins a list of samples; default `default_collate`, and `default_convert` for single samples.
+        Combines a list of samples; default `default_collate`, and `default_convert` for single samples.
     pin_memory : bool
-        Taken for torch's sake; there is no other memory.
+        Accepted for compatibility with torch, without effect.
     drop_last : bool
-        Leave out a last batch that is shorter.
+        Drop the last batch if it is shorter.
     timeout : float
-        Seconds to wait for a worker's batch; 0 waits while the workers live.
+        Seconds to wait for a worker's batch; 0 waits until the workers end.
     worker_init_fn : callable, optional
-        Called with its number in every worker process.
+        Called with the worker's number in every worker process.
     multiprocessing_context : str or context, optional
         How worker processes start: "fork", "spawn", "forkserver", or what `multiprocessing.get_context` returns. Default is
         what the program has set with `multiprocessing.set_start_method`, else Python's default: "fork" on Linux up to Python
-        3.13, "forkserver" from 3.14 on, "spawn" elsewhere. All but "fork" pickle the data set and the functions, and want the
-        script's own work under `if __name__ == "__main__":`.
+        3.13, "forkserver" from 3.14 on, "spawn" elsewhere. All but "fork" pickle the data set and the functions, and require
+        the script's main code to be under `if __name__ == "__main__":`.
     generator : Generator, optional
-        Of order and workers' seeds; default seeds come from `rbe.manual_seed`'s stream. The order does not depend on the
-        number of workers.
+        Determines order and workers' seeds; by default they come from `rbe.manual_seed`'s stream. The order does not depend on
+        the number of workers.
     prefetch_factor : int, optional
         Batches that each worker makes ahead, default 2.
     persistent_workers : bool
         Keep the processes from epoch to epoch. Several iterators may share them.
     pin_memory_device : str
-        Taken for torch's sake, as pin_memory.
+        Accepted for compatibility with torch, without effect.
     in_order : bool
-        False yields the batches of workers as they become ready.
+        If false, batches are returned as soon as a worker finishes them.
     seed : int, optional
-        Short for `generator=Generator(seed)`.
+        Shorthand for `generator=Generator(seed)`.
 
     Raises
     ------
     TensorError
-        For arguments that exclude each other or lie outside their range.
+        For arguments that exclude each other or are out of range.
     DTypeError
-        When iterating with workers: for a data set, function or batch that has to be pickled and cannot; names the part.
+        When iterating with workers: if a data set, function or batch cannot be pickled; the error names the part.
     GraphError
-        When iterating: for a worker that dies, or that takes longer than `timeout`.
+        When iterating: if a worker dies, or takes longer than `timeout`.
 
     Notes
     -----
-    An exception of a worker is raised again here, with the worker's traceback as its cause; the next call of `next` goes on
-    with the next batch. Leaving a loop stops the workers within a second.
+    An exception of a worker is raised in the main process, with the worker's traceback as its cause; the next call of `next`
+    returns the next batch. Leaving a loop early stops the workers within a second.
 
     Examples
     --------
@@ -141,7 +141,7 @@ class DataLoader(Generic[T_co]):
         if not isinstance(dataset, IterableDataset) and batch_sampler is None:
             if sampler is None:
                 sized = cast(Sized, dataset)
-                random = shuffle and len(sized)  # nothing is drawn from an empty data set
+                random = shuffle and len(sized)  # nothing can be drawn from an empty data set
                 sampler = RandomSampler(sized, generator=self.generator) if random else SequentialSampler(sized)
             self.sampler = sampler
             if batch_size is not None:
@@ -192,7 +192,7 @@ class DataLoader(Generic[T_co]):
         return len(source)
 
     def __iter__(self) -> Iterator[Any]:
-        # Drawn with and without workers, and before the order: the order is the same for any number of workers.
+        # Drawn before the order, and also without workers, so that the order is the same for any number of workers.
         seed = fresh_seed(self.generator)
         if not self.num_workers:
             if isinstance(self.dataset, IterableDataset):

@@ -22,15 +22,15 @@ __all__ = ["Text", "find_idx", "read_csv", "read_idx", "read_numpy"]
 
 _IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 
-_MAX_BYTES = 1 << 32  # of what compressed files may hold, unless the caller allows more
-_DEFLATE_RATIO = 1032  # deflate cannot make more of a byte
+_MAX_BYTES = 1 << 32  # decompressed size that is allowed unless the caller allows more
+_DEFLATE_RATIO = 1032  # deflate cannot expand a byte to more
 _MAX_AXES = 64
 _PIECE = 1 << 20
 
 
 @contextlib.contextmanager
 def _contents(op: str, expected: str) -> Iterator[None]:
-    """Make a FormatError of whatever a damaged file makes libraries raise."""
+    """Turn the exceptions that libraries raise for damaged files into a FormatError."""
     try:
         yield
     except RBEError:
@@ -42,7 +42,7 @@ def _contents(op: str, expected: str) -> Iterator[None]:
 
 
 def _read_exactly(source: BinaryIO, count: int, op: str, expected: str) -> "np.ndarray[Any, np.dtype[np.uint8]]":
-    """Return the last `count` bytes of a source; memory is touched only as they come."""
+    """Return the last `count` bytes of a source; memory is touched only as bytes arrive."""
     out = np.empty(count, np.uint8)
     view, at = out.data, 0
     while at < count:
@@ -50,15 +50,15 @@ def _read_exactly(source: BinaryIO, count: int, op: str, expected: str) -> "np.n
         if not got:
             raise FormatError(op, expected, f"{at} of {count} bytes of numbers")
         at += got
-    if source.read(1):  # also makes decompressors compare their checksums
+    if source.read(1):  # reading to the end also verifies the checksums of decompressors
         raise FormatError(op, expected, f"more than {count} bytes of numbers")
     return out
 
 
 def _check_expansion(op: str, expected: str, bytes_: int, compressed: int, max_bytes: int) -> None:
-    """Refuse what compressed data cannot hold, or more than the caller allows."""
+    """Raise if the promised size is more than the compressed data can expand to, or more than the caller allows."""
     if bytes_ > _DEFLATE_RATIO * compressed:
-        raise FormatError(op, expected, f"a promise of {bytes_} bytes in {compressed} compressed ones")
+        raise FormatError(op, expected, f"{bytes_} bytes promised by {compressed} compressed bytes")
     if bytes_ > max_bytes:
         raise FormatError(op, f"at most {max_bytes} bytes when decompressed (max_bytes)", f"{bytes_}")
 
@@ -70,14 +70,14 @@ def read_idx(path: Path, *, max_bytes: int = _MAX_BYTES) -> "np.ndarray[Any, Any
     ----------
     path : path
     max_bytes : int
-        Most bytes of a gzipped file when it is decompressed. No more is ever decompressed than its header promises.
+        Maximum decompressed size of a gzipped file. Decompression stops at the size that the header promises.
 
     Raises
     ------
     FormatError
-        For a file that is missing, truncated or foreign.
+        If the file is missing, truncated or of another format.
     DTypeError
-        For what is no path.
+        If `path` is not a path.
 
     Examples
     --------
@@ -140,22 +140,22 @@ def find_idx(folder: Path, stem: str) -> str:
 def read_numpy(path: Path, *, max_bytes: int = _MAX_BYTES) -> RBETensor | dict[str, RBETensor]:
     """Read a `.npy` file as a tensor, or an `.npz` archive as tensors by name.
 
-    Element types stay where tensors have them: float32, float64, int64 and bool. Other integers become int64 (eight times as
-    many bytes for uint8), float16 becomes float32. Pickled objects are refused.
+    float32, float64, int64 and bool keep their type. Other integers become int64 (eight times as many bytes for uint8), float16
+    becomes float32. Pickled objects are refused.
 
     Parameters
     ----------
     path : path
     max_bytes : int
-        Most bytes of all compressed arrays of an archive when they are decompressed. No more is ever decompressed than the
+        Maximum decompressed size of all compressed arrays of an archive together. Decompression stops at the sizes that the
         archive promises.
 
     Raises
     ------
     FormatError
-        For a file that is missing, truncated or foreign, or an element type that tensors do not have.
+        If the file is missing, truncated or of another format, or has elements that do not convert to a tensor dtype.
     DTypeError
-        For what is no path.
+        If `path` is not a path.
 
     Examples
     --------
@@ -172,7 +172,7 @@ def read_numpy(path: Path, *, max_bytes: int = _MAX_BYTES) -> RBETensor | dict[s
         size = os.fstat(file.fileno()).st_size
         start = file.read(4)
         file.seek(0)
-        if start not in (b"PK\3\4", b"PK\5\6"):  # a member, or the end of an archive without any
+        if start not in (b"PK\3\4", b"PK\5\6"):  # first bytes of a member, or of the end of an empty archive
             return _read_npy(file, size, expected)
         with zipfile.ZipFile(file) as archive:
             members = archive.infolist()
@@ -183,7 +183,7 @@ def read_numpy(path: Path, *, max_bytes: int = _MAX_BYTES) -> RBETensor | dict[s
                 raise FormatError("read_numpy", expected, "arrays that overlap")
             for m in members:
                 if m.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                    raise FormatError("read_numpy", expected, f"{m.filename!r} compressed by another method than deflate")
+                    raise FormatError("read_numpy", expected, f"{m.filename!r} compressed by method {m.compress_type}")
                 if m.compress_type == zipfile.ZIP_STORED and m.file_size != m.compress_size:
                     raise FormatError("read_numpy", expected, f"{m.filename!r} of two sizes")
             packed = [m for m in members if m.compress_type == zipfile.ZIP_DEFLATED]
@@ -197,11 +197,11 @@ def read_numpy(path: Path, *, max_bytes: int = _MAX_BYTES) -> RBETensor | dict[s
 
 
 def _read_npy(source: BinaryIO, size: int, expected: str) -> RBETensor:
-    """Read an array of `size` bytes, header and all, whose header promises no more than there is."""
+    """Read an array of `size` bytes including its header; the header must promise exactly the bytes that follow."""
     version = np.lib.format.read_magic(source)
     read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
     if read_header is None:
-        raise FormatError("read_numpy", expected, f"version {version} of the format, which has names of fields")
+        raise FormatError("read_numpy", expected, f"version {version} of the format")
     shape, by_columns, dtype = read_header(source)
     if dtype.kind not in "biuf" or dtype.itemsize > 8:
         raise FormatError("read_numpy", expected, f"elements of type {dtype}")
@@ -220,11 +220,11 @@ def read_csv(path: Path, *, delimiter: str = ",", header: bool | None = None) ->
     Parameters
     ----------
     path : path
-        UTF-8 text, one row a line; empty lines are left out.
+        UTF-8 text, one row in each line; empty lines are skipped.
     delimiter : str
-        Between columns.
+        Separates columns.
     header : bool, optional
-        Whether the first row holds names; by default it does if it is not all numbers.
+        Whether the first row holds names; by default it does if a field is not a number.
 
     Returns
     -------
@@ -234,9 +234,9 @@ def read_csv(path: Path, *, delimiter: str = ",", header: bool | None = None) ->
     Raises
     ------
     FormatError
-        For a file that is missing, empty, has rows of different lengths, a field that is no number or one beyond the type.
+        If the file is missing or empty, rows have different lengths, or a field is not a number or too large for the dtype.
     DTypeError, TensorError
-        For what is no path, or a delimiter of another length.
+        If `path` is not a path, or the delimiter is not one character.
 
     Examples
     --------
@@ -288,11 +288,11 @@ def _is_number(field: str) -> bool:
         float(field)
     except ValueError:
         return False
-    return "_" not in field  # which Python allows between digits
+    return "_" not in field  # Python allows underscores between digits
 
 
 class Text:
-    """A text as characters by number.
+    """A text as numbers of its characters.
 
     Parameters
     ----------
@@ -341,7 +341,7 @@ class Text:
         Raises
         ------
         OutOfRangeError
-            For a character that this text has not.
+            For a character that does not occur in this text.
         """
         points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
         known = np.frombuffer(self.characters.encode("utf-32-le"), np.uint32)
@@ -357,7 +357,7 @@ class Text:
         Raises
         ------
         OutOfRangeError
-            For a code that is no character.
+            For a code outside the range of the characters.
         """
         n = len(self.characters)
         for c in codes:

@@ -1,4 +1,4 @@
-"""Orders in which a loader takes samples, with torch's names."""
+"""Samplers: the order of the samples of a loader, with torch's names."""
 
 import itertools
 import operator
@@ -21,7 +21,7 @@ def at_least(least: int, op: str, name: str, value: Any) -> int:
     Raises
     ------
     TensorError
-        For what is no integer, a bool, or an integer below `least`.
+        If the value is not an integer, is a bool, or is below `least`.
     """
     try:
         number = operator.index(value)
@@ -40,9 +40,9 @@ def flag(op: str, name: str, value: Any) -> bool:
 
 
 class Sampler(Generic[T_co]):
-    """The keys of the samples of one epoch, in order: subclasses have `__iter__` and, where it is known, `__len__`.
+    """The keys of the samples of one epoch, in order: subclasses define `__iter__` and, if it is known, `__len__`.
 
-    Keys are integers unless the data set takes others.
+    Keys are integers unless the data set accepts others.
 
     Examples
     --------
@@ -61,10 +61,10 @@ class Sampler(Generic[T_co]):
 
 
 class _OrderSampler(Sampler[int]):
-    """A sampler that knows the whole order at once."""
+    """A sampler that computes the whole order at once."""
 
     def order(self) -> Order:
-        """Return the numbers of the next epoch."""
+        """Return the indices of the next epoch."""
         raise NotImplementedError
 
     def __iter__(self) -> Iterator[int]:
@@ -94,22 +94,22 @@ class SequentialSampler(_OrderSampler):
 
 
 class RandomSampler(_OrderSampler):
-    """Samples in an order that is new in every epoch.
+    """Samples in random order, shuffled anew in every epoch.
 
     Parameters
     ----------
     data_source : sized
     replacement : bool
-        Draw each sample from all, so that some come twice.
+        Draw with replacement, so that samples may be repeated.
     num_samples : int, optional
         Samples of an epoch, default all.
     generator : Generator, optional
-        Default one seeded anew in every epoch from `rbe.manual_seed`'s stream.
+        Default: in every epoch a new one, seeded from `rbe.manual_seed`'s stream.
 
     Raises
     ------
     TensorError
-        For arguments outside their domain, and for samples to be drawn from nothing.
+        For arguments out of range, and if samples are to be drawn from an empty data set.
 
     Examples
     --------
@@ -135,10 +135,10 @@ class RandomSampler(_OrderSampler):
         return len(self.data_source) if self._num_samples is None else self._num_samples
 
     def order(self) -> Order:
-        """Return the numbers of the next epoch."""
+        """Return the indices of the next epoch."""
         n, wanted = len(self.data_source), self.num_samples
         if n == 0 and wanted:
-            raise TensorError("RandomSampler", f"a data set to draw {wanted} samples from", "an empty one")
+            raise TensorError("RandomSampler", f"a data set to draw {wanted} samples from", "an empty data set")
         numbers = generator_or_fresh(self.generator)
         if self.replacement:
             return numbers.integers(max(n, 1), wanted)
@@ -151,7 +151,7 @@ class RandomSampler(_OrderSampler):
 
 
 class SubsetRandomSampler(Sampler[Any]):
-    """The samples of certain keys, in an order that is new in every epoch.
+    """The samples with the given keys, shuffled anew in every epoch.
 
     Examples
     --------
@@ -172,7 +172,7 @@ class SubsetRandomSampler(Sampler[Any]):
 
 
 class WeightedRandomSampler(_OrderSampler):
-    """Samples drawn with a probability in proportion to their weights.
+    """Samples drawn with probabilities proportional to their weights.
 
     Raises
     ------
@@ -205,7 +205,7 @@ class WeightedRandomSampler(_OrderSampler):
         self.weights, self.generator = w, generator
 
     def order(self) -> Order:
-        """Return the numbers of the next epoch."""
+        """Return the indices of the next epoch."""
         return generator_or_fresh(self.generator).choice(self.weights, self.num_samples, self.replacement)
 
     def __len__(self) -> int:
@@ -220,7 +220,7 @@ class BatchSampler(Sampler[list[Any]]):
     sampler : Sampler or iterable
     batch_size : int
     drop_last : bool
-        Leave out a last list that is shorter.
+        Drop the last list if it is shorter.
 
     Examples
     --------
@@ -241,7 +241,7 @@ class BatchSampler(Sampler[list[Any]]):
             yield batch
 
     def arrays(self) -> Iterator[Any]:
-        """Yield the same batches, as arrays where the sampler knows its order: for data sets that take whole rows at once."""
+        """Yield the same batches, as arrays if the sampler computes its order at once."""
         if not isinstance(self.sampler, _OrderSampler):
             yield from self
             return

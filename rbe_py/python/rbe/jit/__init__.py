@@ -1,4 +1,4 @@
-"""Functions whose chains of element-wise operations run as one."""
+"""Fusion of element-wise operations."""
 
 from .script import Scripted, script
 

@@ -1,4 +1,4 @@
-"""Functions whose chains of element-wise operations run as one."""
+"""Scripted functions: chains of element-wise operations are fused."""
 
 import copy
 import functools
@@ -14,12 +14,11 @@ from ..graph import ComputationGraph
 
 
 class Scripted:
-    """A function that runs as it is written, with its element-wise operations joined.
+    """A function that runs as written, with its chains of element-wise operations fused.
 
-    Made by `script`. It takes the function's arguments and returns its result, whatever they are; of one call it keeps nothing
-    for the next.
+    Created by `script`. It takes the function's arguments and returns its result; no call leaves anything for the next.
 
-    Copying and pickling copy and pickle the function: one that can be imported by its name, or an object, such as a Module.
+    Copying and pickling copy and pickle the function, which must be importable by its name, or an object such as a Module.
 
     Examples
     --------
@@ -43,13 +42,13 @@ class Scripted:
         return _rbe._fuse(self.function, args, kwargs)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        """Bind to an instance, as methods do."""
+        """Bind to an instance, as functions do."""
         return self if instance is None else types.MethodType(self, instance)
 
     def operations(self, *args: Any, **kwargs: Any) -> list[str]:
-        """Return the names of the operations that a call runs, in order; joined ones with the names of their parts.
+        """Return the names of the operations that a call runs, in order; fused ones with the names of their parts.
 
-        The function is called for that. Random numbers afterwards are as if it had not been.
+        The function is called once; the state of random numbers is restored afterwards.
         """
         state = _rbe.get_rng_state()
         try:
@@ -58,7 +57,7 @@ class Scripted:
             _rbe.set_rng_state(state)
 
     def graph(self, x: RBETensor | None = None) -> ComputationGraph:
-        """Return the function of one tensor as a graph, for checkpointing or as part of a longer chain."""
+        """Return the function of one tensor as a ComputationGraph, for checkpoints or as part of a longer chain."""
         return ComputationGraph().register_operation(self.__name__, self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Scripted":
@@ -72,7 +71,7 @@ class Scripted:
         for part in name.split("."):
             found = getattr(found, part, None)
         if found is self:
-            return name  # as functions are pickled
+            return name  # as pickle does for functions
         if found is not self.function:
             raise DTypeError("pickle", "a scripted function that can be imported by its name", f"{module}.{name}")
         return Scripted, (self.function,)
@@ -82,18 +81,18 @@ class Scripted:
 
 
 def script(function: Callable[..., Any]) -> Scripted:
-    """Make a function whose chains of element-wise operations run as one.
+    """Return a function whose chains of element-wise operations are fused.
 
-    The function runs as it is written, every time: what it decides in Python, reads from outside, draws or changes is as
-    without `script`, and so are its results, to the bit. Its element-wise operations on floats of one dtype wait until their
-    results are needed. Those whose results nobody asks for one by one, because no variable holds them and one later operation
-    uses them, run inside that one, tile by tile: fewer passes over memory, and backward keeps what the chain reads in the place
-    of every value in it. Gradients are equal but for rounding.
+    The function runs as written at every call: its decisions in Python, values from outside, random numbers and changes are the
+    same as without `script`, and its results are equal bit for bit. Element-wise operations on floats of one dtype are deferred
+    until their results are needed. An operation whose result only one later operation uses, and no variable holds, runs inside
+    that operation, tile by tile: this takes fewer passes over memory, and the tape saves the inputs of the chain in place of
+    every value in it. Gradients are equal up to rounding.
 
     Parameters
     ----------
     function : callable, or Module
-        Of any arguments, with any result.
+        Takes any arguments and returns any result.
 
     Returns
     -------
@@ -102,7 +101,7 @@ def script(function: Callable[..., Any]) -> Scripted:
     Raises
     ------
     DTypeError
-        For what cannot be called.
+        If `function` is not callable.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""Operations as plain functions of NumPy arrays or tensors, forward and backward each callable on its own.
+"""Operations as functions of NumPy arrays or tensors; forward and backward can be called separately.
 
-C-contiguous arrays (of float32, float64, int64, bool) are used where they lie, without a copy; arrays in give arrays out,
-tensors in give tensors out, recorded on the tape as usual. Operands are dense; packed tensors have methods and layers.
+C-contiguous arrays (of float32, float64, int64, bool) are used without a copy. Arrays as operands give arrays as results,
+tensors give tensors, which are recorded on the tape as usual. Operands are dense; packed tensors have methods and layers.
 """
 
 from .blas import axpy, batched_gemm, dot, gemm, gemv, matrix_add, matrix_multiply, scal

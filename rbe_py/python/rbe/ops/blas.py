@@ -16,7 +16,7 @@ def gemm(
     transpose_a: bool = False,
     transpose_b: bool = False,
 ) -> Any:
-    """Return `activation(a b + bias)`; the bias is added by the product itself.
+    """Return `activation(a b + bias)`.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def gemm(
     Raises
     ------
     ShapeError
-        For shapes that do not fit.
+        If the shapes do not match.
     TensorError
         For an unknown activation.
 
@@ -47,7 +47,7 @@ def gemm(
     x, w, c = given.tensors
     given.check(x.ndim == 2 and w.ndim == 2, "two matrices")
     x = x.transpose(0, 1) if transpose_a else x
-    w = w if transpose_b else w.transpose(0, 1)  # (n, k), as `linear` has it
+    w = w if transpose_b else w.transpose(0, 1)  # (n, k), as `linear` expects
     given.check(x.shape[1] == w.shape[1], "matrices whose inner lengths agree")
     given.check(c is None or c.shape == (w.shape[0],), f"a bias ({w.shape[0]},)")
     return given.result(activated("gemm", x.linear(w, c), activation))
@@ -59,7 +59,7 @@ def gemv(a: Any, x: Any, *, transpose: bool = False) -> Any:
     Raises
     ------
     ShapeError
-        For shapes that do not fit.
+        If the shapes do not match.
 
     Examples
     --------
@@ -129,12 +129,12 @@ def scal(alpha: Any, x: Any) -> Any:
 
 
 def batched_gemm(a: Any, b: Any) -> Any:
-    """Return the products of the matrices of a (…, m, k) with those of b (…, k, n): (…, m, n). Leading axes broadcast.
+    """Return the products of the matrices in a (…, m, k) and b (…, k, n): (…, m, n). Leading axes broadcast.
 
     Raises
     ------
     ShapeError
-        For fewer than three axes, or shapes that do not fit.
+        For fewer than three axes, or if the shapes do not match.
 
     Examples
     --------
@@ -155,7 +155,7 @@ def matrix_multiply(a: Any, b: Any) -> Any:
     Raises
     ------
     ShapeError
-        For shapes that do not fit.
+        If the shapes do not match.
 
     Examples
     --------
@@ -175,7 +175,7 @@ def matrix_add(a: Any, b: Any) -> Any:
     Raises
     ------
     ShapeError
-        For other shapes: nothing is broadcast.
+        If the shapes differ; there is no broadcasting.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Gradients of operations, without a tape of one's own."""
+"""Gradients of single operations."""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,21 +27,21 @@ def backward(op: Callable[..., Any], upstream: Any, *args: Any, **options: Any) 
     op : callable
         An operation of `rbe.ops`, or any function of tensors.
     upstream : array or tensor
-        Gradient of the loss with respect to the result; of the result's shape.
+        Gradient of the loss with respect to the result, of the result's shape.
     *args
-        The operands, as for the operation; arrays and tensors of floats have gradients.
+        Operands of the operation; arrays and tensors of floats have gradients.
     **options
         Other arguments of the operation.
 
     Returns
     -------
     tuple
-        A gradient for each of `args`: arrays if all operands were arrays, None for what has none (numbers, None, integers).
+        A gradient for each of `args`: arrays if all operands are arrays; None for numbers, None and integer operands.
 
     Raises
     ------
     ShapeError
-        For an upstream gradient of another shape than the result.
+        If `upstream` does not have the result's shape.
 
     Examples
     --------
@@ -86,7 +86,7 @@ def calculate_gradient(op: str | Callable[..., Any], input: Any, weight: Any, ou
     weight : array or tensor, or None
         Its second operand, if it has one.
     output : array or tensor, or None
-        Its result, if it is at hand: `upstream` must have its shape.
+        Its result, if known: `upstream` must have its shape.
     upstream : array or tensor
         Gradient of the loss with respect to the result.
 
@@ -100,7 +100,7 @@ def calculate_gradient(op: str | Callable[..., Any], input: Any, weight: Any, ou
     TensorError
         For an unknown operation.
     ShapeError
-        For an upstream gradient of another shape than the result.
+        If `upstream` does not have the result's shape.
 
     Examples
     --------

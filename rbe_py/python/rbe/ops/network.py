@@ -1,4 +1,4 @@
-"""Operations of networks."""
+"""Layers of networks as operations."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def conv2d(
     groups: int = 1,
     activation: str | None = None,
 ) -> Any:
-    """Return an activation of the correlation of x with filters.
+    """Return the correlation of x with filters, followed by an activation.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def conv2d(
     Raises
     ------
     ShapeError, TensorError
-        For shapes or arguments that do not fit.
+        If shapes or arguments do not match.
 
     Examples
     --------
@@ -52,7 +52,7 @@ def conv2d(
 
 
 def pool2d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, mode: str = "max") -> Any:
-    """Return the largest or the mean of each window of x (N, C, H, W).
+    """Return the maximum or the mean of each window of x (N, C, H, W).
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def pool2d(x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, mode:
     Raises
     ------
     TensorError
-        For another mode.
+        If `mode` is unknown.
 
     Examples
     --------
@@ -104,7 +104,7 @@ def cross_entropy(logits: Any, target: Any, reduction: str = "mean") -> Any:
     Raises
     ------
     ShapeError, DTypeError, OutOfRangeError
-        For targets that do not fit.
+        If the target does not match the logits.
 
     Examples
     --------
@@ -138,7 +138,7 @@ def rnn_layer(inputs: Any, weight: Any, recurrent_weight: Any, bias: Any = None,
     Raises
     ------
     ShapeError
-        For shapes that do not fit.
+        If the shapes do not match.
 
     Examples
     --------

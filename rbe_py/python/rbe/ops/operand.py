@@ -1,4 +1,4 @@
-"""Operands: NumPy arrays or tensors in, the same kind out."""
+"""Operands: NumPy arrays or tensors, and results of the same type."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,27 +18,27 @@ ACTIVATIONS: dict[str, Callable[[RBETensor], RBETensor]] = {
 
 
 class Operands:
-    """The operands of one call as tensors; None stays None. The result is a tensor if one of them was."""
+    """The operands of one call as tensors; None stays None. The result is a tensor if an operand is one."""
 
     def __init__(self, op: str, *given: Any) -> None:
         self.op = op
         self.as_tensor = any(isinstance(x, RBETensor) for x in given)
         self.tensors: list[Any] = [None if x is None else creation.as_tensor(x) for x in given]
         if any(t is not None and t.is_packed for t in self.tensors):
-            raise DTypeError(op, "dense operands", "a packed one")
+            raise DTypeError(op, "dense operands", "a packed tensor")
 
     def check(self, holds: bool, expected: str) -> None:
-        """Raise ShapeError unless the shapes fit."""
+        """Raise a ShapeError unless the shapes match."""
         if not holds:
             raise ShapeError(self.op, expected, ", ".join(str(tuple(t.shape)) for t in self.tensors if t is not None))
 
     def result(self, t: RBETensor) -> Any:
-        """Return the result in the kind of the operands: a tensor or an array."""
+        """Return the result with the type of the operands: a tensor or an array."""
         return t if self.as_tensor else t.detach().numpy()
 
 
 def activated(op: str, x: RBETensor, activation: str | None) -> RBETensor:
-    """Return an activation of `x`, or `x` for None.
+    """Apply an activation to `x`; None returns `x`.
 
     Raises
     ------

@@ -1,15 +1,15 @@
-"""Adam and its kin."""
+"""Adam, AdamW and Lion."""
 
 from .base import Params, check_how
 from .dense import Dense
 
 
 class Adam(Dense):
-    """Adam (Kingma, Ba 2015); weight decay joins the gradient.
+    """Adam (Kingma, Ba 2015); weight decay is added to the gradient.
 
     Parameters
     ----------
-    params : iterable of tensors, or of dicts with "params" and constants of their own
+    params : iterable of tensors, or of dicts with "params" and their own options
     lr : float
     betas : (float, float)
         Decays of the first and the second moment.
@@ -17,11 +17,11 @@ class Adam(Dense):
         Added to the root of the second moment.
     weight_decay : float
     amsgrad : bool
-        The largest second moment so far stands for the second moment (Reddi, Kale, Kumar 2018).
+        Use the largest second moment so far in place of the second moment (Reddi, Kale, Kumar 2018).
     maximize : bool
         Ascend instead of descending.
     foreach, capturable, differentiable, fused
-        Taken as in torch, where they say how a step is computed; without effect, but that `differentiable=True` is refused.
+        Accepted for compatibility with torch, where they choose an implementation; `differentiable=True` is refused.
     decoupled_weight_decay : bool
         As `AdamW`.
 
@@ -124,7 +124,7 @@ class Lion(Dense):
 
     Parameters
     ----------
-    params : iterable of tensors, or of dicts with "params" and constants of their own
+    params : iterable of tensors, or of dicts with "params" and their own options
     lr : float
     betas : (float, float)
         Shares of the momentum in the step and in its update.

@@ -1,4 +1,4 @@
-"""Rates scaled by squared gradients."""
+"""RMSprop and Adagrad."""
 
 from .base import Params, check_how
 from .dense import Dense
@@ -9,7 +9,7 @@ class RMSprop(Dense):
 
     Parameters
     ----------
-    params : iterable of tensors, or of dicts with "params" and constants of their own
+    params : iterable of tensors, or of dicts with "params" and their own options
     lr : float
     alpha : float
         Decay of the second moment.
@@ -68,7 +68,7 @@ class Adagrad(Dense):
 
     Parameters
     ----------
-    params : iterable of tensors, or of dicts with "params" and constants of their own
+    params : iterable of tensors, or of dicts with "params" and their own options
     lr, lr_decay : float
         The rate of step t is `lr / (1 + (t - 1) lr_decay)`.
     weight_decay : float

@@ -1,4 +1,4 @@
-"""What all optimisers share: parameter groups and saved state."""
+"""Base class of optimisers: parameter groups and saved state."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
@@ -12,56 +12,56 @@ from ..errors import DTypeError, MissingMethodError, TensorError
 Group = dict[str, Any]
 Params = Iterable[RBETensor] | Iterable[tuple[str, RBETensor]] | Iterable[Group]
 
-# How torch computes a step, which changes nothing of what it computes: taken in groups, and dropped.
+# torch's choices of an implementation, which do not change the result: accepted in groups and dropped.
 HOW = ("foreach", "fused", "capturable", "differentiable")
-# What a group may hold besides its rates.
+# Entries that a group may have besides its rates.
 LABELS = ("params", "param_names", "name")
 MOST_STEPS = 2**53
 
 
 def check_how(op: str, **how: Any) -> None:
-    """Take torch's options on how a step is computed, none of which changes the result.
+    """Check torch's options that choose an implementation, none of which changes the result.
 
     Raises
     ------
     TensorError
-        For `differentiable=True`: steps are not recorded.
+        For `differentiable=True`, because steps are not recorded.
     DTypeError
-        For anything but True, False and None.
+        For values other than True, False and None.
     """
     for name, value in how.items():
         if value is not None and flag(op, name, value) and name == "differentiable":
-            raise TensorError(op, "differentiable=False", "True: steps are not recorded")
+            raise TensorError(op, "differentiable=False", "True (steps are not recorded)")
 
 
 class Engine(Protocol):
-    """The Rust side of an optimiser."""
+    """Interface of an optimiser's Rust object."""
 
     def step(self) -> None:
         """Update every parameter."""
 
     def zero_grad(self, set_to_none: bool) -> None:
-        """Forget the gradients, or fill them with zeros."""
+        """Drop the gradients, or fill them with zeros."""
 
     def state_of(self, i: int) -> tuple[dict[str, RBETensor], int] | None:
-        """Return arrays and steps of parameter i."""
+        """Return the state arrays and the number of steps of parameter i."""
 
     def set_state_of(self, i: int, arrays: dict[str, RBETensor], step: int) -> None:
-        """Replace arrays and steps of parameter i."""
+        """Replace the state arrays and the number of steps of parameter i."""
 
 
 class Optimizer:
-    """Base of all optimisers.
+    """Base class of all optimisers.
 
-    Optimisers can be copied and pickled, together with the model or, as torch's, with copies of its parameters.
+    Optimisers can be copied and pickled, together with the model or, as in torch, with copies of its parameters.
 
     Attributes
     ----------
     param_groups : list of dict
-        Parameters (`params`) with the rates that apply to them, read anew by every step. A rate may be a number of any type,
-        Python's, NumPy's, or an array or tensor of one element.
+        Parameters (`params`) with their rates, which every step reads. A rate may be a number of Python or NumPy, or an
+        array or tensor of one element.
     defaults : dict
-        Rates of groups that do not give their own.
+        Default rates of groups.
 
     Examples
     --------
@@ -79,7 +79,7 @@ class Optimizer:
         self.param_groups: list[Group] = []
         listed = self._listed(params)
         if not listed:
-            raise TensorError(type(self).__name__, "at least one parameter", "none")
+            raise TensorError(type(self).__name__, "at least one parameter", "an empty sequence")
         for group in listed if isinstance(listed[0], dict) else [{"params": listed}]:
             self.add_param_group(group)
 
@@ -90,20 +90,20 @@ class Optimizer:
         raise NotImplementedError
 
     def _check(self, group: Group) -> None:
-        """Fail for a rate that is no number or outside its domain."""
+        """Raise if a rate is not a number or out of range."""
         raise NotImplementedError
 
     def _sync(self) -> None:
         raise NotImplementedError
 
     def _listed(self, params: Any) -> list[Any]:
-        """Return a list of what `params` yields in an order of its own: not a tensor, a set or a dict."""
+        """Return the items of an ordered iterable `params` as a list; a tensor, a set or a dict is refused."""
         if isinstance(params, RBETensor | set | frozenset | dict | str) or not hasattr(params, "__iter__"):
             raise DTypeError(type(self).__name__, "a list or iterator of tensors, or of dicts", describe(params))
         return list(params)
 
     def _known(self, group: Group) -> Group:
-        """Return the group without options on how a step is computed.
+        """Return the group without the options that choose an implementation.
 
         Raises
         ------
@@ -119,14 +119,14 @@ class Optimizer:
         return kept
 
     def add_param_group(self, param_group: Group) -> None:
-        """Add parameters, under "params", with rates of their own.
+        """Add a group: parameters under "params", with their own rates.
 
         Raises
         ------
         TensorError
-            For a rate that is unknown or out of range; nothing is added then.
+            If a rate is unknown or out of range; nothing is added then.
         DTypeError, GraphError
-            For a rate that is no number, and for a tensor that cannot be trained, or is already.
+            If a rate is not a number; if a tensor cannot be trained, or is already in the optimiser.
         """
         op = type(self).__name__
         if not isinstance(param_group, dict) or "params" not in param_group:
@@ -136,7 +136,7 @@ class Optimizer:
         full = {**self.defaults, **self._known(param_group), "params": listed}
         if any(isinstance(p, tuple) for p in listed):
             if not all(isinstance(p, tuple) and len(p) == 2 for p in listed):
-                raise DTypeError(op, "tensors, or pairs of a name and a tensor", "some of both")
+                raise DTypeError(op, "either tensors or pairs of a name and a tensor", "both")
             full["params"] = [p for _, p in listed]
             full["param_names"] = [name for name, _ in listed]
         for p in full["params"]:
@@ -154,12 +154,12 @@ class Optimizer:
         Parameters
         ----------
         closure : callable, optional
-            Computes the loss and its gradients first.
+            Called first; computes the loss and its gradients.
 
         Raises
         ------
         DTypeError, TensorError
-            For a rate in `param_groups` that is no finite number; nothing is updated then.
+            If a rate in `param_groups` is not a finite number; nothing is updated then.
         """
         loss = None
         if closure is not None:
@@ -175,8 +175,8 @@ class Optimizer:
         Parameters
         ----------
         set_to_none : bool
-            Without it dense gradients are filled with zeros in place. Those of packed tensors belong to the bits as they
-            were and are forgotten in any case.
+            If false, dense gradients are filled with zeros in place. Gradients of packed tensors are dropped in any case,
+            because they are valid only for the bits they were computed with.
         """
         self._engine.zero_grad(flag("zero_grad", "set_to_none", set_to_none))
 
@@ -184,11 +184,11 @@ class Optimizer:
         return sum(len(group["params"]) for group in self.param_groups)
 
     def _plain(self, group: Group) -> Group:
-        """Return the group with Python's numbers in place of others."""
+        """Return the group with all numbers converted to Python's."""
         return dict(group)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the state of all parameters and the rates, in torch's form; parameters go by their number."""
+        """Return the state of all parameters and the rates in torch's format; parameters are identified by their number."""
         state, groups, n = {}, [], 0
         for group in self.param_groups:
             count = len(group["params"])
@@ -201,12 +201,12 @@ class Optimizer:
         return {"state": state, "param_groups": groups}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over what `state_dict` returned; a parameter without a state there has none afterwards.
+        """Load a state that `state_dict` returned; a parameter without an entry has no state afterwards.
 
         Raises
         ------
         TensorError, ShapeError, DTypeError, NonFiniteError
-            If groups or arrays do not fit, or hold numbers that no step leaves. Nothing has changed then.
+            If groups or arrays do not fit, or have values that no step produces. Nothing changes then.
         """
         groups, entries = self._checked(state_dict)
         old_groups, old_states = self.param_groups, []
@@ -223,13 +223,13 @@ class Optimizer:
                 if old is not None:
                     self._engine.set_state_of(i, *old)
             raise
-        # The dicts stay the same ones: schedules, and others, hold them.
+        # Keep the same dict objects, because schedules refer to them.
         for group, new in zip(old_groups, groups, strict=True):
             group.update(new)
         self.param_groups = old_groups
 
     def _checked(self, state_dict: Any) -> tuple[list[Group], dict[int, tuple[dict[str, RBETensor], int]]]:
-        """Return the groups, as they will be, and arrays and steps of parameters by their number."""
+        """Return the new groups, and the state arrays and steps of parameters by their number."""
         op = "load_state_dict"
         saved = entries(op, "a state", state_dict, ("state", "param_groups"), others=True)
         listed = [

@@ -1,4 +1,4 @@
-"""What the optimisers of dense models share: torch's names, signatures and formulas."""
+"""Base class of the optimisers of dense models, which have torch's names, signatures and formulas."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ FLAGS = ("nesterov", "amsgrad", "centered", "maximize", "decoupled_weight_decay"
 
 
 class Dense(Optimizer):
-    """An optimiser whose groups hold all its constants, each read anew by every step.
+    """An optimiser whose groups hold all its options; every step reads them.
 
-    A gradient that is not finite, or whose square is beyond the range of its dtype, does what it does in torch: it makes
-    moments and parameters infinite or NaN. `HybridOptimizer` refuses or leaves out the first, and bounds what the second does.
+    A gradient that is not finite, or whose square overflows its dtype, makes moments and parameters infinite or NaN, as in
+    torch. `HybridOptimizer` refuses or skips the former and limits the effect of the latter.
     """
 
     kind: str
@@ -24,7 +24,7 @@ class Dense(Optimizer):
         return _rbe._Dense(self.kind)
 
     def _constants(self, group: Group) -> dict[str, float | bool | tuple[float, float]]:
-        """Return the constants of a group as Python's numbers."""
+        """Return the options of a group as Python numbers."""
         op = type(self).__name__
         constants: dict[str, float | bool | tuple[float, float]] = {}
         for key in self.defaults:

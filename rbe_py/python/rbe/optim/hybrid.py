@@ -1,4 +1,4 @@
-"""Packed and dense parameters trained together."""
+"""The optimiser of packed and dense parameters."""
 
 from typing import Any
 
@@ -17,37 +17,37 @@ Rates = tuple[float, float, float, tuple[float, float], float, float, str]
 class HybridOptimizer(Optimizer):
     """Train packed tensors, packed activations and dense tensors, each by its own rule, in one step.
 
-    Bits of packed tensors carry an int8 charge that evidence of the flip gradient runs down; a bit whose charge is
-    used up flips. Points of the Poincaré disk follow Riemannian Adam. Dense tensors follow AdamW. State: 1 byte a
-    packed weight and 12 bytes a block of 64.
+    Every bit of a packed tensor has an int8 charge, which a step changes by the bit's flip score; a bit whose charge falls
+    below 0 flips. Level parameters follow Riemannian Adam, dense tensors AdamW. State: 1 byte for a packed weight and
+    12 bytes for a block of 64.
 
     Parameters
     ----------
-    params : iterable of tensors, or of dicts with "params" and rates of their own
+    params : iterable of tensors, or of dicts with "params" and their own rates
     lr_hi : float
-        Rate of the charges; those of activations move at a hundredth of it.
+        Rate of the charges; charges of activations use a hundredth of it.
     lr_lo : float
-        Rate of the points: length of a step in the disk.
+        Rate of the level parameters: length of a step in the disk.
     lr : float
         Rate of dense tensors.
     betas : (float, float)
-        Decays of first and second moments of points and dense tensors.
+        Decays of first and second moments of level parameters and dense tensors.
     weight_decay : float
         Decoupled weight decay of dense tensors.
     interaction : float
-        Weight of the post-flip correction of the points' gradient.
+        Weight of the correction of the level parameters' gradient for the flips of the same step.
     evidence : {"int8", "exact"}
-        Numbers in which the evidence for the bits is computed: int8, stochastically rounded without bias, or float32,
-        which trains no better and is slower. One or two samples, and activations, always use float32.
+        Number type of the operands of flip scores: int8, stochastically rounded without bias, or float32, which trains no
+        better and is slower. One or two samples, and activations, always use float32.
     on_nonfinite : {"error", "skip"}
-        What happens with a gradient, of packed or dense tensors, that is not finite: NonFiniteError and no change, or the
-        whole step is left out. Finite gradients of any size leave everything finite: one far larger than the usual ones moves
-        bits, points and dense tensors as far as a usual one, and changes little for the steps after it (design/format.md).
+        If a gradient is not finite: raise a NonFiniteError and change nothing, or skip the whole step. Finite gradients of any
+        size keep everything finite: one far larger than usual moves bits, level parameters and dense tensors as far as a usual
+        one, and has little effect on later steps (design/format.md).
     in_backward : bool
         Update each packed tensor during backward, as soon as its gradient is complete; its gradient is then never
         stored.
     seed : int
-        Of initial charges and stochastic rounding.
+        Seed of initial charges and stochastic rounding.
 
     Examples
     --------
@@ -122,7 +122,7 @@ class HybridOptimizer(Optimizer):
             self._engine.set_rates(i, group)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients, or fill them with zeros; with `in_backward` the next backward takes changed rates."""
+        """Drop the gradients, or fill them with zeros; with `in_backward` the next backward uses changed rates."""
         if self.in_backward:
             self._sync()
         super().zero_grad(set_to_none)
@@ -135,12 +135,12 @@ class HybridOptimizer(Optimizer):
 
     @property
     def flips(self) -> int:
-        """Bits flipped by the last step."""
+        """Number of bits flipped by the last step."""
         return self._engine.counters()[2]
 
     @property
     def skipped(self) -> int:
-        """Steps left out because a gradient was not finite."""
+        """Number of steps skipped because a gradient was not finite."""
         return self._engine.counters()[1]
 
     @property
@@ -153,18 +153,18 @@ class HybridOptimizer(Optimizer):
         return {**super().state_dict(), "steps": self._engine.counters()[0], "seed": self._engine.seed()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over what `state_dict` returned, the seed included; the next step continues bit for bit.
+        """Load a state that `state_dict` returned, with its seed; the next step continues bit for bit.
 
         Raises
         ------
         TensorError, ShapeError, DTypeError, NonFiniteError
-            If groups or arrays do not fit, or hold numbers that no step leaves. Nothing has changed then.
+            If groups or arrays do not fit, or have values that no step produces. Nothing changes then.
         """
         op, given = "load_state_dict", state_dict if isinstance(state_dict, dict) else {}
         steps = integer(op, "steps", given.get("steps", 0), 0, MOST_STEPS)
         seed = integer(op, "seed", given.get("seed", self._engine.seed()), 0, MOST_SEED)
         before = self._engine.seed()
-        self._engine.set_seed(seed)  # that of the charges of parameters without a state
+        self._engine.set_seed(seed)  # seed of the charges of parameters without a state
         try:
             super().load_state_dict(state_dict)
         except BaseException:

@@ -12,7 +12,7 @@ class SGD(Dense):
 
     Parameters
     ----------
-    params : iterable of tensors, or of dicts with "params" and constants of their own
+    params : iterable of tensors, or of dicts with "params" and their own options
     lr : float
     momentum, dampening : float
         μ, and the share of the gradient that does not enter v.

@@ -1,4 +1,4 @@
-"""Help for tests: comparisons that say what differs, and fixtures for pytest."""
+"""Helpers for tests: comparisons that report differences, and fixtures for pytest."""
 
 from .compare import assert_close
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from .._rbe import RBETensor
 
-_TOLERANCES = {"float32": (1.3e-6, 1e-5), "float64": (1e-7, 1e-7)}  # rtol, atol, as torch.testing has them
+_TOLERANCES = {"float32": (1.3e-6, 1e-5), "float64": (1e-7, 1e-7)}  # rtol, atol, as in torch.testing
 _SHOWN = 5
 
 
@@ -31,22 +31,22 @@ def assert_close(
     Parameters
     ----------
     actual, expected : tensor, array, number, or a sequence or mapping of them
-        Packed tensors are compared by their decoded weights; anything that NumPy understands will do (torch's tensors).
+        Packed tensors are compared by their decoded weights; whatever NumPy can convert is accepted, such as torch's tensors.
     rtol, atol : float, optional
-        Both or neither; default those of torch.testing for the less exact of the two dtypes, 0 for integers.
+        Both or neither; default: those of torch.testing for the less precise of the two dtypes, 0 for integers.
     equal_nan : bool
         Whether NaN equals NaN.
     check_dtype : bool
-        Whether element types must agree.
+        Whether dtypes must be equal.
     msg : str, optional
-        Put before the account of what differs.
+        Prefix of the report of differences.
 
     Raises
     ------
     AssertionError
-        With the number of elements that differ, the largest differences and where they are.
+        Reports the number of elements that differ, and the largest differences with their positions.
     ValueError
-        For one tolerance without the other.
+        If only one of the tolerances is given.
 
     Examples
     --------
@@ -106,7 +106,7 @@ def _compare(a: Any, b: Any, rtol: float | None, atol: float | None, equal_nan: 
 
 
 def _account(a: Any, b: Any, difference: Any, close: Any, r: float, t: float) -> str:
-    """What differs, the worst first; differences that are no numbers are the worst."""
+    """Report the differences, the largest first; NaN counts as the largest."""
     wrong = np.argwhere(~close)
     share = len(wrong) / close.size
     order = np.where(np.isnan(difference), np.inf, difference)[~close].argsort()[::-1]

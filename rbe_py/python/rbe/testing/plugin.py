@@ -15,7 +15,7 @@ Check = Callable[..., None]
 
 @pytest.fixture
 def seeded() -> Any:
-    """Seed the random numbers with 0 for a test, and give the stream back afterwards.
+    """Seed the random numbers with 0 for a test, and restore the stream afterwards.
 
     Examples
     --------
@@ -29,7 +29,7 @@ def seeded() -> Any:
 
 @pytest.fixture
 def float64_inputs() -> Callable[..., list[RBETensor]]:
-    """Return a maker of float64 leaves of given shapes, standard normal, the same in every run.
+    """Return a function that makes float64 leaves of given shapes with standard normal values, the same in every run.
 
     Examples
     --------

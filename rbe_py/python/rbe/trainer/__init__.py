@@ -1,4 +1,4 @@
-"""The loop of training, with callbacks, files to continue from, and logs."""
+"""The training loop, with callbacks, checkpoints and logs."""
 
 from .callback import Call, Callback
 from .checkpoint import Checkpoint

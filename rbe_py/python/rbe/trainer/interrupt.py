@@ -1,4 +1,4 @@
-"""Ctrl-C that waits for the end of a step."""
+"""Delays Ctrl-C until the end of a step."""
 
 import signal
 import threading
@@ -9,9 +9,9 @@ __all__ = ["Interrupt"]
 
 
 class Interrupt:
-    """Context in which the first Ctrl-C is noted, and the second raises KeyboardInterrupt.
+    """Context in which the first Ctrl-C sets a flag, and the second raises KeyboardInterrupt.
 
-    Signals reach the main thread only: elsewhere nothing changes.
+    Only the main thread receives signals; in other threads the context has no effect.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class Interrupt:
 
     def __enter__(self) -> "Interrupt":
         main = threading.current_thread() is threading.main_thread()
-        # A process that ignores Ctrl-C, or handles it in its own way, goes on doing so.
+        # A process that ignores Ctrl-C, or has its own handler, keeps it.
         if main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             self._before = signal.signal(signal.SIGINT, self._note)
         return self

@@ -12,17 +12,17 @@ __all__ = ["Progress"]
 
 
 class Progress(Callback):
-    """A bar (of the package tqdm) of all batches to come: epoch, loss, metrics, examples a second, remaining time.
+    """A tqdm progress bar over all batches: epoch, loss, metrics, examples a second, remaining time.
 
     Parameters
     ----------
     **options
-        Passed on to `tqdm`: file, disable, mininterval, …
+        Passed to `tqdm`: file, disable, mininterval, …
 
     Raises
     ------
     DependencyError
-        Without tqdm.
+        If tqdm is not installed.
 
     Examples
     --------
@@ -36,7 +36,7 @@ class Progress(Callback):
         self._bar: Any = None
 
     def on_fit_start(self, trainer: Run) -> None:
-        """Show the bar; batches of an earlier run count as done."""
+        """Show the bar; batches of a continued run count as done."""
         per_epoch, state = trainer.batches_per_epoch, trainer.state
         total = per_epoch * trainer.epochs if per_epoch else None
         self._bar = self._tqdm(total=total, initial=state.epoch * (per_epoch or 0) + state.batch, unit="batch", **self.options)
@@ -44,12 +44,12 @@ class Progress(Callback):
         self._batch, self._counted = state.batch, state.averages.samples
 
     def on_epoch_start(self, trainer: Run) -> None:
-        """Name the epoch."""
+        """Show the number of the epoch."""
         self._bar.set_description(f"epoch {trainer.state.epoch + 1}/{trainer.epochs}", refresh=False)
         self._batch, self._counted = trainer.state.batch, trainer.state.averages.samples
 
     def on_step_end(self, trainer: Run) -> None:
-        """Move the bar."""
+        """Advance the bar."""
         state = trainer.state
         self._samples += state.averages.samples - self._counted
         rate = self._samples / max(time.perf_counter() - self._started, 1e-9)
@@ -59,17 +59,17 @@ class Progress(Callback):
         self._batch, self._counted = state.batch, state.averages.samples
 
     def on_epoch_end(self, trainer: Run) -> None:
-        """Write the epoch's figures above the bar."""
+        """Write the record of the epoch above the bar."""
         entry = trainer.history[-1]
         figures = [_figure(name, value) for name, value in entry.items() if name not in ("epoch", "step")]
         self._bar.write(f"epoch {entry['epoch']}: " + ", ".join(figures), file=self.options.get("file"))
 
     def on_fit_end(self, trainer: Run) -> None:
-        """Leave the bar as it is."""
+        """Close the bar and leave it on the screen."""
         if self._bar is not None:
             self._bar.close()
 
 
 def _figure(name: str, value: Any) -> str:
-    """Return a name and its value, which a callback may have put there and need be no number."""
+    """Format a name and its value; values of callbacks need not be numbers."""
     return f"{name} {value:.4g}" if isinstance(value, Real) else f"{name} {value}"

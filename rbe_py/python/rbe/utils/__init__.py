@@ -1,4 +1,4 @@
-"""Torch's place for data sets and loaders."""
+"""`rbe.data` under torch's module path."""
 
 from . import data
 

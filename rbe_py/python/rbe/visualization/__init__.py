@@ -1,4 +1,4 @@
-"""Pictures and summaries of models and their training. Pictures need matplotlib, all but `graph`, which needs nothing."""
+"""Plots and summaries of models and their training. All plots but `graph` require matplotlib."""
 
 from .disk import plot_disk
 from .graph import graph

@@ -1,4 +1,4 @@
-"""What all pictures share: axes to draw on, and a file to write."""
+"""Axes and files of the plots."""
 
 import os
 from collections.abc import Iterator
@@ -13,21 +13,21 @@ from .._rbe import RBETensor
 from ..errors import DTypeError, FormatError
 from ..nn.module import Module
 
-LARGEST = 1e300  # the width of an axis is twice that at most, and a number
+LARGEST = 1e300  # the width of an axis is at most twice that, and does not overflow
 
 Path = str | os.PathLike[str]
 
 
 @contextmanager
 def drawing(op: str, ax: Any, path: Path | None, count: int = 1) -> Iterator[Any]:
-    """Yield the axes given, or new ones (an array of `count` if more than one); write the picture at the end if asked.
+    """Yield the given axes, or new ones (an array of `count` if more than one); then write the picture if `path` is given.
 
-    Figures are made without pyplot: nothing is shown, and nothing stays behind.
+    Figures are made without pyplot, so that none is shown or kept in memory.
 
     Raises
     ------
     DependencyError
-        Without matplotlib.
+        If matplotlib is not installed.
     FormatError
         If the picture cannot be written.
     """
@@ -46,7 +46,7 @@ def drawing(op: str, ax: Any, path: Path | None, count: int = 1) -> Iterator[Any
         first = ax if hasattr(ax, "get_figure") else ax[0]
         try:
             first.get_figure().savefig(path, dpi=120)
-        except (OSError, ValueError) as e:  # ValueError: an ending that names no format
+        except (OSError, ValueError) as e:  # ValueError: the suffix is not a known format
             raise FormatError(op, f"a picture that can be written at {os.fspath(path)!r}", str(e)) from e
 
 
@@ -56,7 +56,7 @@ def parameters_of(op: str, model: Any) -> list[tuple[str, RBETensor]]:
     Raises
     ------
     DTypeError
-        For anything but a Module.
+        If `model` is not a Module.
     """
     if not isinstance(model, Module):
         raise DTypeError(op, "a Module", describe(model))
@@ -64,7 +64,7 @@ def parameters_of(op: str, model: Any) -> list[tuple[str, RBETensor]]:
 
 
 def finite(values: Any) -> "tuple[np.ndarray[Any, np.dtype[np.float64]], int]":
-    """Return the numbers that have a place on an axis, and how many have none: NaN, infinities and all but infinite ones."""
+    """Return the numbers that an axis can show, and how many it cannot: NaN, infinities and numbers close to overflow."""
     wide = np.asarray(values, dtype=np.float64)
     shown = np.abs(wide) <= LARGEST
     return wide[shown], int(wide.size - shown.sum())

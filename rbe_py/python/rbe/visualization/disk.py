@@ -1,4 +1,4 @@
-"""The points of packed blocks."""
+"""The level parameters of packed blocks."""
 
 from typing import Any
 
@@ -10,9 +10,9 @@ __all__ = ["plot_disk"]
 
 
 def plot_disk(model: Module, *, path: Path | None = None, ax: Any = None) -> Any:
-    """Draw the points of all blocks of a model's packed parameters on the Poincaré disk.
+    """Draw the level parameters of all blocks of a model's packed parameters as points of the Poincaré disk.
 
-    The diagonal z0 = -z1 holds blocks with levels of one size and two signs, the axes those with a level 0.
+    On the diagonal z0 = -z1 the two levels have equal magnitude and opposite signs, on the axes one level is 0.
 
     Parameters
     ----------
@@ -20,7 +20,7 @@ def plot_disk(model: Module, *, path: Path | None = None, ax: Any = None) -> Any
     path : path, optional
         File to write.
     ax : matplotlib Axes, optional
-        Where to draw.
+        Axes to draw on.
 
     Returns
     -------
@@ -29,9 +29,9 @@ def plot_disk(model: Module, *, path: Path | None = None, ax: Any = None) -> Any
     Raises
     ------
     DependencyError
-        Without matplotlib.
+        If matplotlib is not installed.
     DTypeError
-        For anything but a Module.
+        If `model` is not a Module.
     FormatError
         If the file cannot be written.
 

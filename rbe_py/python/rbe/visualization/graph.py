@@ -1,4 +1,4 @@
-"""The recorded operations of a result, as a picture."""
+"""The recorded operations of a result, as SVG."""
 
 import os
 from collections.abc import Mapping
@@ -22,9 +22,9 @@ def graph(output: RBETensor, model: Module | None = None, path: Path | None = No
     Parameters
     ----------
     output : tensor
-        A recorded one, such as `model(x)` or a loss.
+        A result of recorded operations, such as `model(x)` or a loss.
     model : Module, optional
-        Gives its parameters' names to leaves.
+        Its parameters' names label the leaves.
     path : path, optional
         File to write.
 
@@ -33,7 +33,7 @@ def graph(output: RBETensor, model: Module | None = None, path: Path | None = No
     GraphError
         For a tensor that is not the result of a recorded operation.
     DTypeError
-        For anything but a tensor and a Module.
+        If `output` is not a tensor or `model` not a Module.
     FormatError
         If the file cannot be written.
 
@@ -48,7 +48,7 @@ def graph(output: RBETensor, model: Module | None = None, path: Path | None = No
     if not isinstance(output, RBETensor):
         raise DTypeError("graph", "a tensor", describe(output))
     if output.grad_fn is None:
-        raise GraphError("graph", "the result of a recorded operation", "a leaf or a tensor made without recording")
+        raise GraphError("graph", "the result of a recorded operation", "a leaf or a tensor computed without recording")
     names = {hash(p): (name, p) for name, p in parameters_of("graph", model)} if model is not None else {}
     boxes, edges, depth = _walk(output.grad_fn, names)
     rows: dict[int, list[Any]] = {}
@@ -89,7 +89,7 @@ def graph(output: RBETensor, model: Module | None = None, path: Path | None = No
 def _walk(
     root: Any, names: Mapping[int, tuple[str, RBETensor]]
 ) -> tuple[dict[Any, Any], list[tuple[Any, Any]], dict[Any, int]]:
-    """Boxes (title, text, colour), edges from inputs to results, and the longest way from each box to the root."""
+    """Return boxes (title, text, colour), edges from inputs to results, and the longest path from each box to the root."""
     boxes: dict[Any, tuple[str, str, str]] = {}
     edges: list[tuple[Any, Any]] = []
     nodes = {root._id: root}
@@ -108,7 +108,7 @@ def _walk(
             text = "" if p is None else f"{tuple(p.shape)}, {p.nbytes:,} B"
             boxes["leaf", leaf] = (name, text, "#d9f2d9" if p is not None and p.is_packed else "#f4f4f4")
             edges.append((("leaf", leaf), ("node", node._id)))
-    # Operations are numbered as they ran: every consumer comes after what it consumes.
+    # Operations are numbered in the order in which they ran, so an operation comes after its inputs.
     depth: dict[Any, int] = {("node", root._id): 0}
     consumers: dict[Any, list[Any]] = {}
     for start, end in edges:

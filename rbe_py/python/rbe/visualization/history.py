@@ -1,4 +1,4 @@
-"""Curves of a run."""
+"""Curves of a training run."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -18,20 +18,20 @@ History = Sequence[Mapping[str, float]] | Mapping[str, Sequence[float]]
 def plot_history(
     history: History, names: Sequence[str] | None = None, *, smooth: int = 1, path: Path | None = None, ax: Any = None
 ) -> Any:
-    """Draw the course of losses and metrics; values that are not finite are gaps.
+    """Plot losses and metrics over time; values that are not finite appear as gaps.
 
     Parameters
     ----------
     history : list of dict, or dict of sequences
-        `Trainer.history`, or a curve for every name.
+        `Trainer.history`, or one curve for every name.
     names : sequence of str, optional
-        Curves to draw; default all that are numbers, but counters, rate and seconds.
+        Curves to draw; default: all numeric ones except counters, rate and seconds.
     smooth : int
-        Mean over so many points.
+        Number of points to average over.
     path : path, optional
-        File to write; its ending says the format.
+        File to write; its suffix determines the format.
     ax : matplotlib Axes, optional
-        Where to draw.
+        Axes to draw on.
 
     Returns
     -------
@@ -40,9 +40,9 @@ def plot_history(
     Raises
     ------
     DependencyError
-        Without matplotlib.
+        If matplotlib is not installed.
     DTypeError, TensorError
-        For a history of another kind, a name that it has not, or values that are no numbers.
+        If the history has another type, lacks a name, or has values that are not numbers.
     FormatError
         If the file cannot be written.
 
@@ -64,7 +64,7 @@ def plot_history(
             if name not in curves:
                 raise TensorError("plot_history", f"names of {', '.join(map(str, curves))}", describe(name))
             if curves[name][1] is None:
-                raise DTypeError("plot_history", f"numbers as {name}", "others")
+                raise DTypeError("plot_history", f"numbers as {name}", "values of other types")
     with drawing("plot_history", ax, path) as ax:
         for name in chosen:
             x, y = (np.asarray(v, dtype=np.float64) for v in curves[name])
@@ -77,7 +77,7 @@ def plot_history(
 
 
 def _curves(history: Any) -> dict[str, tuple[Any, Any]]:
-    """Return places and values of each curve, the values None if they are not all numbers."""
+    """Return positions and values of each curve; the values are None if they are not all numbers."""
     if isinstance(history, Mapping):
         listed = {name: _numbers(values) for name, values in history.items()}
         return {name: (np.arange(1, len(y) + 1) if y is not None else None, y) for name, y in listed.items()}
@@ -88,13 +88,13 @@ def _curves(history: Any) -> dict[str, tuple[Any, Any]]:
         entries = [entry for entry in history if name in entry]
         places = _numbers([e.get("epoch", i + 1) for i, e in enumerate(entries)])
         if places is None:
-            raise DTypeError("plot_history", "numbers as epoch", "others")
+            raise DTypeError("plot_history", "numbers as epoch", "values of other types")
         curves[name] = places, _numbers([e[name] for e in entries])
     return curves
 
 
 def _numbers(values: Any) -> Any:
-    """Return values as float64, gaps (NaN) where a curve has no place; None if they are not numbers one after another."""
+    """Return values as float64, NaN for values that cannot be drawn; None if they are not a sequence of numbers."""
     if isinstance(values, str):
         return None
     try:

@@ -1,4 +1,4 @@
-"""Flips and charges over the course of a run."""
+"""Flips and charges over time."""
 
 from typing import Any
 
@@ -17,12 +17,12 @@ FULL = 127.0  # a charge of 1
 
 
 class Recorder(Callback):
-    """Note how many bits flip, and how much charge is left: a callback of a Trainer, or `observe` in a loop of one's own.
+    """Record how many bits flip and how large charges are: a callback of a Trainer; in other loops call `observe`.
 
     Parameters
     ----------
     every : int
-        Steps from one observation to the next: charges are read from all of the optimiser's state.
+        Steps between observations; each reads the charges of the whole optimiser state.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class Recorder(Callback):
     flips : list of int
         Bits flipped by the observed steps.
     charges : list of (float, float, float)
-        Tenth, fiftieth and ninetieth percentile of the charges of all bits, in [0, 1].
+        10th, 50th and 90th percentile of the charges of all bits, in [0, 1].
 
     Examples
     --------
@@ -51,12 +51,12 @@ class Recorder(Callback):
         self.charges: list[tuple[float, float, float]] = []
 
     def observe(self, optimizer: HybridOptimizer) -> None:
-        """Note the step that the optimiser has just taken.
+        """Record the optimiser's last step.
 
         Raises
         ------
         DTypeError
-            For another optimiser.
+            If `optimizer` is not a HybridOptimizer.
         """
         if not isinstance(optimizer, HybridOptimizer):
             raise DTypeError("Recorder", "a HybridOptimizer", type(optimizer).__name__)
@@ -69,13 +69,13 @@ class Recorder(Callback):
         self.charges.append((float(low), float(middle), float(high)))
 
     def on_step_end(self, trainer: Run) -> None:
-        """Note the step if its turn has come."""
+        """Record the step if `every` steps have passed."""
         if trainer.state.step % self.every == 0:
             self.observe(trainer.optimizer)  # type: ignore[arg-type]
 
 
 def plot_flips(recorder: Recorder, *, path: Path | None = None) -> Any:
-    """Draw flips a step and the spread of charges over time.
+    """Plot flips of each step and the distribution of charges over time.
 
     Parameters
     ----------
@@ -90,9 +90,9 @@ def plot_flips(recorder: Recorder, *, path: Path | None = None) -> Any:
     Raises
     ------
     DependencyError
-        Without matplotlib.
+        If matplotlib is not installed.
     DTypeError
-        For anything but a Recorder.
+        If `recorder` is not a Recorder.
     FormatError
         If the file cannot be written.
 

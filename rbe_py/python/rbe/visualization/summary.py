@@ -25,13 +25,13 @@ class LayerSummary:
     name, kind : str
         Path and class of the module.
     shape : tuple of int or None
-        Of its result, if that is a tensor.
+        Shape of its result, if that is a tensor.
     parameters : int
-        Numbers in its own parameters, packed weights counted one by one.
+        Number of elements of its own parameters; each packed weight counts as one.
     bytes : int
-        Of its own parameters.
+        Bytes of its own parameters.
     macs : int
-        Multiply-accumulates of products with its weights for the given inputs; attention scores are not among them.
+        Multiply-accumulates of products with its weights for the given inputs, without attention scores.
 
     Examples
     --------
@@ -63,7 +63,7 @@ class Summary:
 
     @property
     def parameters(self) -> int:
-        """Numbers in all parameters."""
+        """Number of elements of all parameters."""
         return sum(layer.parameters for layer in self.layers)
 
     @property
@@ -92,25 +92,25 @@ class Summary:
 
 
 def _macs(module: Module, output: RBETensor) -> int:
-    """Every weight of two or more axes meets every place of the result once, unless the module only looks it up."""
+    """Count one multiply-accumulate for each weight and position of the result; embeddings only look weights up."""
     if "Embedding" in type(module).__name__ or "Activation" in type(module).__name__:
         return 0
     total = 0
     for p in module._parameters.values():
         if p is not None and p.ndim >= 2:
-            channels = output.shape[-(p.ndim - 1)]  # before as many spatial axes as the weight has
+            channels = output.shape[-(p.ndim - 1)]  # the channel axis precedes as many spatial axes as the weight has
             total += output.numel() // max(channels, 1) * math.prod(p.shape)
     return total
 
 
 def summary(model: Module, *inputs: RBETensor | Sequence[int]) -> Summary:
-    """Run a model once and return what its layers hold and cost.
+    """Run a model once and return shapes, parameters, bytes and multiply-accumulates of its layers.
 
     Parameters
     ----------
     model : Module
     *inputs : tensors, or shapes
-        What it is called with; a shape stands for float32 zeros.
+        Arguments of the call; a shape stands for float32 zeros.
 
     Returns
     -------
@@ -119,7 +119,7 @@ def summary(model: Module, *inputs: RBETensor | Sequence[int]) -> Summary:
     Raises
     ------
     DTypeError
-        For an input that is neither, and for anything but a Module.
+        If an input is neither a tensor nor a shape, or `model` not a Module.
 
     Examples
     --------

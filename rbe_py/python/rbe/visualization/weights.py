@@ -12,9 +12,9 @@ __all__ = ["plot_weights"]
 
 
 def plot_weights(model: Module, *, bins: int = 60, path: Path | None = None) -> Any:
-    """Draw a histogram of every parameter of two or more axes; packed ones are decoded.
+    """Plot a histogram of every parameter with two or more axes; packed parameters are decoded.
 
-    Weights that are not finite are left out; the title says how many.
+    Weights that are not finite are left out; the title gives their number.
 
     Parameters
     ----------
@@ -30,9 +30,9 @@ def plot_weights(model: Module, *, bins: int = 60, path: Path | None = None) -> 
     Raises
     ------
     DependencyError
-        Without matplotlib.
+        If matplotlib is not installed.
     DTypeError, TensorError
-        For anything but a Module, and fewer bins than one.
+        If `model` is not a Module, or `bins` is below 1.
     FormatError
         If the file cannot be written.
 
@@ -57,7 +57,7 @@ def plot_weights(model: Module, *, bins: int = 60, path: Path | None = None) -> 
 
 
 def _span(values: "np.ndarray[Any, np.dtype[np.float64]]", bins: int) -> tuple[float, float]:
-    """Return the ends of a histogram: those of the values, or around them where they are too close to be told apart."""
+    """Return the range of a histogram: that of the values, widened if they are too close to be distinguished."""
     if not values.size:
         return 0.0, 1.0
     low, high = float(values.min()), float(values.max())

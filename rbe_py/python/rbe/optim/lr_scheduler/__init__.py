@@ -1,7 +1,7 @@
 """Learning-rate schedules, with torch's names, signatures and values.
 
-What a schedule does to `lr` it does in proportion to `lr_lo` and `lr_hi` too: the three rates of a HybridOptimizer keep
-the ratios they were given. A rate in a schedule's own arguments (`eta_min`, `max_lr`, `min_lr`) is one of `lr`.
+A schedule changes `lr_lo` and `lr_hi` in proportion to `lr`, so that the three rates of a HybridOptimizer keep their
+ratios. Rates among a schedule's arguments (`eta_min`, `max_lr`, `min_lr`) are values of `lr`.
 """
 
 from .base import LRScheduler

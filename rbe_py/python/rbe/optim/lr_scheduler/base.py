@@ -1,4 +1,4 @@
-"""What schedules share."""
+"""Base classes of schedules."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -12,11 +12,11 @@ from ..base import Optimizer
 __all__ = ["LRScheduler"]
 
 RATES = ("lr", "lr_lo", "lr_hi")
-MOST_STEPS = 2**53  # beyond that float64 does not tell one step from the next
+MOST_STEPS = 2**53  # largest integer up to which float64 distinguishes consecutive steps
 
 
 def per_group(op: str, name: str, value: Any, groups: int) -> list[Any]:
-    """Return one value for every group.
+    """Return a list with one value for every group.
 
     Raises
     ------
@@ -30,19 +30,19 @@ def per_group(op: str, name: str, value: Any, groups: int) -> list[Any]:
 
 
 def of_group(op: str, name: str, values: list[Any], single: Any, i: int) -> Any:
-    """Return the value of a group; one added later has the single value that all groups were given.
+    """Return the value of a group; a group added later has the value that all groups share.
 
     Raises
     ------
     TensorError
-        If there was none, but a list.
+        If the groups have a list of values.
     """
     check(op, i < len(values) or single is not None, f"a {name} for every group", f"{len(values)} for {i + 1} groups")
     return values[i] if i < len(values) else single
 
 
 def power(base: float, exponent: float) -> float:
-    """Return a power, infinite where it is too large: the rate that it gives is then refused."""
+    """Return a power, infinite if it overflows; the resulting rate is then refused."""
     try:
         return float(base**exponent)
     except OverflowError:
@@ -50,9 +50,9 @@ def power(base: float, exponent: float) -> float:
 
 
 class Change(NamedTuple):
-    """What a step makes of a rate: `now · rate + initial · initial rate + fixed`.
+    """The change of a rate by a step: `now · rate + initial · initial rate + fixed`.
 
-    `fixed` is a value of `lr`; `lr_lo` and `lr_hi` take it in the proportion of their initial values to that of `lr`.
+    `fixed` is a value of `lr`; for `lr_lo` and `lr_hi` it is scaled by the ratio of their initial values to the initial `lr`.
     """
 
     now: float = 0.0
@@ -64,7 +64,7 @@ KEEP = Change(now=1.0)
 
 
 class _Undo:
-    """A block after whose failure mappings, of schedules and of an optimiser's groups, are as before."""
+    """Context that restores the attributes of schedules and the groups of an optimiser if its block raises."""
 
     def __init__(self, held: list[dict[str, Any]]) -> None:
         self.held, self.before = held, [dict(d) for d in held]
@@ -80,31 +80,31 @@ class _Undo:
 
 
 class LRScheduler:
-    """Base of schedules: each step changes the rates that the optimiser has at that time.
+    """Base class of schedules: each step changes the optimiser's current rates.
 
-    Schedules of one optimiser therefore combine, and a rate set by hand is where the next step begins, as in torch. A
-    schedule of one's own overrides `get_lr`.
+    Schedules of one optimiser therefore combine, and the next step starts from a rate that was set by hand, as in torch. A
+    user-defined schedule overrides `get_lr`.
 
     Parameters
     ----------
     optimizer : Optimizer
     last_epoch : int
-        Steps of an earlier run less one, to continue it with the optimiser whose state was loaded; -1 starts anew. A rate
-        that still is the initial one is set to what the schedule's formula says.
+        Number of steps of an earlier run minus one, to continue it with an optimiser whose state was loaded; -1 starts anew.
+        A rate that is still the initial one is set by the schedule's formula.
 
     Attributes
     ----------
     last_epoch : int
-        Steps so far.
+        Number of steps so far.
     base_lrs : list of float
         Initial `lr` of every group.
 
     Raises
     ------
     DTypeError
-        For anything but an optimiser, or an argument of another kind.
+        If `optimizer` is not an optimiser, or an argument has a wrong type.
     TensorError
-        For an argument outside its range, or groups without initial rates to continue with.
+        For an argument out of range, or if groups have no initial rates to continue from.
 
     Examples
     --------
@@ -143,7 +143,7 @@ class LRScheduler:
         self.optimizer = optimizer
 
     def _check(self) -> None:
-        """Raise unless all numbers are in their range: those of the constructor, and those of a loaded state."""
+        """Raise unless all numbers, of the constructor or of a loaded state, are in range."""
 
     def _initial_step(self) -> None:
         self._step_count = 0
@@ -154,7 +154,7 @@ class LRScheduler:
             del self._is_initial
 
     def _first_rates(self, i: int, group: dict[str, Any]) -> dict[str, float]:
-        """Return the initial rates of a group that the schedule has not seen before."""
+        """Return the initial rates of a group that is new to the schedule."""
         names = [name for name in RATES if name in group]
         for name in names:
             group.setdefault(f"initial_{name}", real(type(self).__name__, name, group[name]))
@@ -168,26 +168,26 @@ class LRScheduler:
             self._other_bases = [*self._other_bases, rates]
 
     def _change(self, i: int) -> Change:
-        """Return what one step forward, to `last_epoch`, does to group i."""
+        """Return the change of group i by one step, to `last_epoch`."""
         raise MissingMethodError("LRScheduler.get_lr", "a subclass that defines it", type(self).__name__)
 
     def _closed(self, i: int) -> Change:
-        """Return what a jump to `last_epoch` does to group i."""
+        """Return the change of group i by a jump to `last_epoch`."""
         return self._change(i)
 
     def _first(self, i: int) -> Change:
-        """Return what the constructor does to group i."""
+        """Return the change of group i by the constructor."""
         return self._change(i)
 
     def _also(self, i: int, group: dict[str, Any]) -> dict[str, Any]:
-        """Return what else changes in group i."""
+        """Return other entries of group i that change."""
         return {}
 
     def _move(self, epoch: float | None) -> None:
         self.last_epoch = self.last_epoch + 1 if epoch is None else whole(type(self).__name__, "epoch", epoch, 0)
 
     def get_lr(self) -> list[float]:
-        """Return what `lr` of every group becomes by the present step; a schedule of one's own overrides it."""
+        """Return `lr` of every group after the current step; a user-defined schedule overrides this method."""
         plan = self._first if self._is_initial else self._change
         groups = self.optimizer.param_groups
         return [self._applied(plan(i), real("get_lr", "lr", g["lr"]), self.base_lrs[i], 1.0) for i, g in enumerate(groups)]
@@ -223,7 +223,7 @@ class LRScheduler:
         return found
 
     def step(self, epoch: float | None = None) -> None:
-        """Advance by one step, or go to the step `epoch`, and change the rates; nothing has changed after an error."""
+        """Advance by one step, or jump to step `epoch`, and change the rates; if it raises, nothing has changed."""
         with self._all_or_nothing():
             self._adopt_groups()
             self._step_count += 1
@@ -238,7 +238,7 @@ class LRScheduler:
         self._last_lr = [float(group["lr"]) for group in self.optimizer.param_groups]
 
     def get_last_lr(self) -> list[float]:
-        """Return `lr` of every group as it was after the last step of this schedule."""
+        """Return `lr` of every group after the last step of this schedule."""
         return list(self._last_lr)
 
     def _parts(self) -> "list[LRScheduler]":
@@ -246,7 +246,7 @@ class LRScheduler:
         return []
 
     def _restart(self) -> None:
-        """Begin anew, from the initial rates."""
+        """Restart from the initial rates."""
         self.step(0)
 
     def _everything(self) -> "Iterator[LRScheduler]":
@@ -258,16 +258,16 @@ class LRScheduler:
         return _Undo([*(s.__dict__ for s in self._everything()), *self.optimizer.param_groups])
 
     def state_dict(self) -> dict[str, Any]:
-        """Return all but the optimiser and plain functions."""
+        """Return all attributes but the optimiser and plain functions."""
         return {k: plain(v) for k, v in self.__dict__.items() if k not in self._not_saved}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Continue from what `state_dict` returned; the rates are in the optimiser's state, which is loaded apart.
+        """Continue from a state that `state_dict` returned; the rates are part of the optimiser's state.
 
         Raises
         ------
         DTypeError, TensorError
-            For the state of another schedule, or a damaged one; nothing has changed then.
+            For a damaged state, or the state of another schedule; nothing changes then.
         """
         with self._all_or_nothing():
             self._take(state_dict)
@@ -292,7 +292,7 @@ class LRScheduler:
 
 
 class Chainable(LRScheduler):
-    """Base of schedules whose steps multiply the present rates, and that have a formula for a jump as well."""
+    """Base class of schedules whose steps multiply the current rates, with a formula for jumps."""
 
     def _closed(self, i: int) -> Change:
         raise NotImplementedError
@@ -301,5 +301,5 @@ class Chainable(LRScheduler):
         closed, group = self._closed(i), self.optimizer.param_groups[i]
         if self.last_epoch == 0:
             return Change(now=closed.initial)
-        # A loaded optimiser has its rates already; one that still has the initial rates was made anew.
+        # A loaded optimiser already has its rates; one with the initial rates is new.
         return closed if group["lr"] == group["initial_lr"] else KEEP

@@ -12,14 +12,14 @@ __all__ = ["CosineAnnealingLR", "CosineAnnealingWarmRestarts"]
 
 
 def _proportions(op: str, eta_min: float, rates: dict[str, float]) -> dict[str, float]:
-    """Return the initial rates, from which `lr_lo` and `lr_hi` take their part of `eta_min`."""
+    """Return the initial rates, whose ratios scale `eta_min` for `lr_lo` and `lr_hi`."""
     known = len(rates) == 1 or eta_min == 0 or rates["lr"] != 0
     check(op, known, f"an initial lr other than 0 for lr_lo and lr_hi at an eta_min of {eta_min}", rates["lr"])
     return rates
 
 
 class CosineAnnealingLR(Chainable):
-    """From the initial rates to `eta_min` in `T_max` steps along half a cosine (Loshchilov, Hutter 2017).
+    """Decrease the rates from their initial values to `eta_min` in `T_max` steps along half a cosine (Loshchilov, Hutter 2017).
 
     Examples
     --------
@@ -55,14 +55,14 @@ class CosineAnnealingLR(Chainable):
 
     def _change(self, i: int) -> Change:
         before, height = self._height(self.last_epoch - 1), self._height(self.last_epoch)
-        if before == 0.0:  # no factor leads away from the lowest point
+        if before == 0.0:  # at the lowest point no factor can raise the rate
             return Change(now=1.0, initial=height, fixed=-self.eta_min * height)
         ratio = height / before
         return Change(now=ratio, fixed=self.eta_min * (1 - ratio))
 
 
 class CosineAnnealingWarmRestarts(LRScheduler):
-    """Half cosines from the initial rates to `eta_min`, the first of `T_0` steps, each `T_mult` times as long as the last.
+    """Repeat half cosines from the initial rates to `eta_min`: first `T_0` steps, each `T_mult` times as long as the last.
 
     Examples
     --------
@@ -82,7 +82,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         self.T_0, self.T_mult = whole(op, "T_0", T_0, 1), whole(op, "T_mult", T_mult, 1)
         self.eta_min = real(op, "eta_min", eta_min)
         self.T_cur: float = -1  # steps since the last restart
-        self.T_i: float = self.T_0  # from the last restart to the next
+        self.T_i: float = self.T_0  # steps from the last restart to the next
         super().__init__(optimizer, last_epoch)
 
     def _check(self) -> None:

@@ -1,4 +1,4 @@
-"""Schedules that go up and down between two rates, with momentum the other way."""
+"""Cyclic schedules, with momentum in the opposite direction."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -14,12 +14,12 @@ __all__ = ["CyclicLR", "OneCycleLR"]
 
 
 class _Cycle(LRScheduler):
-    """Base of schedules that set rates, and momentum if asked, from values of their own."""
+    """Base class of schedules that set rates, and optionally momentum, from their own values."""
 
     cycle_momentum: bool
 
     def _each(self, name: str, value: Any) -> list[float]:
-        """Keep an argument as a value for every group, and for groups added later."""
+        """Store an argument as a value for every group and for groups added later."""
         op = type(self).__name__
         values = [real(op, name, v) for v in per_group(op, name, value, len(self.optimizer.param_groups))]
         setattr(self, f"_single_{name}", None if isinstance(value, list | tuple) else values[0])
@@ -40,12 +40,12 @@ class _Cycle(LRScheduler):
 
     @staticmethod
     def _peak(name: str, group: dict[str, Any]) -> float:
-        """Return what `lr_lo` or `lr_hi` is where `lr` is highest: what it was before the first cycle."""
+        """Return the value of `lr_lo` or `lr_hi` where `lr` is highest: its value before the first cycle."""
         peak = group.get(f"initial_{name}", group[name])
         return float(group.setdefault(f"initial_peak_{name}", real("peak", name, peak)))
 
     def _share(self) -> float:
-        """Return the share of the way from `max_momentum` to `base_momentum`."""
+        """Return the position between `max_momentum` (0) and `base_momentum` (1)."""
         raise NotImplementedError
 
     def _also(self, i: int, group: dict[str, Any]) -> dict[str, Any]:
@@ -62,28 +62,28 @@ class _Cycle(LRScheduler):
 
 
 class OneCycleLR(_Cycle):
-    """Up to `max_lr` and down again far below the start, momentum the other way (Smith, Topin 2019).
+    """Raise the rate to `max_lr` and lower it far below its start, with momentum in the opposite direction (Smith, Topin 2019).
 
-    `lr_lo` and `lr_hi` have their initial values where `lr` has `max_lr`.
+    `lr_lo` and `lr_hi` have their initial values where `lr` is `max_lr`.
 
     Parameters
     ----------
     optimizer : Optimizer
     max_lr : float, or list of float
-        Highest rate; a list holds one for every group.
+        Highest rate; a list has one for every group.
     total_steps : int, optional
         Length of the cycle, default `epochs * steps_per_epoch`.
     pct_start : float
-        Share of the cycle that goes up.
+        Fraction of the cycle in which the rate rises.
     anneal_strategy : {"cos", "linear"}
     cycle_momentum : bool
         Move `momentum`, or the first of `betas`, between `max_momentum` and `base_momentum`.
     div_factor : float
         The cycle begins at `max_lr / div_factor`.
     final_div_factor : float
-        It ends at the beginning's rate divided by this.
+        The cycle ends at its first rate divided by this.
     three_phase : bool
-        Come down to the beginning's rate first, and then further.
+        Return to the first rate in a phase of its own before the final descent.
 
     Examples
     --------
@@ -149,7 +149,7 @@ class OneCycleLR(_Cycle):
         return super()._first_rates(i, group)
 
     def _phases(self) -> list[tuple[float, float, float]]:
-        """Return the end of each phase, with the factor of `max_lr` and the share of the way to `base_momentum` there."""
+        """Return the end of each phase, with the factor of `max_lr` and the position of momentum there."""
         start, low = 1 / self.div_factor, 1 / self.div_factor / self.final_div_factor
         up = float(self.pct_start * self.total_steps) - 1
         if self.three_phase:
@@ -162,7 +162,7 @@ class OneCycleLR(_Cycle):
         return b + (a - b) / 2 * (1 + math.cos(math.pi * share))
 
     def _at(self, curve: int, begin: float) -> float:
-        """Return a curve of the phases (1 the factor, 2 the share of momentum) at `last_epoch`."""
+        """Return a curve of the phases (1: factor, 2: position of momentum) at `last_epoch`."""
         before, a, phases = 0.0, begin, self._phases()
         for i, phase in enumerate(phases):
             end, b = phase[0], phase[curve]
@@ -180,25 +180,25 @@ class OneCycleLR(_Cycle):
 
 
 class CyclicLR(_Cycle):
-    """Up from `base_lr` to `max_lr` and down again in straight lines, over and over (Smith 2017).
+    """Alternate between `base_lr` and `max_lr` in straight lines (Smith 2017).
 
-    `lr_lo` and `lr_hi` have their initial values where `lr` has `max_lr`.
+    `lr_lo` and `lr_hi` have their initial values where `lr` is `max_lr`.
 
     Parameters
     ----------
     optimizer : Optimizer
     base_lr, max_lr : float, or list of float
-        Lowest and highest rate; a list holds one for every group.
+        Lowest and highest rate; a list has one for every group.
     step_size_up, step_size_down : int
-        Steps up and down; down as many as up if not given.
+        Number of rising and of falling steps; default of the latter: the former.
     mode : {"triangular", "triangular2", "exp_range"}
-        Cycles of one height; each half as high as the last; lower by `gamma` at each step.
+        All cycles of one height; each half as high as the last; height multiplied by `gamma` at each step.
     gamma : float
-        For "exp_range".
+        Factor of "exp_range".
     scale_fn : callable, optional
-        Takes the place of `mode`: a function that gives the height.
+        A function that returns the height, in place of `mode`.
     scale_mode : {"cycle", "iterations"}
-        Whether `scale_fn` is given the number of the cycle, from 1, or of the step.
+        Whether `scale_fn` receives the number of the cycle, from 1, or of the step.
     cycle_momentum : bool
         Move `momentum`, or the first of `betas`, between `max_momentum` and `base_momentum`.
 
@@ -266,7 +266,7 @@ class CyclicLR(_Cycle):
         return bases
 
     def _height(self) -> float:
-        """Return the share of the way from the lowest to the highest rate."""
+        """Return the position between the lowest (0) and the highest (1) rate."""
         length = self.step_size_up + self.step_size_down
         cycle = math.floor(1 + self.last_epoch / length)
         x, up = 1 + self.last_epoch / length - cycle, self.step_size_up / length

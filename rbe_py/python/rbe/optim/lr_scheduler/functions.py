@@ -1,4 +1,4 @@
-"""Schedules that a function gives."""
+"""Schedules defined by a function."""
 
 from collections.abc import Callable, Mapping, Sequence
 from types import FunctionType
@@ -14,7 +14,7 @@ __all__ = ["LambdaLR", "MultiplicativeLR"]
 
 
 class _ByFunction(LRScheduler):
-    """Base of schedules that call a function, or one for every group, with the number of steps."""
+    """Base class of schedules that call a function, or one for every group, with the number of steps."""
 
     _not_saved: ClassVar[tuple[str, ...]] = ("optimizer", "lr_lambdas", "_function")
 
@@ -27,7 +27,7 @@ class _ByFunction(LRScheduler):
         self._attach(optimizer)
         op = type(self).__name__
         self.lr_lambdas = per_group(op, "lr_lambda", lr_lambda, len(optimizer.param_groups))
-        self._function = None if isinstance(lr_lambda, list | tuple) else lr_lambda  # that of groups added later
+        self._function = None if isinstance(lr_lambda, list | tuple) else lr_lambda  # function of groups added later
         for function in self.lr_lambdas:
             if not callable(function):
                 raise DTypeError(op, "functions of the number of steps", type(function).__name__)
@@ -39,7 +39,7 @@ class _ByFunction(LRScheduler):
         return real(op, f"factor of group {i}", function(self.last_epoch))
 
     def state_dict(self) -> dict[str, Any]:
-        """Return all but the optimiser and plain functions; of other callables what they hold, as torch does."""
+        """Return all attributes but the optimiser and plain functions; for callable objects their attributes, as in torch."""
         return {**super().state_dict(), "lr_lambdas": [_held(function) for function in self.lr_lambdas]}
 
     def _take(self, state_dict: Mapping[str, Any]) -> None:
@@ -54,7 +54,7 @@ class _ByFunction(LRScheduler):
 
 
 def _held(function: Any) -> dict[str, Any] | None:
-    """Return what a callable holds, None for plain functions, methods and classes."""
+    """Return the attributes of a callable object, None for plain functions, methods and classes."""
     if isinstance(function, FunctionType | type) or not hasattr(function, "__dict__") or hasattr(function, "__func__"):
         return None
     held: dict[str, Any] = plain(function.__dict__)
@@ -68,7 +68,7 @@ class LambdaLR(_ByFunction):
     ----------
     optimizer : Optimizer
     lr_lambda : callable, or list of callables
-        Takes the number of steps, returns a factor; a list holds one for every group.
+        Takes the number of steps and returns a factor; a list has one for every group.
 
     Examples
     --------
@@ -88,13 +88,13 @@ class LambdaLR(_ByFunction):
 
 
 class MultiplicativeLR(_ByFunction):
-    """Multiply the rates, at each step, by a function of the number of steps.
+    """Multiply the current rates at each step by a function of the number of steps.
 
     Parameters
     ----------
     optimizer : Optimizer
     lr_lambda : callable, or list of callables
-        Takes the number of steps, returns a factor; a list holds one for every group.
+        Takes the number of steps and returns a factor; a list has one for every group.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""A schedule that follows a measured value."""
+"""A schedule that follows a metric."""
 
 import math
 from collections.abc import Sequence
@@ -22,19 +22,19 @@ class ReduceLROnPlateau(LRScheduler):
     ----------
     optimizer : Optimizer
     mode : {"min", "max"}
-        Whether less or more is better.
+        Whether smaller or larger values are better.
     factor : float
     patience : int
-        Steps without improvement that are let pass.
+        Number of steps without improvement before a reduction.
     threshold : float
-        Improvement that counts, as a share of the size of the best value or ("abs") absolute.
+        Smallest improvement that counts, relative to the magnitude of the best value or ("abs") absolute.
     threshold_mode : {"rel", "abs"}
     cooldown : int
-        Steps after a reduction in which nothing is counted.
+        Number of steps after a reduction in which steps without improvement are not counted.
     min_lr : float, or list of float
-        Lowest rate; a list holds one for every group.
+        Lowest rate; a list has one for every group.
     eps : float
-        A smaller change of the rate is not made.
+        Smaller changes of the rate are not made.
 
     Examples
     --------
@@ -104,25 +104,25 @@ class ReduceLROnPlateau(LRScheduler):
         lower = self.mode == "min"
         if self.threshold_mode == "abs":
             bound = self.best - self.threshold if lower else self.best + self.threshold
-        else:  # a share of the size of the best value: the bound is on the better side of negative values, too
+        else:  # relative to the magnitude, so that the bound is on the better side of negative values too
             nearer_zero = lower == (self.best >= 0)
             bound = self.best * (1.0 - self.threshold if nearer_zero else 1.0 + self.threshold)
         return value < bound if lower else value > bound
 
     def step(self, metrics: Any, epoch: int | None = None) -> None:  # type: ignore[override]
-        """Take the metric of one step, and reduce the rates if it is time.
+        """Advance by one step with its metric, and reduce the rates if it has not improved for long enough.
 
         Parameters
         ----------
         metrics : number, or tensor of one element
-            NaN is no improvement.
+            NaN does not count as an improvement.
         epoch : int, optional
-            Number of the step; default one more than the last.
+            Number of the step; default: the next one.
 
         Raises
         ------
         DTypeError
-            For anything else; nothing has changed then.
+            For a metric that is not a number; nothing changes then.
         TensorError
             If groups were added and `min_lr` is a list.
         """
@@ -157,7 +157,7 @@ class ReduceLROnPlateau(LRScheduler):
 
 
 def _metric(value: Any) -> float:
-    """Return a metric as a float: NaN and infinities are values, too."""
+    """Return a metric as a float; NaN and infinities are accepted."""
     if isinstance(value, RBETensor | np.ndarray) and not getattr(value, "is_packed", False):
         value = value.item() if math.prod(value.shape) == 1 else value
     return number("ReduceLROnPlateau", "metric", value, finite=False)

@@ -130,17 +130,17 @@ class ConstantLR(Chainable):
         count("ConstantLR", "total_iters", self.total_iters, 0)
 
     def _closed(self, i: int) -> Change:
-        # At step 0 the factor holds even if it lasts for no step at all, as in torch.
+        # As in torch, the factor applies at step 0 even if total_iters is 0.
         return Change(initial=self.factor if self.last_epoch < max(self.total_iters, 1) else 1.0)
 
     def _change(self, i: int) -> Change:
         if self.last_epoch != self.total_iters:
             return KEEP
-        return Change(now=1.0 / self.factor) if self.factor else Change(initial=1.0)  # 0 cannot be undone by a factor
+        return Change(now=1.0 / self.factor) if self.factor else Change(initial=1.0)  # no factor can raise a rate of 0
 
 
 class LinearLR(Chainable):
-    """Multiply the rates by a factor that goes from `start_factor` to `end_factor` in `total_iters` equal steps.
+    """Multiply the rates by a factor that changes from `start_factor` to `end_factor` in `total_iters` equal steps.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Schedules made of schedules: one after another, or together."""
+"""Schedules that combine other schedules: in sequence, or together."""
 
 import bisect
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ __all__ = ["ChainedScheduler", "SequentialLR"]
 
 
 class _Composite(LRScheduler):
-    """Base of schedules that step others."""
+    """Base class of schedules that step other schedules."""
 
     _not_saved: ClassVar[tuple[str, ...]] = ("optimizer", "_schedulers")
     _schedulers: list[LRScheduler]
@@ -44,7 +44,7 @@ class _Composite(LRScheduler):
         return [real(type(self).__name__, "lr", group["lr"]) for group in self.optimizer.param_groups]
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the state of the schedules, and which of them are where."""
+        """Return the states of the schedules with their positions."""
         return {**super().state_dict(), "_schedulers": [s.state_dict() for s in self._schedulers]}
 
     def _take(self, state_dict: Mapping[str, Any]) -> None:
@@ -59,22 +59,22 @@ class _Composite(LRScheduler):
 
 
 class SequentialLR(_Composite):
-    """Schedules one after another, each from its beginning and from the initial rates.
+    """A sequence of schedules, each started at its beginning and from the initial rates.
 
     Parameters
     ----------
     optimizer : Optimizer
     schedulers : list of schedulers of this optimiser
     milestones : list of int
-        Step at which each schedule but the first takes over.
+        Steps at which each schedule but the first starts.
     last_epoch : int
-        Steps of an earlier run less one, to continue it; -1 starts anew.
+        Number of steps of an earlier run minus one, to continue it; -1 starts anew.
 
     Raises
     ------
     TensorError
-        For a scheduler of another optimiser, or one that follows a metric; for milestones that are not as many as
-        changes of the schedule, or not in order.
+        For a scheduler of another optimiser, or one that follows a metric; if the number of milestones is not one less than
+        that of schedulers, or they are not in order.
 
     Examples
     --------
@@ -131,7 +131,7 @@ class SequentialLR(_Composite):
         self._restart_all()
 
     def step(self, epoch: float | None = None) -> None:
-        """Advance by one step, or go to the step `epoch`, and change the rates; nothing has changed after an error."""
+        """Advance by one step, or jump to step `epoch`, and change the rates; if it raises, nothing has changed."""
         with self._all_or_nothing():
             self._move(epoch)
             which = bisect.bisect_right(self.milestones, self.last_epoch)
@@ -146,13 +146,13 @@ class SequentialLR(_Composite):
 
 
 class ChainedScheduler(_Composite):
-    """Schedules that step together, each on the rates that the others leave.
+    """Schedules that step together, each changing the rates that the previous one returns.
 
     Parameters
     ----------
     schedulers : sequence of schedulers of one optimiser
     optimizer : Optimizer, optional
-        Theirs.
+        The optimiser of the schedulers.
 
     Examples
     --------
@@ -186,12 +186,12 @@ class ChainedScheduler(_Composite):
         self._initial_step()
 
     def step(self, epoch: float | None = None) -> None:
-        """Advance all by one step; nothing has changed after an error.
+        """Advance all schedules by one step; if it raises, nothing has changed.
 
         Raises
         ------
         TensorError
-            For an `epoch`: steps of schedules that multiply each other's rates are taken one at a time.
+            If `epoch` is given: combined schedules cannot jump.
         """
         check("ChainedScheduler", epoch is None, "a step without an epoch", epoch)
         with self._all_or_nothing():

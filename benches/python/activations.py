@@ -1,4 +1,4 @@
-"""Loss of a small network with a trainable activation, by the rate of the activation's charges.
+"""Loss of a small network with a trainable activation, for several rates of the activation's charges.
 
 Prints the mean loss of the last ten steps for eight seeds and each rate: a rate is good when no seed diverges.
 """

@@ -17,12 +17,12 @@ CHANGED = Path("rbe_core/src/kernel/packed/products.rs")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--package", default="rbe_py", help="what is built")
-    parser.add_argument("--file", type=Path, default=CHANGED, help="what changes, below the root")
+    parser.add_argument("--package", default="rbe_py", help="package to build")
+    parser.add_argument("--file", type=Path, default=CHANGED, help="file to change, relative to the root")
     args = parser.parse_args()
     if not (ROOT / args.file).is_file():
         parser.error(f"no file {args.file} in {ROOT}")
-    subprocess.run(["cargo", "fetch", "--locked"], cwd=ROOT, check=True)  # the network is not measured
+    subprocess.run(["cargo", "fetch", "--locked"], cwd=ROOT, check=True)  # downloads are not measured
     print(f"{cpu()}, {cores()} cores, {subprocess.check_output(['rustc', '--version'], text=True).strip()}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder) / "rbe"

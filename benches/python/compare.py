@@ -1,8 +1,8 @@
-"""Packed layers of rbe beside dense layers of torch, and kernels beside the machine: tables, `results/<cpu>-<isa>.json`
-and pictures.
+"""Compare packed layers of rbe with dense layers of torch, and kernels with the machine's peaks: prints tables, and writes
+`results/<cpu>-<isa>.json` and pictures.
 
-Everything is measured unless the options choose less; Ctrl-C ends the measuring, and what is there by then is written. A run
-that measured less than everything writes `<cpu>-<isa>-part.json`. `tables.py` prints such files as Markdown.
+Measures everything unless options select a part. Ctrl-C ends the measurements and writes the results so far. A run that did
+not measure everything writes `<cpu>-<isa>-part.json`. `tables.py` prints such files as Markdown.
 """
 
 import argparse
@@ -24,38 +24,38 @@ from machine import cores, cpu, environment, installed, live, revision
 from tqdm import tqdm
 
 HERE = Path(__file__).resolve().parent
-PATHS = ("float32", "autocast", "bfloat16", "int8")  # of torch
+PATHS = ("float32", "autocast", "bfloat16", "int8")  # torch's variants of a layer
 Rows = list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class Extent:
-    """How much is measured."""
+    """The selection of measurements."""
 
     parts: tuple[str, ...] = ("layers", "memory", "kernels", "use")
     layers: tuple[str, ...] = ("256x256", "768x768", "768x3072", "3072x768")
     batches: tuple[int, ...] = (1, 8, 32, 128, 512)
     threads: tuple[int, ...] = (1, 2)
     isas: tuple[str | None, ...] = (None, "avx2")  # as detected, and forced
-    seconds: float = 0.7  # for each comparison, at the least
-    width: int = 4096  # of the model whose memory is measured
+    seconds: float = 0.7  # minimum for each comparison
+    width: int = 4096  # width of the model whose memory is measured
     paths: tuple[str, ...] = PATHS
 
     @property
     def kernel_cases(self) -> str:
-        """The kernels' cases as criterion's filter: the large layers."""
+        """Return criterion's filter for the kernels' cases: the large layers."""
         large = [layer for layer in self.layers if layer != "256x256"]
         return f"({'|'.join(large)})/({'|'.join(map(str, self.batches))})$"
 
     @cached_property
     def settings(self) -> list[tuple[str, int]]:
-        """Instruction sets and numbers of threads that this machine has."""
+        """Return pairs of instruction set and number of threads that this machine supports."""
         names = dict.fromkeys(live(isa) for isa in self.isas)
         return [(name, n) for name in names if name for n in self.threads if n <= cores()]
 
 
 FULL = Extent()
-# bfloat16 takes torch up to a hundred times as long where the processor has no instructions for it.
+# On processors without bfloat16 instructions torch takes up to a hundred times as long with it.
 QUICK = Extent(
     ("layers", "memory"), ("768x3072", "3072x768"), threads=(1,), isas=(None,), seconds=0.5, paths=("float32", "int8")
 )
@@ -92,7 +92,7 @@ def measure_memory(extent: Extent, found: Rows) -> None:
 
 def measure_kernels(extent: Extent, found: Rows) -> None:
     if not shutil.which("cargo"):
-        print("no cargo here: the kernels are not measured")
+        print("cargo is missing: the kernels are not measured")
         return
     kernels.build()
     with tqdm(unit=" kernels", desc="kernels") as bar:
@@ -117,10 +117,10 @@ PARTS: dict[str, Callable[[Extent, Rows], None]] = {
 
 
 def table(rows: Rows) -> str:
-    """Return rbe's and torch's microseconds, and by how much each path of torch takes longer, with quartiles."""
+    """Return rbe's and torch's microseconds, and the ratios of torch's times to rbe's with quartiles."""
     paths = [path for path in PATHS if any(path in r["torch"] for r in rows)]
     head = f"{'isa':>7} {'threads':>7} {'layer':>9} {'batch':>5} {'what':<25} {'rbe µs':>9} {'torch µs':>9} "
-    text = ["time of torch / time of rbe, middle half of the turns in brackets", head + " ".join(f"{p:>19}" for p in paths)]
+    text = ["time of torch / time of rbe, quartiles in brackets", head + " ".join(f"{p:>19}" for p in paths)]
     for r in rows:
         float32 = r["torch"].get("float32", {"us": float("nan")})["us"]
         row = (
@@ -134,7 +134,7 @@ def table(rows: Rows) -> str:
 
 
 def report(results: dict[str, Any]) -> None:
-    """Print what was measured."""
+    """Print the measurements."""
     if results["layers"]:
         print(table(results["layers"]))
     for m in results["memory"]:
@@ -163,15 +163,24 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument(
-        "--quick", action="store_true", help="large layers on one thread beside float32 and int8, no kernels: under two minutes"
+        "--quick",
+        action="store_true",
+        help="large layers on one thread, with torch's float32 and int8, no kernels: under two minutes",
     )
-    mode.add_argument("--smoke", action="store_true", help="one small layer once, to see that it runs")
-    parser.add_argument("--parts", nargs="+", choices=list(PARTS), help="use: how busy training keeps its threads")
+    mode.add_argument("--smoke", action="store_true", help="run one small layer once, without measuring")
+    parser.add_argument(
+        "--parts", nargs="+", choices=list(PARTS), help="parts to measure; use: share of the threads' time that training uses"
+    )
     parser.add_argument("--layers", nargs="+", choices=FULL.layers)
     parser.add_argument("--batches", nargs="+", type=int, choices=FULL.batches)
-    parser.add_argument("--threads", nargs="+", type=int, help="as 1 2, the default")
-    parser.add_argument("--isas", nargs="+", choices=["scalar", "avx2", "avx512", "amx"], help="else as detected, and avx2")
-    parser.add_argument("--seconds", type=float, help=f"for each comparison of a layer, at the least (default {FULL.seconds})")
+    parser.add_argument("--threads", nargs="+", type=int, help="numbers of threads (default: 1 2)")
+    parser.add_argument(
+        "--isas",
+        nargs="+",
+        choices=["scalar", "avx2", "avx512", "amx"],
+        help="instruction sets (default: as detected, and avx2)",
+    )
+    parser.add_argument("--seconds", type=float, help=f"minimum for each comparison of a layer (default {FULL.seconds})")
     parser.add_argument("--out", type=Path, default=HERE.parent / "results", help="folder of the results")
     return parser.parse_args()
 
@@ -185,7 +194,7 @@ def main() -> None:
     print(f"{cpu()}, {cores()} cores")
     if not extent.settings:
         asked = f"{', '.join(isa or 'as detected' for isa in extent.isas)} on {', '.join(map(str, extent.threads))} threads"
-        raise SystemExit(f"nothing to measure: asked for {asked}, and this machine lacks the instructions or the cores")
+        raise SystemExit(f"nothing to measure: {asked} requested, and this machine lacks the instructions or the cores")
 
     setting: dict[str, Any] = {"cpu": cpu(), "cores": cores(), "python": platform.python_version(), "revision": revision()}
     results = setting | {package: installed(package) for package in ("rbe", "torch")} | {part: [] for part in PARTS}
@@ -199,7 +208,7 @@ def main() -> None:
         ended = f"{error}\n{error.stderr or ''}"
     report(results)
     kind = "-part" if ended or extent != preset else "-quick" if args.quick else "-smoke" if args.smoke else ""
-    # Some processors give no more than their family's name: the best instruction set tells those apart.
+    # Some processors report only their family's name; the best instruction set distinguishes them.
     stem = re.sub(r"[^A-Za-z0-9]+", "-", f"{cpu()} {live(None)}").strip("-").lower()
     write(args.out / (stem + kind), results)
     if ended:

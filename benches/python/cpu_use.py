@@ -1,8 +1,8 @@
-"""How busy training keeps the threads that it was given: JSON lines, one for each number of threads and batch size.
+"""Share of the threads' time that training uses: JSON lines, one for each number of threads and batch size.
 
-An MLP with packed weights learns MNIST (`RBE_DATA`, else random images of that size) in a process of its own for each line:
-`cpu` is user and system time over wall time and threads, `steps` training steps a second. Threads that look for work are
-busy, too, without doing any: with `spin_us` 0 they sleep at once, and what is counted is work.
+For each line a separate process trains an MLP with packed weights on MNIST (`RBE_DATA`, or random images of that size). `cpu`
+is user and system time divided by wall time and threads, `steps` training steps a second. Spinning threads count as busy;
+with `spin_us` 0 idle threads sleep at once, so that only work is counted.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from machine import run
 
 
 def images() -> "tuple[np.ndarray, np.ndarray]":
-    """Pixels (N, 784) float32 and labels (N)."""
+    """Return pixels (N, 784) float32 and labels (N)."""
     import rbe
 
     try:
@@ -33,7 +33,7 @@ def images() -> "tuple[np.ndarray, np.ndarray]":
 
 
 def used() -> float:
-    """Seconds of all threads so far."""
+    """Return the processor time of all threads so far, in seconds."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
 
@@ -57,12 +57,12 @@ def train(batch: int, hidden: int, seconds: float) -> None:
                 optimizer.step()
                 yield time.perf_counter()
 
-    walk = steps()
-    for _ in range(20):  # code, memory and threads are in place then
-        next(walk)
+    training = steps()
+    for _ in range(20):  # warm-up: code, memory and threads
+        next(training)
     began, work, count, now = time.perf_counter(), used(), 0, 0.0
     while now < began + seconds:
-        now = next(walk)
+        now = next(training)
         count += 1
     wall = now - began
     threads = rbe.get_num_threads()

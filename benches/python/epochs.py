@@ -1,8 +1,8 @@
-"""Time the training steps of the examples' networks, packed and dense, beside the same networks in torch with fused Adam.
+"""Compare the training steps of the examples' networks, packed and dense, with the same networks in torch with fused Adam.
 
-All three run in turns, in blocks of steps, on random data of the examples' sizes and with one number of threads; the first step
-of a block, which finds cold caches and parked threads, does not count. Prints the median step and its parts, the processor's
-time of all threads (which says more where the machine has other work), and how many steps pass over the data once.
+All three run alternately, in blocks of steps, on random data of the examples' sizes and with the same number of threads. The
+first step of a block, with cold caches and sleeping threads, is not counted. Prints the median step and its parts, the
+processor time of all threads (more reliable on a shared machine), and the number of steps of an epoch.
 """
 
 import argparse
@@ -29,7 +29,7 @@ import train_lstm
 
 SIDE, IMAGES, CLASSES = 28, 60_000, 10
 CHARACTERS, CONTEXT, TEXT = 65, 64, 1_003_854  # of tiny-Shakespeare's first nine tenths
-Parts = tuple[float, float, float, float]  # seconds of forward, backward and update, and of the processor for all
+Parts = tuple[float, float, float, float]  # seconds of forward, backward and update, and processor time of all
 
 
 @dataclass
@@ -39,9 +39,9 @@ class Example:
     build: Callable[[bool], nn.Module]  # packed or dense
     twin: Callable[[], torch.nn.Module]
     batch: int
-    epoch: int  # steps that pass over the data once
+    epoch: int  # steps of an epoch
     images: bool
-    dense: str = "Adam"  # the optimiser of dense parameters, as in the example
+    dense: str = "Adam"  # optimiser of dense parameters, as in the example
 
     def data(self) -> tuple[Any, Any]:
         rng = np.random.default_rng(0)
@@ -114,7 +114,7 @@ def measure(example: Example, evidence: str, blocks: int, steps: int) -> dict[st
 
 
 def rows(times: dict[str, np.ndarray], blocks: int) -> list[str]:
-    """Return a line for each contender; ratios are of the blocks' medians, with their quartiles."""
+    """Return a line for each contender, with ratios of the blocks' medians and their quartiles."""
     steps = {name: parts[:, :3].sum(1) for name, parts in times.items()}
     medians = {name: np.median(s.reshape(blocks, -1), 1) for name, s in steps.items()}
     lines = []
@@ -131,10 +131,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--models", nargs="+", choices=list(EXAMPLES), default=list(EXAMPLES))
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--blocks", type=int, default=8, help="turns of each network")
-    parser.add_argument("--steps", type=int, default=8, help="steps of a turn")
-    parser.add_argument("--evidence", choices=["exact", "int8"], default="int8", help="for the bits of packed tensors")
-    parser.add_argument("--smoke", action="store_true", help="one turn of one step, to see that it runs")
+    parser.add_argument("--blocks", type=int, default=8, help="blocks of each network")
+    parser.add_argument("--steps", type=int, default=8, help="steps of a block")
+    parser.add_argument("--evidence", choices=["exact", "int8"], default="int8", help="number type of flip scores")
+    parser.add_argument("--smoke", action="store_true", help="run one step once, without measuring")
     args = parser.parse_args()
     if args.smoke:
         args.blocks = args.steps = 1

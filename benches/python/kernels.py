@@ -1,4 +1,4 @@
-"""Run criterion's benchmarks of the kernels and of the machine's peaks, and read what they found."""
+"""Run criterion's benchmarks of the kernels and of the machine's peaks, and read their results."""
 
 import json
 import subprocess
@@ -15,19 +15,19 @@ BRIEF = ("--warm-up-time", "0.05", "--measurement-time", "0.2", "--sample-size",
 
 
 def build() -> None:
-    """Build the benchmarks, in sight."""
+    """Build the benchmarks and show the output."""
     subprocess.run([*CARGO, "--no-run"], cwd=ROOT, check=True)
 
 
 def measure(bench: str, isa: str, threads: int, choice: str = "") -> Iterator[dict[str, Any]]:
-    """Run a benchmark of `benches/rust`, of it the cases whose names match `choice`, and yield each when it is done."""
+    """Run the cases of a benchmark of `benches/rust` whose names match `choice`, and yield each result at once."""
     with tempfile.TemporaryDirectory() as home, tempfile.TemporaryFile("w+") as said:
         command = [*CARGO, "--quiet", "--bench", bench, "--", "--quiet", *BRIEF, choice]
         setting = environment(isa, threads) | {"CRITERION_HOME": home}
         with subprocess.Popen(command, cwd=ROOT, env=setting, stdout=subprocess.PIPE, stderr=said, text=True) as process:
             assert process.stdout is not None
             seen: set[Path] = set()
-            for _ in process.stdout:  # a case prints its lines when its files are there
+            for _ in process.stdout:  # a case prints its lines after it has written its files
                 new = set(Path(home).rglob("new/benchmark.json")) - seen
                 yield from map(read, sorted(new))
                 seen |= new
@@ -37,7 +37,7 @@ def measure(bench: str, isa: str, threads: int, choice: str = "") -> Iterator[di
 
 
 def read(found: Path) -> dict[str, Any]:
-    """Return what a case is, and GMAC/s at the median time with its confidence interval."""
+    """Return a case's parameters, and GMAC/s at the median time with its confidence interval."""
     case = json.loads(found.read_text(encoding="utf-8"))
     median = json.loads(found.with_name("estimates.json").read_text(encoding="utf-8"))["median"]
     what, isa, threads = case["group_id"].split()

@@ -1,11 +1,11 @@
-"""Time one layer, packed in rbe and dense in torch, side by side in this process: a JSON line, its rows, for every shape.
+"""Compare one layer, packed in rbe and dense in torch, in this process; prints a JSON line for every shape.
 
-`compare.py` calls this for every instruction set and number of threads. All contenders run in turns, in blocks of a few
-milliseconds; the first millisecond, in which calls find cold caches and parked threads, does not count. The thread that calls
-has a processor of its own. Beside torch's float32 stand the compressed paths it offers on a CPU: `autocast` (computing in
-bfloat16, its context included), `bfloat16` (weights and inputs held in it) and `int8` (dynamic quantisation), the last two for
-the forward pass, for nothing can be trained so. Our training step computes the evidence for the bits as `HybridOptimizer` does
-by default, and where it says `exact` in float32.
+`compare.py` calls this for every instruction set and number of threads. All contenders run alternately, in blocks of a few
+milliseconds; the first millisecond, with cold caches and sleeping threads, is not counted. The calling thread has a processor
+of its own. torch runs in float32 and in the compressed forms it offers on a CPU: `autocast` (computing in bfloat16, with the
+cost of the context), `bfloat16` (weights and inputs stored in it) and `int8` (dynamic quantisation); the last two only forward,
+because they cannot be trained. rbe's training step computes flip scores from int8 operands, the default of `HybridOptimizer`,
+and in the cases named `exact` from float32.
 """
 
 import argparse
@@ -24,19 +24,19 @@ from machine import pin_threads
 
 try:
     import torch
-except ImportError:  # figures of rbe alone
+except ImportError:  # measurements of rbe alone
     torch = None
 
-WARM = 0.001  # seconds of the calls at the beginning of a block that do not count
-BLOCK = 4  # calls that count, or
-SHORT, LONG = 0.002, 0.02  # more until so many seconds are over, and fewer after so many
-ROUNDS = 5  # blocks at the least
-PAUSE = 0.015  # seconds until the other side's threads have stopped spinning: torch's do so for 9 ms
+WARM = 0.001  # seconds at the start of a block that are not counted
+BLOCK = 4  # counted calls, and
+SHORT, LONG = 0.002, 0.02  # at least the first and at most the second number of seconds
+ROUNDS = 5  # minimum number of blocks
+PAUSE = 0.015  # seconds until the other library's threads have stopped spinning; torch's spin for 9 ms
 
 
 @dataclass
 class Case:
-    """What is timed, and what has to be prepared before each call; `run` takes what `setup` returned."""
+    """A timed call, and its preparation before each call; `run` receives the result of `setup`."""
 
     run: Callable[[Any], object]
     setup: Callable[[], Any] = lambda: None
@@ -73,7 +73,7 @@ def training(layer: Any, optimizer: Any, x: Any, dy: Any, call: Callable[[Any, A
 
 
 def ours(inputs: int, outputs: int, batch: int) -> dict[str, dict[str, Case]]:
-    """Return what is measured of rbe, by the name of torch's case that it is set beside."""
+    """Return rbe's cases, by the name of torch's case with which they are compared."""
     rbe.manual_seed(0)
     layer = rbe.nn.RBELinear(inputs, outputs)
     x, dy = rbe.randn(batch, inputs, requires_grad=True), rbe.randn(batch, outputs)
@@ -84,7 +84,7 @@ def ours(inputs: int, outputs: int, batch: int) -> dict[str, dict[str, Case]]:
     def read(*names: str) -> Case:
         def run(y: Any) -> None:
             backward.run(y)
-            for name in names:  # reading computes
+            for name in names:  # reading computes the gradient
                 getattr(layer.weight.grad, name)
 
         return Case(run, backward.setup)
@@ -97,7 +97,7 @@ def ours(inputs: int, outputs: int, batch: int) -> dict[str, dict[str, Case]]:
     return {
         "forward": {"forward": forward},
         "backward": {
-            "backward": backward,  # dx and bias; bits and levels held as factors
+            "backward": backward,  # dx and bias; the gradients of bits and levels stay factors
             "backward, levels read": read("levels"),
             "backward, levels and hi read": read("hi", "levels"),
         },
@@ -107,7 +107,7 @@ def ours(inputs: int, outputs: int, batch: int) -> dict[str, dict[str, Case]]:
 
 
 def theirs(inputs: int, outputs: int, batch: int) -> dict[str, dict[str, Case]]:
-    """Return what is measured of torch in float32, and of its compressed paths, by their names."""
+    """Return torch's cases in float32 and of its compressed paths, by name."""
     if torch is None:
         return {}
     torch.manual_seed(0)
@@ -129,7 +129,7 @@ def theirs(inputs: int, outputs: int, batch: int) -> dict[str, dict[str, Case]]:
         "bfloat16": {"forward": Case(lambda _: short(short_x))},
     }
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the move to another package
+        warnings.simplefilter("ignore")  # deprecation: the function moves to another package
         if hasattr(torch.ao, "quantization"):
             quantized = torch.ao.quantization.quantize_dynamic(torch.nn.Sequential(frozen), {torch.nn.Linear}, torch.qint8)
             found["int8"] = {"forward": Case(lambda _: quantized(x))}
@@ -148,10 +148,10 @@ def block(case: Case) -> list[float]:
 
 
 def compare(own: dict[str, Case], others: dict[str, Case], seconds: float) -> Iterator[dict[str, Any]]:
-    """Yield for each of our cases medians in microseconds, and the ratios of the blocks' medians to its own with quartiles."""
+    """Yield the medians of each case in microseconds, and the ratios of torch's block medians to rbe's with quartiles."""
     times: dict[str, list[list[float]]] = {name: [] for name in own | others}
     for contender in (own | others).values():
-        contender.seconds()  # starts what threads it needs
+        contender.seconds()  # starts the threads it needs
     pin_threads()
     deadline = time.perf_counter() + seconds
     while min(map(len, times.values())) < ROUNDS or time.perf_counter() < deadline:
@@ -171,11 +171,11 @@ def compare(own: dict[str, Case], others: dict[str, Case], seconds: float) -> It
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--layers", required=True, help="as 768x3072,3072x768")
-    parser.add_argument("--batches", required=True, help="as 1,32")
+    parser.add_argument("--layers", required=True, help="layers, such as 768x3072,3072x768")
+    parser.add_argument("--batches", required=True, help="batch sizes, such as 1,32")
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--seconds", type=float, required=True, help="for each comparison")
-    parser.add_argument("--paths", required=True, help="of torch, as float32,int8")
+    parser.add_argument("--paths", required=True, help="torch's paths, such as float32,int8")
     args = parser.parse_args()
     wanted = args.paths.split(",")
     rbe.set_num_threads(args.threads)
@@ -196,5 +196,5 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except KeyboardInterrupt:  # `compare.py` says so
+    except KeyboardInterrupt:  # `compare.py` reports it
         sys.exit(130)

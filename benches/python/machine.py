@@ -1,4 +1,4 @@
-"""What the benchmarks say of the machine they run on."""
+"""Description of the machine, and control of its threads."""
 
 import os
 import platform
@@ -10,26 +10,28 @@ from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PROCESSORS = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []  # that this process may use, if known
+PROCESSORS = (
+    sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+)  # processors that this process may use, if known
 
 
 def cpu() -> str:
-    """Name of the processor."""
+    """Return the name of the processor."""
     info = Path("/proc/cpuinfo")
     found = re.search(r"^model name\s*:\s*(.+)$", info.read_text(encoding="utf-8"), re.MULTILINE) if info.exists() else None
     return found[1].strip() if found else platform.processor() or platform.machine()
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(PROCESSORS) or os.cpu_count() or 1
 
 
 def pin_threads() -> None:
-    """Keep the calling thread on the first processor it may use and all others off it, where the system lets them.
+    """Pin the calling thread to its first processor and keep all other threads off it, if the system allows that.
 
-    Linux likes to wake a thread beside the one that wakes it, where it waits until that one has done the work alone: a call on
-    two threads takes as long as on one, or with a library that waits for its threads a hundred times as long.
+    Linux often wakes a thread on the processor of the waking thread, where it waits until that thread has done all the work.
+    A call on two threads then takes as long as on one, or, in a library that waits for its threads, a hundred times as long.
     """
     if len(PROCESSORS) > 1:
         for thread in map(int, os.listdir("/proc/self/task")):
@@ -37,7 +39,7 @@ def pin_threads() -> None:
 
 
 def installed(package: str) -> str | None:
-    """Version of a package, None if it is missing."""
+    """Return the version of a package, None if it is missing."""
     try:
         return version(package)
     except PackageNotFoundError:
@@ -45,7 +47,7 @@ def installed(package: str) -> str | None:
 
 
 def revision() -> str | None:
-    """What git calls the tree that is measured, `-dirty` where it has been changed; None outside of git."""
+    """Return git's name of the measured commit, with `-dirty` if the tree was changed; None outside of git."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
     try:
         found = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
@@ -55,7 +57,7 @@ def revision() -> str | None:
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a script that another one reads; after Ctrl-C that one says what has to be said."""
+    """Run a script whose output another script reads; after Ctrl-C it exits silently, and the other script reports."""
     try:
         main()
     except KeyboardInterrupt:
@@ -69,7 +71,7 @@ def environment(isa: str | None = None, threads: int | None = None) -> dict[str,
 
 
 def live(isa: str | None) -> str | None:
-    """Name of the instruction set that a process forced to `isa` uses; None if the machine lacks it."""
+    """Return the instruction set of a process started with `RBE_ISA=isa`; None if the machine lacks it."""
     command = [sys.executable, "-c", "import rbe; print(rbe.isa())"]
     found = subprocess.run(command, env=environment(isa), capture_output=True, text=True, check=False)
     return found.stdout.strip() if found.returncode == 0 else None

@@ -1,7 +1,7 @@
 """Peak memory of training 50 million weights at batch 4, packed in rbe or dense in torch with Adam: one JSON line.
 
-`bytes` is the peak of the resident set, less what the process held after training a tiny model, which loads all code. `state`
-is what rbe's pool has in use after the last step, a weight: blocks, charges, moments.
+`bytes` is the peak of the resident set minus its size after training a tiny model, which loads all code. `state` is the memory
+in use of rbe's pool after the last step, in bytes for each weight: blocks, charges, moments.
 """
 
 import argparse

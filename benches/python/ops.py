@@ -1,7 +1,7 @@
-"""Time dense operations of rbe and torch side by side, forward alone and forward with backward; a table on standard output.
+"""Compare dense operations of rbe and torch, forward alone and forward with backward; prints a table.
 
-Both sides run in turns, in blocks of a few milliseconds, with the same number of threads. A ratio above 1 means that rbe is
-faster; in brackets the quartiles over the blocks.
+Both libraries run alternately, in blocks of a few milliseconds, with the same number of threads. Above a ratio of 1 rbe is
+faster; quartiles over the blocks are in brackets.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from layers import Case, compare, torch
 
 SIZES = {"64KB": 1 << 14, "1MB": 1 << 18, "16MB": 1 << 22, "64MB": 1 << 24}  # float32 elements
 PRODUCTS = (64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048)
-WIDTH = 512  # of rows: softmax, layer_norm, broadcasting
+WIDTH = 512  # width of rows: softmax, layer_norm, broadcasting
 CLASSES = 1024
 
 
@@ -37,7 +37,7 @@ class Operation:
         self.name, self.inputs, self.f, self.whole = name, inputs, f, whole
 
     def cases(self, library: Any) -> dict[str, Case]:
-        """What is timed in `library`: the forward pass of inputs without gradient, and forward with backward."""
+        """Return the timed cases of `library`: the forward pass of inputs without gradient, and forward with backward."""
         make = rbe.tensor if library is rbe else torch.from_numpy
         plain, leaves = [make(a) for a in self.inputs], [make(a).requires_grad_() for a in self.inputs]
         whole = [make(a) for a in self.whole]
@@ -129,12 +129,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--quick", action="store_true", help="two sizes, one thread")
-    mode.add_argument("--smoke", action="store_true", help="every operation once, to see that it runs")
+    mode.add_argument("--smoke", action="store_true", help="run every operation once, without measuring")
     parser.add_argument("--threads", default="1,2", help="numbers of threads")
-    parser.add_argument("--sizes", default=",".join(SIZES), help="of the tensors")
+    parser.add_argument("--sizes", default=",".join(SIZES), help="sizes of the tensors")
     parser.add_argument("--products", default=",".join(map(str, PRODUCTS)), help="sides of square matrices; empty for none")
-    parser.add_argument("--ops", help="names, comma between (all)")
-    parser.add_argument("--seconds", type=float, default=0.3, help="for each figure")
+    parser.add_argument("--ops", help="names, separated by commas (default: all)")
+    parser.add_argument("--seconds", type=float, default=0.3, help="for each measurement")
     args = parser.parse_args()
     threads, sizes, sides, seconds = args.threads, args.sizes, args.products, args.seconds
     if args.quick:

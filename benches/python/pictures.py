@@ -22,7 +22,7 @@ def settings(rows: Rows) -> list[tuple[str, int]]:
 
 
 def by_batch(axis: Any, rows: Rows) -> None:
-    """Give both axes a logarithmic scale, and the lower one the batches that were measured."""
+    """Give both axes a logarithmic scale, with ticks at the measured batches on the lower one."""
     batches = sorted({r["batch"] for r in rows})
     axis.set(xscale="log", yscale="log", xlabel="batch")
     axis.set_xticks(batches, labels=map(str, batches), minor=False)
@@ -33,7 +33,7 @@ def by_batch(axis: Any, rows: Rows) -> None:
 
 
 def ratios(path: Path, rows: Rows, title: str) -> None:
-    """Draw torch's time in float32 over rbe's by batch: a column for every quantity, a row for every setting."""
+    """Plot torch's float32 time over rbe's by batch: a column for every measurement, a row for every setting."""
     whats = list(dict.fromkeys(r["what"] for r in rows))
     rows_of = settings(rows)
     size = (3.2 * len(whats), 2.8 * len(rows_of) + 0.6)
@@ -55,7 +55,7 @@ def ratios(path: Path, rows: Rows, title: str) -> None:
 
 
 def roofline(path: Path, rows: Rows, title: str) -> None:
-    """Draw GMAC/s of every kernel by batch, and the machine's peaks: a column for every layer, a row for every setting."""
+    """Plot GMAC/s of every kernel by batch, and the machine's peaks: a column for every layer, a row for every setting."""
     kernels = [r for r in rows if r["what"] != "peak"]
     layers = list(dict.fromkeys(r["layer"] for r in kernels))
     rows_of = settings(kernels)
@@ -69,8 +69,8 @@ def roofline(path: Path, rows: Rows, title: str) -> None:
                 axis.plot(*zip(*points, strict=True), marker="o", ms=3, lw=1, label=what)
             for i, peak in enumerate(sorted((r for r in here if r["what"] == "peak"), key=lambda r: r["gmacs"])):
                 axis.axhline(peak["gmacs"], color="0.5", lw=0.8, ls="--")
-                place = axis.get_yaxis_transform()  # across in parts of the axis, up in GMAC/s
-                right = 0.99 - 0.2 * (i % 2)  # peaks may lie close together
+                place = axis.get_yaxis_transform()  # x as a fraction of the axis, y in GMAC/s
+                right = 0.99 - 0.2 * (i % 2)  # alternate, because peaks may be close together
                 axis.text(right, peak["gmacs"], peak["operation"], transform=place, ha="right", va="bottom", fontsize=7)
             by_batch(axis, kernels)
             axis.set_title(f"{layer}, {name(setting)}", fontsize=8)

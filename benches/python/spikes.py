@@ -1,4 +1,4 @@
-"""Print how many bits flip in ordinary steps after one gradient that is far too large, as the table in design/format.md."""
+"""Print how many bits flip in ordinary steps after one gradient that is far too large: the table in design/format.md."""
 
 import argparse
 

@@ -1,4 +1,4 @@
-"""Print the results of `compare.py` as the Markdown tables of design/results.md, so that no figure is copied by hand.
+"""Print the results of `compare.py` as the Markdown tables of design/layers.md, so that no figure is copied by hand.
 
 Every table has the columns machine, ISA, commit and threads. The machine is the name of the file without its ending. A file
 with a part of the measurements (`-part`, `-quick`) replaces the rows it shares with an earlier file of the same machine:

@@ -1,7 +1,7 @@
 """Layers of rbe and torch under pytest-benchmark, one after the other: `pytest benches/python/test_layers.py`.
 
-Made for keeping figures and comparing builds (`--benchmark-save`, `--benchmark-compare`); `compare.py` measures the same cases
-in turns, which is fairer where the machine's speed changes.
+For storing results and comparing builds (`--benchmark-save`, `--benchmark-compare`). `compare.py` alternates between the same
+cases, which is fairer if the machine's speed changes.
 """
 
 import layers

@@ -1,4 +1,4 @@
-"""The networks of the examples in torch, as someone would write them there."""
+"""The networks of the examples, written in torch."""
 
 from typing import Any
 

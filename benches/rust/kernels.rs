@@ -19,7 +19,7 @@ fn factor(case: &Case) -> FactorPair<'_> {
     FactorPair { x: &case.x, dy: &case.dy, batch: case.batch }
 }
 
-/// Name, products of the size of the layer that it computes, and how it runs.
+/// Name, number of products of the layer's size, and the function to run.
 fn products() -> [(&'static str, u64, Run); 6] {
     [
         ("forward", 1, |c, b| {

@@ -1,4 +1,4 @@
-//! What it costs to run nothing: a hand-over to the threads, and a small layer, whose time is mostly not the kernels'.
+//! Latency of a parallel region without work, and of a small layer, whose time is mostly overhead.
 //!
 //! `RBE_NUM_THREADS=2 cargo bench -p rbe_benches --bench latency`
 #![allow(missing_docs)] // criterion's macros
@@ -20,7 +20,7 @@ fn region() {
     });
 }
 
-/// One task for every thread that waits for all others to have begun: nobody does two.
+/// One task for every thread, each waiting until all have started, so that no thread runs two.
 fn meeting() {
     let (threads, present) = (parallel::num_threads(), AtomicUsize::new(0));
     parallel::for_each(threads, |_| {
@@ -31,7 +31,7 @@ fn meeting() {
     });
 }
 
-/// Time of `runs` hand-overs, each after `pause` in which nothing is asked of the threads.
+/// Time of `runs` regions, each after a `pause` without work for the threads.
 fn after(pause: Duration, runs: u64, region: impl Fn()) -> Duration {
     let mut total = Duration::ZERO;
     for _ in 0..runs {

@@ -1,15 +1,15 @@
-//! What this machine can do at best, for the roofline of `benches/python/compare.py`: the operations that products are made
-//! of, on registers and first-level cache alone. Throughput is in multiply-adds, as in `kernels.rs`.
+//! Peak rates of this machine, for the roofline of `benches/python/compare.py`: the operations of which products consist,
+//! on registers and first-level cache alone. Throughput is in multiply-adds, as in `kernels.rs`.
 //!
 //! - `fma`: a fused multiply-add, one multiply-add a lane: the limit of every dense float32 product.
-//! - `add+permute`: a look-up in a register and an addition, the step of kernels with rows in lanes: 4 inputs a lane on
+//! - `add+permute`: a table lookup in a register and an addition, the step of kernels with rows in lanes: 4 inputs a lane on
 //!   AVX-512 (tables of 16 sums), 3 on AVX2 (tables of 8).
 //! - `add+load`: an addition of a vector in the first-level cache, the step of kernels with samples in lanes: 64 inputs of a
-//!   block in 13 look-ups.
-//! - `int8`: products of bytes added up in 32 bits (`vpdpbusd`; AVX2 has `vpmaddwd`, of 16-bit numbers).
-//! - `int8 tiles`: the same by the tile registers of AMX.
+//!   block in 13 lookups.
+//! - `int8`: products of bytes summed in 32 bits (`vpdpbusd`; AVX2 has `vpmaddwd`, of 16-bit numbers).
+//! - `int8 tiles`: the same with the tile registers of AMX.
 //!
-//! `RBE_ISA` and `RBE_NUM_THREADS` choose the instruction set and the number of threads, each with work of its own.
+//! `RBE_ISA` and `RBE_NUM_THREADS` choose the instruction set and the number of threads; every thread has its own work.
 #![allow(missing_docs)] // criterion's macros
 
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ use rbe_core::isa::VectorIsa;
 use rbe_core::isa::{self, Isa, init};
 use rbe_core::parallel;
 
-/// Does the operation `TIMES` times for each of `n` rounds.
+/// Runs the operation `TIMES` times in each of `n` rounds.
 type Loop = unsafe fn(u64);
 
 /// Operations a round.
@@ -66,8 +66,8 @@ fn peaks(_: Isa) -> Vec<Peak> {
     Vec::new()
 }
 
-/// The loops. Operands pass through an empty assembler statement, so that the compiler neither computes in advance nor lifts
-/// anything out of the loop; it costs no instruction.
+/// The loops. Operands pass through an empty assembler statement without instructions, so that the compiler neither precomputes
+/// nor hoists anything out of the loop.
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code)]
 mod x86 {
@@ -85,7 +85,7 @@ mod x86 {
         };
     }
 
-    /// `TIMES` operations on as many accumulators for each round; `$operand` is made anew from `$value` every time.
+    /// `TIMES` operations on as many accumulators in each round; `$operand` is computed from `$value` every time.
     macro_rules! registers {
         ($name:ident, $features:literal, $class:ident, $zero:expr, $value:expr, $acc:ident, $operand:ident => $step:expr) => {
             #[target_feature(enable = $features)]

@@ -1,4 +1,4 @@
-"""The readers of data files, given anything: numbers or a typed error. Usage: readers.py idx|numpy|csv [libFuzzer options]."""
+"""Fuzz the readers of data files, which return numbers or raise a typed error: readers.py idx|numpy|csv [libFuzzer options]."""
 
 import contextlib
 import sys
@@ -12,7 +12,7 @@ with atheris.instrument_imports(include=["csv", "gzip", "numpy.lib", "rbe", "zip
     import rbe
     from rbe.data import readers
 
-MOST = 1 << 20  # bytes of what is compressed
+MOST = 1 << 20  # limit of the decompressed bytes
 
 
 def read_idx(path: Path) -> None:
@@ -39,7 +39,7 @@ def read_csv(path: Path) -> None:
 
 
 def main() -> None:
-    """Run the target that the first argument names."""
+    """Run the target named by the first argument."""
     kind = sys.argv.pop(1)
     read = {"idx": read_idx, "numpy": read_numpy, "csv": read_csv}[kind]
     path = Path(tempfile.mkdtemp(prefix="rbe-fuzz-")) / "data"

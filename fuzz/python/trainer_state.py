@@ -1,4 +1,4 @@
-"""States of a Trainer with parts replaced: loading refuses and changes nothing, or training goes on."""
+"""Fuzz states of a Trainer with replaced parts: loading raises and changes nothing, or training continues."""
 
 import contextlib
 import copy
@@ -52,7 +52,7 @@ def replaced(tree: Any, at: At, value: Any) -> Any:
     if not at:
         return value
     if not isinstance(tree, dict | list | tuple):
-        return tree  # something else was put there before
+        return tree  # an earlier change replaced it
     pairs = tree.items() if isinstance(tree, dict) else enumerate(tree)
     new = [(key, replaced(part, at[1:], value) if key == at[0] else part) for key, part in pairs]
     new = [(key, part) for key, part in new if part is not REMOVED]
@@ -60,7 +60,7 @@ def replaced(tree: Any, at: At, value: Any) -> Any:
 
 
 def facts(tree: Any) -> Any:
-    """Return a state as values that compare."""
+    """Return a state as values that can be compared."""
     if isinstance(tree, dict):
         return {key: facts(part) for key, part in tree.items()}
     if isinstance(tree, list | tuple):
@@ -71,12 +71,12 @@ def facts(tree: Any) -> Any:
 
 
 def kept(run: rbe.Trainer) -> Any:
-    """Return the state of a trainer without the random numbers, which are those of the process."""
+    """Return the state of a trainer without the process's random numbers."""
     return facts({name: part for name, part in run.state_dict().items() if name != "random"})
 
 
 def value_of(data: atheris.FuzzedDataProvider, whole: Any, at: list[At], depth: int = 0) -> Any:
-    """Return a value of any kind that a state can hold, perhaps the one of another place."""
+    """Return a value of any type that a state can hold, or the value of another place."""
     kind = data.ConsumeIntInRange(0, 12 if depth < 3 else 8)
     if kind == 9:
         return [value_of(data, whole, at, depth + 1) for _ in range(data.ConsumeIntInRange(0, 2))]
@@ -106,7 +106,7 @@ def main() -> None:
     runs = []
     for plateau in (False, True):
         run = trainer(plateau)
-        whole = copy.deepcopy(run.state_dict())  # which shares the memory of the weights
+        whole = copy.deepcopy(run.state_dict())  # it shares the memory of the weights
         runs.append((run, whole, list(places(whole)), kept(run)))
 
     def target(raw: bytes) -> None:
@@ -119,7 +119,7 @@ def main() -> None:
             try:
                 rbe.save(FILE, {"state": state})
             except rbe.RBEError:
-                return  # no state that a file could hold
+                return  # a file cannot hold this state
             state = rbe.load(FILE)["state"]
         try:
             run.load_state_dict(state)

@@ -1,4 +1,4 @@
-//! The reader of files, given anything: an error, or tensors that are written and read again as they were.
+//! Reads arbitrary bytes as a file: an error, or tensors that survive writing and reading.
 
 #![no_main]
 
@@ -28,7 +28,7 @@ fn written(contents: Contents) -> Result<Vec<u8>> {
     to_bytes(&contents.tensors, contents.metadata, contents.tree)
 }
 
-/// The file without the names that rbe reserves: the checksum is one, beyond which no damage to the tensors would get.
+/// The file without rbe's reserved names: with the checksum, no damage would reach the readers of tensors.
 fn unchecked(data: &[u8]) -> Option<Vec<u8>> {
     let (length, rest) = data.split_first_chunk::<8>()?;
     let (header, tensors) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;

@@ -1,4 +1,4 @@
-//! The header of a file with its descriptions of packed tensors, given any text: an error, or entries that fill the file.
+//! Parses arbitrary text as a header with packed tensors: an error, or entries that fill the file.
 
 #![no_main]
 
@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use rbe_core::io::{Header, Parts, items};
 
 fuzz_target!(|data: &[u8]| {
-    // The first two bytes say how many bytes of tensors follow the header.
+    // The first two bytes are the number of bytes that follow the header.
     let Some((length, text)) = data.split_first_chunk::<2>() else { return };
     let length = usize::from(u16::from_le_bytes(*length));
     let Ok(header) = Header::parse(text, length) else { return };

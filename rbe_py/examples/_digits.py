@@ -1,4 +1,4 @@
-"""What the examples on handwritten digits share: the data, the training of one network, the comparison of several."""
+"""Shared code of the examples on handwritten digits: data, training, comparison of networks."""
 
 import argparse
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ from rbe import nn
 
 Data = tuple[rbe.RBETensor, rbe.RBETensor]
 SOURCE = "https://ossci-datasets.s3.amazonaws.com/mnist/"
-Build = Callable[[int, bool], nn.Module]  # from the images' side and whether weights are packed
+Build = Callable[[int, bool], nn.Module]  # takes the images' side and whether weights are packed
 
 
 def bundled() -> tuple[Data, Data]:
@@ -78,7 +78,7 @@ def train(build: Build, packed: bool, train_set: Data, test_set: Data, args: arg
 
 
 def options(description: str | None, epochs: int) -> argparse.ArgumentParser:
-    """Return a parser of what all these examples take; `epochs` is the default for MNIST."""
+    """Return a parser of the common options; `epochs` is the default for MNIST."""
     parser = common(description, 100)
     parser.add_argument("--data", help="folder of MNIST's four idx files (default: the 8x8 digits that come with scikit-learn)")
     parser.add_argument(
@@ -89,7 +89,7 @@ def options(description: str | None, epochs: int) -> argparse.ArgumentParser:
 
 
 def compare(parser: argparse.ArgumentParser, args: argparse.Namespace, name: str, build: Build, dense: bool = True) -> None:
-    """Train packed networks and dense ones, print the table, draw the picture, save the packed model and load it again."""
+    """Train packed and dense networks, print a table, draw a picture, save the packed model and load it again."""
     try:
         train_set, test_set = mnist(args.data) if args.data else bundled()
     except rbe.FormatError as e:

@@ -1,4 +1,4 @@
-"""What the examples share: a run of one model, its repetition over seeds, a table, a picture."""
+"""Shared code of the examples: training runs over seeds, tables and pictures."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -12,15 +12,15 @@ import rbe
 try:
     import matplotlib.figure
     from tqdm import tqdm
-except ModuleNotFoundError as missing:  # now, rather than after the training
+except ModuleNotFoundError as missing:  # imported now, so that a missing package is reported before the training
     raise SystemExit(f"{missing}: `make train` installs what the examples need (matplotlib, scikit-learn, tqdm)") from None
 
-STOPPED = 130  # exit code after Ctrl-C, as shells have it
+STOPPED = 130  # exit code of shells after Ctrl-C
 
 
 @dataclass
 class Run:
-    """One trained model and what its training cost."""
+    """A trained model and the cost of its training."""
 
     name: str
     model: rbe.nn.Module
@@ -33,12 +33,12 @@ class Run:
 
     @property
     def weight_bytes(self) -> int:
-        """Bytes of all parameters."""
+        """Return the bytes of all parameters."""
         return sum(p.nbytes for p in self.model.parameters())
 
     @property
     def training_bytes(self) -> int:
-        """Bytes of all parameters, of their gradients as backward left them, and of the optimiser's state."""
+        """Return the bytes of all parameters, of their gradients after backward, and of the optimiser's state."""
         return self.weight_bytes + self.gradient_bytes + self.state_bytes
 
 
@@ -50,7 +50,7 @@ def fit(
     schedule: Any,
     after: Callable[[int], str | None] = lambda step: None,
 ) -> None:
-    """Train for a number of steps with a progress bar; Ctrl-C stops early and keeps what was learned."""
+    """Train for a number of steps with a progress bar; Ctrl-C stops early and keeps the model."""
     loss_of = rbe.nn.CrossEntropyLoss()
     started = time.perf_counter()
     run.model.train()
@@ -72,7 +72,7 @@ def fit(
     except KeyboardInterrupt:
         run.stopped = True
     if run.stopped:
-        print(f"stopped after {len(run.losses)} of {steps} steps; what was learned is evaluated and saved")
+        print(f"stopped after {len(run.losses)} of {steps} steps; the model is evaluated and saved")
     run.seconds = time.perf_counter() - started
     run.state_bytes = optimizer.state_bytes
 
@@ -84,7 +84,7 @@ def side_by_side(
 
     Return the first of each kind with the mean scores and seconds.
 
-    A run that was stopped is the last.
+    A run stopped by Ctrl-C is the last.
     """
     runs: list[Run] = []
     for packed in kinds:
@@ -112,7 +112,7 @@ def table(runs: list[Run], score: str, form: str) -> str:
 
 
 def picture(path: Path, runs: list[Run], title: str) -> None:
-    """Draw the loss curves, and the points of the packed model's blocks on the Poincaré disk."""
+    """Plot the loss curves, and the level parameters of the packed model on the Poincaré disk."""
     figure = matplotlib.figure.Figure(figsize=(11, 5), layout="constrained")
     left, right = figure.subplots(1, 2)
     for run in runs:

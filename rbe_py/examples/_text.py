@@ -1,4 +1,4 @@
-"""What the language models of characters share: windows of a text, training and comparison, the command line."""
+"""Shared code of the language models of characters: windows of a text, training, comparison, command line."""
 
 import argparse
 from collections.abc import Callable, Iterator
@@ -11,8 +11,8 @@ from _report import STOPPED, Run, fit, picture, side_by_side, table
 from rbe.optim import lr_scheduler
 
 Codes = np.ndarray[Any, Any]
-Choose = Callable[[rbe.RBETensor], int]  # a character's code from logits (1, characters)
-Write = Callable[[Any, list[int], int, Choose], list[int]]  # a model's continuation of codes by a number of characters
+Choose = Callable[[rbe.RBETensor], int]  # draws a character's code from logits (1, characters)
+Write = Callable[[Any, list[int], int, Choose], list[int]]  # continues codes by a number of characters
 SOURCE = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
 
 
@@ -23,7 +23,7 @@ def windows(codes: Codes, at: Codes, context: int) -> tuple[rbe.RBETensor, rbe.R
 
 
 def batches(codes: Codes, size: int, context: int, seed: int) -> Iterator[tuple[rbe.RBETensor, rbe.RBETensor]]:
-    """Yield random windows without end."""
+    """Yield random windows endlessly."""
     rng = np.random.default_rng(seed)
     while True:
         yield windows(codes, rng.integers(0, len(codes) - context, size), context)
@@ -43,7 +43,7 @@ def validation_loss(model: rbe.nn.Module, codes: Codes, context: int, count: int
 
 
 def chooser(seed: int) -> Choose:
-    """Return a function that draws a character's code by the probabilities of logits."""
+    """Return a function that draws a character's code from the softmax of logits."""
     rng = np.random.default_rng(seed)
 
     def choose(logits: rbe.RBETensor) -> int:
@@ -54,12 +54,12 @@ def chooser(seed: int) -> Choose:
 
 
 def options(description: str | None, batch: int, width: int) -> argparse.ArgumentParser:
-    """Return a parser of what all these examples take."""
+    """Return a parser of the common options."""
     parser = common(description, batch)
-    parser.add_argument("--data", required=True, help="a text file, as tiny-Shakespeare")
-    parser.add_argument("--width", type=positive, default=width, help="numbers of a hidden layer")
+    parser.add_argument("--data", required=True, help="a text file, such as tiny-Shakespeare")
+    parser.add_argument("--width", type=positive, default=width, help="width of the hidden layers")
     parser.add_argument("--steps", type=positive, default=2000, help="training steps")
-    parser.add_argument("--start", default="ROMEO:", help="what the sample begins with")
+    parser.add_argument("--start", default="ROMEO:", help="beginning of the sample")
     return parser
 
 
@@ -71,16 +71,16 @@ def sequence_options(description: str | None, width: int, layers: int) -> argpar
     parser.add_argument("--layers", type=positive, default=layers, help="layers of the model")
     parser.add_argument("--context", type=positive, default=64, help="characters of a window")
     parser.add_argument("--lr-hi", type=rate, default=0.05, help="rate of the packed weights' bits")
-    parser.add_argument("--lr-lo", type=rate, default=0.03, help="rate of the packed weights' points")
+    parser.add_argument("--lr-lo", type=rate, default=0.03, help="rate of the packed weights' level parameters")
     return parser
 
 
 def read(parser: argparse.ArgumentParser, args: argparse.Namespace, context: int) -> rbe.data.Text:
-    """Return the text that the arguments name, of at least 20 contexts, and prepare what else they ask for."""
+    """Return the text, of at least 20 contexts, and apply the other common options."""
     try:
         text = rbe.data.Text(args.data)
     except rbe.FormatError as e:
-        parser.error(f"{e}; --data takes a text file, as tiny-Shakespeare, which is at {SOURCE}")
+        parser.error(f"{e}; --data takes a text file, such as tiny-Shakespeare, which is at {SOURCE}")
     if len(text.codes) < 20 * context:
         parser.error(f"{args.data} has {len(text.codes)} characters; at least {20 * context} are needed")
     prepare(parser, args)
@@ -88,7 +88,7 @@ def read(parser: argparse.ArgumentParser, args: argparse.Namespace, context: int
 
 
 def conclude(args: argparse.Namespace, text: rbe.data.Text, name: str, runs: list[Run], write: Write, **facts: str) -> None:
-    """Save the first model, draw the picture, print the table and what the model writes."""
+    """Save the first model, draw a picture, and print a table and a sample of the model's text."""
     model = runs[0].model.eval()
     path, figure = args.out / f"{name}.safetensors", args.out / f"{name}.png"
     rbe.save(path, model.state_dict(), {"characters": text.characters, "width": str(args.width), **facts})
@@ -104,7 +104,7 @@ def conclude(args: argparse.Namespace, text: rbe.data.Text, name: str, runs: lis
 
 
 def compare(args: argparse.Namespace, text: rbe.data.Text, name: str, build: Callable[[bool], Any], warm_up: int) -> None:
-    """Train what `build(packed)` makes for every seed, evaluate, sample and save."""
+    """Train the model `build(packed)` with every seed, evaluate, sample and save."""
     split = len(text.codes) * 9 // 10
     train_codes, held_out = text.codes[:split], text.codes[split:]
 

@@ -13,7 +13,7 @@ CONTEXT = 16
 
 
 def build(characters: int, width: int, packed: bool) -> nn.Module:
-    """Return 16 characters of 32 numbers each, two hidden layers with batch norm, one output a character."""
+    """Return a network: 16 characters of 32 numbers each, two hidden layers with batch norm, one output for each character."""
     linear = nn.RBELinear if packed else nn.Linear
     return nn.Sequential(
         nn.Embedding(characters, 32), nn.Flatten(),
@@ -29,7 +29,7 @@ def samples(codes: "np.ndarray[Any, Any]", at: "np.ndarray[Any, Any]") -> tuple[
 
 
 def batches(codes: "np.ndarray[Any, Any]", size: int, seed: int) -> Iterator[tuple[rbe.RBETensor, rbe.RBETensor]]:
-    """Yield random contexts without end."""
+    """Yield random contexts endlessly."""
     rng = np.random.default_rng(seed)
     while True:
         yield samples(codes, rng.integers(0, len(codes) - CONTEXT, size))

@@ -8,7 +8,7 @@ from rbe import nn
 def build(side: int, channels: int, hidden: int, packed: bool) -> nn.Module:
     """Return two convolutions and two linear layers with batch norm for images (N, 1, side, side); all four packed, or none.
 
-    No layer but the last has a bias: batch norm would take it away again.
+    Only the last layer has a bias, because batch norm would subtract it.
     """
     conv, linear = (nn.RBEConv2d, nn.RBELinear) if packed else (nn.Conv2d, nn.Linear)
     return nn.Sequential(
@@ -23,7 +23,9 @@ def build(side: int, channels: int, hidden: int, packed: bool) -> nn.Module:
 def main() -> None:
     """Train, compare, save, reload."""
     parser = options(__doc__, 8)
-    parser.add_argument("--channels", type=positive, default=32, help="filters of the first convolution; the second has twice")
+    parser.add_argument(
+        "--channels", type=positive, default=32, help="filters of the first convolution; the second has twice as many"
+    )
     parser.add_argument("--hidden", type=positive, default=128, help="units of the linear layer")
     parser.add_argument("--dense", action="store_true", help="train the dense twin too, side by side")
     args = parser.parse_args()

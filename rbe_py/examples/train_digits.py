@@ -6,7 +6,7 @@ from rbe import nn
 
 
 def build(inputs: int, hidden: int, packed: bool) -> nn.Module:
-    """Return a network of two hidden layers with batch norm; packed or dense linears, all three alike."""
+    """Return a network with two hidden layers and batch norm; all three linear layers packed, or all dense."""
     linear = nn.RBELinear if packed else nn.Linear
     return nn.Sequential(
         nn.Flatten(),

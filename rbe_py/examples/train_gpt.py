@@ -40,7 +40,7 @@ class GPT(nn.Module):
         self.norm, self.out = nn.LayerNorm(width), nn.Linear(width, characters)
 
     def forward(self, codes: rbe.RBETensor, caches: list[nn.KeyValueCache] | None = None) -> rbe.RBETensor:
-        """Map codes (N, T) to logits (N · T, characters); with caches they follow the positions held there."""
+        """Map codes (N, T) to logits (N · T, characters); with caches they follow the cached positions."""
         start = caches[0].length if caches else 0
         x = self.character(codes) + self.position(rbe.arange(start, start + codes.shape[1]))
         for i, block in enumerate(self.blocks):
@@ -49,11 +49,11 @@ class GPT(nn.Module):
         return logits.reshape(-1, self.out.out_features)
 
     def write(self, codes: list[int], length: int, choose: Choose) -> list[int]:
-        """Return `codes` continued by `length` characters; the caches spare all but the newest position."""
+        """Return `codes` continued by `length` characters; with caches only the newest position is computed."""
         codes, wanted, fresh = list(codes), len(codes) + length, codes[-self.context :]
         caches = [nn.KeyValueCache() for _ in self.blocks]
         while len(codes) < wanted:
-            if caches[0].length + len(fresh) > self.context:  # begin anew with the last half of the window
+            if caches[0].length + len(fresh) > self.context:  # restart with the last half of the window
                 caches, fresh = [nn.KeyValueCache() for _ in self.blocks], codes[-(self.context // 2 or 1) :]
             logits = self(rbe.tensor([fresh]), caches)
             fresh = [choose(logits[-1:])]

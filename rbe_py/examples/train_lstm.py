@@ -8,7 +8,7 @@ WARM_UP = 100  # steps
 
 
 class CharacterLSTM(nn.Module):
-    """An embedding of characters, layers of LSTM, and a linear map to logits."""
+    """An embedding of characters, LSTM layers, and a linear map to logits."""
 
     def __init__(self, characters: int, width: int, layers: int, packed: bool) -> None:
         super().__init__()
@@ -23,7 +23,7 @@ class CharacterLSTM(nn.Module):
         return logits.reshape(-1, self.out.out_features)
 
     def write(self, codes: list[int], length: int, choose: Choose) -> list[int]:
-        """Return `codes` continued by `length` characters; the state carries all that came before."""
+        """Return `codes` continued by `length` characters; the state carries the context."""
         codes, fresh, state = list(codes), codes, None
         for _ in range(length):
             states, state = self.lstm(self.character(rbe.tensor([fresh])), state)

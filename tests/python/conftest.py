@@ -1,3 +1,5 @@
+import gc
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -65,3 +67,19 @@ def data_dir() -> Path:
     if os.environ.get("CI"):
         pytest.fail("CI runs with data: set RBE_DATA")
     pytest.skip("RBE_DATA names no folder with data")
+
+
+@pytest.fixture
+def no_hang():
+    """Turn an endless wait into a failure, and see that no process is left."""
+
+    def too_long(number, frame):
+        raise AssertionError("no end within 60 s")
+
+    before = signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(60)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+    gc.collect()
+    assert multiprocessing.active_children() == []

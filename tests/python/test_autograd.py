@@ -3,6 +3,7 @@ import functools
 import numpy as np
 import pytest
 import rbe
+from inputs import Inputs
 from rbe import nn
 
 F = nn.functional
@@ -276,14 +277,14 @@ def test_deep_chains_neither_overflow_nor_recurse():
 @pytest.mark.parametrize("in_features", [5, 64, 70, 130])
 @pytest.mark.parametrize("bias", [True, False])
 def test_packed_linear_gradcheck(in_features, bias):
-    rng = np.random.default_rng(in_features)
+    rng = Inputs(in_features)
     blocks = -(-in_features // 64)
     hi = rng.integers(0, 2**63, (3, blocks), dtype=np.uint64)
     if in_features % 64:
         hi[:, -1] &= np.uint64((1 << in_features % 64) - 1)
-    x = rbe.tensor(rng.standard_normal((2, in_features)), requires_grad=True)
+    x = rng.leaf(2, in_features)
     z = rbe.tensor(rng.uniform(-0.6, 0.6, (3, blocks, 2)), requires_grad=True)
-    b = rbe.tensor(rng.standard_normal(3), requires_grad=True)
+    b = rng.leaf(3)
     if bias:
         assert rbe.autograd.gradcheck(lambda x, z, b: F.packed_linear(x, hi, z, 0.3, b), [x, z, b])
     else:
@@ -294,7 +295,7 @@ def test_packed_linear_gradcheck(in_features, bias):
 @pytest.mark.parametrize("phase", range(2))
 def test_rbe_activation_gradcheck(family, phase):
     hi = np.array([family << 8 | phase << 6 | f for f in (25, 32, 36)], dtype=np.uint64)
-    x = rbe.tensor(np.random.default_rng(1).uniform(-1, 1, (4, 3)), requires_grad=True)
+    x = rbe.tensor(Inputs(1).uniform(-1, 1, (4, 3)), requires_grad=True)
     z = rbe.tensor([[0.3, 0.2], [-0.5, 0.4], [0.1, -0.6]], dtype=rbe.float64, requires_grad=True)
     assert rbe.autograd.gradcheck(lambda x, z: F.rbe_activation(x, hi, z), [x, z])
 
@@ -309,11 +310,11 @@ def test_bad_activation_states_are_refused():
 
 
 def test_packed_gradients_of_an_actual_flip():
-    rng = np.random.default_rng(0)
+    rng = Inputs()
     layer = rbe.RBELinear(70, 3, bias=False)
     x, c = (
-        rbe.tensor(rng.standard_normal((4, 70)).astype(np.float32)),
-        rbe.tensor(rng.standard_normal((4, 3)).astype(np.float32)),
+        rng.tensor(4, 70, dtype=np.float32),
+        rng.tensor(4, 3, dtype=np.float32),
     )
 
     def loss(w):

@@ -7,6 +7,7 @@ import pickle
 import numpy as np
 import pytest
 import rbe
+from inputs import Inputs
 from rbe import nn
 
 
@@ -44,7 +45,7 @@ def holds_together(container):
 @pytest.mark.parametrize("kind", MAKE)
 def test_containers_change_as_lists_do(kind):
     """Random operations, beside a list."""
-    rng = np.random.default_rng(3)
+    rng = Inputs(3)
     container, listed, fresh = MAKE[kind](3), [0, 1, 2], 3
     for _ in range(120):
         i, j = (int(v) for v in rng.integers(-len(listed), max(len(listed), 1), 2)) if listed else (0, 0)

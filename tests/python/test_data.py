@@ -1,4 +1,5 @@
-import collections
+"""Loaders and data sets: workers, iterable and combined data sets, arguments, readers."""
+
 import copy
 import os
 import pickle
@@ -10,23 +11,17 @@ import rbe
 from rbe.data import (
     BatchSampler,
     ChainDataset,
-    ConcatDataset,
     DataLoader,
     Dataset,
-    DistributedSampler,
     Generator,
     IterableDataset,
     RandomSampler,
     Sampler,
-    SequentialSampler,
     StackDataset,
     Subset,
-    SubsetRandomSampler,
     TensorDataset,
     WeightedRandomSampler,
     WorkerError,
-    default_collate,
-    default_convert,
     get_worker_info,
     random_split,
 )
@@ -161,171 +156,6 @@ def test_an_abandoned_epoch_leaves_nothing_behind():
     assert lists(loader) == lists(DataLoader(Squares(), 4))
 
 
-def test_rows_of_tensors_are_taken_at_once():
-    data = TensorDataset(rbe.arange(40).reshape(20, 2), rbe.arange(20))
-    part = Subset(Subset(data, range(5, 20)), [14, 3, 0, 1])
-    ((x, y),) = DataLoader(part, 10)
-    assert y.tolist() == [19, 8, 5, 6]
-    assert x.tolist() == [[38, 39], [16, 17], [10, 11], [12, 13]]
-    both = ConcatDataset([data, part]) + data
-    assert len(both) == 44
-    assert both[23][1].item() == 6
-    assert both[-1][1].item() == 19
-    with pytest.raises(rbe.OutOfRangeError):
-        both[44]
-    with pytest.raises(rbe.ShapeError):
-        TensorDataset(rbe.zeros(3), rbe.zeros(4))
-
-
-def test_random_split():
-    data = TensorDataset(rbe.arange(10))
-    parts = random_split(data, [0.5, 0.3, 0.2], Generator(1))
-    assert [len(p) for p in parts] == [5, 3, 2]
-    assert sorted(i for p in parts for i in p.indices) == list(range(10))
-    assert [p.indices for p in random_split(data, [5, 3, 2], Generator(1))] == [p.indices for p in parts]
-    with pytest.raises(rbe.TensorError):
-        random_split(data, [5, 4])
-
-
-def test_samplers():
-    data = TensorDataset(rbe.arange(10))
-    assert list(SequentialSampler(data)) == list(range(10))
-    assert sorted(RandomSampler(data)) == list(range(10))
-    assert len(list(RandomSampler(data, num_samples=25))) == 25
-    assert len(set(RandomSampler(data, True, 10, Generator(0)))) < 10
-    assert sorted(SubsetRandomSampler([3, 5, 8])) == [3, 5, 8]
-    drawn = np.bincount(list(WeightedRandomSampler([0, 1, 3], 4000, generator=Generator(0))), minlength=3)
-    assert drawn[0] == 0
-    assert 2.6 < drawn[2] / drawn[1] < 3.4
-    assert list(BatchSampler([4, 5, 6], 2, False)) == [[4, 5], [6]]
-    assert [[type(i) for i in b] for b in BatchSampler(SequentialSampler(data), 8, False)] == [[int] * 8, [int] * 2]
-    loader = DataLoader(data, batch_sampler=BatchSampler(SequentialSampler(data), 4, True))
-    assert [b.tolist() for (b,) in loader] == [[0, 1, 2, 3], [4, 5, 6, 7]]
-    assert len(loader) == 2
-    with pytest.raises(rbe.TensorError):
-        WeightedRandomSampler([0.0, -1.0], 2)
-
-
-def test_a_generator_travels():
-    g = Generator(7)
-    g.permutation(5)
-    state = g.get_state()
-    a = g.permutation(100).tolist()
-    other = Generator(0)
-    other.set_state(state)
-    assert other.permutation(100).tolist() == a
-    assert other.initial_seed() == 7
-
-
-def test_collate():
-    batch = default_collate(
-        [{"a": (1, "x"), "b": [rbe.zeros(2), np.float32(1)]}, {"a": (2, "y"), "b": [rbe.ones(2), np.float32(2)]}]
-    )
-    assert batch["a"][0].tolist() == [1, 2]
-    assert batch["a"][1] == ("x", "y")
-    assert batch["b"][0].tolist() == [[0, 0], [1, 1]]
-    assert batch["b"][1].dtype is rbe.float32
-    with pytest.raises(rbe.ShapeError):
-        default_collate([(1, 2), (1,)])
-    with pytest.raises(rbe.ShapeError):
-        default_collate([np.zeros(2), np.zeros(3)])
-    with pytest.raises(rbe.DTypeError):
-        default_collate([object()])
-
-
-Point = collections.namedtuple("Point", "x y")
-
-
-class Named(collections.abc.Mapping):
-    """A mapping that cannot be written to."""
-
-    def __init__(self, held):
-        self.held = held
-
-    def __getitem__(self, key):
-        return self.held[key]
-
-    def __iter__(self):
-        return iter(self.held)
-
-    def __len__(self):
-        return len(self.held)
-
-
-def test_collate_keeps_containers_and_types_of_numbers():
-    for value, dtype in (
-        (1.5, rbe.float64),
-        (2, rbe.int64),
-        (True, rbe.bool),
-        (np.float32(1), rbe.float32),
-        (np.int32(1), rbe.int64),
-    ):
-        assert default_collate([value, value]).dtype is dtype
-    assert type(default_collate([(1, 2), (3, 4)])) is list
-    for sample in (collections.OrderedDict(a=1), collections.Counter("a"), collections.defaultdict(int, a=1), Named({"a": 1})):
-        batch = default_collate([sample, sample])
-        assert type(batch) is type(sample)
-        assert batch["a"].tolist() == [1, 1]
-    assert type(default_collate([collections.UserList([1]), collections.UserList([2])])) is collections.UserList
-    assert default_collate([Point(1, (2,)), Point(3, (4,))]).y[0].tolist() == [2, 4]
-    assert [t.tolist() for t in default_collate([range(2), range(2)])] == [[0, 0], [1, 1]]
-    names = np.array(["a.png", "b.png"])
-    assert default_collate([names[0], names[1]]) == ["a.png", "b.png"]
-    assert default_collate([np.bytes_(b"a"), np.bytes_(b"b")]) == [b"a", b"b"]
-    for samples in (
-        [], [1, "a"], [1, None], [None], [rbe.ones(1), 1], [np.ones(1), 1], [{1}], [1j], [{"a": 1}, {"b": 1}], [{"a": 1}, 2],
-        [[1], 2], [[1], [1, 2]], [np.array(["a"])], [np.array([None])], [np.datetime64("2020")], [lambda: 1],
-    ):  # fmt: skip
-        with pytest.raises((rbe.DTypeError, rbe.ShapeError), match="collate"):
-            default_collate(samples)
-    with pytest.raises(rbe.TensorError, match="int64"):
-        default_collate([1 << 70])
-
-
-def test_single_samples_are_converted_not_joined():
-    sample = {"x": np.ones(2), "n": 3, "s": "a", "t": (np.int64(4), [np.array(["a"])])}
-    got = next(iter(DataLoader([sample], None)))
-    assert got["x"].tolist() == [1, 1]
-    assert (got["n"], got["s"]) == (3, "a")
-    assert type(got["t"]) is list
-    assert got["t"][0].item() == 4
-    assert type(got["t"][1][0]) is np.ndarray
-    assert default_convert(Point(np.zeros(1), 2)).x.tolist() == [0]
-
-
-class ByName(Dataset):
-    def __init__(self, held):
-        self.held = held
-
-    def __getitem__(self, key):
-        return self.held[key]
-
-
-@pytest.mark.parametrize("workers", [0, 1])
-@pytest.mark.parametrize(
-    "held",
-    [{"x": 1, "y": 2, "z": 3}, {(0, 1): 1, (2, 3): 2, None: 3}, {1.25: 1, 1.5: 2, 1.75: 3}, {rbe.float32: 1, b"": 2, "z": 3}],
-)
-def test_keys_of_samples_may_be_anything(held, workers):
-    data, keys, kwargs = ByName(held), list(held), {"num_workers": workers}
-    assert [b.tolist() for b in DataLoader(data, 2, sampler=keys, **kwargs)] == [[1, 2], [3]]
-    assert list(DataLoader(data, None, sampler=keys, **kwargs)) == [1, 2, 3]
-    assert [b.tolist() for b in DataLoader(data, batch_sampler=[keys[1:], keys[:1]], **kwargs)] == [[2, 3], [1]]
-    assert sorted(b.item() for b in DataLoader(data, sampler=SubsetRandomSampler(keys), **kwargs)) == [1, 2, 3]
-    assert [b.tolist() for b in DataLoader(Subset(data, keys), 3, **kwargs)] == [[1, 2, 3]]
-    assert [b.tolist() for b in DataLoader(Subset(Subset(data, keys), [2, 0]), 3, **kwargs)] == [[3, 1]]
-
-
-def test_rows_of_tensors_by_keys_of_other_kinds():
-    data = TensorDataset(rbe.arange(10) * 10)
-    assert [b.tolist() for (b,) in DataLoader(data, batch_sampler=[[slice(2, 4), [5, 6]]])] == [[[20, 30], [50, 60]]]
-    assert [b.tolist() for (b,) in DataLoader(data, 2, sampler=[rbe.tensor(3), np.int64(4)])] == [[30, 40]]
-    with pytest.raises(rbe.RBEError):
-        list(DataLoader(data, sampler=[1.5]))
-    with pytest.raises(IndexError):
-        list(DataLoader(data, sampler=[10]))
-
-
 def test_chained_and_stacked_data_sets():
     chain = Count() + Count()
     assert type(chain) is ChainDataset
@@ -342,67 +172,6 @@ def test_chained_and_stacked_data_sets():
     for make in (lambda: StackDataset(), lambda: StackDataset([1], [1, 2]), lambda: StackDataset([1], x=[1])):
         with pytest.raises(rbe.TensorError, match="StackDataset"):
             make()
-
-
-def test_samples_of_many_keys_at_once():
-    class Many(Dataset):
-        def __len__(self):
-            return 6
-
-        def __getitems__(self, keys):
-            return [(key, len(keys)) for key in keys]
-
-    for data in (Many(), Subset(Many(), [3, 4, 5])):
-        assert {n for _, b in DataLoader(data, 3) for n in b.tolist()} == {3}
-    _, (keys, counts) = next(iter(DataLoader(StackDataset(range(6), Subset(Many(), range(6))), 3)))
-    assert (keys.tolist(), counts.tolist()) == ([0, 1, 2], [3, 3, 3])
-
-
-def test_the_share_of_one_of_several_processes():
-    for n in (0, 1, 5, 8):
-        for drop in (False, True):
-            shares = [DistributedSampler(range(n), 3, rank, drop_last=drop, seed=4) for rank in range(3)]
-            assert [len(s) for s in shares] == [len(list(s)) for s in shares] == [n // 3 if drop else -(-n // 3)] * 3
-            together = [i for s in shares for i in s]
-            assert set(together) == set(range(n)) if not drop else len(set(together)) == n // 3 * 3
-    assert list(DistributedSampler(range(7), 2, 1, shuffle=False)) == [1, 3, 5, 0]
-    sampler = DistributedSampler(range(50), 1, 0)
-    first = list(sampler)
-    assert list(sampler) == first
-    sampler.set_epoch(1)
-    assert list(sampler) != first
-    for args in ((None, None), (2, None), (2, 2), (0, 0), (2, -1), (1.5, 0)):
-        with pytest.raises(rbe.TensorError, match="DistributedSampler"):
-            DistributedSampler(range(3), *args)
-    from rbe.utils.data.distributed import DistributedSampler as Other
-
-    assert Other is DistributedSampler
-
-
-def test_generators_take_nothing_from_the_stream_of_tensors():
-    rbe.manual_seed(1)
-    expected = rbe.rand(3).tolist()
-    rbe.manual_seed(1)
-    a, b = Generator(), Generator(device="cpu")
-    list(RandomSampler(range(9), generator=a))
-    random_split(range(9), [4, 5], a)
-    assert rbe.rand(3).tolist() == expected
-    assert a.initial_seed() == b.initial_seed()
-    assert str(Generator("cpu").device) == "cpu"
-    with pytest.raises(rbe.DeviceError):
-        Generator(device="cuda")
-    assert Generator(-1).initial_seed() == 2**64 - 1
-    seeds = {a.seed() for _ in range(3)}
-    assert len(seeds) == 3
-    assert a.initial_seed() in seeds
-    state = b.get_state()
-    for wrong in (None, 5, {}, {"seed": 1}, {"seed": "x", "numbers": {}}, {"seed": 1, "numbers": {"bit_generator": "PCG64"}}):
-        with pytest.raises(rbe.TensorError, match="set_state"):
-            b.set_state(wrong)
-        assert b.get_state() == state
-    for wrong in (1.5, "1", 1 << 64, -(1 << 63) - 1, None):
-        with pytest.raises(rbe.TensorError, match="Generator"):
-            b.manual_seed(wrong)
 
 
 def test_loaders_and_samplers_are_generic_copied_and_pickled():

@@ -5,6 +5,7 @@ import pytest
 import rbe
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from inputs import waves
 from strategies import FULL_SHAPES, SHAPES, broadcastable, indices, without_arrays
 
 PROPERTIES = settings(max_examples=300, deadline=None, derandomize=True)
@@ -48,10 +49,6 @@ def ours(index):
     return tuple(rbe.tensor(i) if isinstance(i, np.ndarray) else i for i in index)
 
 
-def numbers(shape, start=0.0):
-    return np.sin(np.arange(int(np.prod(shape))) + start).reshape(shape)
-
-
 @st.composite
 def tensors_and_indices(draw):
     shape = draw(SHAPES)
@@ -72,7 +69,7 @@ def broadcasts(index):
 @given(tensors_and_indices())
 def test_reading_and_its_gradient(case):
     shape, index = case
-    a = numbers(shape)
+    a = waves(shape)
     t = rbe.tensor(a, requires_grad=True)
     if not broadcasts(index):
         with pytest.raises(rbe.ShapeError):
@@ -81,7 +78,7 @@ def test_reading_and_its_gradient(case):
     want, got = read(a, index), t[ours(index)]
     assert got.shape == want.shape
     np.testing.assert_array_equal(got.detach().numpy(), want)
-    dy, dx = numbers(want.shape, 0.5), np.zeros(shape)
+    dy, dx = waves(want.shape, 0.5), np.zeros(shape)
     np.add.at(dx.reshape(-1), read(np.arange(a.size).reshape(shape), index), dy)
     got.backward(rbe.tensor(np.asarray(dy)))
     np.testing.assert_allclose(t.grad.numpy(), dx, rtol=1e-12, atol=1e-12)
@@ -92,16 +89,16 @@ def test_reading_and_its_gradient(case):
 def test_writing_and_its_gradients(case, data, recorded):
     shape, index = case
     assume(broadcasts(index))
-    a = numbers(shape)
+    a = waves(shape)
     places = read(np.arange(a.size).reshape(shape), index)
     value = data.draw(broadcastable(places.shape))
-    x, w = rbe.tensor(a, requires_grad=True), rbe.tensor(numbers(value, 0.3), requires_grad=True)
+    x, w = rbe.tensor(a, requires_grad=True), rbe.tensor(waves(value, 0.3), requires_grad=True)
     h = x * 2.0 if recorded else x.detach() * 2.0
     h[ours(index)] = w
     want = np.array(a * 2.0)
-    want.reshape(-1)[places] = np.broadcast_to(numbers(value, 0.3), places.shape)
+    want.reshape(-1)[places] = np.broadcast_to(waves(value, 0.3), places.shape)
     np.testing.assert_array_equal(h.detach().numpy(), want)
-    dy = numbers(shape, 0.7)
+    dy = waves(shape, 0.7)
     h.backward(rbe.tensor(dy))
     # Of values for one place the last stays and has the gradient.
     left, spread = dy.reshape(-1).copy(), np.zeros(places.size)
@@ -121,20 +118,20 @@ def test_views_follow_writes_and_writes_through_views_reach_the_base(case, data)
     shape, seen, written = case
     basic = without_arrays(seen)
     assume(broadcasts(written))
-    a = numbers(shape)
-    h, x = rbe.tensor(a), rbe.tensor(numbers(shape, 0.2), requires_grad=True)
+    a = waves(shape)
+    h, x = rbe.tensor(a), rbe.tensor(waves(shape, 0.2), requires_grad=True)
     view = h[basic]
     places = read(np.arange(a.size).reshape(shape), written)
     h[ours(written)] = x[ours(written)] * 3.0
     values = a.copy()
-    values.reshape(-1)[places] = 3.0 * numbers(shape, 0.2).reshape(-1)[places]
+    values.reshape(-1)[places] = 3.0 * waves(shape, 0.2).reshape(-1)[places]
     np.testing.assert_array_equal(view.detach().numpy(), values[basic])
     if view.numel():
         view.mul_(2.0)
         values[basic] *= 2.0
         np.testing.assert_allclose(h.detach().numpy(), values, rtol=1e-15)
     if h.requires_grad:
-        dy = numbers(shape, 0.9)
+        dy = waves(shape, 0.9)
         h.backward(rbe.tensor(dy))
         factor = np.zeros(shape)
         factor.reshape(-1)[places] = 3.0
@@ -146,12 +143,12 @@ def test_views_follow_writes_and_writes_through_views_reach_the_base(case, data)
 @PROPERTIES
 @given(SHAPES.flatmap(lambda shape: st.tuples(broadcastable(shape), broadcastable(shape), broadcastable(shape))))
 def test_broadcasting_and_its_gradients(shapes):
-    a, b, c = (numbers(shape, i) for i, shape in enumerate(shapes))
+    a, b, c = (waves(shape, i) for i, shape in enumerate(shapes))
     x, y, z = (rbe.tensor(v, requires_grad=True) for v in (a, b, c))
     got, want = x * y + rbe.where(z > 0, z, x), a * b + np.where(c > 0, c, a)
     assert got.shape == want.shape
     np.testing.assert_allclose(got.detach().numpy(), want, rtol=1e-15, atol=1e-15)
-    dy = numbers(want.shape, 0.4)
+    dy = waves(want.shape, 0.4)
     got.backward(rbe.tensor(np.asarray(dy)))
     for tensor, value, d in ((x, a, dy * (b + np.where(c > 0, 0, 1))), (y, b, dy * a), (z, c, dy * np.where(c > 0, 1, 0))):
         d = np.broadcast_to(d, want.shape)

@@ -5,11 +5,12 @@ import math
 import numpy as np
 import pytest
 import rbe
+from inputs import Inputs
 from rbe import nn
 from reference import flip_gradient
 
 F = nn.functional
-RNG = np.random.default_rng(0)
+RNG = Inputs()
 
 
 def reference(q, k, v, mask=None, scale=None):
@@ -21,7 +22,7 @@ def reference(q, k, v, mask=None, scale=None):
 
 
 def arrays(queries, s, e=8, f=6, lead=(2, 3)):
-    return [RNG.standard_normal((*lead, *n)) for n in ((queries, e), (s, e), (s, f))]
+    return [RNG.array(*lead, *n) for n in ((queries, e), (s, e), (s, f))]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -65,7 +66,7 @@ def test_nan_is_not_lost():
 
 
 def test_bits_do_not_depend_on_threads():
-    x = RNG.standard_normal((4, 130, 3 * 4 * 16)).astype(np.float32)
+    x = RNG.array(4, 130, 3 * 4 * 16, dtype=np.float32)
     found = []
     before = rbe.get_num_threads()
     try:
@@ -189,7 +190,7 @@ def test_a_packed_encoder_learns_to_copy():
     place = nn.Embedding(6, 64)
     model = nn.ModuleList([layer, table, out, place])
     optimizer = rbe.optim.HybridOptimizer(model.parameters())
-    rng = np.random.default_rng(0)
+    rng = Inputs()
     losses = []
     for _ in range(150):
         x = rng.integers(0, 8, (32, 6))

@@ -3,17 +3,14 @@
 import numpy as np
 import pytest
 import rbe
+from inputs import Inputs
 from numpy.lib.stride_tricks import sliding_window_view
 from rbe import nn
 from rbe.autograd import gradcheck
 from rbe.nn import functional as F
 from scipy import signal
 
-RNG = np.random.default_rng(0)
-
-
-def f64(*shape, grad=False):
-    return rbe.tensor(RNG.standard_normal(shape), requires_grad=grad)
+RNG = Inputs()
 
 
 def correlate(x, w):
@@ -31,7 +28,7 @@ def windows(x, kernel, stride, padding, value=0.0):
 @pytest.mark.parametrize("dtype", [rbe.float32, rbe.float64])
 @pytest.mark.parametrize(("stride", "padding", "dilation"), [(1, 0, 1), ((2, 1), (1, 2), 1), (1, "same", (1, 2)), (3, 2, 2)])
 def test_conv2d_against_scipy(stride, padding, dilation, dtype):
-    x, w, b = RNG.standard_normal((2, 3, 9, 10)), RNG.standard_normal((4, 3, 3, 2)), RNG.standard_normal(4)
+    x, w, b = RNG.array(2, 3, 9, 10), RNG.array(4, 3, 3, 2), RNG.array(4)
     steps, gaps = np.broadcast_to(stride, 2), np.broadcast_to(dilation, 2)
     if padding == "same":
         total = [g * (k - 1) for g, k in zip(gaps, (3, 2), strict=True)]
@@ -47,20 +44,20 @@ def test_conv2d_against_scipy(stride, padding, dilation, dtype):
 
 
 def test_conv1d_against_numpy():
-    x, w = RNG.standard_normal((3, 11)), RNG.standard_normal((3, 4))
+    x, w = RNG.array(3, 11), RNG.array(3, 4)
     want = sum(np.correlate(p, k, "valid") for p, k in zip(x, w, strict=True))
     np.testing.assert_allclose(F.conv1d(rbe.tensor(x), rbe.tensor(w[None])).numpy(), want[None], atol=1e-12)
     np.testing.assert_allclose(F.conv1d(rbe.tensor(x[None]), rbe.tensor(w[None]), stride=3).numpy(), want[None, None, ::3])
 
 
 def test_groups_are_convolutions_of_their_own():
-    x, w = f64(2, 6, 5, 5), f64(9, 2, 3, 3)
+    x, w = RNG.tensor(2, 6, 5, 5), RNG.tensor(9, 2, 3, 3)
     parts = [F.conv2d(x[:, 2 * g : 2 * g + 2], w[3 * g : 3 * g + 3]) for g in range(3)]
     np.testing.assert_allclose(F.conv2d(x, w, groups=3).numpy(), rbe.cat(parts, 1).numpy(), atol=1e-12)
 
 
 def test_unfold_against_numpy():
-    x = RNG.standard_normal((2, 3, 6, 7))
+    x = RNG.array(2, 3, 6, 7)
     view = windows(x, (3, 2), (2, 1), (1, 0))  # (N, C, down, across, 3, 2)
     want = view.transpose(0, 1, 4, 5, 2, 3).reshape(2, 18, -1)
     np.testing.assert_array_equal(F.unfold(rbe.tensor(x), (3, 2), padding=(1, 0), stride=(2, 1)).numpy(), want)
@@ -73,7 +70,7 @@ def test_unfold_against_numpy():
     ("kernel", "stride", "padding"), [((2, 2), (2, 2), (0, 0)), ((3, 2), (1, 3), (1, 1)), ((5, 1), (2, 1), (2, 0))]
 )
 def test_pools_against_numpy(kernel, stride, padding):
-    x = RNG.standard_normal((2, 3, 8, 9))
+    x = RNG.array(2, 3, 8, 9)
     args = rbe.tensor(x), kernel, stride, padding
     largest = windows(x, kernel, stride, padding, -np.inf).max((-2, -1))
     np.testing.assert_array_equal(F.max_pool2d(*args).numpy(), largest)
@@ -89,7 +86,7 @@ def test_pools_against_numpy(kernel, stride, padding):
 
 
 def test_one_axis_is_a_plane_of_one_row():
-    x = f64(2, 3, 10)
+    x = RNG.tensor(2, 3, 10)
     row = x.unsqueeze(2)
     for one, two in [
         (F.max_pool1d(x, 3, 2, 1), F.max_pool2d(row, (1, 3), (1, 2), (0, 1))),
@@ -103,7 +100,7 @@ def test_one_axis_is_a_plane_of_one_row():
 
 
 def test_adaptive_parts_against_numpy():
-    x = RNG.standard_normal((2, 3, 7, 5))
+    x = RNG.array(2, 3, 7, 5)
     rows = [x[..., i * 7 // 3 : -(-(i + 1) * 7 // 3), :].mean(-2) for i in range(3)]
     np.testing.assert_allclose(F.adaptive_avg_pool2d(rbe.tensor(x), (3, None)).numpy(), np.stack(rows, -2))
     np.testing.assert_allclose(F.adaptive_avg_pool2d(rbe.tensor(x), 1).numpy()[..., 0, 0], x.mean((-2, -1)))
@@ -131,12 +128,12 @@ PACKED = [{}, {"padding": 1, "stride": 2}, {"dilation": 2, "padding": "same"}, {
 @pytest.mark.parametrize("kwargs", PACKED)
 def test_packed_filters_are_the_decoded_ones(kwargs):
     layer = nn.RBEConv2d(8, 24, 3, **kwargs)
-    dense, x = twin(layer), RNG.standard_normal((5, 8, 7, 6))
+    dense, x = twin(layer), RNG.array(5, 8, 7, 6)
     for dtype, tolerance in ((rbe.float32, 1e-5), (rbe.float64, 1e-12)):
         a, b = rbe.tensor(x, dtype=dtype, requires_grad=True), rbe.tensor(x, requires_grad=True)
         y, z = layer(a), dense(b)
         np.testing.assert_allclose(y.detach().numpy(), z.detach().numpy(), rtol=tolerance, atol=tolerance)
-        up = RNG.standard_normal(z.shape)
+        up = RNG.array(z.shape)
         layer.zero_grad()
         y.backward(rbe.tensor(up, dtype=dtype))
         dense.zero_grad()
@@ -169,7 +166,7 @@ def check_block_gradients(weight, g):
 @pytest.mark.parametrize("groups", [1, 2])
 def test_packed_convolution_is_unfold_and_a_packed_product(groups):
     layer = nn.RBEConv1d(4, 6, 3, padding=1, groups=groups)
-    x = f64(2, 4, 9)
+    x = RNG.tensor(2, 4, 9)
     for g in range(groups):
         rows = slice(6 // groups * g, 6 // groups * (g + 1))
         columns = F.unfold(x[:, 4 // groups * g : 4 // groups * (g + 1)], (3,), padding=1)
@@ -282,4 +279,4 @@ def test_bad_input(case):
 
 
 def test_gradients_of_unfold():
-    assert gradcheck(lambda x: F.unfold(x, (2, 3), (1, 2), 1, (2, 1)), [f64(2, 2, 5, 6, grad=True)])
+    assert gradcheck(lambda x: F.unfold(x, (2, 3), (1, 2), 1, (2, 1)), [RNG.leaf(2, 2, 5, 6)])

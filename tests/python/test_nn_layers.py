@@ -6,15 +6,12 @@ import pickle
 import numpy as np
 import pytest
 import rbe
+from inputs import Inputs
 from rbe import nn
 from rbe.autograd import gradcheck
 from rbe.nn import functional as F
 
-RNG = np.random.default_rng(0)
-
-
-def f64(*shape, grad=True):
-    return rbe.tensor(RNG.standard_normal(shape), requires_grad=grad)
+RNG = Inputs()
 
 
 def prob(*shape, grad=True):
@@ -27,29 +24,29 @@ CLASSES = rbe.tensor([0, 2, 1, 2])
 CLASS_WEIGHT = rbe.tensor([0.5, 1.0, 2.0], dtype=rbe.float64)
 
 CHECKS = {
-    "l1": (lambda x: F.l1_loss(x, T64), lambda: [f64(4, 3)]),
-    "mse_sum": (lambda x, t: F.mse_loss(x, t, "sum"), lambda: [f64(4, 3), f64(4, 3)]),
-    "huber": (lambda x, t: F.huber_loss(x, t, delta=0.7), lambda: [f64(4, 3), f64(4, 3)]),
-    "smooth_l1": (lambda x, t: F.smooth_l1_loss(x, t, beta=0.4), lambda: [f64(4, 3), f64(4, 3)]),
+    "l1": (lambda x: F.l1_loss(x, T64), lambda: [RNG.leaf(4, 3)]),
+    "mse_sum": (lambda x, t: F.mse_loss(x, t, "sum"), lambda: [RNG.leaf(4, 3), RNG.leaf(4, 3)]),
+    "huber": (lambda x, t: F.huber_loss(x, t, delta=0.7), lambda: [RNG.leaf(4, 3), RNG.leaf(4, 3)]),
+    "smooth_l1": (lambda x, t: F.smooth_l1_loss(x, t, beta=0.4), lambda: [RNG.leaf(4, 3), RNG.leaf(4, 3)]),
     "bce": (F.binary_cross_entropy, lambda: [prob(4, 3), prob(4, 3)]),
-    "bce_logits": (F.binary_cross_entropy_with_logits, lambda: [f64(4, 3), prob(4, 3)]),
+    "bce_logits": (F.binary_cross_entropy_with_logits, lambda: [RNG.leaf(4, 3), prob(4, 3)]),
     "bce_pos_weight": (
         lambda x, t: F.binary_cross_entropy_with_logits(x, t, T64, "sum", CLASS_WEIGHT),
-        lambda: [f64(4, 3), prob(4, 3)],
+        lambda: [RNG.leaf(4, 3), prob(4, 3)],
     ),
-    "kl": (lambda x, t: F.kl_div(x, t, "batchmean"), lambda: [f64(4, 3), prob(4, 3)]),
-    "kl_log": (lambda x, t: F.kl_div(x, t, log_target=True), lambda: [f64(4, 3), f64(4, 3)]),
-    "cosine": (lambda a, b: F.cosine_embedding_loss(a, b, SIGNS, 0.1), lambda: [f64(4, 3), f64(4, 3)]),
-    "cosine_similarity": (F.cosine_similarity, lambda: [f64(4, 3), f64(4, 3)]),
-    "nll": (lambda x: F.nll_loss(x.log_softmax(1), CLASSES, CLASS_WEIGHT), lambda: [f64(4, 3)]),
+    "kl": (lambda x, t: F.kl_div(x, t, "batchmean"), lambda: [RNG.leaf(4, 3), prob(4, 3)]),
+    "kl_log": (lambda x, t: F.kl_div(x, t, log_target=True), lambda: [RNG.leaf(4, 3), RNG.leaf(4, 3)]),
+    "cosine": (lambda a, b: F.cosine_embedding_loss(a, b, SIGNS, 0.1), lambda: [RNG.leaf(4, 3), RNG.leaf(4, 3)]),
+    "cosine_similarity": (F.cosine_similarity, lambda: [RNG.leaf(4, 3), RNG.leaf(4, 3)]),
+    "nll": (lambda x: F.nll_loss(x.log_softmax(1), CLASSES, CLASS_WEIGHT), lambda: [RNG.leaf(4, 3)]),
     "soft_cross_entropy": (
         lambda x, t: F.cross_entropy(x, t, CLASS_WEIGHT, label_smoothing=0.1),
-        lambda: [f64(4, 3), prob(4, 3)],
+        lambda: [RNG.leaf(4, 3), prob(4, 3)],
     ),
-    "rms_norm": (lambda x, w: F.rms_norm(x, 3, w), lambda: [f64(4, 3), f64(3)]),
-    "group_norm": (lambda x, w, b: F.group_norm(x, 2, w, b), lambda: [f64(2, 4, 3), f64(4), f64(4)]),
-    "normalize": (F.normalize, lambda: [f64(4, 3)]),
-    "softplus": (lambda x: F.softplus(x, 2.0, 1.0), lambda: [f64(4, 3)]),
+    "rms_norm": (lambda x, w: F.rms_norm(x, 3, w), lambda: [RNG.leaf(4, 3), RNG.leaf(3)]),
+    "group_norm": (lambda x, w, b: F.group_norm(x, 2, w, b), lambda: [RNG.leaf(2, 4, 3), RNG.leaf(4), RNG.leaf(4)]),
+    "normalize": (F.normalize, lambda: [RNG.leaf(4, 3)]),
+    "softplus": (lambda x: F.softplus(x, 2.0, 1.0), lambda: [RNG.leaf(4, 3)]),
 }
 
 
@@ -60,7 +57,7 @@ def test_gradients(name):
 
 
 def test_losses_against_numpy():
-    x, t = RNG.standard_normal((6, 4)), RNG.standard_normal((6, 4))
+    x, t = RNG.array(6, 4), RNG.array(6, 4)
     a, b = rbe.tensor(x), rbe.tensor(t)
     d = np.abs(x - t)
     want = {
@@ -86,7 +83,7 @@ def test_losses_against_numpy():
     for reduction in ("mean", "sum"):
         ours = nn.NLLLoss(weight, reduction=reduction)(logs, target).item()
         assert ours == pytest.approx(nn.CrossEntropyLoss(weight, reduction=reduction)(a, target).item())
-    image = rbe.tensor(RNG.standard_normal((2, 3, 4, 5))).log_softmax(1)
+    image = RNG.tensor(2, 3, 4, 5).log_softmax(1)
     where = rbe.tensor(RNG.integers(0, 3, (2, 4, 5)))
     assert nn.NLLLoss(reduction="none")(image, where).shape == (2, 4, 5)
     assert nn.NLLLoss()(image, where).item() == pytest.approx(nn.CrossEntropyLoss()(image, where).item())
@@ -133,7 +130,7 @@ def test_losses_that_make_no_sense():
 
 
 def test_activation_modules_match_their_functions():
-    x = rbe.tensor(RNG.standard_normal((3, 4)))
+    x = RNG.tensor(3, 4)
     pairs = [
         (nn.ReLU(), F.relu), (nn.LeakyReLU(0.2), lambda v: F.leaky_relu(v, 0.2)), (nn.ELU(0.5), lambda v: F.elu(v, 0.5)),
         (nn.GELU("tanh"), lambda v: F.gelu(v, "tanh")), (nn.Tanh(), F.tanh), (nn.Sigmoid(), F.sigmoid), (nn.SiLU(), F.silu),
@@ -148,13 +145,13 @@ def test_activation_modules_match_their_functions():
 
 
 def test_norms_have_unit_moments():
-    x = rbe.tensor(RNG.standard_normal((5, 6, 4)) * 3 + 2)
+    x = rbe.tensor(RNG.array(5, 6, 4) * 3 + 2)
     y = nn.GroupNorm(3, 6, dtype=rbe.float64)(x).detach().numpy().reshape(5, 3, 8)
     np.testing.assert_allclose(y.mean(-1), 0, atol=1e-12)
     np.testing.assert_allclose(y.var(-1), 1, rtol=1e-4)
     z = nn.RMSNorm(4, dtype=rbe.float64)(x).detach().numpy()
     np.testing.assert_allclose((z**2).mean(-1), 1, rtol=1e-6)
-    image = rbe.tensor(RNG.standard_normal((5, 3, 4, 4)).astype(np.float32))
+    image = RNG.tensor(5, 3, 4, 4, dtype=np.float32)
     bn = nn.BatchNorm2d(3, momentum=None)
     bn(image)
     bn(image * 2.0)
@@ -316,7 +313,7 @@ def test_clipping_by_other_norms(norm_type):
 
 
 def test_batch_norm_keeps_its_digits_far_from_zero():
-    rng = np.random.default_rng(0)
+    rng = Inputs()
     x, dy = rng.normal(1e4, 1.0, (64, 5)).astype(np.float32), rng.normal(size=(64, 5)).astype(np.float32)
     t = rbe.from_numpy(x).requires_grad_()
     y = nn.functional.batch_norm(t, None, None, training=True)

@@ -3,17 +3,14 @@
 import numpy as np
 import pytest
 import rbe
+from inputs import Inputs
 from rbe import nn
 from rbe.autograd import gradcheck
 from rbe.nn import functional as F
 
-RNG = np.random.default_rng(0)
+RNG = Inputs()
 NUMPY = {"constant": {"constant_values": 2.5}, "reflect": {}, "replicate": {}, "circular": {}}
 NAMES = {"replicate": "edge", "circular": "wrap"}
-
-
-def f64(*shape, grad=False):
-    return rbe.tensor(RNG.standard_normal(shape), requires_grad=grad)
 
 
 @pytest.mark.parametrize("mode", NUMPY)
@@ -21,7 +18,7 @@ def f64(*shape, grad=False):
     ("shape", "pads"), [((2, 3, 5), (4, 1)), ((3, 5, 4), (0, 3, 2, 0)), ((1, 2, 4, 5, 3), (1, 2, 3, 0, 2, 2))]
 )
 def test_pad_against_numpy(mode, shape, pads):
-    x = RNG.standard_normal(shape)
+    x = RNG.array(shape)
     around = [(0, 0)] * len(shape)
     for i in range(len(pads) // 2):
         around[-1 - i] = pads[2 * i : 2 * i + 2]
@@ -39,8 +36,8 @@ def test_negative_numbers_take_away():
 
 @pytest.mark.parametrize("mode", NUMPY)
 def test_gradients_of_pad(mode):
-    assert gradcheck(lambda x: F.pad(x, (2, 1, 0, 2), mode), [f64(2, 3, 4, grad=True)])
-    assert gradcheck(lambda x: F.pad(x, (-1, 1), mode), [f64(2, 4, grad=True)])
+    assert gradcheck(lambda x: F.pad(x, (2, 1, 0, 2), mode), [RNG.leaf(2, 3, 4)])
+    assert gradcheck(lambda x: F.pad(x, (-1, 1), mode), [RNG.leaf(2, 4)])
 
 
 @pytest.mark.parametrize("mode", ["reflect", "replicate", "circular"])
@@ -56,9 +53,9 @@ def test_padding_mode_is_padding_before(kind, mode, padding):
 
 @pytest.mark.parametrize("kwargs", [{}, {"stride": 2, "padding": (1, 0)}, {"dilation": (2, 1), "padding": 2, "stride": (1, 3)}])
 def test_fold_is_the_transpose_of_unfold(kwargs):
-    x = f64(2, 3, 6, 7)
+    x = RNG.tensor(2, 3, 6, 7)
     columns = F.unfold(x, (3, 2), **kwargs)
-    y = f64(*columns.shape)
+    y = RNG.tensor(*columns.shape)
     folded = F.fold(y, (6, 7), (3, 2), **kwargs)
     assert folded.shape == x.shape
     np.testing.assert_allclose((columns * y).sum().item(), (x * folded).sum().item(), rtol=1e-12)
@@ -69,7 +66,7 @@ def test_fold_is_the_transpose_of_unfold(kwargs):
 
 
 def test_gradients_of_fold():
-    assert gradcheck(lambda x: F.fold(x, (4, 5), (2, 3), (2, 1), 1, (1, 2)), [f64(2, 12, 12, grad=True)])
+    assert gradcheck(lambda x: F.fold(x, (4, 5), (2, 3), (2, 1), 1, (1, 2)), [RNG.leaf(2, 12, 12)])
 
 
 X, COLUMNS = rbe.zeros(2, 3, 4), rbe.zeros(1, 12, 12)

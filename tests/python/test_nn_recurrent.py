@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import rbe
+from inputs import Inputs
 from rbe import nn
 from rbe.autograd import gradcheck
 from reference import flip_gradient
@@ -35,9 +36,9 @@ def step(name, extra, x, h, c):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(("name", "extra"), KINDS)
 def test_states_are_those_of_the_definition(name, extra, dtype):
-    rng = np.random.default_rng(0)
+    rng = Inputs()
     layer = getattr(nn, name)(4, 20, bidirectional=True, **extra, dtype=dtype)
-    x = rng.standard_normal((6, 3, 4))
+    x = rng.array(6, 3, 4)
     out, _ = layer(rbe.tensor(x, dtype=dtype))
     own = {k: v.detach().numpy().astype(np.float64) for k, v in layer.state_dict().items()}
     for k, suffix in enumerate(("_l0", "_l0_reverse")):
@@ -86,7 +87,7 @@ def test_a_weight_used_at_every_step_holds_one_factor(name):
 
 
 def test_bits_do_not_depend_on_threads():
-    x = np.random.default_rng(0).standard_normal((4, 64, 96)).astype(np.float32)
+    x = Inputs().array(4, 64, 96, dtype=np.float32)
     before, found = rbe.get_num_threads(), []
     try:
         for threads in (1, 2, 4):
@@ -157,12 +158,12 @@ def test_bad_input_is_a_typed_error(call, error):
 @pytest.mark.parametrize("count", [3, 200])
 def test_a_packed_table_gives_its_rows_and_their_gradient(count):
     table = nn.RBEEmbedding(50, 70, padding_idx=2)
-    index = np.random.default_rng(0).integers(0, 50, (2, count))
+    index = Inputs().integers(0, 50, (2, count))
     index[0, 0] = 2
     dense = table.weight.to_dense().detach().numpy()
     out = table(rbe.tensor(index))
     np.testing.assert_array_equal(out.detach().numpy(), dense[index])
-    up = np.random.default_rng(1).standard_normal(out.shape).astype(np.float32)
+    up = Inputs(1).array(out.shape, dtype=np.float32)
     out.backward(rbe.tensor(up))
     want = np.zeros((50, 70), np.float32)
     np.add.at(want, index[index != 2], up[index != 2])
@@ -187,7 +188,7 @@ def test_packed_layers_learn_to_remember():
     table, layer, out = nn.RBEEmbedding(8, 64), nn.RBEGRU(64, 64, batch_first=True), nn.Linear(64, 8)
     model = nn.ModuleList([table, layer, out])
     optimizer = rbe.optim.HybridOptimizer(model.parameters())
-    rng = np.random.default_rng(0)
+    rng = Inputs()
     losses = []
     for _ in range(200):
         x = rng.integers(0, 8, (32, 5))

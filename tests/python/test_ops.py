@@ -3,13 +3,10 @@
 import numpy as np
 import pytest
 import rbe
+from inputs import Inputs
 from rbe import ops
 
-RNG = np.random.default_rng(0)
-
-
-def normal(*shape):
-    return RNG.standard_normal(shape)
+RNG = Inputs()
 
 
 def sigmoid(x):
@@ -41,33 +38,33 @@ def cross_entropy(x, t, reduction="mean"):
     return rows.mean() if reduction == "mean" else rows
 
 
-A, B = normal(4, 6), normal(6, 5)
+A, B = RNG.array(4, 6), RNG.array(6, 5)
 CASES = {
     "gemm": (ops.gemm, lambda a, b: a @ b, (A, B), {}),
-    "gemm fused": (ops.gemm, lambda a, b, c, activation: sigmoid(a @ b + c), (A, B, normal(5)), {"activation": "sigmoid"}),
+    "gemm fused": (ops.gemm, lambda a, b, c, activation: sigmoid(a @ b + c), (A, B, RNG.array(5)), {"activation": "sigmoid"}),
     "gemm transposed": (
         ops.gemm,
         lambda a, b, transpose_a, transpose_b: a.T @ b.T,
         (A.T.copy(), B.T.copy()),
         {"transpose_a": True, "transpose_b": True},
     ),
-    "gemv": (ops.gemv, lambda a, x: a @ x, (A, normal(6)), {}),
-    "gemv transposed": (ops.gemv, lambda a, x, transpose: a.T @ x, (A, normal(4)), {"transpose": True}),
-    "dot": (ops.dot, np.dot, (normal(9), normal(9)), {}),
-    "axpy": (ops.axpy, lambda alpha, x, y: alpha * x + y, (0.3, A, normal(4, 6)), {}),
+    "gemv": (ops.gemv, lambda a, x: a @ x, (A, RNG.array(6)), {}),
+    "gemv transposed": (ops.gemv, lambda a, x, transpose: a.T @ x, (A, RNG.array(4)), {"transpose": True}),
+    "dot": (ops.dot, np.dot, (RNG.array(9), RNG.array(9)), {}),
+    "axpy": (ops.axpy, lambda alpha, x, y: alpha * x + y, (0.3, A, RNG.array(4, 6)), {}),
     "scal": (ops.scal, lambda alpha, x: alpha * x, (0.3, A), {}),
-    "batched_gemm": (ops.batched_gemm, np.matmul, (normal(3, 1, 4, 6), normal(2, 6, 5)), {}),
+    "batched_gemm": (ops.batched_gemm, np.matmul, (RNG.array(3, 1, 4, 6), RNG.array(2, 6, 5)), {}),
     "matrix_multiply": (ops.matrix_multiply, np.matmul, (A, B), {}),
-    "matrix_add": (ops.matrix_add, np.add, (A, normal(4, 6)), {}),
+    "matrix_add": (ops.matrix_add, np.add, (A, RNG.array(4, 6)), {}),
     "softmax": (ops.softmax, lambda x, axis: np.exp(x) / np.exp(x).sum(axis, keepdims=True), (A,), {"axis": 0}),
     "cross_entropy": (ops.cross_entropy, cross_entropy, (A, np.array([0, 5, 2, 2])), {}),
     "cross_entropy rows": (ops.cross_entropy, cross_entropy, (A, np.array([0, 5, 2, 2])), {"reduction": "none"}),
-    "rnn_layer": (ops.rnn_layer, rnn, (normal(5, 3, 4), normal(6, 4), normal(6, 6), normal(6)), {}),
-    "rnn_layer of one": (ops.rnn_layer, rnn, (normal(5, 4), normal(6, 4), normal(6, 6)), {}),
-    "conv2d": (ops.conv2d, conv, (normal(2, 3, 6, 5), normal(4, 3, 3, 2), normal(4)), {"stride": 2, "padding": 1}),
-    "conv2d fused": (ops.conv2d, conv, (normal(2, 3, 6, 5), normal(4, 3, 3, 2)), {"activation": "tanh"}),
-    "pool2d": (ops.pool2d, pool, (normal(2, 3, 6, 4), 2), {}),
-    "pool2d mean": (ops.pool2d, pool, (normal(2, 3, 6, 4), 2), {"mode": "mean"}),
+    "rnn_layer": (ops.rnn_layer, rnn, (RNG.array(5, 3, 4), RNG.array(6, 4), RNG.array(6, 6), RNG.array(6)), {}),
+    "rnn_layer of one": (ops.rnn_layer, rnn, (RNG.array(5, 4), RNG.array(6, 4), RNG.array(6, 6)), {}),
+    "conv2d": (ops.conv2d, conv, (RNG.array(2, 3, 6, 5), RNG.array(4, 3, 3, 2), RNG.array(4)), {"stride": 2, "padding": 1}),
+    "conv2d fused": (ops.conv2d, conv, (RNG.array(2, 3, 6, 5), RNG.array(4, 3, 3, 2)), {"activation": "tanh"}),
+    "pool2d": (ops.pool2d, pool, (RNG.array(2, 3, 6, 4), 2), {}),
+    "pool2d mean": (ops.pool2d, pool, (RNG.array(2, 3, 6, 4), 2), {"mode": "mean"}),
 }
 
 
@@ -89,7 +86,7 @@ def test_values(name):
 @pytest.mark.parametrize("name", CASES)
 def test_gradients(name):
     op, reference, args, options = CASES[name]
-    up = RNG.standard_normal(np.shape(reference(*args, **options)))
+    up = RNG.array(np.shape(reference(*args, **options)))
     grads = ops.backward(op, up, *args, **options)
     assert len(grads) == len(args)
     for i, x in enumerate(args):
@@ -118,14 +115,14 @@ def test_forward_is_recorded_on_tensors():
 
 
 def test_gradients_by_name():
-    up = normal(4, 5)
+    up = RNG.array(4, 5)
     y = ops.gemm(A, B)
     da, db = ops.calculate_gradient("gemm", A, B, y, up)
     np.testing.assert_allclose(da, up @ B.T, rtol=1e-12)
     np.testing.assert_allclose(db, A.T @ up, rtol=1e-12)
     again = ops.calculate_gradient(ops.matrix_multiply, rbe.tensor(A), rbe.tensor(B), None, rbe.tensor(up))
     np.testing.assert_allclose(again[1].numpy(), db, rtol=1e-12)
-    dx, nothing = ops.calculate_gradient("softmax", A, None, None, normal(4, 6))
+    dx, nothing = ops.calculate_gradient("softmax", A, None, None, RNG.array(4, 6))
     assert (dx.shape, nothing) == (A.shape, None)
     with pytest.raises(rbe.TensorError, match="gemm"):
         ops.calculate_gradient("convolve", A, B, y, up)
@@ -151,17 +148,17 @@ def test_arrays_are_used_where_they_lie():
     "call",
     [
         lambda: ops.gemm(A, A),
-        lambda: ops.gemm(A, normal(6)),
-        lambda: ops.gemm(A, B, normal(4)),
-        lambda: ops.gemv(A, normal(4)),
+        lambda: ops.gemm(A, RNG.array(6)),
+        lambda: ops.gemm(A, B, RNG.array(4)),
+        lambda: ops.gemv(A, RNG.array(4)),
         lambda: ops.dot(A, A),
-        lambda: ops.dot(normal(2), normal(3)),
+        lambda: ops.dot(RNG.array(2), RNG.array(3)),
         lambda: ops.axpy(1.0, A, B),
         lambda: ops.batched_gemm(A, B),
-        lambda: ops.matrix_add(A, normal(6)),
-        lambda: ops.matrix_multiply(normal(2, 3, 4), normal(4, 2)),
-        lambda: ops.rnn_layer(normal(5, 4), normal(6, 4), normal(6, 4)),
-        lambda: ops.conv2d(normal(1, 2, 5, 5), normal(3, 3, 2, 2)),
+        lambda: ops.matrix_add(A, RNG.array(6)),
+        lambda: ops.matrix_multiply(RNG.array(2, 3, 4), RNG.array(4, 2)),
+        lambda: ops.rnn_layer(RNG.array(5, 4), RNG.array(6, 4), RNG.array(6, 4)),
+        lambda: ops.conv2d(RNG.array(1, 2, 5, 5), RNG.array(3, 3, 2, 2)),
     ],
 )
 def test_shapes_that_do_not_fit(call):
@@ -173,7 +170,7 @@ def test_other_arguments_that_make_no_sense():
     with pytest.raises(rbe.TensorError, match="softplus"):
         ops.gemm(A, B, activation="softplus")
     with pytest.raises(rbe.TensorError, match="median"):
-        ops.pool2d(normal(1, 1, 4, 4), 2, mode="median")
+        ops.pool2d(RNG.array(1, 1, 4, 4), 2, mode="median")
     with pytest.raises(rbe.DTypeError, match=r"gemm.*packed"):
         ops.gemm(rbe.ones(2, 64), rbe.RBELinear(64, 2).weight, transpose_b=True)
 
@@ -181,7 +178,7 @@ def test_other_arguments_that_make_no_sense():
 def test_large_results_are_complete():
     # From 16 MB on results are written past the caches; the last piece is no whole line.
     n = (16 << 20) // 4 + 1027
-    a, b = (RNG.standard_normal(n).astype(np.float32) for _ in range(2))
+    a, b = (RNG.array(n, dtype=np.float32) for _ in range(2))
     x, y = rbe.tensor(a), rbe.tensor(b)
     np.testing.assert_array_equal((x * y).numpy(), a * b)
     np.testing.assert_array_equal((x - y).numpy(), a - b)
@@ -207,7 +204,7 @@ def test_masks_are_close_where_they_are_equal():
 
 
 def test_scatter_add_of_masks_is_whether_one_holds():
-    rng = np.random.default_rng(0)
+    rng = Inputs()
     whole, source, index = rng.random((5, 7)) < 0.3, rng.random((4, 7)) < 0.4, rng.integers(0, 5, (4, 7))
     expected = whole.copy()
     np.logical_or.at(expected, (index, np.arange(7)), source)
@@ -216,7 +213,7 @@ def test_scatter_add_of_masks_is_whether_one_holds():
 
 
 def test_linear_of_integers():
-    rng = np.random.default_rng(0)
+    rng = Inputs()
     x, w, b = (rng.integers(-9, 9, shape) for shape in ((4, 2, 3), (5, 3), (5,)))
     result = rbe.nn.functional.linear(*map(rbe.tensor, (x, w, b)))
     assert result.dtype is rbe.int64

@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 import rbe
+from inputs import Inputs
 from rbe import nn
 from rbe.optim import SGD, Adagrad, Adam, AdamW, HybridOptimizer, Lion, RMSprop
 from rbe.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau, SequentialLR, StepLR
@@ -31,8 +32,8 @@ def network(name):
 
 def train(model, optimizer, steps, start=0):
     for i in range(start, start + steps):
-        rng = np.random.default_rng(i)
-        x, y = (rbe.tensor(rng.standard_normal(shape).astype(np.float32)) for shape in ((16, 8), (16, 2)))
+        rng = Inputs(i)
+        x, y = (rng.tensor(shape, dtype=np.float32) for shape in ((16, 8), (16, 2)))
         optimizer.zero_grad()
         ((model(x) - y) ** 2).mean().backward()
         optimizer.step()

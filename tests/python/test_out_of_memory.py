@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import memory_limits
 import pytest
 import rbe
-from memory_limits import OPERATIONS
+from memory_operations import OPERATIONS
 
 # Tensors without memory of their own stand for large ones.
 IMPOSSIBLE = [

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import rbe
+from inputs import Inputs
 
 
 @pytest.mark.parametrize("index", [True, False, (True, 0), (0, True), np.array(True), (slice(1), False), (None, True, [0, 1])])
@@ -18,13 +19,13 @@ def test_truth_values_are_masks_without_axes(index):
 @pytest.mark.parametrize("axes", [1, 2, 3])
 @pytest.mark.parametrize("place", ["first", "last"])
 def test_masks_of_several_axes(axes, place):
-    rng = np.random.default_rng(axes)
-    a = rng.standard_normal((3, 4, 5))
+    rng = Inputs(axes)
+    a = rng.array(3, 4, 5)
     mask = rng.random(a.shape[:axes] if place == "first" else a.shape[3 - axes :]) < 0.5
     index = mask if place == "first" else (..., mask)
     ours = rbe.tensor(mask) if place == "first" else (..., rbe.tensor(mask))
     np.testing.assert_array_equal(rbe.tensor(a)[ours].numpy(), a[index])
-    t, values = rbe.tensor(a), rng.standard_normal(a[index].shape)
+    t, values = rbe.tensor(a), rng.array(a[index].shape)
     t[ours] = rbe.tensor(values)
     a[index] = values
     np.testing.assert_array_equal(t.numpy(), a)

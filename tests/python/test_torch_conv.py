@@ -3,34 +3,15 @@
 import numpy as np
 import pytest
 import rbe
+from beside_torch import DTYPES, assert_same_gradients, compare, load_torch, torch, torch_dtype
+from inputs import Inputs
 from rbe import nn
+from reference import check_flips
 
-torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
 F, TF = nn.functional, torch.nn.functional
-RNG = np.random.default_rng(0)
-DTYPES = [np.float64, np.float32]
-
-
-def close(ours, theirs, dtype):
-    bound = 1e-10 if dtype == np.float64 else 1e-5
-    theirs = theirs.detach().numpy()
-    np.testing.assert_allclose(ours.detach().numpy(), theirs, rtol=bound, atol=bound * max(1.0, np.abs(theirs).max(initial=0)))
-
-
-def compare(ours, theirs, arrays, dtype):
-    """Values and gradients of two functions of the same arrays, under one upstream gradient."""
-    a = [rbe.tensor(x.astype(dtype), requires_grad=True) for x in arrays]
-    b = [torch.tensor(x.astype(dtype), requires_grad=True) for x in arrays]
-    y, z = ours(*a), theirs(*b)
-    assert y.shape == tuple(z.shape)
-    close(y, z, dtype)
-    up = np.random.default_rng(1).standard_normal(tuple(z.shape)).astype(dtype)
-    y.backward(rbe.tensor(up))
-    z.backward(torch.tensor(up))
-    for p, q in zip(a, b, strict=True):
-        close(p.grad, q.grad, dtype)
+RNG = Inputs()
 
 
 CONV2D = [
@@ -54,11 +35,11 @@ KERNELS = [(3, 3), (1, 1), (2, 5), (4, 3), (5, 5), (3, 7)]
 @pytest.mark.parametrize("kwargs", CONV2D)
 def test_conv2d(kwargs, kernel, dtype):
     arrays = (
-        RNG.standard_normal((3, 4, 11, 13)),
-        RNG.standard_normal((8, 4 // kwargs.get("groups", 1), *kernel)),
-        RNG.standard_normal(8),
+        RNG.array(3, 4, 11, 13),
+        RNG.array(8, 4 // kwargs.get("groups", 1), *kernel),
+        RNG.array(8),
     )
-    compare(lambda *a: F.conv2d(*a, **kwargs), lambda *a: TF.conv2d(*a, **kwargs), arrays, dtype)
+    compare(lambda *a: F.conv2d(*a, **kwargs), lambda *a: TF.conv2d(*a, **kwargs), *arrays, dtype=dtype)
 
 
 CONV1D = [
@@ -76,28 +57,28 @@ CONV1D = [
 @pytest.mark.parametrize("kwargs", CONV1D)
 def test_conv1d(kwargs, kernel, dtype):
     arrays = (
-        RNG.standard_normal((3, 6, 17)),
-        RNG.standard_normal((12, 6 // kwargs.get("groups", 1), kernel)),
-        RNG.standard_normal(12),
+        RNG.array(3, 6, 17),
+        RNG.array(12, 6 // kwargs.get("groups", 1), kernel),
+        RNG.array(12),
     )
-    compare(lambda *a: F.conv1d(*a, **kwargs), lambda *a: TF.conv1d(*a, **kwargs), arrays, dtype)
+    compare(lambda *a: F.conv1d(*a, **kwargs), lambda *a: TF.conv1d(*a, **kwargs), *arrays, dtype=dtype)
 
 
 def test_without_samples_axis():
-    arrays = RNG.standard_normal((4, 7, 6)), RNG.standard_normal((5, 4, 3, 3))
-    compare(lambda x, w: F.conv2d(x, w, padding=1), lambda x, w: TF.conv2d(x, w, padding=1), arrays, np.float64)
+    arrays = RNG.array(4, 7, 6), RNG.array(5, 4, 3, 3)
+    compare(lambda x, w: F.conv2d(x, w, padding=1), lambda x, w: TF.conv2d(x, w, padding=1), *arrays, dtype=np.float64)
     compare(
         lambda x, w: F.conv1d(x, w),
         lambda x, w: TF.conv1d(x, w),
-        (arrays[0][0], arrays[1][:, :, 0][:, :7].repeat(2, 1)[:, :7]),
-        np.float64,
+        *(arrays[0][0], arrays[1][:, :, 0][:, :7].repeat(2, 1)[:, :7]),
+        dtype=np.float64,
     )
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("args", [(3,), ((2, 3), 2, 1), ((4, 1), (2, 1), (1, 0), (1, 3)), (5, 1, 2, 3)])
 def test_unfold(args, dtype):
-    compare(lambda x: F.unfold(x, *args), lambda x: TF.unfold(x, *args), [RNG.standard_normal((2, 3, 9, 8))], dtype)
+    compare(lambda x: F.unfold(x, *args), lambda x: TF.unfold(x, *args), RNG.array(2, 3, 9, 8), dtype=dtype)
 
 
 MAX = [
@@ -115,8 +96,8 @@ MAX = [
 @pytest.mark.parametrize("shape", [(2, 3, 10, 11), (3, 7, 8)])
 @pytest.mark.parametrize("kwargs", MAX)
 def test_max_pool2d(kwargs, shape, dtype):
-    x = np.round(RNG.standard_normal(shape), 1)  # with equal elements
-    compare(lambda x: F.max_pool2d(x, **kwargs), lambda x: TF.max_pool2d(x, **kwargs), [x], dtype)
+    x = np.round(RNG.array(shape), 1)  # with equal elements
+    compare(lambda x: F.max_pool2d(x, **kwargs), lambda x: TF.max_pool2d(x, **kwargs), x, dtype=dtype)
     ours = F.max_pool2d(rbe.tensor(x), **kwargs, return_indices=True)
     theirs = TF.max_pool2d(torch.tensor(x), **kwargs, return_indices=True)
     for a, b in zip(ours, theirs, strict=True):
@@ -137,8 +118,8 @@ AVG = [
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("kwargs", [*AVG, {"kernel_size": 3, "divisor_override": 4, "ceil_mode": True}])
 def test_avg_pool2d(kwargs, dtype):
-    x = [RNG.standard_normal((2, 3, 10, 11))]
-    compare(lambda x: F.avg_pool2d(x, **kwargs), lambda x: TF.avg_pool2d(x, **kwargs), x, dtype)
+    x = [RNG.array(2, 3, 10, 11)]
+    compare(lambda x: F.avg_pool2d(x, **kwargs), lambda x: TF.avg_pool2d(x, **kwargs), *x, dtype=dtype)
 
 
 @pytest.mark.parametrize(
@@ -146,15 +127,15 @@ def test_avg_pool2d(kwargs, dtype):
 )
 def test_pools_of_one_axis(kwargs):
     name = "avg_pool1d" if kwargs in AVG else "max_pool1d"
-    x = [RNG.standard_normal((2, 3, 12))]
-    compare(lambda x: getattr(F, name)(x, **kwargs), lambda x: getattr(TF, name)(x, **kwargs), x, np.float64)
+    x = [RNG.array(2, 3, 12)]
+    compare(lambda x: getattr(F, name)(x, **kwargs), lambda x: getattr(TF, name)(x, **kwargs), *x, dtype=np.float64)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("size", [1, 3, (2, 5), (None, 4), 13])
 def test_adaptive_avg_pool2d(size, dtype):
-    x = [RNG.standard_normal((2, 3, 10, 7))]
-    compare(lambda x: F.adaptive_avg_pool2d(x, size), lambda x: TF.adaptive_avg_pool2d(x, size), x, dtype)
+    x = [RNG.array(2, 3, 10, 7)]
+    compare(lambda x: F.adaptive_avg_pool2d(x, size), lambda x: TF.adaptive_avg_pool2d(x, size), *x, dtype=dtype)
 
 
 LAYERS = [
@@ -173,11 +154,9 @@ LAYERS = [
 @pytest.mark.parametrize(("name", "args", "kwargs", "shape"), LAYERS)
 def test_layers_take_torchs_state_and_agree(name, args, kwargs, shape):
     theirs, ours = getattr(torch.nn, name)(*args, **kwargs).double(), getattr(nn, name)(*args, **kwargs).double()
-    assert list(ours.state_dict()) == list(theirs.state_dict())
-    ours.load_state_dict({k: rbe.tensor(v.numpy()) for k, v in theirs.state_dict().items()})
-    compare(ours, theirs, [RNG.standard_normal(shape)], np.float64)
-    for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
-        close(p.grad, q.grad, np.float64)
+    load_torch(ours, theirs)
+    compare(ours, theirs, RNG.array(shape), dtype=np.float64)
+    assert_same_gradients(ours, theirs)
     assert repr(ours).startswith(f"{name}(")
 
 
@@ -205,23 +184,7 @@ def test_packed_filters_against_torch_on_the_decoded_ones(name, shape, kwargs, d
     with torch.no_grad():
         theirs.weight.copy_(torch.tensor(ours.weight.to_dense(rbe.float64).numpy()))
         theirs.bias.copy_(torch.tensor(ours.bias.detach().numpy()))
-    theirs = theirs.to({np.float32: torch.float32, np.float64: torch.float64}[dtype])
-    compare(ours, theirs, [RNG.standard_normal(shape)], dtype)
+    theirs = theirs.to(torch_dtype(dtype))
+    compare(ours, theirs, RNG.array(shape), dtype=dtype)
     np.testing.assert_allclose(ours.bias.grad.numpy(), theirs.bias.grad.numpy(), rtol=1e-5, atol=1e-5)
     check_flips(ours.weight, theirs.weight.grad.numpy().reshape(32, -1))
-
-
-def check_flips(weight, g):
-    """The flip gradient of every bit is the cotangent times the change of the weight."""
-    dense = weight.to_dense(rbe.float64).numpy().reshape(len(g), -1)
-    flipped = rbe.RBETensor.packed(weight.hi ^ used(weight), weight.lo, weight.shape, weight.scale)
-    change = flipped.to_dense(rbe.float64).numpy().reshape(len(g), -1) - dense
-    hi = weight.grad.hi.reshape(len(g), -1)[:, : g.shape[1]]
-    np.testing.assert_allclose(hi, g * change, rtol=1e-4, atol=1e-5)
-
-
-def used(weight):
-    """The bits of every block that stand for weights."""
-    cols = int(np.prod(weight.shape[1:]))
-    full = [64] * (cols // 64) + ([cols % 64] if cols % 64 else [])
-    return np.array([(1 << n) - 1 for n in full], dtype=np.uint64)

@@ -3,18 +3,15 @@
 import numpy as np
 import pytest
 import rbe
+from beside_torch import assert_same, torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from inputs import waves
 from strategies import FULL_SHAPES, SHAPES, broadcastable, indices, without_arrays
 
-torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
 PROPERTIES = settings(max_examples=300, deadline=None, derandomize=True)
-
-
-def numbers(shape, start=0.0):
-    return np.sin(np.arange(int(np.prod(shape))) + start).reshape(shape)
 
 
 def both(index):
@@ -23,11 +20,6 @@ def both(index):
         tuple(m(i) if isinstance(i, np.ndarray) else i for i in index)
         for m in (rbe.tensor, lambda i: torch.from_numpy(i.copy()))
     )
-
-
-def same(ours, theirs):
-    assert tuple(ours.shape) == tuple(theirs.shape)
-    np.testing.assert_allclose(ours.detach().numpy(), theirs.detach().numpy(), rtol=1e-12, atol=1e-12)
 
 
 def outcome(action):
@@ -43,16 +35,16 @@ def outcome(action):
 def test_reading(case):
     shape, index = case
     i, j = both(index)
-    x, y = rbe.tensor(numbers(shape), requires_grad=True), torch.tensor(numbers(shape), requires_grad=True)
+    x, y = rbe.tensor(waves(shape), requires_grad=True), torch.tensor(waves(shape), requires_grad=True)
     (got, refusal), (want, error) = outcome(lambda: x[i]), outcome(lambda: y[j])
     assert (refusal is None) == (error is None), (refusal, error)
     if error is not None:
         return
-    same(got, want)
-    dy = numbers(tuple(want.shape), 0.5)
+    assert_same(got, want)
+    dy = waves(tuple(want.shape), 0.5)
     got.backward(rbe.tensor(np.asarray(dy)))
     want.backward(torch.tensor(dy))
-    same(x.grad, y.grad)
+    assert_same(x.grad, y.grad)
 
 
 @PROPERTIES
@@ -66,16 +58,16 @@ def test_writing(case, data, recorded):
     value = data.draw(broadcastable(tuple(places.shape)))
     tensors = []
     for m, k in ((rbe.tensor, i), (torch.tensor, j)):
-        x, w = m(numbers(shape), requires_grad=True), m(numbers(value, 0.3), requires_grad=True)
+        x, w = m(waves(shape), requires_grad=True), m(waves(value, 0.3), requires_grad=True)
         h = x * 2.0 if recorded else x.detach() * 2.0
         h[k] = w
-        (h * m(numbers(shape, 0.7))).sum().backward()
+        (h * m(waves(shape, 0.7))).sum().backward()
         tensors.append((h, x, w))
     (h, x, w), (g, y, v) = tensors
-    same(h, g)
-    same(w.grad, v.grad)
+    assert_same(h, g)
+    assert_same(w.grad, v.grad)
     if recorded:
-        same(x.grad, y.grad)
+        assert_same(x.grad, y.grad)
 
 
 CHANGES = [
@@ -117,13 +109,13 @@ def test_programs_of_changes_through_views(case, steps, recorded):
     basic = [without_arrays(index) for index in drawn]
 
     def run(m):
-        x = m.tensor(numbers(shape), requires_grad=True)
-        w = m.tensor(numbers(shape, 0.3), requires_grad=True)
+        x = m.tensor(waves(shape), requires_grad=True)
+        w = m.tensor(waves(shape, 0.3), requires_grad=True)
         h = x * 2.0 if recorded else x.detach() * 2.0
         views = [VIEWS[v](h, basic[k % 3]) for k, (v, _) in enumerate(steps)]
         for k, (v, change) in enumerate(steps):
             CHANGES[change](views[k], VIEWS[v](w, basic[k % 3]))
-        total = (h * m.tensor(numbers(shape, 0.7))).sum()
+        total = (h * m.tensor(waves(shape, 0.7))).sum()
         for k, view in enumerate(views):
             total = total + view.sum() * (k + 1.5)
         if total.requires_grad:
@@ -139,7 +131,7 @@ def test_programs_of_changes_through_views(case, steps, recorded):
         if a is None or b is None:
             assert all(t is None or not t.detach().numpy().any() for t in (a, b))
         else:
-            same(a, b)
+            assert_same(a, b)
 
 
 def test_results_that_share_memory_share_it_here_too():

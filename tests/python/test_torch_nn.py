@@ -3,41 +3,22 @@
 import numpy as np
 import pytest
 import rbe
+from beside_torch import DTYPES, assert_same, assert_same_gradients, compare, load_torch, torch
+from inputs import Inputs
 from rbe import nn
 
-torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
 F, TF = nn.functional, torch.nn.functional
-RNG = np.random.default_rng(0)
-X, Y = RNG.standard_normal((6, 4)), RNG.standard_normal((6, 4))
+RNG = Inputs()
+X, Y = RNG.array(6, 4), RNG.array(6, 4)
 P, Q = RNG.uniform(0.05, 0.95, (6, 4)), RNG.uniform(0.05, 0.95, (6, 4))
 LOGP = np.log(P / P.sum(1, keepdims=True))
 CLASSES = np.array([0, 3, -100, 1, 2, 2])
 WEIGHT = np.array([1.0, 2.0, 0.5, 3.0])
 SIGNS = np.array([1, -1, 1, -1, -1, 1])
-IMAGE, LABELS = RNG.standard_normal((2, 4, 3, 3)), RNG.integers(0, 4, (2, 3, 3))
+IMAGE, LABELS = RNG.array(2, 4, 3, 3), RNG.integers(0, 4, (2, 3, 3))
 SOFT = P / P.sum(1, keepdims=True)
-
-
-def same(ours, theirs, rtol, atol):
-    np.testing.assert_allclose(ours.detach().numpy(), theirs.detach().numpy(), rtol=rtol, atol=atol)
-
-
-def compare(ours, theirs, *arrays, dtype=np.float64):
-    """Values and gradients of two functions of the same arrays, under one upstream gradient."""
-    rtol, atol = (1e-10, 1e-12) if dtype == np.float64 else (1e-5, 1e-6)
-    arrays = [a.astype(dtype) if a.dtype.kind == "f" else a for a in arrays]
-    a = [rbe.tensor(x, requires_grad=x.dtype.kind == "f") for x in arrays]
-    b = [torch.tensor(x, requires_grad=x.dtype.kind == "f") for x in arrays]
-    y, z = ours(*a), theirs(*b)
-    same(y, z, rtol, atol)
-    up = np.random.default_rng(1).standard_normal(tuple(z.shape)).astype(dtype)
-    y.backward(rbe.tensor(up))
-    z.backward(torch.tensor(up))
-    for p, q in zip(a, b, strict=True):
-        if q.grad is not None:
-            same(p.grad, q.grad, rtol * 10, atol * 10)
 
 
 def constants(**kwargs):
@@ -72,7 +53,7 @@ LOSSES = [
 ]
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("name", "kwargs", "arrays"), LOSSES)
 def test_losses(name, kwargs, arrays, dtype):
     kwargs = {k: v.astype(dtype) if isinstance(v, np.ndarray) else v for k, v in kwargs.items()}
@@ -90,16 +71,16 @@ def test_binary_losses_at_the_ends():
 
 LAYERS = [
     ("Linear", (4, 3), {}, X),
-    ("Linear", (4, 3), {"bias": False}, RNG.standard_normal((2, 3, 4))),
+    ("Linear", (4, 3), {"bias": False}, RNG.array(2, 3, 4)),
     ("LayerNorm", (4,), {}, X),
     ("LayerNorm", ((3, 3),), {"eps": 1e-3}, IMAGE),
     ("LayerNorm", (4,), {"elementwise_affine": False}, X),
     ("RMSNorm", (4,), {}, X),
     ("RMSNorm", ((3, 3),), {"eps": 1e-2}, IMAGE),
     ("GroupNorm", (2, 4), {}, IMAGE),
-    ("GroupNorm", (4, 4), {"affine": False}, RNG.standard_normal((3, 4))),
+    ("GroupNorm", (4, 4), {"affine": False}, RNG.array(3, 4)),
     ("BatchNorm1d", (4,), {}, X),
-    ("BatchNorm1d", (4,), {"momentum": None}, RNG.standard_normal((3, 4, 5))),
+    ("BatchNorm1d", (4,), {"momentum": None}, RNG.array(3, 4, 5)),
     ("BatchNorm2d", (4,), {"affine": False}, IMAGE),
     ("BatchNorm1d", (4,), {"track_running_stats": False}, X),
     ("LeakyReLU", (0.3,), {}, X),
@@ -119,28 +100,23 @@ LAYERS = [
 def test_layers_take_torchs_state_and_agree(name, args, kwargs, x):
     theirs = getattr(torch.nn, name)(*args, **kwargs).double()
     ours = getattr(nn, name)(*args, **kwargs).double()
-    with torch.no_grad():
-        for p in theirs.parameters():
-            p.copy_(torch.tensor(RNG.standard_normal(tuple(p.shape))))
-    assert list(ours.state_dict()) == list(theirs.state_dict())
-    ours.load_state_dict({k: rbe.tensor(v.numpy()) for k, v in theirs.state_dict().items()})
+    load_torch(ours, theirs, RNG)
     for training in (True, True, False):
         ours.train(training)
         theirs.train(training)
         for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
             p.grad = q.grad = None
         compare(ours, theirs, x)
-        for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
-            same(p.grad, q.grad, 1e-9, 1e-11)
+        assert_same_gradients(ours, theirs)
         for p, q in zip(ours.buffers(), theirs.buffers(), strict=True):
-            same(p, q, 1e-10, 1e-12)
+            assert_same(p, q)
 
 
 def test_functions():
     compare(F.cosine_similarity, TF.cosine_similarity, X, Y)
     compare(F.normalize, TF.normalize, X)
     compare(lambda x: F.normalize(x, 3.0, 0), lambda x: TF.normalize(x, 3.0, 0), X)
-    table = RNG.standard_normal((5, 3))
+    table = RNG.array(5, 3)
     index = np.array([[0, 4], [2, 2]])
     compare(lambda w, i: F.embedding(i, w, -1), lambda w, i: TF.embedding(i, w, -1), table, index)
     np.testing.assert_array_equal(F.one_hot(rbe.tensor(index), 6).numpy(), TF.one_hot(torch.tensor(index), 6).numpy())
@@ -154,7 +130,7 @@ def test_clipping(norm_type):
     a = nn.utils.clip_grad_norm_([ours], 1.0, norm_type)
     b = torch.nn.utils.clip_grad_norm_([theirs], 1.0, norm_type)
     assert a.item() == pytest.approx(b.item(), rel=1e-6)
-    same(ours.grad, theirs.grad, 1e-6, 0)
+    assert_same(ours.grad, theirs.grad)
 
 
 @pytest.mark.parametrize("name", ["kaiming_uniform_", "kaiming_normal_", "xavier_uniform_", "xavier_normal_", "trunc_normal_"])
@@ -183,16 +159,16 @@ OPTIMIZERS = [
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(("name", "kwargs"), OPTIMIZERS)
 def test_optimizers_for_200_steps(name, kwargs, dtype):
-    start = RNG.standard_normal((7, 5)).astype(dtype)
+    start = RNG.array(7, 5, dtype=dtype)
     p, q = nn.Parameter(rbe.tensor(start)), torch.nn.Parameter(torch.tensor(start))
     ours, theirs = getattr(rbe.optim, name)([p], **kwargs), getattr(torch.optim, name)([q], **kwargs)
-    rng = np.random.default_rng(2)
+    rng = Inputs(2)
     for _ in range(200):
-        g = rng.standard_normal((7, 5)).astype(dtype)
+        g = rng.array(7, 5, dtype=dtype)
         p.grad, q.grad = rbe.tensor(g), torch.tensor(g)
         ours.step()
         theirs.step()
-        same(p, q, *((1e-9, 1e-10) if dtype == np.float64 else (1e-4, 2e-5)))
+        assert_same(p, q, 10)
     assert set(ours.param_groups[0]) <= set(theirs.param_groups[0])
 
 
@@ -243,7 +219,7 @@ def test_plateaus_for_200_steps(kwargs):
         [{"params": [torch.nn.Parameter(torch.zeros(2))]}, {"params": [torch.nn.Parameter(torch.zeros(2))]}], lr=0.1
     )
     a, b = (m.ReduceLROnPlateau(o, factor=0.6, patience=3, **kwargs) for m, o in ((S, ours), (TS, theirs)))
-    for value in np.round(np.random.default_rng(3).standard_normal(200), 1):
+    for value in np.round(Inputs(3).array(200), 1):
         a.step(float(value))
         b.step(float(value))
         for g, h in zip(ours.param_groups, theirs.param_groups, strict=True):

@@ -2,15 +2,15 @@
 
 import numpy as np
 import pytest
-import rbe
+from beside_torch import DTYPES, assert_same_gradients, compare, load_torch, torch, torch_dtype
+from inputs import Inputs
 from rbe import nn
-from test_torch_conv import DTYPES, check_flips, close, compare
+from reference import check_flips
 
-torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
 F, TF = nn.functional, torch.nn.functional
-RNG = np.random.default_rng(0)
+RNG = Inputs()
 MODES = ["reflect", "replicate", "circular"]
 
 
@@ -20,7 +20,7 @@ MODES = ["reflect", "replicate", "circular"]
     ("shape", "pads"), [((3, 6), (2, 3)), ((2, 3, 6), (0, 2)), ((2, 3, 5, 6), (1, 2, 3, 0)), ((3, 5, 6), (-1, 2, 1, 1))]
 )
 def test_pad(shape, pads, mode, dtype):
-    compare(lambda x: F.pad(x, pads, mode), lambda x: TF.pad(x, pads, mode), [RNG.standard_normal(shape)], dtype)
+    compare(lambda x: F.pad(x, pads, mode), lambda x: TF.pad(x, pads, mode), RNG.array(shape), dtype=dtype)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -31,12 +31,11 @@ def test_pad(shape, pads, mode, dtype):
 @pytest.mark.parametrize(("name", "shape"), [("Conv1d", (3, 4, 9)), ("Conv2d", (3, 4, 8, 9))])
 def test_padding_modes(name, shape, kwargs, mode, dtype):
     theirs = getattr(torch.nn, name)(4, 6, 3, padding_mode=mode, **kwargs)
-    theirs = theirs.to({np.float32: torch.float32, np.float64: torch.float64}[dtype])
+    theirs = theirs.to(torch_dtype(dtype))
     ours = getattr(nn, name)(4, 6, 3, padding_mode=mode, **kwargs, dtype=np.dtype(dtype).name)
-    ours.load_state_dict({k: rbe.tensor(v.numpy()) for k, v in theirs.state_dict().items()})
-    compare(ours, theirs, [RNG.standard_normal(shape)], dtype)
-    for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
-        close(p.grad, q.grad, dtype)
+    load_torch(ours, theirs)
+    compare(ours, theirs, RNG.array(shape), dtype=dtype)
+    assert_same_gradients(ours, theirs)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -48,7 +47,7 @@ def test_packed_filters(mode):
     with torch.no_grad():
         theirs.weight.copy_(torch.tensor(ours.weight.to_dense().numpy()))
         theirs.bias.copy_(torch.tensor(ours.bias.detach().numpy()))
-    compare(ours, theirs, [RNG.standard_normal((3, 16, 7, 8))], np.float32)
+    compare(ours, theirs, RNG.array(3, 16, 7, 8), dtype=np.float32)
     check_flips(ours.weight, theirs.weight.grad.numpy().reshape(32, -1))
 
 
@@ -56,7 +55,7 @@ def test_packed_filters(mode):
 @pytest.mark.parametrize("args", [(3,), ((2, 3), 2, 1), ((4, 1), (2, 1), (1, 0), (1, 3)), (5, 1, 2, 3)])
 def test_fold(args, dtype):
     columns = TF.unfold(torch.zeros(2, 3, 9, 8), *args)
-    x = [RNG.standard_normal(tuple(columns.shape))]
-    compare(lambda x: F.fold(x, (9, 8), *args), lambda x: TF.fold(x, (9, 8), *args), x, dtype)
-    compare(nn.Fold((9, 8), *args), torch.nn.Fold((9, 8), *args), x, dtype)
-    compare(nn.Unfold(*args), torch.nn.Unfold(*args), [RNG.standard_normal((2, 3, 9, 8))], dtype)
+    x = [RNG.array(*columns.shape)]
+    compare(lambda x: F.fold(x, (9, 8), *args), lambda x: TF.fold(x, (9, 8), *args), *x, dtype=dtype)
+    compare(nn.Fold((9, 8), *args), torch.nn.Fold((9, 8), *args), *x, dtype=dtype)
+    compare(nn.Unfold(*args), torch.nn.Unfold(*args), RNG.array(2, 3, 9, 8), dtype=dtype)

@@ -7,14 +7,15 @@ import threading
 import numpy as np
 import pytest
 import rbe
+from inputs import Inputs
 from rbe import nn
 from rbe.trainer import Call, Checkpoint, EarlyStopping
 
 
 def samples(n=200, seed=0):
-    rng = np.random.default_rng(seed)
+    rng = Inputs(seed)
     y = rng.integers(0, 5, n)
-    x = rng.standard_normal((n, 40)).astype(np.float32)
+    x = rng.array(n, 40, dtype=np.float32)
     x[np.arange(n), y] += 3
     return rbe.data.TensorDataset(rbe.tensor(x), rbe.tensor(y))
 

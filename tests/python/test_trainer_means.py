@@ -8,11 +8,12 @@ from functools import partial
 import numpy as np
 import pytest
 import rbe
+from inputs import Inputs
 from rbe import nn
 from rbe.nn import functional as F
 
-RNG = np.random.default_rng(5)
-X = RNG.standard_normal((24, 6))
+RNG = Inputs(5)
+X = RNG.array(24, 6)
 CLASSES = RNG.integers(0, 4, 24)
 CLASSES[[0, 1, 2, 9, 17, 18]] = -100
 CLASSES[4:8] = -100  # a batch of 4 with nothing to average over
@@ -20,7 +21,7 @@ LENGTHS = RNG.integers(0, 6, 24)
 TOKENS = np.where(np.arange(5) < LENGTHS[:, None], RNG.integers(0, 4, (24, 5)), -100)
 WEIGHT = rbe.tensor([0.2, 3.0, 1.0, 0.5], dtype=rbe.float64)
 SOFT = RNG.dirichlet(np.ones(4), 24)
-REAL = RNG.standard_normal((24, 4))
+REAL = RNG.array(24, 4)
 PROBABLE = 1 / (1 + np.exp(-REAL))
 
 

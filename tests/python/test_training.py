@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import rbe
+from inputs import Inputs
 from rbe import nn
 from rbe.optim import SGD, Adagrad, Adam, AdamW, HybridOptimizer, Lion, RMSprop
 from rbe.optim.lr_scheduler import CosineAnnealingLR, LambdaLR
@@ -13,9 +14,9 @@ def build():
 
 
 def batch(i):
-    rng = np.random.default_rng(i)
+    rng = Inputs(i)
     y = rng.integers(0, 5, 64)
-    x = rng.standard_normal((64, 40)).astype(np.float32)
+    x = rng.array(64, 40, dtype=np.float32)
     x[np.arange(64), y] += 3
     return rbe.tensor(x), rbe.tensor(y)
 
@@ -289,8 +290,8 @@ def test_dense_rules_follow_their_formulas(rule, dtype):
         "adagrad": lambda p: Adagrad(p, 0.01, weight_decay=0.1),
         "lion": lambda p: Lion(p, 0.01, weight_decay=0.1),
     }[rule]
-    rng = np.random.default_rng(0)
-    start, grads = rng.standard_normal((33, 7)), rng.standard_normal((40, 33, 7))
+    rng = Inputs()
+    start, grads = rng.array(33, 7), rng.array(40, 33, 7)
     p = rbe.tensor(start.astype(dtype), requires_grad=True)
     optimizer = make([p])
     for i, g in enumerate(grads):

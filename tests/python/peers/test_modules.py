@@ -6,9 +6,10 @@ from importlib import import_module
 
 import pytest
 import rbe
+from beside_torch import array, difference, torch
 from counts import RAN, assert_enough
 from refused import REFUSED_MODULES
-from twins import NotComparable, array, difference, fresh, is_as_near, is_clear, leaves, to_rbe, torch, widened
+from twins import NotComparable, fresh, is_as_near, is_clear, leaves, to_rbe, widened
 
 module_db = import_module("torch.testing._internal.common_modules").module_db
 pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore")]
@@ -20,7 +21,7 @@ RANDOM = {"Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout"}
 def different(ours, theirs, exact, least=1e-5):
     """As `difference`; the roundings of a layer's operations add up, and torch's float32 result may be the one that is far off."""
     double = isinstance(theirs, torch.Tensor) and theirs.dtype is torch.float64
-    text = difference(ours, theirs, 1e-9 if double else 1e-5, least)
+    text = difference(ours, theirs, 0.0, 1e-9 if double else 1e-5, least)
     near = text and "dtype" not in text and isinstance(exact, torch.Tensor) and is_as_near(ours, theirs, exact)
     return None if near else text
 

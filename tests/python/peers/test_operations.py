@@ -18,9 +18,10 @@ from importlib import import_module
 import numpy as np
 import pytest
 import rbe
+from beside_torch import array, torch
 from counts import RAN, assert_enough
 from refused import NOT_COMPARABLE, REFUSED
-from twins import NotComparable, array, difference, fresh, is_as_near, is_clear, leaves, to_rbe, torch, widened
+from twins import NotComparable, disagreement, fresh, is_as_near, is_clear, leaves, to_rbe, widened
 
 op_db = import_module("torch.testing._internal.common_methods_invocations").op_db
 pytestmark = pytest.mark.peers
@@ -186,7 +187,7 @@ def compare(entry, way, theirs, ours, args, kwargs, grad):
         aw, kw = widened((args, kwargs), wide)
         exact = leaves(theirs(*aw, **kw))
     for i, (x, y) in enumerate(zip(got, expected, strict=True)):
-        text = difference(x, y)
+        text = disagreement(x, y)
         if text and random and "shape" not in text and "dtype" not in text:
             continue
         if (
@@ -230,7 +231,7 @@ def compare_gradients(got, expected, exact, seen, mine, wide):
                     f"gradient of {list(x.shape)}: {'none' if ours is None else 'there'}, torch's {'none' if theirs is None else 'there'}"
                 )
             continue
-        text = difference(ours, theirs, least=1.0)
+        text = disagreement(ours, theirs, least=1.0)
         if text and exact is not None and key in wide and "dtype" not in text and is_as_near(ours, theirs, wide[key][1].grad):
             continue
         if text:

@@ -9,8 +9,9 @@ from importlib import import_module
 import numpy as np
 import pytest
 import rbe
+from beside_torch import array, torch
 from counts import RAN, assert_enough
-from twins import array, to_rbe, torch
+from twins import to_rbe
 
 optim_db = import_module("torch.testing._internal.common_optimizers").optim_db
 pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore")]

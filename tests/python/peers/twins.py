@@ -4,10 +4,8 @@ import itertools
 
 import numpy as np
 import rbe
+from beside_torch import TWINS, array, difference, torch
 
-torch = __import__("pytest").importorskip("torch")
-
-DTYPES = {torch.float32: rbe.float32, torch.float64: rbe.float64, torch.int64: rbe.int64, torch.bool: rbe.bool}
 # Relative to the largest number of a result.
 TOLERANCE = {torch.float32: 1.3e-6, torch.float64: 1e-12}
 
@@ -20,7 +18,7 @@ def to_rbe(value, seen=None):
     """The twin of a torch value; tensors that require gradients become leaves that do. `seen` maps id to (value, twin)."""
     seen = {} if seen is None else seen
     if isinstance(value, torch.Tensor):
-        if value.dtype not in DTYPES or value.layout is not torch.strided or value.device.type != "cpu":
+        if value.dtype not in TWINS or value.layout is not torch.strided or value.device.type != "cpu":
             raise NotComparable(f"{value.dtype} {value.layout} {value.device}")
         if id(value) not in seen:
             twin = rbe.from_torch(value.detach())
@@ -28,9 +26,9 @@ def to_rbe(value, seen=None):
             seen[id(value)] = (value, twin)
         return seen[id(value)][1]
     if isinstance(value, torch.dtype):
-        if value not in DTYPES:
+        if value not in TWINS:
             raise NotComparable(str(value))
-        return DTYPES[value]
+        return TWINS[value]
     if isinstance(value, torch.device):
         return value.type
     if isinstance(value, torch.memory_format) and "channels" not in str(value):
@@ -72,47 +70,12 @@ def leaves(value):
     return list(itertools.chain.from_iterable(map(leaves, value))) if isinstance(value, list | tuple) else [value]
 
 
-def array(value):
-    """The numbers of a tensor of either library."""
-    return np.asarray(value.detach().numpy() if isinstance(value, torch.Tensor | rbe.RBETensor) else value)
+def disagreement(ours, theirs, least=1e-5):
+    """Return `difference` under the tolerance of a single operation.
 
-
-def difference(ours, theirs, tolerance=None, least=1e-5):
-    """What distinguishes an rbe value from torch's, as text; None where they agree.
-
-    Errors are relative to the largest number of the result, or to `least` where that is larger. For gradients it is 1, the size of what
-    comes from above: their terms may cancel.
+    For gradients `least` is 1, the size of the upstream gradient: their terms may cancel.
     """
-    if not isinstance(theirs, torch.Tensor):
-        if isinstance(theirs, torch.dtype):
-            theirs = DTYPES.get(theirs, theirs)
-        if isinstance(theirs, torch.Size):
-            theirs = tuple(theirs)
-        same = ours == theirs or (ours != ours and theirs != theirs)
-        return None if same and type(ours) is type(theirs) else f"{ours!r:.60}, torch {theirs!r:.60}"
-    if not isinstance(ours, rbe.RBETensor):
-        return f"{type(ours).__name__} where torch has a tensor"
-    if tuple(ours.shape) != tuple(theirs.shape):
-        return f"shape {tuple(ours.shape)}, torch {tuple(theirs.shape)}"
-    if ours.dtype != DTYPES.get(theirs.dtype):
-        return f"dtype {ours.dtype}, torch {theirs.dtype}"
-    x, y = array(ours), array(theirs)
-    same = (x == y) | ((x != x) & (y != y))
-    if same.all():
-        return None
-    if theirs.dtype not in TOLERANCE:
-        return f"{(~same).sum()} of {x.size} integers differ"
-    apart = ~same & ~(np.isfinite(x) & np.isfinite(y))
-    if apart.any():
-        at = int(np.argmax(apart))
-        return f"{x.flat[at]} where torch has {y.flat[at]}"
-    scale = np.abs(y[np.isfinite(y)]).max(initial=least)
-    error = np.where(same, 0.0, np.abs(np.where(same, 0, x).astype(np.float64) - np.where(same, 0, y))) / scale
-    limit = TOLERANCE[theirs.dtype] if tolerance is None else tolerance
-    at = int(error.argmax())
-    return (
-        None if error.flat[at] <= limit else f"{x.flat[at]!r}, torch {y.flat[at]!r}: off by {error.flat[at]:.1e} of the largest"
-    )
+    return difference(ours, theirs, 0.0, TOLERANCE.get(getattr(theirs, "dtype", None), 0.0), least)
 
 
 def is_clear(error):

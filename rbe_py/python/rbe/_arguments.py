@@ -1,4 +1,4 @@
-"""Arguments that are numbers: any kind of number, taken as a Python one, so that it can be compared and saved."""
+"""Checks of arguments, and conversion of numbers of any kind to Python numbers, which can be compared and saved."""
 
 import math
 from numbers import Integral, Real

@@ -1,4 +1,4 @@
-"""Whether operations are recorded: contexts, and decorators of functions, generators and coroutines."""
+"""Contexts and decorators that turn recording on and off, also for generators and coroutines."""
 
 import functools
 import inspect
@@ -40,9 +40,8 @@ class _Mode:
     def __call__(self, function: F) -> F:
         """Return `function` run in this mode.
 
-        Generators, coroutines and asynchronous generators run in it between the points where they wait; the code that waits
-        for them keeps its own mode. Of a class, instances are made in it (its `__init__` is decorated) and methods are not
-        affected; that gives a FutureWarning, as in torch: decorate the methods instead.
+        Generators, coroutines and asynchronous generators run in it until they wait; the code that waits for them keeps its
+        own mode. Of a class only `__init__` is decorated, with a FutureWarning as in torch: decorate the methods instead.
 
         Raises
         ------

@@ -1,10 +1,10 @@
-"""Errors that name the argument, where Python would say what went wrong inside.
+"""Wrappers of public functions whose errors name the wrong argument.
 
-`relu(3)` ends in "'int' object has no attribute 'relu'" unless `relu` asks for the type of its argument in every call.
-Instead, every public function and method has a wrapper that passes its arguments on and looks at them only when an error comes
-out: an argument that its annotation does not allow, or that lacks an attribute, is named in a DTypeError. Errors of the user's
-own code, and those that the package raises on purpose, pass unchanged. Truth values alone are looked at before the call: Python
-finds one in everything, and `bias="False"` would be a layer with a bias.
+Without them `relu(3)` would end in "'int' object has no attribute 'relu'", unless `relu` checked the type of its argument in
+every call. The wrapper of a public function or method passes its arguments on and examines them only when an error is raised: a
+DTypeError then names an argument that does not fit its annotation, or that lacks an attribute. Errors raised in user code or
+deliberately by the package pass unchanged. Only arguments annotated as bool are checked before the call: everything in Python
+has a truth value, and `bias="False"` would make a layer with a bias.
 
 A wrapper has the parameters of its function, by name, so that a call costs some 50 ns more.
 """
@@ -31,10 +31,10 @@ _INSTALLED = f"{os.sep}site-packages{os.sep}"
 
 _LOOKED_AT = 16  # elements of a sequence
 
-# What may come out of the package where an argument is wrong.
+# Errors of Python that a wrong argument may cause inside the package.
 _CAUGHT = (AttributeError, LookupError, ArithmeticError, TypeError, ValueError, RecursionError, OSError)
 
-# Methods that Python calls for operators. Those of attributes and of iteration speak to Python by their errors.
+# Methods that Python calls for operators; errors of those for attributes and iteration have a meaning to Python.
 _OPERATORS = frozenset(
     f"__{name}__"
     for name in (
@@ -53,7 +53,7 @@ def _kind(hint: Any) -> Any:
 
 
 def _allows(hint: Any, value: Any) -> bool:
-    """Whether an annotation allows a value; true where that cannot be told."""
+    """Return whether an annotation allows a value; True if that cannot be decided."""
     kind, parts = _kind(hint), typing.get_args(hint)
     if kind in (typing.Union, types.UnionType):
         return any(_allows(part, value) for part in parts)
@@ -79,7 +79,7 @@ def _allows(hint: Any, value: Any) -> bool:
 
 
 def _misfit(name: str, hint: Any, value: Any) -> tuple[str, str] | None:
-    """Return what an annotation allows in the place of an argument, or of a part of it, and what came; None where that fits."""
+    """Return the expected and the given value of an argument, or its part, that does not fit its annotation; else None."""
     if _allows(hint, value):
         return None
     choices = typing.get_args(hint) if _kind(hint) in (typing.Union, types.UnionType) else (hint,)
@@ -100,7 +100,7 @@ _MANY = {RBETensor: "tensors", int: "integers", float: "numbers", bool: "True or
 
 
 def _words(hint: Any, many: bool = False) -> str:
-    """Return what an annotation allows, in words."""
+    """Return the words for an annotation in an error message."""
     kind, parts = _kind(hint), [part for part in typing.get_args(hint) if part is not ...]
     if kind in (typing.Union, types.UnionType):
         return " or ".join(dict.fromkeys(_words(part, many) for part in parts))
@@ -122,7 +122,7 @@ def _words(hint: Any, many: bool = False) -> str:
 def _hints(function: Any) -> dict[str, Any]:
     try:
         return typing.get_type_hints(function)
-    except NameError:  # of a class that the module imports for type checkers alone
+    except NameError:  # a class that the module imports only for type checkers
         package = sys.modules[__package__]
         parts = (package.nn, package.optim, package)
         known = {name: value for part in parts for name, value in vars(part).items() if name[:1].isupper()}
@@ -138,7 +138,7 @@ def _from_inside(error: BaseException) -> bool:
     """Whether an error was raised within the function by the package or a library of its own, not by code of the user."""
     trace = error.__traceback__ and error.__traceback__.tb_next
     if trace is None:
-        return False  # the call did not fit the parameters: Python says so
+        return False  # the arguments do not fit the parameters, which Python's message says
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
         library = file.startswith(_STANDARD) and _INSTALLED not in file
@@ -163,17 +163,17 @@ def _holder(value: Any, arguments: Mapping[str, Any]) -> str | None:
 def explain(
     error: BaseException, function: Any, values: tuple[Any, ...], more: tuple[Any, ...], by_name: dict[str, Any]
 ) -> BaseException | None:
-    """Return the error to raise instead, None for one that says what is wrong, or that is the user's own.
+    """Return the error to raise instead, None for one that already names the argument or comes from user code.
 
     Parameters
     ----------
     error : exception
     function : function
-        What raised it.
+        The function that raised it.
     values : tuple
-        Of the parameters that have names.
+        Arguments of the named parameters.
     more, by_name : tuple and dict
-        What `*args` and `**kwargs` took.
+        Arguments in `*args` and `**kwargs`.
     """
     own = isinstance(error, RBEError)
     if (own and hasattr(error, "__explained__")) or not _from_inside(error):
@@ -197,7 +197,7 @@ def explain(
 
 
 def _named(error: BaseException, function: Any, op: str, given: dict[str, Any]) -> BaseException | None:
-    """Return an error that names the argument that is to blame. The package's own are right unless a tensor is missing."""
+    """Return an error that names the wrong argument. Errors of the package are replaced only if a tensor was expected."""
     hints = _hints(function)
     for name, value in given.items():
         hint = hints.get(name.partition("[")[0], Any)
@@ -213,7 +213,7 @@ def _named(error: BaseException, function: Any, op: str, given: dict[str, Any]) 
 
 
 def _translated(error: BaseException, op: str, given: dict[str, Any]) -> BaseException | None:
-    """Return an error of the package for one of Python's that no single argument is to blame for."""
+    """Return an error of the package for one of Python's that has no single wrong argument."""
     if isinstance(error, OSError):
         return FormatError(op, "a file that can be read and written", str(error))
     if isinstance(error, TypeError | ValueError) and not isinstance(error, UnicodeError):
@@ -226,7 +226,7 @@ def _translated(error: BaseException, op: str, given: dict[str, Any]) -> BaseExc
 
 
 def _name(function: Any, given: dict[str, Any]) -> str:
-    """Return the name of an operation, and take the object that it is a method of from what is given."""
+    """Return the name of an operation, and remove `self` or `cls` from its arguments."""
     owner = given.pop("self", None) if "self" in given else given.pop("cls", None)
     if owner is None or isinstance(owner, RBETensor):
         return str(function.__name__).removeprefix("__").removesuffix("__")
@@ -236,7 +236,7 @@ def _name(function: Any, given: dict[str, Any]) -> str:
 
 
 def check_truth(function: Any, index: int, values: tuple[Any, ...]) -> None:
-    """Raise DTypeError unless a parameter, told by its place among the named ones, is True, False, 0 or 1."""
+    """Raise DTypeError unless the parameter at `index` of the named ones is True, False, 0 or 1."""
     names = function.__code__.co_varnames
     given = dict(zip(names, values, strict=False))
     flag(_name(function, given), names[index], values[index])
@@ -264,9 +264,9 @@ _FLAG = """
 
 
 def _maker(code: types.CodeType, flags: tuple[int, ...]) -> Any:
-    """Return what makes wrappers of functions with so many parameters. Positional ones have the names p0, p1, … here.
+    """Return a maker of wrappers for functions with these parameters; positional ones are named p0, p1, … in it.
 
-    `flags` are the places of those that are to be True or False.
+    `flags` are the positions of parameters annotated as bool.
     """
     count, by_position = code.co_argcount, code.co_posonlyargcount
     keywords = code.co_varnames[count : count + code.co_kwonlyargcount]
@@ -296,7 +296,7 @@ def _maker(code: types.CodeType, flags: tuple[int, ...]) -> Any:
 def guarded(function: Any) -> Any:
     """Return a function with a wrapper that explains its errors.
 
-    One that has a wrapper comes back as it is, and a generator, too: its body does not run in the call.
+    Wrapped functions and generators, whose body does not run in the call, are returned as they are.
     """
     code = function.__code__
     if hasattr(function, "__guarded__") or code.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE):
@@ -306,7 +306,7 @@ def guarded(function: Any) -> Any:
     made = _maker(code, flags)(function, explain, _CAUGHT, check_truth)
     named = len(made.__code__.co_varnames) - 2  # all but _error and _found
     own = made.__code__.replace(co_varnames=code.co_varnames[:named] + made.__code__.co_varnames[named:])
-    # With the globals of the function: by them doctest knows of which module it is.
+    # It has the globals of the function, by which doctest finds its module.
     wrapper = types.FunctionType(own, function.__globals__, function.__name__, function.__defaults__, made.__closure__)
     update_wrapper(wrapper, function)
     if "<locals>" in function.__qualname__:

@@ -1,4 +1,4 @@
-"""Layouts of memory, under torch's names: tensors that are made lie in row-major order."""
+"""Memory formats under torch's names; new tensors are always in row-major order."""
 
 from typing import Any
 

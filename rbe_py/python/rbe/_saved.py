@@ -1,4 +1,4 @@
-"""Checks of saved state, made before anything is changed by it."""
+"""Checks of a saved state before it is loaded."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -102,8 +102,7 @@ def plain(value: Any) -> Any:
 def like(op: str, what: str, value: Any, present: Any) -> Any:
     """Return a copy of a saved value that is of the kind of the present one: number, text, tensor, or a nesting of them.
 
-    Integers and other numbers are one kind, bools another. Lists may have another length. What is None at present may be
-    of any kind.
+    Integers and floats are one kind, bools another. Lists may have another length. A value that is None now may be of any kind.
 
     Raises
     ------

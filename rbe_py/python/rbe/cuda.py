@@ -1,4 +1,4 @@
-"""Torch's questions about CUDA, of which there is none here."""
+"""Torch's queries for CUDA, which is never available."""
 
 __all__ = ["device_count", "is_available"]
 

@@ -1,4 +1,4 @@
-"""The one device."""
+"""The only device, the CPU."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ NAMES = {"cpu": None, "cpu:0": 0}
 
 
 class device:
-    """Where tensors are: "cpu" and nowhere else; equal to that text.
+    """The device of tensors, always "cpu"; equal to that string.
 
     Parameters
     ----------

@@ -3,8 +3,8 @@
 use crate::array::Array;
 use crate::dtype::DType;
 use crate::error::{RbeError, Result};
-use crate::tape::{self, BackwardOptions, Gradient, with_grad};
-use crate::tensor::RBETensor;
+use crate::gradient::Gradient;
+use crate::tape::{self, BackwardOptions, RBETensor, with_grad};
 
 /// Tolerances of [`gradcheck`]: a gradient `a` and a difference `d` agree if `|a - d| <= atol + rtol |d|`.
 #[derive(Debug, Clone, Copy)]

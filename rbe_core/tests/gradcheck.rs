@@ -221,7 +221,7 @@ fn places(c: &mut Cases) {
         base.assign_picks(&Picks::new(&[3, 4], &[(1, columns)], false)?, &x[1].square()?.sum(None, false)?)?;
         Ok(base)
     });
-    c.add("view", vec![t(1, &[3, 4]), t(2, &[4])], |x| {
+    c.add("overwrite", vec![t(1, &[3, 4]), t(2, &[4])], |x| {
         let base = x[0].transpose(0, 1)?.copied()?;
         let (row, wide) = (base.narrow(1, 2, 1)?, base.unsqueeze(0)?.broadcast_to(&[2, 4, 3])?);
         base.narrow(1, 1, 2)?.squeeze(None)?.assign(&x[1].unsqueeze(1)?)?;

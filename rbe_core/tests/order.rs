@@ -49,7 +49,7 @@ fn the_gradient_of_a_zero_length_is_zero() {
     let y = x.norm(2.0, Some(&[1]), false).unwrap();
     assert_eq!(values(&y), [0.0, 5.0]);
     y.sum(None, false).unwrap().backward().unwrap();
-    let Some(rbe_core::tape::Gradient::Dense(g)) = x.grad() else { panic!("no gradient") };
+    let Some(rbe_core::gradient::Gradient::Dense(g)) = x.grad() else { panic!("no gradient") };
     assert_eq!(g.to_vec::<f64>().unwrap(), [0.0, 0.0, 0.6, 0.8]);
 }
 

@@ -9,12 +9,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicIsize, Ordering};
 
 use rbe_core::array::Array;
+use rbe_core::gradient::Gradient;
 use rbe_core::memory::Allocator;
 use rbe_core::nn::{Layer, RBEActivation, RBELinear};
 use rbe_core::op::{AttentionOptions, Cell, CrossEntropyOptions, Running, Windows};
 use rbe_core::optim::{DenseOptimizer, DenseRates, DenseRule, NonFinite, Rates};
 use rbe_core::packed::{Family, PackedTensor};
-use rbe_core::tape::Gradient;
 use rbe_core::{DType, GradientPool, HybridOptimizer, RBETensor, RbeError, Result, parallel, random};
 
 /// An allocator that refuses large requests from the n-th on.

@@ -1,10 +1,10 @@
 //! The gradients of packed tensors against their definitions, and the kernels against their plain twins.
 
 use rbe_core::array::Array;
+use rbe_core::gradient::{Gradient, RBEGradient};
 use rbe_core::kernel::packed::reference::{self, TwoLevel};
 use rbe_core::kernel::packed::{self as kernel, Grads};
 use rbe_core::packed::{Cycle, FactorPair, Family, PackedTensor, levels};
-use rbe_core::tape::{Gradient, RBEGradient};
 use rbe_core::{DType, RBETensor};
 
 /// Reproducible numbers in (-1, 1).

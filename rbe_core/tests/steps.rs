@@ -4,12 +4,12 @@
 use parking_lot::Mutex;
 use proptest::prelude::*;
 use rbe_core::array::Array;
+use rbe_core::gradient::{Factor, Gradient, GradientCache};
 use rbe_core::isa::{Isa, set_isa};
 use rbe_core::kernel::update::{Evidence, Guard, Precision, State, StepParams, step};
 use rbe_core::optim::{HybridOptimizer, NonFinite, Rates};
 use rbe_core::packed::{CYCLE_BITS, Cycle, FactorPair, Family, PackedTensor};
 use rbe_core::random::Generator;
-use rbe_core::tape::{Factor, Gradient, GradientCache};
 use rbe_core::{DType, RBETensor, RbeError, Value};
 
 /// The instruction set belongs to the process.

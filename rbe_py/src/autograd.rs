@@ -1,13 +1,15 @@
 //! The tape as Python sees it: nodes, hooks, packed gradients, user-defined operations.
 
 use std::borrow::Cow;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 use rbe_core::array::Array;
-use rbe_core::op::{Cx, Grads, Inputs, Op, Output, Rule, Saves, dense};
-use rbe_core::tape::{self, BackwardOptions, CheckpointStrategy, ComputationGraph, GradMode, GradientCache, Holding, Parent, Step};
+use rbe_core::gradient::{Gradient, GradientCache};
+use rbe_core::tape::{
+    self, Arrays, BackwardOptions, BackwardRule, CheckpointStrategy, ComputationGraph, Cx, GradMode, Grads, Holding, Parent, Step, dense,
+};
 use rbe_core::{RbeError, WeakSlot};
 
 use crate::error::{OrRaise, carry, raise};
@@ -32,7 +34,7 @@ impl Node {
     /// Recorded operations of the inputs; `None` for leaves and constants.
     #[getter]
     fn next_functions(&self) -> Vec<Option<Node>> {
-        let next = |p: &Parent| if let Parent::Node(node) = p { Some(Node { node: node.clone() }) } else { None };
+        let next = |p: &Parent| if let Parent::Node(edge) = p { Some(Node { node: edge.node().clone() }) } else { None };
         self.node.parents().iter().map(next).collect()
     }
 
@@ -42,10 +44,10 @@ impl Node {
         self.node.id()
     }
 
-    /// Shape of the result.
+    /// Shapes of the results.
     #[getter]
-    fn _shape(&self) -> Vec<usize> {
-        self.node.shape().to_vec()
+    fn _shapes(&self) -> Vec<Vec<usize>> {
+        (0..self.node.outputs()).map(|k| self.node.shape(k).to_vec()).collect()
     }
 
     /// Hashes of the leaves among the inputs.
@@ -148,7 +150,7 @@ impl Hook {
     pub fn register(_py: Python<'_>, tensor: &Tensor, hook: Py<PyAny>) -> PyResult<Hook> {
         let hook = Object::new(hook);
         let held = hook.clone();
-        let call = move |gradient: &tape::Gradient| -> rbe_core::Result<Option<tape::Gradient>> {
+        let call = move |gradient: &Gradient| -> rbe_core::Result<Option<Gradient>> {
             Python::attach(|py| {
                 let Some(hook) = hook.get(py) else { return Ok(None) };
                 let result = hook.bind(py).call1((gradient_object(py, gradient.clone())?,))?;
@@ -354,18 +356,17 @@ pub fn gradcheck(py: Python<'_>, f: Py<PyAny>, inputs: Vec<PyRef<'_, RBETensor>>
     .or_raise()
 }
 
-/// An operation whose result Python has computed and whose gradients it will.
+/// The rule of an operation whose results Python has computed and whose gradients it will.
 struct Custom {
-    rule: Rule,
-    result: Mutex<Option<Array>>, // until it is recorded
+    name: String,
     backward: Arc<Object>,
     held: tape::Held, // the same
-    always: bool,     // called in backward even if no gradient comes, and with None when a pass begins
+    always: bool,     // called in backward even if no gradient comes
 }
 
-impl Op for Custom {
-    fn rule(&self) -> &Rule {
-        &self.rule
+impl BackwardRule for Custom {
+    fn name(&self) -> &str {
+        &self.name
     }
 
     fn holdings<'a>(&'a self, visit: &mut dyn FnMut(Holding<'a>)) {
@@ -376,54 +377,19 @@ impl Op for Custom {
         self.always
     }
 
-    fn forward(&self, _inputs: Inputs<'_>) -> rbe_core::Result<Output> {
-        let result = self.result.lock().unwrap_or_else(PoisonError::into_inner).take();
-        result.map(Output::from).ok_or_else(|| RbeError::graph(self.rule.name.clone(), "to be recorded once", "a second time"))
-    }
-
-    fn begin_pass(&self) {
-        if self.always {
-            Python::attach(|py| self.backward.get(py).map(|backward| drop(backward.call1(py, (py.None(),)))));
-        }
-    }
-
     fn free(&self) {
         self.backward.give_up();
     }
 
     fn backward(&self, cx: &Cx<'_>) -> rbe_core::Result<Grads> {
-        let call = || -> PyResult<Vec<Option<Array>>> {
-            Python::attach(|py| {
-                let dy = Py::new(py, RBETensor::from(cx.dy().clone()))?;
-                let backward = self.backward.get(py).ok_or_else(|| raise(collected(self.rule.name.clone())))?;
-                let result = backward.bind(py).call1((dy,))?;
-                let listed: Vec<Bound<'_, PyAny>> = match result.cast::<PyTuple>() {
-                    Ok(tuple) => tuple.iter().collect(),
-                    Err(_) => match result.cast::<PyList>() {
-                        Ok(list) => list.iter().collect(),
-                        Err(_) => vec![result],
-                    },
-                };
-                listed
-                    .into_iter()
-                    .map(|g| {
-                        if g.is_none() {
-                            Ok(None)
-                        } else {
-                            Ok(Some(operand(&g, Some(cx.dy().dtype()))?.array("backward").or_raise()?.clone()))
-                        }
-                    })
-                    .collect()
-            })
-        };
-        let listed = call().map_err(carry)?;
+        let listed = Python::attach(|py| self.call(py, cx)).map_err(carry)?;
         if listed.len() != cx.arity() {
-            return Err(RbeError::graph(self.rule.name.clone(), format!("{} gradients from its backward", cx.arity()), listed.len()));
+            return Err(RbeError::graph(self.name.clone(), format!("{} gradients from its backward", cx.arity()), listed.len()));
         }
         for (i, g) in listed.iter().enumerate() {
             if let Some(g) = g.as_ref().filter(|g| g.shape() != cx.shape(i)) {
                 return Err(RbeError::shape(
-                    self.rule.name.clone(),
+                    self.name.clone(),
                     format!("a gradient {:?} of input {i}", cx.shape(i)),
                     format!("{:?}", g.shape()),
                 ));
@@ -433,25 +399,43 @@ impl Op for Custom {
     }
 }
 
-/// Records `result` as the outcome of an operation on `inputs` whose `backward(dy)` gives their gradients; `always` calls it with
-/// zeros where no gradient comes, and with None when a backward pass begins.
-#[pyfunction(name = "_custom_op")]
-#[pyo3(signature = (name, inputs, result, backward, always = false))]
-pub fn custom_op(
+impl Custom {
+    /// What the Python function returns for the gradients of the outputs, None where none came: a list or tuple with a gradient or
+    /// None for every input.
+    fn call(&self, py: Python<'_>, cx: &Cx<'_>) -> PyResult<Vec<Option<Array>>> {
+        let upstream = (0..cx.outputs()).map(|k| cx.dy_of(k).map(|dy| Py::new(py, RBETensor::from(dy.clone()))).transpose());
+        let upstream = PyList::new(py, upstream.collect::<PyResult<Vec<_>>>()?)?;
+        let backward = self.backward.get(py).ok_or_else(|| raise(collected(self.name.clone())))?;
+        let gradient = |g: Bound<'_, PyAny>| {
+            if g.is_none() {
+                return Ok(None);
+            }
+            Ok(Some(operand(&g, Some(cx.dtype_of(0)))?.array("backward").or_raise()?.clone()))
+        };
+        backward.bind(py).call1((upstream,))?.try_iter()?.map(|g| gradient(g?)).collect()
+    }
+}
+
+/// Records `results` as those of one operation on `inputs`. `backward(dys)` takes the gradients of the results, None where none
+/// came, and returns those of the inputs; `always` calls it even where none came at all.
+#[pyfunction(name = "_record")]
+#[pyo3(signature = (name, inputs, results, backward, always = false))]
+pub fn record(
     name: String,
     inputs: Vec<PyRef<'_, RBETensor>>,
-    result: &RBETensor,
+    results: Vec<PyRef<'_, RBETensor>>,
     backward: Py<PyAny>,
     always: bool,
-) -> PyResult<RBETensor> {
+) -> PyResult<Vec<RBETensor>> {
     let inputs = tensors(inputs);
-    let array = match result.inner.array("custom") {
-        Ok(array) => array,
-        Err(_) if result.inner.is_packed() => return Err(raise(RbeError::dtype(name, "a dense result", "a packed one"))),
-        Err(error) => return Err(raise(error)),
+    let array = |result: &Tensor| match result.array("custom") {
+        Ok(array) => Ok(array.clone()),
+        Err(_) if result.is_packed() => Err(raise(RbeError::dtype(name.clone(), "dense results", "a packed one"))),
+        Err(error) => Err(raise(error)),
     };
-    let rule = Rule { name: Cow::Owned(name), arity: (0, usize::MAX), saves: Saves::NOTHING };
+    let outputs = tensors(results).iter().map(array).collect::<PyResult<Arrays>>()?;
     let backward = Object::new(backward);
-    let op = Custom { rule, result: Mutex::new(Some(array.clone())), held: backward.clone(), backward, always };
-    tape::apply(op, &inputs.iter().collect::<Vec<_>>()).or_raise().map(RBETensor::from)
+    let rule = Custom { name, held: backward.clone(), backward, always };
+    let recorded = tape::record(Arc::new(rule), &inputs.iter().collect::<Vec<_>>(), outputs).or_raise()?;
+    Ok(recorded.into_iter().map(RBETensor::from).collect())
 }

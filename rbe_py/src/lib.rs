@@ -37,7 +37,7 @@ mod _rbe {
 
     #[pymodule_export]
     use crate::autograd::{
-        Hook, Node, PackedGradient, backward, checkpoint, custom_op, execute, grad, gradcheck, is_grad_enabled, is_recomputing,
+        Hook, Node, PackedGradient, backward, checkpoint, execute, grad, gradcheck, is_grad_enabled, is_recomputing, record,
         set_grad_enabled,
     };
     #[pymodule_export]

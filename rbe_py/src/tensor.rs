@@ -5,7 +5,8 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyFloat, PyInt, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 use rbe_core::array::Array;
-use rbe_core::tape::{self, Gradient};
+use rbe_core::gradient::Gradient;
+use rbe_core::tape;
 use rbe_core::{DType, RbeError, Value, memory};
 
 use crate::autograd::{Hook, Node, PackedGradient, listed, run_backward};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rbe_core::pool::GradientPool;
-use rbe_core::tape::{Backward, CheckpointStrategy, ComputationGraph, Forward};
+use rbe_core::tape::{BackwardFn, CheckpointStrategy, ComputationGraph, ForwardFn};
 use rbe_core::{RBETensor, Result, array};
 
 const VALUES: usize = 100_000;
@@ -11,7 +11,7 @@ const OPERATIONS: usize = 100;
 
 /// Peak of the pool, in values, over forward and backward of a chain of operations.
 fn peak(strategy: CheckpointStrategy) -> Result<f64> {
-    let sine: (Forward, Backward) = (
+    let sine: (ForwardFn, BackwardFn) = (
         Arc::new(|x| Ok(array::map(x[0], |v: f64| v.sin()))),
         Arc::new(|dy, _, x| Ok(vec![Some(array::zip("sine", dy, x[0], |d: f64, v: f64| d * v.cos())?)])),
     );

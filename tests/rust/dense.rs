@@ -4,9 +4,9 @@
 use std::sync::Mutex;
 
 use rbe_core::array::Array;
+use rbe_core::gradient::Gradient;
 use rbe_core::isa::{Isa, set_isa};
 use rbe_core::op::CrossEntropyOptions;
-use rbe_core::tape::Gradient;
 use rbe_core::{DType, RBETensor, Result, parallel};
 
 const ROWS: usize = 173;

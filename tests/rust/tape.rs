@@ -122,7 +122,7 @@ fn gradients_of_leaves_are_their_own() -> Result<()> {
     let (a, b) = (leaf(&[1.0], &[1])?, leaf(&[2.0], &[1])?);
     let y = total(&a.add(&b)?)?;
     y.backward()?;
-    let Some(rbe_core::tape::Gradient::Dense(of_a)) = a.grad() else { panic!("no gradient") };
+    let Some(rbe_core::gradient::Gradient::Dense(of_a)) = a.grad() else { panic!("no gradient") };
     map_into(&of_a, &Array::from_slice(&[9.0], &[1])?, |_: f64, new| new)?;
     assert_eq!(gradient(&b)?, [1.0]);
     Ok(())

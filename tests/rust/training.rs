@@ -1,9 +1,9 @@
 //! Whole training runs.
 
+use rbe_core::gradient::Gradient;
 use rbe_core::nn::{RBELinear, RBEModel};
 use rbe_core::op::mse_loss;
 use rbe_core::optim::{HybridOptimizer, NonFinite, Rates};
-use rbe_core::tape::Gradient;
 use rbe_core::{RBETensor, RbeError, Result, parallel, random};
 use rbe_tests::{CLASSES, batch, bits, loss, model, train};
 

@@ -1,10 +1,10 @@
 //! What the tests share: inputs and ways to read gradients.
 
 use rbe_core::array::Array;
+use rbe_core::gradient::Gradient;
 use rbe_core::nn::{BatchNorm1d, Linear, RBEActivation, RBELinear, RBEModel, Relu};
 use rbe_core::op::CrossEntropyOptions;
 use rbe_core::optim::{HybridOptimizer, Rates};
-use rbe_core::tape::Gradient;
 use rbe_core::{RBETensor, RbeError, Result, Value, random};
 
 /// Inputs of [`model`].

@@ -3,6 +3,7 @@
 mod by_rows;
 mod cast;
 mod create;
+mod part;
 mod reduce;
 mod shape;
 mod storage;
@@ -13,6 +14,7 @@ mod zip;
 
 pub use by_rows::Bound;
 pub(crate) use by_rows::by_rows;
+pub(crate) use part::Part;
 pub use reduce::{reduce_rows, sum_to, total_rows};
 pub use shape::{Dims, Strides, broadcast_shapes, contiguous_strides, normalize_axes, normalize_axis};
 pub use storage::{Array, Read, Storage, Write};

@@ -19,7 +19,7 @@ use crate::buffer::Buffer;
 use crate::error::{RbeError, Result};
 use crate::memory;
 use crate::packed::PackedParts;
-use crate::tensor::Value;
+use crate::tape::Value;
 
 /// What a file holds.
 pub struct Contents {

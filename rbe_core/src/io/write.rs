@@ -19,7 +19,7 @@ use crate::dispatch_all;
 use crate::error::{RbeError, Result};
 use crate::memory;
 use crate::packed::PackedTensor;
-use crate::tensor::Value;
+use crate::tape::Value;
 
 /// Writes tensors and texts to a safetensors file at `path`, whole or not at all: to a temporary file in the same folder,
 /// which then takes the place of `path`. `tree` says how the tensors are nested. `poll` is called every now and then; its

@@ -9,7 +9,7 @@ use crate::memory;
 use crate::op::Running;
 use crate::packed::{CYCLE_BITS, Cycle, Family, PackedTensor};
 use crate::random;
-use crate::tensor::RBETensor;
+use crate::tape::RBETensor;
 
 fn uniform(shape: &[usize], bound: f32) -> Result<RBETensor> {
     let fill = |out: &mut [f32]| {

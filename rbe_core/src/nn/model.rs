@@ -1,7 +1,7 @@
 //! Models: layers one after another.
 
 use crate::error::Result;
-use crate::tensor::RBETensor;
+use crate::tape::RBETensor;
 
 /// Part of a model.
 pub trait Layer: Send + Sync {

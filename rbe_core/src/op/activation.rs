@@ -1,45 +1,16 @@
 //! Trainable activations.
 
-use super::packed::check_points;
+use super::apply::apply;
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule};
 use super::table;
 use crate::array::Array;
 use crate::dispatch_float;
-use crate::dtype::{DType, Float};
+use crate::dtype::DType;
 use crate::error::{RbeError, Result};
-use crate::kernel::packed::activation::{MIN_RADIUS, Unit, dx, dz, forward};
+use crate::gradient::{ACTIVATION as OP, Factor, Gradient, GradientCache, check_radius, packed_units, states, units};
+use crate::kernel::packed::activation::{dx, dz, forward};
 use crate::memory;
-use crate::packed::{CYCLE_BITS, Cycle, PackedTensor};
-use crate::tape::{Factor, Gradient, GradientCache, apply};
-use crate::tensor::RBETensor;
-
-const OP: &str = "rbe_activation";
-
-/// The cycle states of `hi`, and whether they fit `features`.
-fn states(hi: &[u64], features: usize) -> Result<Vec<Cycle>> {
-    if hi.len() != 1 && hi.len() != features {
-        return Err(RbeError::shape(OP, format!("one block or {features}"), hi.len()));
-    }
-    let mut states = memory::with_capacity(hi.len());
-    for h in hi {
-        states.push(Cycle::from_bits(*h).ok_or_else(|| {
-            RbeError::value(OP, "a valid cycle state (family 0 to 4, phase 0 or 1 for tanh and log, bits 11 up 0)", format!("{h:#x}"))
-        })?);
-    }
-    Ok(states)
-}
-
-fn check_radius<T: Float>(z: &[T]) -> Result<()> {
-    check_points(OP, z)?;
-    match z.chunks_exact(2).find(|z| z[0].hypot(z[1]).wide() < MIN_RADIUS * (1.0 - 1e-6)) {
-        Some(z) => Err(RbeError::value(OP, "points with |z| >= 1e-3", format!("({}, {})", z[0].wide(), z[1].wide()))),
-        None => Ok(()),
-    }
-}
-
-fn units<T: Float>(states: &[Cycle], z: &[T]) -> Vec<Unit<T>> {
-    memory::collect(states.iter().zip(z.chunks_exact(2)).map(|(s, z)| Unit::new(*s, [z[0], z[1]])))
-}
+use crate::tape::RBETensor;
 
 fn features_of(x: &Array) -> Result<usize> {
     x.shape().last().copied().filter(|n| *n > 0).ok_or_else(|| RbeError::shape(OP, "x (…, features)", format!("{:?}", x.shape())))
@@ -90,16 +61,6 @@ impl Op for Activation {
 
 /// The blocks are a packed tensor of shape (features or 1, 11). Inputs: x (…, features), w.
 struct PackedActivation;
-
-/// Decoded blocks of an activation's packed tensor.
-pub(crate) fn packed_units<T: Float>(w: &PackedTensor, features: usize) -> Result<Vec<Unit<T>>> {
-    if w.cols() != CYCLE_BITS {
-        return Err(RbeError::shape(OP, format!("a packed tensor (features, {CYCLE_BITS})"), format!("{:?}", w.shape())));
-    }
-    let lo: Vec<T> = memory::collect(w.lo().into_iter().map(|v| T::of(f64::from(v))));
-    check_radius(&lo)?;
-    Ok(units(&states(&w.hi(), features)?, &lo))
-}
 
 impl Op for PackedActivation {
     fn rule(&self) -> &Rule {

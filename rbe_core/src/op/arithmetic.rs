@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::apply::apply;
 use super::fused::{Elementwise, ElementwiseOf};
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule};
 use super::table;
@@ -16,8 +17,7 @@ use crate::kernel::dense::elementwise::{Grid, Target, each};
 use crate::kernel::dense::remainder::{
     floor_division, floor_quotient, floor_remainder, integer_power, is_far, near_fmod, of_divisors_sign,
 };
-use crate::tape::apply;
-use crate::tensor::RBETensor;
+use crate::tape::RBETensor;
 
 /// The type both operands are converted to: the wider of the two, where an operand without axes does not widen one
 /// with axes of the same kind (float, integer or bool).

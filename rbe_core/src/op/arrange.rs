@@ -7,7 +7,7 @@ use crate::dispatch_all;
 use crate::dtype::DType;
 use crate::error::{RbeError, Result};
 use crate::memory;
-use crate::tensor::RBETensor;
+use crate::tape::RBETensor;
 
 impl RBETensor {
     /// The elements in reverse along `axes` (all if `None`), in memory of their own.

@@ -1,5 +1,6 @@
 //! Scaled dot-product attention, which never holds more than a tile of the scores.
 
+use super::apply::apply;
 use super::matmul::Batch;
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense};
 use super::table;
@@ -12,8 +13,7 @@ use crate::kernel::dense::elementary::Elementary;
 use crate::kernel::dense::gemm::Matrix;
 use crate::memory;
 use crate::parallel;
-use crate::tape::apply;
-use crate::tensor::RBETensor;
+use crate::tape::RBETensor;
 
 const OP: &str = "scaled_dot_product_attention";
 /// Multiplications below which handing over to other threads costs more than it saves.
@@ -244,7 +244,7 @@ impl Op for Separate {
         let shape: Dims = problem.batch().iter().copied().chain([problem.size[0], problem.size[3]]).collect();
         dispatch_float!(OP, dtype, T => {
             let (value, sums) = problem.forward::<T>();
-            Ok(Output { value: value.reshape_to(&shape)?, kept: [sums].into_iter().collect() })
+            Ok(Output::keeping(value.reshape_to(&shape)?, [sums]))
         })
     }
 
@@ -293,7 +293,7 @@ impl Op for Joined {
         shape[a.ndim() - 1] /= 3;
         dispatch_float!(OP, a.dtype(), T => {
             let (value, sums) = problem.forward::<T>();
-            Ok(Output { value: value.reshape_to(&shape)?, kept: [sums].into_iter().collect() })
+            Ok(Output::keeping(value.reshape_to(&shape)?, [sums]))
         })
     }
 

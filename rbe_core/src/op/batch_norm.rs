@@ -1,5 +1,6 @@
 //! Batch norm: every channel to mean 0 and variance 1.
 
+use super::apply::apply;
 use super::norm::{narrow, with_affine};
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense};
 use super::table;
@@ -9,8 +10,7 @@ use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
 use crate::memory;
 use crate::parallel;
-use crate::tape::{apply, is_recomputing, settle};
-use crate::tensor::RBETensor;
+use crate::tape::{RBETensor, is_recomputing, settle};
 
 const OP: &str = "batch_norm";
 /// Elements of one parallel piece, rounded up to whole samples.
@@ -188,7 +188,7 @@ impl Op for BatchNorm {
         if a.numel() == 0 {
             // Nothing to normalise, and nothing that running statistics could follow.
             let (value, stats) = (Array::zeros(a.dtype(), a.shape()), Array::zeros(a.dtype(), &[3, c]));
-            return Ok(Output { value, kept: [stats].into_iter().collect() });
+            return Ok(Output::keeping(value, [stats]));
         }
         dispatch_float!(OP, a.dtype(), T => {
             let source = a.read::<T>();
@@ -229,7 +229,7 @@ impl Op for BatchNorm {
                     dispatch_float!(OP, running.dtype(), T => map_into(running, next, |_: T, v: T| v))?; // when nothing can fail any more
                 }
             }
-            Ok(Output { value, kept: [stats].into_iter().collect() })
+            Ok(Output::keeping(value, [stats]))
         })
     }
 

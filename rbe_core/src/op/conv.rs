@@ -1,5 +1,6 @@
 //! Convolutions: the windows of a few samples at a time as rows, times the filters; the rows are never kept.
 
+use super::apply::apply;
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense};
 use super::table;
 use super::unfold::{Columns, samples, scratch};
@@ -8,13 +9,13 @@ use crate::array::{Array, Dims};
 use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
+use crate::gradient::{Gradient, GradientCache};
 use crate::kernel::dense::gemm::{Matrix, gemm};
 use crate::kernel::packed as kernel;
 use crate::memory;
 use crate::packed::PackedTensor;
 use crate::parallel;
-use crate::tape::{Gradient, GradientCache, apply};
-use crate::tensor::{RBETensor, Value};
+use crate::tape::{RBETensor, Value};
 
 const OP: &str = "conv";
 /// Elements of the rows that are made at a time: they stay in the second-level cache.

@@ -1,15 +1,16 @@
 //! Rows of a table by index.
 
+use super::apply::apply;
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule};
 use super::table;
 use crate::array::{Array, Dims};
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
+use crate::gradient::{Factor, Gradient, GradientCache};
 use crate::memory;
 use crate::packed::{BITS, TILE_ROWS, levels};
 use crate::parallel;
-use crate::tape::{Factor, Gradient, GradientCache, apply};
-use crate::tensor::RBETensor;
+use crate::tape::RBETensor;
 use crate::{dispatch_all, dispatch_float};
 
 /// Inputs: table (rows, width), index (int64, any shape).
@@ -167,7 +168,7 @@ impl Op for Dropout {
         let a = x.array(0)?;
         let mask = Array::build(a.shape(), |_: &mut [u8]| {});
         let value = self.masked(a, &mask, |mask| crate::random::stream().bernoulli(1.0 - self.p, &mut mask.write()))?;
-        Ok(Output { value, kept: [mask].into_iter().collect() })
+        Ok(Output::keeping(value, [mask]))
     }
 
     fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {

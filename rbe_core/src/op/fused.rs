@@ -42,8 +42,8 @@ pub struct Fused {
     program: Vec<Instruction>,
 }
 
-/// Tiles that the walk back over a program needs.
-struct Room<T> {
+/// Scratch of the backward pass over a program.
+struct Scratch<T> {
     values: Vec<Vec<T>>, // results of the functions
     slopes: Vec<Vec<T>>, // their gradients
     reached: Vec<bool>,  // whether a gradient is there yet: of the inputs, then of the functions
@@ -79,10 +79,10 @@ impl Fused {
         step.arguments.iter().map(argument).collect()
     }
 
-    fn room<T: Float>(&self) -> Room<T> {
+    fn scratch<T: Float>(&self) -> Scratch<T> {
         let tiles = || tiles(self.program.len());
         let reached = memory::filled(false, self.inputs + self.program.len());
-        Room { values: tiles(), slopes: tiles(), reached, term: memory::filled(T::zero(), TILE) }
+        Scratch { values: tiles(), slopes: tiles(), reached, term: memory::filled(T::zero(), TILE) }
     }
 
     fn last(&self) -> &Instruction {
@@ -100,27 +100,27 @@ impl Fused {
         let operands = arrays.iter().map(|a| &**a).chain([&dy]).map(|a| Operand::new(a, shape)).collect::<Result<Vec<Operand<'_, T>>>>()?;
         let mut found = Vec::new();
         nest(wanted.len(), shape, Vec::new(), &mut found, &mut |outs: Vec<&mut [T]>| {
-            let room = || (self.room(), scratches(operands.len()));
-            for_each_tile(outs, tile_length(shape), room, |(room, scratches), at, into| {
+            let scratch = || (self.scratch(), scratches(operands.len()));
+            for_each_tile(outs, tile_length(shape), scratch, |(scratch, scratches), at, into| {
                 let n = into.first().map_or(0, |o| o.len());
                 let mut x = read_tiles(&operands, scratches, at, n);
                 let Some(dy) = x.pop() else { return };
-                self.evaluate(&x, &mut room.values, n);
-                let (before, last) = room.values.split_at_mut(self.program.len() - 1);
+                self.evaluate(&x, &mut scratch.values, n);
+                let (before, last) = scratch.values.split_at_mut(self.program.len() - 1);
                 ElementwiseOf::<T>::value(&*self.last().function, &self.arguments(self.last(), &x, before, n), &mut last[0][..n]);
-                self.back(&x, room, dy, wanted, into);
+                self.back(&x, scratch, dy, wanted, into);
             });
         });
         Ok(found)
     }
 
-    /// Walks a tile back; what the functions return is added in their order, last to first.
-    fn back<T: Float>(&self, x: &[&[T]], room: &mut Room<T>, dy: &[T], wanted: &[usize], into: &mut [&mut [T]])
+    /// The backward pass over a tile; what the functions return is added in their order, last to first.
+    fn back<T: Float>(&self, x: &[&[T]], scratch: &mut Scratch<T>, dy: &[T], wanted: &[usize], into: &mut [&mut [T]])
     where
         dyn Elementwise: ElementwiseOf<T>,
     {
         let (n, last) = (dy.len(), self.program.len() - 1);
-        let Room { values, slopes, reached, term, .. } = room;
+        let Scratch { values, slopes, reached, term, .. } = scratch;
         reached.fill(false);
         for (j, step) in self.program.iter().enumerate().rev() {
             if j != last && !reached[self.inputs + j] {
@@ -188,8 +188,8 @@ impl Op for Fused {
             return Err(RbeError::dtype("fused", dtype, other.dtype()));
         }
         dispatch_float!("fused", dtype, T => {
-            let room = || tiles::<T>(self.program.len() - 1);
-            tiled_with("fused", &arrays, room, |values, x: &[&[T]], out| {
+            let scratch = || tiles::<T>(self.program.len() - 1);
+            tiled_with("fused", &arrays, scratch, |values, x: &[&[T]], out| {
                 self.evaluate(x, values, out.len());
                 ElementwiseOf::<T>::value(&*self.last().function, &self.arguments(self.last(), x, values, out.len()), out);
             })

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
+use super::apply::apply;
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense};
 use super::table;
 use crate::array::{Array, Dims, broadcast_shapes, normalize_axis, positions};
 use crate::dtype::{DType, Element};
 use crate::error::{RbeError, Result};
 use crate::memory;
-use crate::tape::apply;
-use crate::tensor::RBETensor;
+use crate::tape::RBETensor;
 use crate::{dispatch_all, dispatch_float};
 
 /// Integer arrays that index some axes together, as in NumPy: they broadcast to one shape, which takes the place of the

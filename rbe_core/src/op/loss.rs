@@ -1,5 +1,6 @@
 //! Losses with a fused forward and backward.
 
+use super::apply::apply;
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule};
 use super::table;
 use crate::array::{Array, Dims, zip};
@@ -10,8 +11,7 @@ use crate::kernel::dense::elementary::largest;
 use crate::kernel::dense::softmax::{scaled_exp, sum_exp};
 use crate::memory;
 use crate::parallel;
-use crate::tape::apply;
-use crate::tensor::RBETensor;
+use crate::tape::RBETensor;
 
 /// How the losses of single elements become one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,7 +167,7 @@ impl Op for CrossEntropy {
                 Reduction::Mean => Array::scalar(T::of(losses.iter().sum::<f64>() / total)),
             };
             let stats = Array::from_slice(stats.as_flattened(), &[rows, 2])?;
-            Ok(Output { value, kept: [stats].into_iter().collect() })
+            Ok(Output::keeping(value, [stats]))
         })
     }
 

@@ -1,5 +1,6 @@
 //! Dense matrix products through the `gemm` crate.
 
+use super::apply::apply;
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense};
 use super::table;
 use crate::array::{Array, Dims, broadcast_shapes};
@@ -8,8 +9,7 @@ use crate::dtype::{DType, Element};
 use crate::error::{RbeError, Result};
 use crate::kernel::dense::gemm::{Matrix, gemm_shared};
 use crate::parallel;
-use crate::tape::apply;
-use crate::tensor::RBETensor;
+use crate::tape::RBETensor;
 
 /// The last two axes as a matrix with strides the kernel takes, copying only where a stride is negative.
 fn plain(a: &Array) -> Array {

@@ -1,11 +1,13 @@
 //! Differentiable operations: one small type each, its rule in one table.
 
 mod activation;
+mod apply;
 mod arithmetic;
 mod arrange;
 mod attention;
 mod batch_norm;
 mod conv;
+mod deferred;
 mod embedding;
 mod fused;
 mod index;
@@ -13,11 +15,13 @@ mod loss;
 mod matmul;
 mod norm;
 mod order;
+mod overwrite;
 mod packed;
 mod pool;
 mod recurrent;
 mod reduce;
 mod rule;
+mod run;
 mod scan;
 mod select;
 mod softmax;
@@ -27,13 +31,13 @@ mod unfold;
 mod views;
 mod window;
 
-pub(crate) use activation::packed_units;
+pub use apply::{apply, apply_many};
 pub use attention::AttentionOptions;
 pub use batch_norm::Running;
 pub use fused::{Elementwise, ElementwiseOf, Fused, Instruction};
 pub use index::Picks;
 pub use loss::{CrossEntropyOptions, Reduction, mse_loss};
 pub use recurrent::Cell;
-pub use rule::{Cx, Grads, Inputs, Op, Output, Rule, Saves, dense};
+pub use rule::{Inputs, Op, Output, Rule};
 pub use select::{Comparison, Logic};
 pub use window::Windows;

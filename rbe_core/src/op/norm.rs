@@ -1,5 +1,6 @@
 //! Normalisation over trailing axes.
 
+use super::apply::apply;
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense};
 use super::table;
 use crate::array::{Array, Dims};
@@ -10,8 +11,7 @@ use crate::kernel::dense::row_norm;
 use crate::kernel::dense::stream::{LARGE, Streaming};
 use crate::memory;
 use crate::parallel;
-use crate::tape::apply;
-use crate::tensor::RBETensor;
+use crate::tape::RBETensor;
 
 /// Rows of one parallel piece.
 const CHUNK: usize = 128;
@@ -61,7 +61,7 @@ impl Op for RowNorm {
         if a.numel() == 0 {
             let rows: usize = a.shape()[..a.ndim() - self.shape.len()].iter().product();
             let (value, stats) = (Array::zeros(a.dtype(), a.shape()), Array::zeros(a.dtype(), &[rows, 2]));
-            return Ok(Output { value, kept: [stats].into_iter().collect() });
+            return Ok(Output::keeping(value, [stats]));
         }
         dispatch_float!(op, a.dtype(), T => {
             let source = a.read::<T>();
@@ -85,7 +85,7 @@ impl Op for RowNorm {
                     }
                 });
             });
-            Ok(Output { value, kept: [stats].into_iter().collect() })
+            Ok(Output::keeping(value, [stats]))
         })
     }
 

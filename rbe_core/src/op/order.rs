@@ -7,7 +7,7 @@ use crate::dispatch_all;
 use crate::dtype::DType;
 use crate::error::{RbeError, Result};
 use crate::memory;
-use crate::tensor::RBETensor;
+use crate::tape::RBETensor;
 
 /// Order of two elements; NaN is above everything, as in NumPy and torch.
 fn compare<T: PartialOrd>(a: &T, b: &T) -> Ordering {

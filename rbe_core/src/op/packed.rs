@@ -2,18 +2,19 @@
 
 use std::borrow::Cow;
 
+use super::apply::apply;
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense};
 use super::table;
 use crate::array::{Array, Dims};
 use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
+use crate::gradient::{Factor, Gradient, GradientCache};
 use crate::kernel::packed as kernel;
 use crate::kernel::packed::reference::{self, TwoLevel};
 use crate::memory;
-use crate::packed::{BITS, FactorPair, MAX_RADIUS, PackedTensor, levels, pull_back};
-use crate::tape::{Factor, Gradient, GradientCache, apply};
-use crate::tensor::RBETensor;
+use crate::packed::{BITS, FactorPair, PackedTensor, check_points, levels, pull_back};
+use crate::tape::RBETensor;
 
 fn batch_of(a: &Array) -> usize {
     a.shape()[..a.ndim().saturating_sub(1)].iter().product()
@@ -212,19 +213,6 @@ impl Op for TwoLevelLinear {
             Ok(grads)
         })
     }
-}
-
-/// Fails for a point that is not finite or outside `|z| <= 1 - 1e-3`.
-pub(crate) fn check_points<T: Float>(op: &'static str, z: &[T]) -> Result<()> {
-    for z in z.chunks_exact(2) {
-        if !(z[0].is_finite() && z[1].is_finite()) {
-            return Err(RbeError::non_finite(op, "finite points", format!("({}, {})", z[0].wide(), z[1].wide())));
-        }
-        if z[0].hypot(z[1]).wide() > f64::from(MAX_RADIUS) * (1.0 + f64::from(f32::EPSILON)) {
-            return Err(RbeError::value(op, "points with |z| <= 1 - 1e-3", format!("({}, {})", z[0].wide(), z[1].wide())));
-        }
-    }
-    Ok(())
 }
 
 impl RBETensor {

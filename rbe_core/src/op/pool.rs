@@ -1,5 +1,6 @@
 //! Pooling: the largest element or the mean of every window of a plane.
 
+use super::apply::apply;
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule};
 use super::table;
 use super::window::{Slide, Windows, on_planes, planes, with_size};
@@ -9,8 +10,7 @@ use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
 use crate::memory;
 use crate::parallel;
-use crate::tape::apply;
-use crate::tensor::RBETensor;
+use crate::tape::RBETensor;
 
 /// Elements of the planes of one parallel piece.
 const PIECE: usize = 1 << 14;
@@ -135,7 +135,7 @@ impl Op for MaxPool {
 
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
         let (value, places) = self.largest(x.array(0)?)?;
-        Ok(Output { value, kept: [places].into_iter().collect() })
+        Ok(Output::keeping(value, [places]))
     }
 
     fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {

@@ -1,5 +1,6 @@
 //! Recurrent layers: all time steps of one direction in one operation.
 
+use super::apply::apply;
 use super::matmul::matmul;
 use super::packed::dense_weight;
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense};
@@ -8,14 +9,14 @@ use crate::array::{Array, Read};
 use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
+use crate::gradient::{Factor, Gradient, GradientCache};
 use crate::kernel::dense::elementary::Elementary;
 use crate::kernel::dense::gemm::{Matrix, gemm_shared};
 use crate::kernel::dense::recurrent;
 use crate::kernel::packed as kernel;
 use crate::memory;
 use crate::packed::PackedTensor;
-use crate::tape::{Factor, Gradient, GradientCache, apply};
-use crate::tensor::{RBETensor, Value};
+use crate::tape::{RBETensor, Value};
 
 pub use recurrent::Cell;
 
@@ -158,7 +159,7 @@ impl Recurrent {
                 out[steps * size..].copy_from_slice(&c);
             }
         }
-        Ok(Output { value: out, kept: [kept, held].into_iter().collect() })
+        Ok(Output::keeping(out, [kept, held]))
     }
 
     fn walk_back<T: Elementary>(&self, cx: &Cx<'_>) -> Result<Grads> {

@@ -1,5 +1,6 @@
 //! Reductions over axes.
 
+use super::apply::apply;
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule};
 use super::table;
 use crate::array::{Array, Bound, Dims, by_rows, fold_rows, map, normalize_axes, reduce_rows, total_rows, zip, zip3};
@@ -12,8 +13,7 @@ use crate::kernel::dense::reduce::{
 };
 use crate::kernel::dense::sums::PART;
 use crate::memory;
-use crate::tape::apply;
-use crate::tensor::RBETensor;
+use crate::tape::RBETensor;
 use crate::{dispatch_all, dispatch_float};
 
 /// What a reduction computes.
@@ -92,7 +92,7 @@ impl Reduce {
         let divisor = (inner as f64 - correction).max(0.0);
         let root = matches!(self.kind, Kind::Std(_));
         let value = map(&squares, |s: f64| T::of(if root { (s / divisor).sqrt() } else { s / divisor })).reshape_to(&shape)?;
-        Ok(Output { value: self.finish(value, a.shape())?, kept: [means].into_iter().collect() })
+        Ok(Output::keeping(self.finish(value, a.shape())?, [means]))
     }
 
     /// Norms of finite p.

@@ -1,13 +1,13 @@
 //! Products over axes and running sums along one.
 
+use super::apply::apply;
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule};
 use super::table;
 use crate::array::{Array, fold_rows, normalize_axes, normalize_axis, zip};
 use crate::dispatch_float;
 use crate::dtype::{DType, Element, Float};
 use crate::error::Result;
-use crate::tape::apply;
-use crate::tensor::RBETensor;
+use crate::tape::RBETensor;
 
 /// Floats as they are; bool as int64.
 fn countable(a: &Array) -> Array {

@@ -1,13 +1,13 @@
 //! Choice and comparison.
 
+use super::apply::apply;
 use super::arithmetic::{promote, promote_all};
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense};
 use super::table;
 use crate::array::{Array, map, zip, zip3};
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
-use crate::tape::apply;
-use crate::tensor::RBETensor;
+use crate::tape::RBETensor;
 use crate::{dispatch_all, dispatch_float};
 
 /// `condition ? a : b`, element-wise under broadcasting. Inputs: condition (bool), a, b.

@@ -1,5 +1,6 @@
 //! Softmax and its logarithm.
 
+use super::apply::apply;
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule};
 use super::table;
 use crate::array::{Array, fold_rows, normalize_axis};
@@ -7,8 +8,7 @@ use crate::dispatch_float;
 use crate::error::Result;
 use crate::kernel::dense::softmax;
 use crate::parallel;
-use crate::tape::apply;
-use crate::tensor::RBETensor;
+use crate::tape::RBETensor;
 
 /// Elements of one parallel piece, rounded up to whole rows.
 const PIECE: usize = 1 << 14;

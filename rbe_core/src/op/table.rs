@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::rule::{Rule, Saves};
+use super::rule::Rule;
+use crate::tape::Saves;
 
 macro_rules! rules {
     ($($id:ident: $name:literal, $arity:expr, $saves:expr;)*) => {
@@ -90,7 +91,6 @@ rules! {
     SLICE: "slice", (1, 1), NOTHING;
     CLONE: "clone", (1, 1), NOTHING;
     OVERWRITE: "overwrite", (2, 2), NOTHING;
-    VIEW: "view", (1, 1), NOTHING;
     CONCAT: "concat", ANY, NOTHING;
     INDEX: "index", (1, 1), NOTHING;
     GATHER: "gather", (2, 2), Saves::input(1);

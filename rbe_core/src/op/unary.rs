@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::apply::apply;
 use super::fused::{Elementwise, ElementwiseOf};
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule};
 use super::table;
@@ -14,8 +15,7 @@ use crate::kernel::dense::elementary::{CIRCLE_END, Elementary};
 use crate::kernel::dense::elementwise::{Grid, Target, each};
 use crate::kernel::dense::remainder::integer_power;
 use crate::kernel::dense::stream::Streaming;
-use crate::tape::apply;
-use crate::tensor::RBETensor;
+use crate::tape::RBETensor;
 
 /// A function of one number with its derivative.
 pub trait UnaryFn: Send + Sync + 'static {
@@ -129,7 +129,7 @@ impl<F: UnaryFn, T: Elementary> ElementwiseOf<T> for Unary<F> {
         if F::FLAT {
             return out.fill(T::zero());
         }
-        let saved = if F::RULE.saves.has_output() { y } else { x[0] };
+        let saved = if F::RULE.saves.has_output(0) { y } else { x[0] };
         slopes(&self.0, Grid::row(dy), Grid::row(saved), &mut Target::row(out));
     }
 }
@@ -160,7 +160,7 @@ impl<F: UnaryFn> Op for Unary<F> {
         if F::FLAT {
             return cx.one(|| Ok(Array::zeros(cx.dy().dtype(), cx.shape(0))));
         }
-        let saved = if F::RULE.saves.has_output() { cx.output()? } else { cx.input(0)? };
+        let saved = if F::RULE.saves.has_output(0) { cx.output()? } else { cx.input(0)? };
         cx.one(|| {
             dispatch_float!(name(F::RULE), saved.dtype(), T => {
                 by_rows(name(F::RULE), &[cx.dy(), saved], F::BOUND, |x: &[Grid<'_, T>], out| slopes(&self.0, x[0], x[1], out))

@@ -1,5 +1,6 @@
 //! Windows as rows of a matrix (im2col), and back.
 
+use super::apply::apply;
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule};
 use super::table;
 use super::window::{Windows, check_size};
@@ -9,8 +10,7 @@ use crate::dtype::Float;
 use crate::error::{RbeError, Result};
 use crate::memory;
 use crate::parallel;
-use crate::tape::apply;
-use crate::tensor::RBETensor;
+use crate::tape::RBETensor;
 
 /// The windows of one sample (channels, height, width) as rows (windows, channels · kernel).
 pub(super) struct Columns {

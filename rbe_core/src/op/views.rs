@@ -2,14 +2,14 @@
 
 use smallvec::SmallVec;
 
+use super::apply::apply;
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense};
 use super::table;
 use crate::array::{Array, SliceSpec, map_into, normalize_axes, normalize_axis};
 use crate::dispatch_all;
 use crate::dtype::DType;
 use crate::error::{RbeError, Result};
-use crate::tape::apply;
-use crate::tensor::RBETensor;
+use crate::tape::RBETensor;
 
 /// Another shape for the same elements.
 enum View {

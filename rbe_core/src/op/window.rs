@@ -3,7 +3,7 @@
 use crate::array::{Array, Dims};
 use crate::error::{RbeError, Result};
 use crate::memory;
-use crate::tensor::RBETensor;
+use crate::tape::RBETensor;
 
 /// A window along one axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,11 +5,11 @@ use crate::array::{Array, map};
 use crate::dispatch_float;
 use crate::dtype::Float;
 use crate::error::{RbeError, Result};
+use crate::gradient::Gradient;
 use crate::kernel::update::sum_of_squares;
 use crate::memory;
 use crate::parallel;
-use crate::tape::Gradient;
-use crate::tensor::RBETensor;
+use crate::tape::RBETensor;
 
 /// Elements of one parallel piece.
 const PIECE: usize = 1 << 14;

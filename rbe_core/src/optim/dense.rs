@@ -5,11 +5,11 @@ use crate::array::Array;
 use crate::dispatch_float;
 use crate::dtype::Float;
 use crate::error::{RbeError, Result};
+use crate::gradient::Gradient;
 use crate::kernel::update::{Guard, Sizes, correction, sum_of_squares};
 use crate::memory;
 use crate::parallel;
-use crate::tape::Gradient;
-use crate::tensor::RBETensor;
+use crate::tape::RBETensor;
 
 /// How a dense tensor is updated.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -9,11 +9,11 @@ use super::rates::{NonFinite, Rates};
 use super::scratch;
 use crate::array::Array;
 use crate::error::{RbeError, Result};
+use crate::gradient::{Factor, Gradient, GradientCache};
 use crate::kernel::update::{Evidence, Guard, Magnitude, State, StepParams, step, step_activation};
 use crate::memory;
 use crate::packed::PackedTensor;
-use crate::tape::{Factor, Gradient, GradientCache, OnReady};
-use crate::tensor::{RBETensor, Value};
+use crate::tape::{OnReady, RBETensor, Value};
 
 /// Epsilon of the dense AdamW.
 const EPS: f64 = 1e-8;

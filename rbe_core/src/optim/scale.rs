@@ -4,8 +4,8 @@ use crate::array::{Array, map_into};
 use crate::dispatch_float;
 use crate::dtype::Float;
 use crate::error::Result;
-use crate::tape::Gradient;
-use crate::tensor::RBETensor;
+use crate::gradient::Gradient;
+use crate::tape::RBETensor;
 
 /// Multiplies the gradients of all tensors that have one, dense ones in place.
 ///

@@ -1,11 +1,11 @@
 //! How much memory a step takes besides what it updates: it is asked for before anything changes.
 
 use crate::array::Array;
+use crate::gradient::{Factor, Gradient, GradientCache};
 use crate::kernel::dense::gemm::scratch_bytes;
 use crate::packed::{BITS, CYCLE_BITS};
 use crate::parallel;
-use crate::tape::{Factor, Gradient, GradientCache};
-use crate::tensor::RBETensor;
+use crate::tape::RBETensor;
 
 /// Bytes for lists and results of tasks.
 const SMALL: usize = 1 << 18;

@@ -1,7 +1,9 @@
 //! From a block's point to its two weight levels and back.
 
+use super::block::MAX_RADIUS;
 use crate::disk;
 use crate::dtype::Float;
+use crate::error::{RbeError, Result};
 
 fn wide<T: Float>(z: [T; 2]) -> [f64; 2] {
     z.map(T::wide)
@@ -32,6 +34,19 @@ pub fn jacobian<T: Float>(z: [T; 2], scale: T) -> [[T; 2]; 2] {
 pub fn pull_back<T: Float>(z: [T; 2], scale: T, g: [T; 2]) -> [T; 2] {
     let j = jacobian(z, scale);
     [j[0][0] * g[0] + j[1][0] * g[1], j[0][1] * g[0] + j[1][1] * g[1]]
+}
+
+/// Fails for a point that is not finite or outside `|z| <= 1 - 1e-3`.
+pub(crate) fn check_points<T: Float>(op: &'static str, z: &[T]) -> Result<()> {
+    for z in z.chunks_exact(2) {
+        if !(z[0].is_finite() && z[1].is_finite()) {
+            return Err(RbeError::non_finite(op, "finite points", format!("({}, {})", z[0].wide(), z[1].wide())));
+        }
+        if z[0].hypot(z[1]).wide() > f64::from(MAX_RADIUS) * (1.0 + f64::from(f32::EPSILON)) {
+            return Err(RbeError::value(op, "points with |z| <= 1 - 1e-3", format!("({}, {})", z[0].wide(), z[1].wide())));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,23 +1,21 @@
 //! Stretches of the tape that are run again in backward instead of being remembered.
 
-use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
-use super::cache::Gradient;
-use super::deferred::settle;
-use super::engine::grad_without_hooks;
+use super::backward::grad_without_hooks;
 use super::held::{Held, Holding};
 use super::mode::{is_grad_enabled, recomputing, with_grad};
-use super::node::{Parent, apply, next_id};
-use crate::array::Array;
+use super::node::{Arrays, Parent, next_id};
+use super::record::record;
+use super::rule::{BackwardRule, Cx, Grads, Saves};
+use super::tensor::RBETensor;
+use super::waiting::settle;
 use crate::error::{RbeError, Result};
 use crate::memory;
-use crate::op::{Cx, Grads, Inputs, Op, Output, Rule, Saves, dense};
 use crate::random;
-use crate::tensor::RBETensor;
+
+const NAME: &str = "checkpoint";
 
 /// A function of tensors that may be run more than once.
 pub type Segment = Arc<dyn Fn(&[RBETensor]) -> Result<RBETensor> + Send + Sync>;
@@ -37,28 +35,25 @@ impl Moment {
 }
 
 struct Checkpoint {
-    rule: Rule,
     run: Segment,
     held: Vec<Held>, // what `run` holds
     random: (u64, u64),
-    value: Mutex<Option<Array>>,    // what the first run gave, until the node is recorded
     packed: Vec<Option<RBETensor>>, // inputs of the segment that are packed leaves
     captured: Vec<RBETensor>,       // leaves the segment uses besides its inputs
 }
 
-impl Op for Checkpoint {
-    fn rule(&self) -> &Rule {
-        &self.rule
+impl BackwardRule for Checkpoint {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn saves(&self) -> Saves {
+        Saves::INPUTS
     }
 
     fn holdings<'a>(&'a self, visit: &mut dyn FnMut(Holding<'a>)) {
         self.held.iter().for_each(|held| visit(Holding::Object(held)));
         self.captured.iter().chain(self.packed.iter().flatten()).for_each(|t| visit(Holding::Tensor(t)));
-    }
-
-    fn forward(&self, _: Inputs<'_>) -> Result<Output> {
-        let value = self.value.lock().take();
-        value.map(Output::from).ok_or_else(|| RbeError::graph("checkpoint", "to be recorded once", "a second time"))
     }
 
     fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
@@ -73,18 +68,11 @@ impl Op for Checkpoint {
         let leaves = self.packed.iter().enumerate().map(leaf).collect::<Result<Vec<_>>>()?;
         let now = random::state();
         random::set_state(self.random);
-        let again = memory::guard(&self.rule.name, || recomputing(|| with_grad(true, || (self.run)(&leaves))));
+        let again = memory::guard(NAME, || recomputing(|| with_grad(true, || (self.run)(&leaves))));
         random::set_state(now);
         let y = again?;
         let targets: Vec<&RBETensor> = leaves.iter().chain(&self.captured).collect();
-        let found = grad_without_hooks(&[&y], &targets, &[Some(cx.dy().clone())])?;
-        Ok(found
-            .into_iter()
-            .map(|g| match g {
-                Some(Gradient::Dense(g)) => dense(g),
-                packed => packed,
-            })
-            .collect())
+        Ok(grad_without_hooks(&[&y], &targets, &[Some(cx.dy().clone())])?.into())
     }
 }
 
@@ -109,10 +97,11 @@ pub(super) fn seal(stretch: Stretch, start: &[&RBETensor], end: &RBETensor, inpu
             Parent::Leaf(leaf) if !leaves.contains(&leaf.id()) && !captured.iter().any(|c: &RBETensor| c.id() == leaf.id()) => {
                 captured.push(leaf);
             }
-            Parent::Node(node) if !nodes.contains(&node.id()) && seen.insert(node.id()) => {
-                if node.id() < moment.node {
+            Parent::Node(edge) if !nodes.contains(&edge.node.id) && seen.insert(edge.node.id) => {
+                let node = &edge.node;
+                if node.id < moment.node {
                     return Err(RbeError::graph(
-                        "checkpoint",
+                        NAME,
                         "a function of its inputs and of leaves",
                         format!("one that uses an earlier result of {} (pass it as an input)", node.name()),
                     ));
@@ -122,13 +111,13 @@ pub(super) fn seal(stretch: Stretch, start: &[&RBETensor], end: &RBETensor, inpu
             _ => {}
         }
     }
-    let rule = Rule { name: Cow::Borrowed("checkpoint"), arity: (0, usize::MAX), saves: Saves::INPUTS };
     let packed = inputs.iter().map(|t| t.is_packed().then(|| (*t).clone())).collect();
-    let value = Mutex::new(Some(end.array("checkpoint")?.clone()));
     let parents: Vec<RBETensor> = inputs.iter().map(|t| (*t).clone()).chain(captured.iter().cloned()).collect();
     let Stretch { run, held } = stretch;
-    let op = Checkpoint { rule, run, held, random: moment.random, value, packed, captured };
-    apply(op, &parents.iter().collect::<Vec<_>>())
+    let rule = Arc::new(Checkpoint { run, held, random: moment.random, packed, captured });
+    let outputs = Arrays::from_buf([end.array(NAME)?.clone()]);
+    let mut recorded = record(rule, &parents.iter().collect::<Vec<_>>(), outputs)?;
+    Ok(recorded.swap_remove(0))
 }
 
 /// Runs `run` on `inputs` without keeping what backward needs; backward runs it again, with the same random numbers.
@@ -160,8 +149,11 @@ pub fn checkpoint_holding(
 
 #[cfg(test)]
 mod tests {
+    use parking_lot::Mutex;
+
     use super::*;
     use crate::gradcheck::{Tolerance, gradcheck};
+    use crate::gradient::Gradient;
 
     fn leaf() -> RBETensor {
         RBETensor::new(&[0.5, -1.5, 2.0], &[3]).unwrap().requiring_grad().unwrap()

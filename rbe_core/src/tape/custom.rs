@@ -3,31 +3,32 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::node::apply;
+use super::node::Arrays;
+use super::record::record;
+use super::rule::{BackwardRule, Cx, Grads, Saves, dense};
+use super::tensor::RBETensor;
 use crate::array::Array;
 use crate::error::{RbeError, Result};
-use crate::op::{Cx, Grads, Inputs, Op, Output, Rule, Saves, dense};
-use crate::tensor::RBETensor;
+use crate::memory;
 
 /// Forward function of a user-defined operation: arrays in, array out.
-pub type Forward = Arc<dyn Fn(&[&Array]) -> Result<Array> + Send + Sync>;
+pub type ForwardFn = Arc<dyn Fn(&[&Array]) -> Result<Array> + Send + Sync>;
 
 /// Backward function: upstream gradient, output and inputs in, a gradient (or none) for every input out.
-pub type Backward = Arc<dyn Fn(&Array, &Array, &[&Array]) -> Result<Vec<Option<Array>>> + Send + Sync>;
+pub type BackwardFn = Arc<dyn Fn(&Array, &Array, &[&Array]) -> Result<Vec<Option<Array>>> + Send + Sync>;
 
 /// A user-defined operation.
 #[derive(Clone)]
 pub struct Operation {
-    rule: Rule,
-    forward: Forward,
-    backward: Backward,
+    name: Cow<'static, str>,
+    forward: ForwardFn,
+    backward: BackwardFn,
 }
 
 impl Operation {
     /// Operation `name` of two functions; it saves its inputs and its output.
-    pub fn new(name: impl Into<Cow<'static, str>>, forward: Forward, backward: Backward) -> Operation {
-        let rule = Rule { name: name.into(), arity: (1, usize::MAX), saves: Saves::INPUTS.and(Saves::OUTPUT) };
-        Operation { rule, forward, backward }
+    pub fn new(name: impl Into<Cow<'static, str>>, forward: ForwardFn, backward: BackwardFn) -> Operation {
+        Operation { name: name.into(), forward, backward }
     }
 
     /// Runs the operation and records it.
@@ -35,22 +36,27 @@ impl Operation {
     /// # Errors
     /// Those of the forward function; `DType` for a packed input.
     pub fn apply(&self, inputs: &[&RBETensor]) -> Result<RBETensor> {
-        apply(self.clone(), inputs)
+        let result = memory::guard(&self.name, || {
+            let arrays = inputs.iter().map(|t| t.array("custom")).collect::<Result<Vec<_>>>()?;
+            (self.forward)(&arrays)
+        })?;
+        let mut recorded = record(Arc::new(self.clone()), inputs, Arrays::from_buf([result]))?;
+        Ok(recorded.swap_remove(0))
     }
 
     /// Name in errors and in the graph.
     pub fn name(&self) -> &str {
-        &self.rule.name
+        &self.name
     }
 }
 
-impl Op for Operation {
-    fn rule(&self) -> &Rule {
-        &self.rule
+impl BackwardRule for Operation {
+    fn name(&self) -> &str {
+        &self.name
     }
 
-    fn forward(&self, inputs: Inputs<'_>) -> Result<Output> {
-        Ok((self.forward)(&inputs.arrays()?)?.into())
+    fn saves(&self) -> Saves {
+        Saves::INPUTS.and(Saves::OUTPUT)
     }
 
     fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
@@ -59,7 +65,7 @@ impl Op for Operation {
         for (i, g) in found.iter().enumerate() {
             if let Some(g) = g.as_ref().filter(|g| i < cx.arity() && g.shape() != cx.shape(i)) {
                 return Err(RbeError::shape(
-                    self.rule.name.clone(),
+                    self.name.clone(),
                     format!("a gradient {:?} of input {i}", cx.shape(i)),
                     format!("{:?}", g.shape()),
                 ));
@@ -75,8 +81,8 @@ mod tests {
     use crate::gradcheck::{Tolerance, gradcheck};
 
     fn cube() -> Operation {
-        let forward: Forward = Arc::new(|x| Ok(crate::array::map(x[0], |v: f64| v * v * v)));
-        let backward: Backward =
+        let forward: ForwardFn = Arc::new(|x| Ok(crate::array::map(x[0], |v: f64| v * v * v)));
+        let backward: BackwardFn =
             Arc::new(|dy, _, x| Ok(vec![Some(crate::array::zip("cube", dy, x[0], |d: f64, v: f64| 3.0 * d * v * v)?)]));
         Operation::new("cube", forward, backward)
     }

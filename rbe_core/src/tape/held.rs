@@ -7,8 +7,9 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::node::{GradSlot, Node, Parent};
-use crate::tensor::RBETensor;
+use super::node::{Node, Parent};
+use super::slot::GradSlot;
+use super::tensor::RBETensor;
 
 /// An object of another language. Each has one owner on the tape.
 pub type Held = Arc<dyn Any + Send + Sync>;
@@ -16,7 +17,7 @@ pub type Held = Arc<dyn Any + Send + Sync>;
 /// References that are followed from one tensor, at most: a collector asks often.
 const FOLLOWED: usize = 1 << 14;
 
-/// What an operation holds besides numbers.
+/// What a rule holds besides numbers.
 pub enum Holding<'a> {
     /// An object of another language.
     Object(&'a Held),
@@ -31,14 +32,14 @@ enum Shared<'a> {
 }
 
 /// Follows references on the tape to what nothing but the tensor it began with can reach.
-struct Walk<'a> {
+struct Search<'a> {
     seen: HashMap<usize, usize>, // references found to what has further ones
     stack: Vec<Shared<'a>>,
     left: usize,
 }
 
-impl<'a> Walk<'a> {
-    /// Notes a reference; what has no others is walked.
+impl<'a> Search<'a> {
+    /// Notes a reference; what has no others is searched in turn.
     fn reach(&mut self, shared: Shared<'a>) {
         if self.left == 0 {
             return;
@@ -62,28 +63,26 @@ impl<'a> Walk<'a> {
 /// Calls `visit` with every object that is held by `tensor`, or by what lies behind it on the tape, and that is given up when
 /// this handle of `tensor` is: what others can reach is left out. The same objects come for the same tape.
 pub fn each_held(tensor: &RBETensor, visit: &mut dyn FnMut(&Held)) {
-    let mut walk = Walk { seen: HashMap::new(), stack: Vec::new(), left: FOLLOWED };
-    walk.reach(Shared::Tensor(tensor));
-    while let Some(at) = walk.stack.pop() {
+    let mut search = Search { seen: HashMap::new(), stack: Vec::new(), left: FOLLOWED };
+    search.reach(Shared::Tensor(tensor));
+    while let Some(at) = search.stack.pop() {
         match at {
             Shared::Tensor(t) => t.each_reference(&mut |reference| match reference {
                 Reference::Slot(slot) => slot.each_held(visit),
-                Reference::Node(node) => walk.reach(Shared::Node(node)),
-                Reference::Tensor(other) => walk.reach(Shared::Tensor(other)),
+                Reference::Node(node) => search.reach(Shared::Node(node)),
+                Reference::Tensor(other) => search.reach(Shared::Tensor(other)),
             }),
             Shared::Node(node) => {
-                if let Some(slot) = node.slot.made() {
-                    slot.each_held(visit);
-                }
-                node.op.holdings(&mut |holding| match holding {
+                node.ports.iter().filter_map(|port| port.slot.made()).for_each(|slot| slot.each_held(visit));
+                node.rule.holdings(&mut |holding| match holding {
                     Holding::Object(held) => visit(held),
-                    Holding::Tensor(t) => walk.reach(Shared::Tensor(t)),
+                    Holding::Tensor(t) => search.reach(Shared::Tensor(t)),
                 });
                 for parent in &node.parents {
                     match parent {
                         Parent::Constant => {}
-                        Parent::Leaf(leaf) => walk.reach(Shared::Tensor(leaf)),
-                        Parent::Node(node) => walk.reach(Shared::Node(node)),
+                        Parent::Leaf(leaf) => search.reach(Shared::Tensor(leaf)),
+                        Parent::Node(edge) => search.reach(Shared::Node(&edge.node)),
                     }
                 }
             }
@@ -92,7 +91,7 @@ pub fn each_held(tensor: &RBETensor, visit: &mut dyn FnMut(&Held)) {
 }
 
 /// What a tensor holds.
-pub(crate) enum Reference<'a> {
+pub(super) enum Reference<'a> {
     Slot(&'a GradSlot),
     Node(&'a Arc<Node>),
     Tensor(&'a RBETensor),

@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::checkpoint::{Moment, Stretch, checkpoint_holding, seal};
-use super::custom::{Backward, Forward, Operation};
+use super::custom::{BackwardFn, ForwardFn, Operation};
 use super::held::Held;
 use super::mode::is_grad_enabled;
+use super::tensor::RBETensor;
 use crate::error::{RbeError, Result};
-use crate::tensor::RBETensor;
 
 /// Which values between operations are dropped after forward and computed again in backward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +60,7 @@ impl ComputationGraph {
 
     /// Appends an operation of two functions.
     #[must_use]
-    pub fn register_operation(self, name: impl Into<Cow<'static, str>>, forward: Forward, backward: Backward) -> ComputationGraph {
+    pub fn register_operation(self, name: impl Into<Cow<'static, str>>, forward: ForwardFn, backward: BackwardFn) -> ComputationGraph {
         let operation = Operation::new(name, forward, backward);
         self.register(Arc::new(move |x| operation.apply(&[x])))
     }
@@ -112,8 +112,8 @@ impl ComputationGraph {
             moments.push(Moment::now()?);
             let y = step(&values[i - first])?;
             open += bytes(&y);
-            let (room, parts) = if first == 0 { (budget, 2) } else { (budget / 2, 1) };
-            let full = open + bytes(&y) > room; // the next value is likely to be as large
+            let (bound, parts) = if first == 0 { (budget, 2) } else { (budget / 2, 1) };
+            let full = open + bytes(&y) > bound; // the next value is likely to be as large
             values.push(y);
             let full = full && values.len() > parts * fewest;
             if full && i + 1 < self.steps.len() {
@@ -149,10 +149,10 @@ impl ComputationGraph {
 mod tests {
     use super::*;
     use crate::array::{map, zip};
-    use crate::tape::Gradient;
+    use crate::gradient::Gradient;
 
     fn sines(operations: usize) -> ComputationGraph {
-        let sine: (Forward, Backward) = (
+        let sine: (ForwardFn, BackwardFn) = (
             Arc::new(|x| Ok(map(x[0], |v: f64| v.sin()))),
             Arc::new(|dy, _, x| Ok(vec![Some(zip("sine", dy, x[0], |d: f64, v: f64| d * v.cos())?)])),
         );

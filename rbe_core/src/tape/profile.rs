@@ -84,7 +84,7 @@ pub fn measured<T>(name: &str, phase: Phase, work: impl FnOnce() -> T, bytes: im
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tensor::RBETensor;
+    use crate::tape::RBETensor;
 
     #[test]
     fn operations_are_recorded_forward_and_backward_while_a_profile_is_taken() {

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::node::{Node, Parent};
+use super::tensor::RBETensor;
 use crate::error::Result;
 use crate::memory;
-use crate::tensor::RBETensor;
 
 /// Reachable nodes by depth, and how many gradients each leaf will receive.
 pub struct BackwardScheduler {
@@ -17,44 +17,44 @@ pub struct BackwardScheduler {
     pub(super) leaves: SmallVec<[(RBETensor, usize); 4]>, // by number, with how many uses
 }
 
-/// A node that waits its turn.
-struct Waiting(Arc<Node>);
+/// A node that was reached.
+struct Queued(Arc<Node>);
 
-impl Waiting {
+impl Queued {
     fn key(&self) -> (u32, Reverse<u64>) {
         (self.0.depth, Reverse(self.0.id))
     }
 }
 
-impl PartialEq for Waiting {
-    fn eq(&self, other: &Waiting) -> bool {
+impl PartialEq for Queued {
+    fn eq(&self, other: &Queued) -> bool {
         self.key() == other.key()
     }
 }
 
-impl Eq for Waiting {}
+impl Eq for Queued {}
 
-impl PartialOrd for Waiting {
-    fn partial_cmp(&self, other: &Waiting) -> Option<Ordering> {
+impl PartialOrd for Queued {
+    fn partial_cmp(&self, other: &Queued) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Waiting {
-    fn cmp(&self, other: &Waiting) -> Ordering {
+impl Ord for Queued {
+    fn cmp(&self, other: &Queued) -> Ordering {
         self.key().cmp(&other.key())
     }
 }
 
 /// Stops where there was no memory for one more.
-fn room(there_is: bool) {
+fn reserved(there_is: bool) {
     if !there_is {
         memory::refuse(None);
     }
 }
 
 impl BackwardScheduler {
-    /// Schedule of a walk back from `roots`, found without recursion.
+    /// Schedule of a backward pass from `roots`, found without recursion.
     ///
     /// # Errors
     /// `Graph` if a node was freed by an earlier pass, or something it saved was changed in place.
@@ -70,24 +70,24 @@ impl BackwardScheduler {
         // Inputs are less deep than what is made of them: a node leaves the heap when all that lead to it have left it,
         // in its place in the schedule, and right after itself if it came by several ways.
         let mut waiting = BinaryHeap::new();
-        let mut reach = |parent: &Parent, waiting: &mut BinaryHeap<Waiting>| match parent {
+        let mut reach = |parent: &Parent, waiting: &mut BinaryHeap<Queued>| match parent {
             Parent::Constant => {}
             Parent::Leaf(leaf) => {
-                room(schedule.leaves.try_reserve(1).is_ok());
+                reserved(schedule.leaves.try_reserve(1).is_ok());
                 schedule.leaves.push((leaf.clone(), 1));
             }
-            Parent::Node(node) => {
-                room(waiting.try_reserve(1).is_ok());
-                waiting.push(Waiting(node.clone()));
+            Parent::Node(edge) => {
+                reserved(waiting.try_reserve(1).is_ok());
+                waiting.push(Queued(edge.node.clone()));
             }
         };
         roots.iter().for_each(|root| reach(&root.as_parent(), &mut waiting));
-        while let Some(Waiting(node)) = waiting.pop() {
+        while let Some(Queued(node)) = waiting.pop() {
             if schedule.nodes.last().is_some_and(|last| last.id == node.id) {
                 continue;
             }
             node.parents.iter().for_each(|parent| reach(parent, &mut waiting));
-            room(schedule.nodes.try_reserve(1).is_ok());
+            reserved(schedule.nodes.try_reserve(1).is_ok());
             schedule.nodes.push(node);
         }
         schedule.leaves.sort_unstable_by_key(|(leaf, _)| leaf.id());

@@ -23,7 +23,6 @@ __all__ = [
     "_arange_integers",
     "_backward",
     "_checkpoint",
-    "_custom_op",
     "_encode",
     "_execute",
     "_eye",
@@ -40,6 +39,7 @@ __all__ = [
     "_raise_error",
     "_random_packed",
     "_randperm",
+    "_record",
     "_save",
     "_says_read_only",
     "_set_debug_mode",
@@ -105,7 +105,7 @@ class Node:
     @property
     def _id(self) -> int: ...
     @property
-    def _shape(self) -> list[int]: ...
+    def _shapes(self) -> list[list[int]]: ...
     @property
     def _leaves(self) -> list[int]: ...
 
@@ -555,9 +555,13 @@ def _checkpoint(f: Callable[..., RBETensor], inputs: Sequence[RBETensor]) -> RBE
 def _execute(
     steps: Sequence[Callable[[RBETensor], RBETensor]], x: RBETensor, every: int | None, budget_bytes: int | None
 ) -> RBETensor: ...
-def _custom_op(
-    name: str, inputs: Sequence[RBETensor], result: RBETensor, backward: Callable[[RBETensor], Any], always: bool = False
-) -> RBETensor: ...
+def _record(
+    name: str,
+    inputs: Sequence[RBETensor],
+    results: Sequence[RBETensor],
+    backward: Callable[[list[RBETensor | None]], Sequence[Any]],
+    always: bool = False,
+) -> list[RBETensor]: ...
 def _from_memory(owner: Any, address: int, dtype: DTypeLike, shape: Sequence[int], strides: Sequence[int]) -> RBETensor: ...
 def _says_read_only(capsule: Any) -> bool: ...
 def _save(path: str, state: Mapping[Any, Any], metadata: dict[str, str]) -> None: ...

@@ -314,27 +314,7 @@ def _record_results(
     """
     if not inputs or not results:
         return results
-    if len(results) == 1 and not always:
-        return [_rbe._custom_op(name, inputs, results[0], lambda dy: backward([dy]))]
-    arrived: dict[int, RBETensor] = {}
-    arity, count = len(inputs), len(results)
-
-    def together(begun: RBETensor | None) -> list[Any]:
-        if begun is None:
-            arrived.clear()  # a pass begins; an earlier one may have been broken off
-            return []
-        upstream = [arrived.pop(i, None) for i in range(count)]
-        called = always or any(dy is not None for dy in upstream)
-        return backward(upstream) if called else [None] * arity
-
-    # The tape knows operations of one result. Each of these passes its gradient to a node before them all, which has no
-    # values: backward reaches that one when it has been through all of them.
-    joint = _rbe._custom_op(name, inputs, zeros(()), together, True)
-
-    def keep(i: int) -> Callable[[RBETensor], None]:
-        return lambda dy: arrived.update({i: dy})
-
-    return [_rbe._custom_op(name, [joint], result, keep(i)) for i, result in enumerate(results)]
+    return _rbe._record(name, inputs, results, backward, always)
 
 
 def register_operation(name: str, forward: Callable[..., RBETensor], backward: Callable[..., Any]) -> Callable[..., RBETensor]:
@@ -370,12 +350,12 @@ def register_operation(name: str, forward: Callable[..., RBETensor], backward: C
         ctx = Context()
         ctx.save_for_backward(*(t.detach() for t in tensors))
 
-        def run(dy: RBETensor) -> list[Any]:
+        def run(upstream: list[Any]) -> list[Any]:
             ctx._check(name)
-            grads = backward(dy, result, *ctx.saved_tensors)
+            grads = backward(upstream[0], result, *ctx.saved_tensors)
             return list(grads) if isinstance(grads, tuple | list) else [grads]
 
-        return _rbe._custom_op(name, list(tensors), result, run)
+        return _rbe._record(name, list(tensors), [result], run)[0]
 
     operation.__name__ = name
     return operation

@@ -96,7 +96,7 @@ def _walk(
     waiting = [root]
     while waiting:
         node = waiting.pop()
-        boxes["node", node._id] = (node.name(), str(tuple(node._shape)), "#e8eefc")
+        boxes["node", node._id] = (node.name(), ", ".join(str(tuple(shape)) for shape in node._shapes), "#e8eefc")
         for parent in node.next_functions:
             if parent is not None:
                 edges.append((("node", parent._id), ("node", node._id)))

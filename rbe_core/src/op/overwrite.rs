@@ -1,97 +1,14 @@
-//! Changes in place on the tape. A tensor whose elements are overwritten moves to a later place on the tape: its memory stays,
-//! and gradients flow from then on to what was written and to what was left. Views of the same memory follow when next used.
+//! Changes in place: elements of a tensor are overwritten, and the tensor moves to a later place on the tape.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use parking_lot::Mutex;
-
-use super::deferred::settle;
-use super::mode::is_grad_enabled;
-use super::node::{Node, record};
-use crate::array::{Array, Dims, Strides, map_into, positions};
+use super::index::Picks;
+use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense};
+use super::table;
+use crate::array::{Array, Dims, Part, map_into};
 use crate::error::{RbeError, Result};
-use crate::op::{Cx, Grads, Inputs, Op, Output, Picks, Rule, dense, table};
-use crate::tensor::RBETensor;
+use crate::tape::{RBETensor, is_grad_enabled, record_place, settle};
 use crate::{dispatch_all, dispatch_float};
-
-/// How often a tensor was overwritten on the tape, and the node that it is the result of since. Few tensors ever are.
-#[derive(Default)]
-pub(crate) struct Rewritten(OnceLock<Box<Mutex<Latest>>>);
-
-#[derive(Default)]
-struct Latest {
-    times: u64,
-    node: Option<Arc<Node>>,
-}
-
-impl Rewritten {
-    fn latest(&self) -> &Mutex<Latest> {
-        self.0.get_or_init(Box::default)
-    }
-
-    pub(crate) fn times(&self) -> u64 {
-        self.0.get().map_or(0, |latest| latest.lock().times)
-    }
-
-    pub(crate) fn node(&self) -> Option<Arc<Node>> {
-        self.0.get().and_then(|latest| latest.lock().node.clone())
-    }
-
-    pub(crate) fn is_recorded(&self) -> bool {
-        self.0.get().is_some_and(|latest| latest.lock().node.is_some())
-    }
-
-    /// Counts a change, recorded as `node` unless it was only captured.
-    pub(crate) fn add(&self, node: Option<Arc<Node>>) {
-        let mut latest = self.latest().lock();
-        latest.times += 1;
-        let before = node.and_then(|node| latest.node.replace(node));
-        drop(latest);
-        drop(before); // outside the lock: what it was made of may go with it
-    }
-
-    /// Follows the change number `times` of another tensor.
-    pub(crate) fn set(&self, times: u64, node: Option<Arc<Node>>) {
-        let before = std::mem::replace(&mut *self.latest().lock(), Latest { times, node });
-        drop(before);
-    }
-}
-
-/// Where a view lies in the memory of its base.
-struct Part {
-    base: Strides,
-    shape: Dims,
-    strides: Strides,
-    shift: isize, // elements from the first of the base to the first of the view
-}
-
-impl Part {
-    fn of(base: &Array, view: &Array) -> Part {
-        let shift = view.offset() as isize - base.offset() as isize;
-        Part {
-            base: Strides::from_slice(base.strides()),
-            shape: Dims::from_slice(view.shape()),
-            strides: Strides::from_slice(view.strides()),
-            shift,
-        }
-    }
-
-    /// A copy of `a` laid out as the base is.
-    fn copy(&self, a: &Array) -> Result<Array> {
-        if a.is_contiguous() && a.strides() == self.base.as_slice() {
-            return Ok(a.copy());
-        }
-        let whole = Array::zeros_strided(a.dtype(), a.shape(), &self.base)?;
-        dispatch_all!(a.dtype(), T => map_into(&whole, a, |_: T, v: T| v))?;
-        Ok(whole)
-    }
-
-    /// The view of an array laid out as the base is.
-    fn within(&self, whole: &Array) -> Result<Array> {
-        let first = if self.shape.contains(&0) { 0 } else { whole.offset() as isize + self.shift };
-        Array::from_parts(whole.storage().clone(), whole.dtype(), &self.shape, &self.strides, first as usize)
-    }
-}
 
 /// Elements of a base, a view of it or picked elements of a view, replaced. Inputs: base, values in the shape of what is replaced.
 struct Overwrite {
@@ -133,51 +50,12 @@ impl Op for Overwrite {
     }
 }
 
-/// A view of a base that was overwritten since the view was made.
-struct Shown(Part);
-
-impl Op for Shown {
-    fn rule(&self) -> &Rule {
-        &table::VIEW
-    }
-
-    fn is_view(&self) -> bool {
-        true
-    }
-
-    fn forward(&self, x: Inputs<'_>) -> Result<Output> {
-        let base = x.array(0)?;
-        let whole = if base.strides() == self.0.base.as_slice() { base.clone() } else { self.0.copy(base)? };
-        Ok(self.0.within(&whole)?.into())
-    }
-
-    fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
-        cx.one(|| {
-            let whole = Array::zeros_strided(cx.dy().dtype(), cx.shape(0), &self.0.base)?;
-            let (places, dy) = (positions(&self.0.within(&whole)?), cx.dy().contiguous());
-            dispatch_float!("view", dy.dtype(), T => {
-                let mut out = whole.write_storage::<T>();
-                places.iter().zip(dy.read::<T>().iter()).for_each(|(i, d)| out[*i] += *d); // a broadcast view adds up
-                Ok(())
-            })?;
-            Ok(whole)
-        })
-    }
-}
-
 /// Writes `values` over a view or the picked elements of it.
 fn store(view: &Array, picks: Option<&Picks>, values: &Array) -> Result<()> {
     match picks {
         Some(picks) => picks.put(view, values),
         None => dispatch_all!(view.dtype(), T => map_into(view, values, |_: T, v: T| v)),
     }
-}
-
-/// The node by which a view, which shows `array`, follows `base` after a change of that, if gradients flow to the base.
-pub(crate) fn shown(base: &RBETensor, array: &Array) -> Option<Arc<Node>> {
-    let own = base.array("view").ok()?;
-    let op: Arc<dyn Op> = Arc::new(Shown(Part::of(own, array)));
-    base.requires_grad().then(|| record(op, &[base], array, Default::default()))
 }
 
 impl RBETensor {
@@ -223,10 +101,10 @@ impl RBETensor {
         let values = values.cast(own.dtype())?.broadcast_to(&shape)?;
         let base = self.base();
         let memory = base.array(op)?;
-        let over: Arc<dyn Op> = Arc::new(Overwrite { part: Part::of(memory, view), picks: picks.cloned() });
-        let node = record(over, &[base, &values], memory, Default::default());
+        let over = Arc::new(Overwrite { part: Part::of(memory, view), picks: picks.cloned() });
+        let edge = record_place(over, &[base, &values], memory);
         store(view, picks, values.array(op)?)?;
-        base.move_to(Some(node));
+        base.move_to(Some(edge));
         Ok(())
     }
 
@@ -252,7 +130,7 @@ impl RBETensor {
     /// # Errors
     /// As [`RBETensor::writable`].
     pub fn before_change(&self, op: &'static str) -> Result<RBETensor> {
-        let copy = RBETensor::result(self.writable(op)?.copy(), self.node(), None);
+        let copy = RBETensor::result(self.edge(), self.writable(op)?.copy(), None);
         Ok(copy)
     }
 
@@ -273,10 +151,10 @@ impl RBETensor {
         let (base, from) = (self.base(), result.base());
         let fresh = base.id() == self.id() && from.id() == result.id();
         // Two holders of the node, `result` and this function: nothing else depends on it.
-        match result.node().filter(|node| fresh && is_grad_enabled() && Arc::strong_count(node) == 2) {
-            Some(node) => {
+        match result.edge().filter(|edge| fresh && is_grad_enabled() && Arc::strong_count(edge.node()) == 2) {
+            Some(edge) => {
                 store(own, None, result.array(op)?)?;
-                self.move_to(Some(node));
+                self.move_to(Some(edge));
                 Ok(())
             }
             None => self.overwrite(op, own, None, &result),

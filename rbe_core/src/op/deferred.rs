@@ -1,50 +1,33 @@
 //! Element-wise operations that wait until somebody asks for their result, so that chains of them run as one.
 //!
-//! Inside [`fuse`] an element-wise operation on floats of one type gives a tensor without values. Its values are computed when
+//! Inside [`fuse`](crate::tape::fuse) an element-wise operation on floats of one type gives a tensor without values. Its values are computed when
 //! they are first needed, together with those of the operations before it that nobody else can ask for ([`Fused`]): tile by tile,
 //! in one pass over memory. The function that calls the operations runs every time; nothing of one call is remembered for the
 //! next, so there is nothing that could be out of date.
 
-use std::cell::RefCell;
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 
-use super::anomaly::is_debug_mode;
-use super::mode::{is_grad_enabled, with_grad};
-use super::node::{Node, run};
-use crate::array::{Array, Dims, broadcast_shapes};
+use super::fused::{Fused, Instruction};
+use super::rule::Op;
+use super::run::run;
+use crate::array::{Dims, broadcast_shapes};
 use crate::dtype::DType;
 use crate::error::{RbeError, Result};
-use crate::op::{Fused, Instruction, Op};
-use crate::tensor::{RBETensor, WeakTensor};
+use crate::tape::{RBETensor, SetValues, Waiting, is_debug_mode, is_grad_enabled, may_wait, wait_for, with_grad};
 
 /// Operations that wait for one another, at most: what they hold, and how deep they call each other, stays small.
 const LONGEST: usize = 64;
 
-/// Fused operations in the process.
-static ACTIVE: AtomicUsize = AtomicUsize::new(0);
-
-thread_local! {
-    static SCOPE: RefCell<Scope> = const { RefCell::new(Scope { depth: 0, waiting: Vec::new(), few: 0, names: None }) };
-}
-
-/// What waits on a thread.
-struct Scope {
-    depth: usize,
-    waiting: Vec<WeakTensor>, // oldest first; those that nobody holds any more are swept out now and then
-    few: usize,               // how many were left by the last sweep
-    names: Option<Vec<String>>,
-}
-
-/// What a tensor without values is: known before they are.
-pub(crate) struct Waiting {
-    pub(crate) shape: Dims,
-    pub(crate) dtype: DType,
-    pub(crate) requires_grad: bool,
+/// An element-wise operation whose result is not computed yet.
+struct Deferred {
+    shape: Dims,
+    dtype: DType,
+    requires_grad: bool,
     cut: bool,    // made of tensors that require grad while nothing was recorded
     count: usize, // operations that have to run
     call: Mutex<Option<Call>>,
@@ -57,91 +40,9 @@ struct Call {
     versions: SmallVec<[Option<u64>; 2]>, // of operands that have values
 }
 
-fn with_scope<R>(work: impl FnOnce(&mut Scope) -> R) -> Option<R> {
-    (ACTIVE.load(Ordering::Relaxed) != 0).then(|| SCOPE.with_borrow_mut(work))
-}
-
-/// Ends the scope of a function, even by a panic.
-struct End;
-
-impl Drop for End {
-    fn drop(&mut self) {
-        SCOPE.with_borrow_mut(|scope| scope.depth -= 1);
-        ACTIVE.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// Runs `work` with element-wise operations joined where their results are not needed one by one. All tensors that are left
-/// have their values afterwards.
-///
-/// # Errors
-/// Those of `work` and of the operations.
-pub fn fuse<R>(work: impl FnOnce() -> Result<R>) -> Result<R> {
-    ACTIVE.fetch_add(1, Ordering::Relaxed);
-    SCOPE.with_borrow_mut(|scope| scope.depth += 1);
-    let result = {
-        let _end = End;
-        work()
-    };
-    if fused_depth() > 0 {
-        return result;
-    }
-    let settled = compute_waiting();
-    result.and_then(|result| settled.map(|()| result))
-}
-
-/// How many calls of [`fuse`] this thread is in.
-pub fn fused_depth() -> usize {
-    SCOPE.with_borrow(|scope| scope.depth)
-}
-
-/// As [`fuse`], with the names of the operations that ran on this thread.
-///
-/// # Errors
-/// As [`fuse`].
-pub fn fuse_and_tell<R>(work: impl FnOnce() -> Result<R>) -> Result<(R, Vec<String>)> {
-    let before = SCOPE.with_borrow_mut(|scope| scope.names.replace(Vec::new()));
-    let result = fuse(|| {
-        let result = work();
-        compute_waiting()?;
-        result
-    });
-    let names = SCOPE.with_borrow_mut(|scope| std::mem::replace(&mut scope.names, before));
-    result.map(|result| (result, names.unwrap_or_default()))
-}
-
-/// Notes that an operation runs.
-pub(super) fn note(op: &Arc<dyn Op>) {
-    with_scope(|scope| {
-        if let Some(names) = &mut scope.names {
-            names.push(op.describe());
-        }
-    });
-}
-
-/// Computes all that waits on this thread.
-///
-/// # Errors
-/// Those of the operations.
-pub fn compute_waiting() -> Result<()> {
-    let waiting = SCOPE.with_borrow_mut(|scope| std::mem::take(&mut scope.waiting));
-    // The newest first: what only they need is joined to them.
-    waiting.iter().rev().filter_map(WeakTensor::upgrade).try_for_each(|tensor| tensor.resolve())
-}
-
-/// Computes all that waits on this thread because memory that it may read is about to change. What is recorded is not joined: a
-/// joined operation reads its inputs again in backward, where the single ones may have saved other values.
-///
-/// # Errors
-/// Those of the operations.
-pub fn settle() -> Result<()> {
-    let waiting = SCOPE.with_borrow_mut(|scope| std::mem::take(&mut scope.waiting));
-    waiting.iter().rev().filter_map(WeakTensor::upgrade).try_for_each(|tensor| tensor.resolve_apart())
-}
-
 /// A tensor for the result of `op`, if it can wait.
 pub(super) fn defer(op: &Arc<dyn Op>, inputs: &[&RBETensor]) -> Result<Option<RBETensor>> {
-    if with_scope(|scope| scope.depth > 0) != Some(true) || is_debug_mode() || !is_joinable(op, inputs) {
+    if !may_wait() || is_debug_mode() || !is_joinable(op, inputs) {
         return Ok(None);
     }
     let mut shape = Dims::from_slice(inputs[0].shape());
@@ -151,7 +52,7 @@ pub(super) fn defer(op: &Arc<dyn Op>, inputs: &[&RBETensor]) -> Result<Option<RB
             Err(_) => return Ok(None), // the operation has the better error
         }
     }
-    let counts = || inputs.iter().map(|t| t.waiting().map_or(0, |w| w.count)).sum::<usize>();
+    let counts = || inputs.iter().map(|t| deferred(t).map_or(0, |d| d.count)).sum::<usize>();
     if counts() >= LONGEST {
         inputs.iter().try_for_each(|t| t.resolve())?;
     }
@@ -159,7 +60,7 @@ pub(super) fn defer(op: &Arc<dyn Op>, inputs: &[&RBETensor]) -> Result<Option<RB
     let version = |t: &&RBETensor| t.waiting().is_none().then(|| t.value().version());
     let call =
         Call { op: op.clone(), operands: inputs.iter().map(|t| (*t).clone()).collect(), versions: inputs.iter().map(version).collect() };
-    let waiting = Waiting {
+    let waiting = Deferred {
         shape,
         dtype: inputs[0].dtype(),
         requires_grad: wants && is_grad_enabled(),
@@ -168,13 +69,7 @@ pub(super) fn defer(op: &Arc<dyn Op>, inputs: &[&RBETensor]) -> Result<Option<RB
         call: Mutex::new(Some(call)),
     };
     let tensor = RBETensor::deferred(waiting);
-    with_scope(|scope| {
-        scope.waiting.push(tensor.downgrade());
-        if scope.waiting.len() >= 2 * scope.few.max(LONGEST) {
-            scope.waiting.retain(WeakTensor::is_alive);
-            scope.few = scope.waiting.len();
-        }
-    });
+    wait_for(&tensor);
     Ok(Some(tensor))
 }
 
@@ -192,9 +87,26 @@ fn is_joinable(op: &Arc<dyn Op>, inputs: &[&RBETensor]) -> bool {
         && op.clone().elementwise().is_some()
 }
 
-impl Waiting {
-    /// Computes the values of `tensor`, whose state this is, and gives them to `set`; does nothing if that has been done.
-    pub(crate) fn run(&self, tensor: &RBETensor, apart: bool, set: impl FnOnce(Array, Option<Arc<Node>>)) -> Result<()> {
+/// The operation that computes `tensor`, if that is not done yet.
+fn deferred(tensor: &RBETensor) -> Option<&Deferred> {
+    let waiting: &dyn Any = tensor.waiting()?;
+    waiting.downcast_ref()
+}
+
+impl Waiting for Deferred {
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    fn requires_grad(&self) -> bool {
+        self.requires_grad
+    }
+
+    fn compute(&self, tensor: &RBETensor, apart: bool, set: SetValues<'_>) -> Result<()> {
         let mut call = self.call.lock();
         let Some(own) = &*call else { return Ok(()) }; // another thread was faster
         own.check()?;
@@ -206,13 +118,15 @@ impl Waiting {
         };
         // What was made while nothing was recorded is a constant, and the other way round, whatever the mode is now.
         let made = with_grad(self.requires_grad, || run(op, &operands.iter().collect::<Vec<_>>()))?;
-        set(made.array("fused")?.clone(), made.node());
+        set(made.array("fused")?.clone(), made.edge());
         let done = call.take();
         drop(call);
         drop(done); // outside the lock: with it goes what only it needed
         Ok(())
     }
+}
 
+impl Deferred {
     /// The operation of `tensor`, joined with those before it whose results nobody else can ask for, and what it reads.
     fn joined(&self, tensor: &RBETensor, own: &Call) -> Result<(Arc<dyn Op>, Vec<RBETensor>)> {
         let mut sources: Vec<RBETensor> = Vec::new();
@@ -223,7 +137,7 @@ impl Waiting {
         while let Some((_, (candidate, places))) = candidates.pop_last() {
             // Those places, and the table of candidates.
             let private = candidate.holders() == places + 1;
-            let call = candidate.waiting().filter(|w| private && self.takes(w)).map(|w| w.call.lock());
+            let call = deferred(&candidate).filter(|d| private && self.takes(d)).map(|d| d.call.lock());
             match call.as_deref() {
                 Some(Some(call)) => {
                     call.check()?;
@@ -245,7 +159,7 @@ impl Waiting {
     }
 
     /// Whether the operation of another tensor may run inside this one's.
-    fn takes(&self, other: &Waiting) -> bool {
+    fn takes(&self, other: &Deferred) -> bool {
         other.shape == self.shape && other.dtype == self.dtype && !(self.requires_grad && other.cut)
     }
 }

@@ -1,6 +1,7 @@
 """How the package is built: imports run one way, and a packed layer is its dense counterpart with another kind of weight."""
 
 import ast
+import importlib
 import inspect
 import sys
 from pathlib import Path
@@ -146,6 +147,15 @@ def test_a_packed_layer_is_ten_lines_at_most_and_computes_what_the_dense_one_doe
         assert issubclass(layer, Packed)
 
 
+def test_linear_chooses_the_product_by_the_weight():
+    layer, x = nn.RBELinear(70, 8), rbe.randn(3, 70)
+    want = x.packed_linear(layer.weight, layer.bias)
+    for found in (layer(x), x.linear(layer.weight, layer.bias), nn.functional.linear(x, layer.weight, layer.bias)):
+        assert rbe.equal(found, want)
+    layer.weight = nn.Parameter(layer.weight.to_dense())
+    assert rbe.allclose(layer(x), want, atol=1e-5)
+
+
 # Files of the package that ask whether a tensor is packed, and how often. A product is chosen by its weight in one place: the core
 # does it in linear, conv, embedding and recurrent. Here it is only the rows of a packed weight that cannot be taken apart.
 CHOOSES = {"nn/functional/linear.py": 2}  # split_linear, and what embedding refuses
@@ -166,6 +176,35 @@ def test_no_layer_asks_whether_its_weight_is_packed():
         if asked:
             counts[name] = len(asked)
     assert {name: n for name, n in counts.items() if name not in HANDLES} == CHOOSES
+
+
+# Pickles name the module of a class: what was pickled must find it there again.
+PICKLED = {
+    "activation": "ELU GELU LeakyReLU LogSoftmax ReLU SiLU Sigmoid Softmax Softplus Tanh",
+    "attention": "KeyValueCache MultiheadAttention RBEMultiheadAttention",
+    "containers": "ModuleDict ModuleList ParameterList Sequential",
+    "conv": "Conv1d Conv2d LazyConv1d LazyConv2d RBEConv1d RBEConv2d",
+    "dropout": "Dropout",
+    "embedding": "RBEEmbedding",
+    "linear": "Embedding LazyLinear Linear",
+    "loss": "BCELoss BCEWithLogitsLoss CosineEmbeddingLoss CrossEntropyLoss HuberLoss KLDivLoss L1Loss MSELoss NLLLoss SmoothL1Loss",
+    "module": "Module",
+    "norm": "BatchNorm1d BatchNorm2d GroupNorm LayerNorm LazyBatchNorm1d LazyBatchNorm2d RMSNorm",
+    "packed": "RBEActivation RBELinear",
+    "parameter": "Parameter",
+    "pooling": "AdaptiveAvgPool1d AdaptiveAvgPool2d AvgPool1d AvgPool2d MaxPool1d MaxPool2d",
+    "recurrent": "GRU LSTM RBEGRU RBELSTM RBERNN RNN",
+    "recurrent_cell": "GRUCell LSTMCell RNNCell",
+    "shape": "Flatten Fold Identity Unfold",
+    "transformer": "RBETransformerEncoderLayer TransformerEncoderLayer",
+}
+
+
+@pytest.mark.parametrize("module", PICKLED)
+def test_classes_are_where_pickles_look_for_them(module):
+    for name in PICKLED[module].split():
+        assert getattr(nn, name).__module__ == f"rbe.nn.{module}"
+        assert getattr(nn, name) is getattr(importlib.import_module(f"rbe.nn.{module}"), name)
 
 
 # Frames

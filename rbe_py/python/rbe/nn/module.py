@@ -328,7 +328,7 @@ class Module:
     def _finish(self, size: int, dtype: DTypeLike) -> None:
         unbuilt: Any = self._unbuilt
         self._build(size, unbuilt.dtype or dtype)  # type: ignore[attr-defined]
-        del self._hooks[_BUILD]
+        self._hooks.pop(_BUILD, None)
         self._unbuilt = None
 
     def _check_built(self, path: str) -> None:

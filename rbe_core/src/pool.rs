@@ -7,17 +7,17 @@ use parking_lot::Mutex;
 use crate::buffer::{ALIGN, Block};
 use crate::memory;
 
-/// Buffers by size class. Blocks come back when the [`crate::Buffer`] that holds them is dropped.
+/// Free lists of blocks by size class. A block returns when the [`crate::Buffer`] that owns it is dropped.
 pub struct GradientPool {
-    shelves: Mutex<Shelves>,
+    lists: Mutex<FreeLists>,
 }
 
-struct Shelves {
+struct FreeLists {
     free: Vec<Vec<Block>>, // by class
     stats: PoolStats,
 }
 
-/// Counters of the pool, since the process began or [`GradientPool::reset_stats`].
+/// Counters of the pool since the start of the process or [`GradientPool::reset_stats`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PoolStats {
     /// Requests served from a free block.
@@ -28,7 +28,7 @@ pub struct PoolStats {
     pub in_use_bytes: u64,
     /// Largest value of `in_use_bytes`.
     pub peak_bytes: u64,
-    /// Bytes of the blocks that wait for reuse.
+    /// Bytes of the blocks in free lists.
     pub cached_bytes: u64,
 }
 
@@ -59,7 +59,7 @@ const MOST: usize = isize::MAX as usize / 2;
 
 impl GradientPool {
     fn new() -> GradientPool {
-        GradientPool { shelves: Mutex::new(Shelves { free: Vec::new(), stats: PoolStats::default() }) }
+        GradientPool { lists: Mutex::new(FreeLists { free: Vec::new(), stats: PoolStats::default() }) }
     }
 
     /// The pool of the process.
@@ -68,7 +68,7 @@ impl GradientPool {
         &POOL
     }
 
-    /// A block of at least `len > 0` bytes; `None` if there is no memory for it, even without the blocks that wait for reuse.
+    /// A block of at least `len > 0` bytes; `None` if the system refuses it even after the free lists were emptied.
     pub(crate) fn take(&self, len: usize) -> Option<Block> {
         if len > MOST {
             return None;
@@ -76,11 +76,11 @@ impl GradientPool {
         let class = class_of(len);
         let size = size_of_class(class);
         {
-            let mut shelves = self.shelves.lock(); // looking and taking are one critical section
-            if let Some(block) = shelves.free.get_mut(class).and_then(Vec::pop) {
-                shelves.stats.hits += 1;
-                shelves.stats.cached_bytes -= size as u64;
-                shelves.stats.take(size);
+            let mut lists = self.lists.lock(); // one critical section for finding and taking
+            if let Some(block) = lists.free.get_mut(class).and_then(Vec::pop) {
+                lists.stats.hits += 1;
+                lists.stats.cached_bytes -= size as u64;
+                lists.stats.take(size);
                 return Some(block);
             }
         }
@@ -88,49 +88,49 @@ impl GradientPool {
             self.clear();
             memory::attempt(size, || Block::allocate(size))
         })?;
-        let stats = &mut self.shelves.lock().stats;
+        let stats = &mut self.lists.lock().stats;
         stats.misses += 1;
         stats.take(size);
         Some(block)
     }
 
-    /// Takes a block back. Where there is not even memory to note it, it goes to the system.
+    /// Returns a block to its free list, or to the system if there is no memory to extend the list.
     pub(crate) fn give(&self, block: Block) {
         let class = class_of(block.size());
-        let mut shelves = self.shelves.lock();
-        shelves.stats.in_use_bytes -= block.size() as u64;
-        let missing = (class + 1).saturating_sub(shelves.free.len());
-        if shelves.free.try_reserve(missing).is_err() {
+        let mut lists = self.lists.lock();
+        lists.stats.in_use_bytes -= block.size() as u64;
+        let missing = (class + 1).saturating_sub(lists.free.len());
+        if lists.free.try_reserve(missing).is_err() {
             return;
         }
         if missing > 0 {
-            shelves.free.resize_with(class + 1, Vec::new);
+            lists.free.resize_with(class + 1, Vec::new);
         }
-        if shelves.free[class].try_reserve(1).is_ok() {
-            shelves.stats.cached_bytes += block.size() as u64;
-            shelves.free[class].push(block);
+        if lists.free[class].try_reserve(1).is_ok() {
+            lists.stats.cached_bytes += block.size() as u64;
+            lists.free[class].push(block);
         }
     }
 
     /// The counters.
     pub fn stats(&self) -> PoolStats {
-        self.shelves.lock().stats
+        self.lists.lock().stats
     }
 
     /// Sets hits and misses to zero and the peak to what is in use now.
     pub fn reset_stats(&self) {
-        let stats = &mut self.shelves.lock().stats;
+        let stats = &mut self.lists.lock().stats;
         stats.hits = 0;
         stats.misses = 0;
         stats.peak_bytes = stats.in_use_bytes;
     }
 
-    /// Gives every free block back to the system.
+    /// Returns every free block to the system.
     pub fn clear(&self) {
         let free = {
-            let mut shelves = self.shelves.lock();
-            shelves.stats.cached_bytes = 0;
-            std::mem::take(&mut shelves.free)
+            let mut lists = self.lists.lock();
+            lists.stats.cached_bytes = 0;
+            std::mem::take(&mut lists.free)
         };
         drop(free); // outside the lock: freeing is slow
     }

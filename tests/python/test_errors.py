@@ -66,9 +66,9 @@ def run(code, *arguments, **env):
     ("env", "text"),
     [
         ({"RBE_ISA": "mmx"}, "one of scalar"),
-        ({"RBE_NUM_THREADS": "none"}, "whole number"),
-        ({"RBE_NUM_THREADS": "0"}, "whole number"),
-        ({"RBE_SPIN_US": "-1"}, "whole number from 0"),
+        ({"RBE_NUM_THREADS": "none"}, "integer"),
+        ({"RBE_NUM_THREADS": "0"}, "integer"),
+        ({"RBE_SPIN_US": "-1"}, "integer from 0"),
         ({"RBE_LOG": "loud"}, "warning"),
     ],
 )

@@ -92,7 +92,7 @@ impl Refused {
     }
 
     fn raise(self) -> ! {
-        if GUARDS.get() > 0 || crate::parallel::is_helper() {
+        if GUARDS.get() > 0 || crate::parallel::is_worker() {
             resume_unwind(Box::new(self)) // nothing is printed: somebody will return the error
         }
         panic_any(self)

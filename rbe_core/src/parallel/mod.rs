@@ -1,4 +1,4 @@
-//! Threads: work shared out to a team.
+//! The thread pool.
 //!
 //! Work is cut into chunks whose size depends on the problem, never on the number of threads, and every chunk owns
 //! its output; reductions fold the chunks' partial results in order. So results are bit-equal for any thread count.
@@ -15,22 +15,22 @@ use std::time::Duration;
 use parking_lot::RwLock;
 
 use self::team::Team;
-pub(crate) use self::team::is_helper;
+pub(crate) use self::team::is_worker;
 use crate::error::{RbeError, Result};
 use crate::memory;
 
 /// Most threads there may be.
 pub const MAX_THREADS: usize = 1024;
 
-/// How long a thread without work looks for some before it sleeps, in microseconds, unless `RBE_SPIN_US` says otherwise.
+/// Default spin time in microseconds: how long an idle thread polls for work before it sleeps.
 const SPIN_MICROS: u64 = 100;
-/// Most that `RBE_SPIN_US` may say: a second.
+/// Largest value of `RBE_SPIN_US`: a second.
 const MAX_SPIN_MICROS: u64 = 1_000_000;
-/// How long a forked process waits for a lock that was perhaps held when it was forked.
+/// How long a forked process waits for a lock that may have been held when it was forked.
 const ORPHANED: Duration = Duration::from_millis(100);
 
 struct Pool {
-    process: u32, // a forked process has none of the threads
+    process: u32, // a forked process does not inherit the threads
     threads: usize,
     spin: Duration,
     team: Option<Arc<Team>>, // none for one thread
@@ -40,15 +40,15 @@ static POOL: RwLock<Option<Pool>> = RwLock::new(None);
 
 /// A pool of as many of `threads` as the system starts.
 fn build(threads: usize, spin: Duration) -> Pool {
-    let (team, helpers) = Team::new(threads - 1, spin); // the caller is one
-    Pool { process: std::process::id(), threads: helpers + 1, spin, team: (helpers > 0).then(|| Arc::new(team)) }
+    let (team, workers) = Team::new(threads - 1, spin); // the caller is one
+    Pool { process: std::process::id(), threads: workers + 1, spin, team: (workers > 0).then(|| Arc::new(team)) }
 }
 
-/// The whole number in an environment variable.
+/// The integer in an environment variable.
 fn number(name: &'static str, low: u64, high: u64) -> Result<Option<u64>> {
     let Ok(text) = std::env::var(name) else { return Ok(None) };
     let found = text.parse().ok().filter(|n| (low..=high).contains(n));
-    let wrong = || RbeError::config(name, format!("a whole number from {low} to {high}"), format!("{text:?}"));
+    let wrong = || RbeError::config(name, format!("an integer from {low} to {high}"), format!("{text:?}"));
     found.ok_or_else(wrong).map(Some)
 }
 
@@ -61,11 +61,11 @@ fn spin_of_environment() -> Result<Duration> {
     number("RBE_SPIN_US", 0, MAX_SPIN_MICROS).map(|micros| Duration::from_micros(micros.unwrap_or(SPIN_MICROS)))
 }
 
-/// Starts the threads from `RBE_NUM_THREADS` (default: one a core), or as many of them as the system gives, and `RBE_SPIN_US` (default 100: microseconds that an idle one
-/// looks for work before it sleeps) if that has not been done.
+/// Starts `RBE_NUM_THREADS` threads (default: number of cores), or as many of them as the system grants, with the spin time `RBE_SPIN_US`
+/// (default: 100 µs), unless they are running.
 ///
 /// # Errors
-/// [`RbeError::Config`] if the first is not a whole number from 1 to [`MAX_THREADS`], or the second from 0 to a million.
+/// [`RbeError::Config`] if the first is not an integer from 1 to [`MAX_THREADS`], or the second not one from 0 to a million.
 pub fn init() -> Result<()> {
     if POOL.read().is_some() {
         return Ok(());
@@ -103,8 +103,8 @@ pub fn set_num_threads(threads: usize) -> Result<()> {
     Ok(())
 }
 
-/// Puts another pool in place. The threads of one that was inherited by forking did not come along, perhaps its locks are held for
-/// ever: it is forgotten.
+/// Replaces the pool. A forked process forgets the inherited pool, whose threads do not exist there and whose locks may be held for
+/// ever.
 fn replace(place: &mut Option<Pool>, pool: Pool) {
     match place.replace(pool) {
         Some(old) if old.process != std::process::id() => std::mem::forget(old),
@@ -126,7 +126,7 @@ fn team() -> Option<Arc<Team>> {
         replace(&mut *POOL.try_write_for(ORPHANED)?, fresh);
         return team;
     }
-    // A malformed variable was reported by `init` where there is somebody to report to; one thread is always right.
+    // `init` has reported a malformed variable to its caller; here one thread is used.
     init().ok().and_then(|()| POOL.read().as_ref().and_then(|p| p.team.clone()))
 }
 

@@ -1,9 +1,9 @@
-//! A team of threads that share the tasks of whoever calls.
+//! The threads of the pool, which share the tasks of their callers.
 //!
-//! The caller is one of the team: it puts its job on the board, starts with the first task at once, and the helpers that are
-//! awake join it. A helper without work looks at the board for a bounded time before it sleeps, so that calls which follow
-//! closely find it awake; a caller never waits for one to wake up. Each thread begins with tasks of its own, the same in every
-//! job, and ends with those that others have left. Tasks may share out jobs of their own.
+//! A caller appends its job to a queue and starts with the first task at once; workers that are awake join it. A worker without
+//! work polls the queue for the spin time before it sleeps, so that calls in quick succession find it awake; a caller never
+//! waits for a worker to wake up. Each thread starts with its own tasks, the same in every job, and then takes the remaining
+//! tasks of the others. Tasks may submit jobs.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -20,29 +20,29 @@ use smallvec::SmallVec;
 use super::place::{Processors, Sleeper};
 use crate::memory;
 
-/// What a thread takes: its stack, and what is local to it.
+/// Memory of a thread: its stack and its thread-local values.
 const THREAD_BYTES: usize = 3 << 20;
-/// Rounds of looking without giving way to other threads of the system: a few microseconds.
+/// Rounds of polling, a few microseconds, before a thread yields to others of the system.
 const EAGER: u32 = 64;
 
-/// Threads that take tasks from a board until the team is dropped.
+/// Threads that run tasks from a queue until the team is dropped.
 pub(super) struct Team {
     shared: Arc<Shared>,
 }
 
 struct Shared {
-    open: AtomicUsize, // jobs on the board: what those who look for work read
-    // Of the standard library, for helpers sleep here when a process forks. The locks of parking_lot keep a list of those who wait, in the
-    // memory of their threads, which a forked process gives to threads of its own.
-    board: std::sync::Mutex<Board>,
-    wake: Vec<Condvar>, // of each helper
-    patience: Duration, // how long one looks for work before sleeping
+    open: AtomicUsize, // number of jobs in the queue, which polling threads read
+    // A lock of the standard library, because workers sleep here when a process forks. The locks of parking_lot list their waiters in the
+    // memory of these threads, which a forked process gives to its own threads.
+    queue: std::sync::Mutex<Queue>,
+    wake: Vec<Condvar>, // one for each worker
+    spin: Duration,     // how long a worker polls before it sleeps
 }
 
-struct Board {
+struct Queue {
     jobs: Vec<Arc<Job>>,            // oldest first
-    asleep: Vec<(usize, Sleeper)>,  // helpers
-    woken: Vec<Option<Processors>>, // where each helper may run when it is awake, if it was woken on some of them only
+    asleep: Vec<(usize, Sleeper)>,  // sleeping workers
+    woken: Vec<Option<Processors>>, // the processors that each worker had before it was kept off its caller's
     closed: bool,
 }
 
@@ -52,33 +52,33 @@ struct Job {
     lanes: SmallVec<[Lane; 2]>,
     unfinished: AtomicUsize, // tasks
     caller: Thread,
-    within: Option<Arc<Job>>, // the job of which a task made this one
-    work: u64,                // for which memory is kept
+    within: Option<Arc<Job>>, // the job whose task submitted this one
+    work: u64,                // the work whose reserve of memory the tasks may use
     panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
-/// Neighbouring tasks of a job, which one thread takes first. The same thread begins with the same lane in every job: what it wrote in
-/// one is still in its own cache when it reads it in the next.
+/// Neighbouring tasks of a job, which one thread takes first. A thread starts with the same lane in every job, because its cache still
+/// has the data that it wrote in the last one.
 #[repr(align(64))] // threads write the counters
 struct Lane {
-    next: AtomicUsize, // first task that nobody has taken
+    next: AtomicUsize, // first task that no thread has taken
     end: usize,
 }
 
 // SAFETY: `task` points to a function that may be called from any thread, while `Team::share` keeps it alive.
 unsafe impl Send for Job {}
-// SAFETY: as above; the other fields are shared safely by themselves.
+// SAFETY: as above; the other fields are `Sync`.
 unsafe impl Sync for Job {}
 
 thread_local! {
-    /// The job of which this thread runs a task.
+    /// The job whose task this thread runs.
     static CURRENT: RefCell<Option<Arc<Job>>> = const { RefCell::new(None) };
     /// Number of this thread in its team; callers are 0.
     static NUMBER: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Whether this thread is one that helps callers.
-pub(crate) fn is_helper() -> bool {
+/// Whether this thread is a worker.
+pub(crate) fn is_worker() -> bool {
     NUMBER.get() > 0
 }
 
@@ -98,7 +98,7 @@ impl Job {
         false
     }
 
-    /// Runs tasks until all are taken: those of this thread's lane, then what others have left.
+    /// Runs tasks until all are taken: those of this thread's lane, then those of other lanes.
     fn work(self: &Arc<Job>) {
         let before = CURRENT.replace(Some(self.clone()));
         let mut finished = 0;
@@ -125,29 +125,29 @@ impl Job {
 }
 
 impl Shared {
-    /// The board. Nobody panics while they hold it.
-    fn board(&self) -> MutexGuard<'_, Board> {
-        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Locks the queue. No thread panics while it holds the lock.
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A job with tasks to take, of those that tasks of `outer` made if it is given.
+    /// Finds a job with remaining tasks; if `outer` is given, among the jobs that its tasks submitted.
     fn find(&self, outer: Option<&Arc<Job>>) -> Option<Arc<Job>> {
         if self.open.load(Ordering::Acquire) == 0 {
             return None;
         }
-        self.board().jobs.iter().find(|job| job.has_tasks() && outer.is_none_or(|outer| job.is_within(outer))).cloned()
+        self.queue().jobs.iter().find(|job| job.has_tasks() && outer.is_none_or(|outer| job.is_within(outer))).cloned()
     }
 
     fn publish(&self, job: &Arc<Job>, tasks: usize) {
-        let mut board = self.board();
-        board.jobs.push(job.clone());
-        self.open.store(board.jobs.len(), Ordering::Release);
-        for _ in 0..board.asleep.len().min(tasks - 1) {
-            let Some((helper, sleeper)) = board.asleep.pop() else { break };
-            board.woken[helper] = sleeper.keep_away();
-            self.wake[helper].notify_one();
+        let mut queue = self.queue();
+        queue.jobs.push(job.clone());
+        self.open.store(queue.jobs.len(), Ordering::Release);
+        for _ in 0..queue.asleep.len().min(tasks - 1) {
+            let Some((worker, sleeper)) = queue.asleep.pop() else { break };
+            queue.woken[worker] = sleeper.keep_away();
+            self.wake[worker].notify_one();
         }
-        drop(board);
+        drop(queue);
         let mut outer = job.within.as_ref();
         while let Some(waiting) = outer {
             waiting.caller.unpark(); // it may help
@@ -155,15 +155,15 @@ impl Shared {
         }
     }
 
-    /// Runs what is left of a job and takes it off the board.
+    /// Runs the remaining tasks of a job and removes it from the queue.
     fn run(&self, job: &Arc<Job>) {
         job.work();
-        let mut board = self.board();
-        board.jobs.retain(|other| !Arc::ptr_eq(other, job));
-        self.open.store(board.jobs.len(), Ordering::Release);
+        let mut queue = self.queue();
+        queue.jobs.retain(|other| !Arc::ptr_eq(other, job));
+        self.open.store(queue.jobs.len(), Ordering::Release);
     }
 
-    /// Runs what `look` finds until it finds nothing for a while, or says that it is over.
+    /// Runs the jobs that `look` finds until it finds none during the spin time, or returns `Over`.
     fn look_while(&self, mut look: impl FnMut() -> Look) {
         let (mut rounds, mut began) = (0u32, Instant::now());
         loop {
@@ -173,7 +173,7 @@ impl Shared {
                     self.run(&job);
                     (rounds, began) = (0, Instant::now());
                 }
-                Look::Nothing if began.elapsed() >= self.patience => return,
+                Look::Nothing if began.elapsed() >= self.spin => return,
                 Look::Nothing if rounds < EAGER => {
                     rounds += 1;
                     (0..16).for_each(|_| std::hint::spin_loop());
@@ -183,24 +183,24 @@ impl Shared {
         }
     }
 
-    /// The life of a helper.
-    fn help(&self, helper: usize) {
-        NUMBER.set(helper + 1);
+    /// Runs a worker until the team is dropped.
+    fn serve(&self, worker: usize) {
+        NUMBER.set(worker + 1);
         loop {
             self.look_while(|| self.find(None).map_or(Look::Nothing, Look::Found));
-            let mut board = self.board();
-            if board.jobs.iter().any(|job| job.has_tasks()) {
+            let mut queue = self.queue();
+            if queue.jobs.iter().any(|job| job.has_tasks()) {
                 continue;
             }
-            board.asleep.push((helper, Sleeper::current()));
-            while board.asleep.iter().any(|(other, _)| *other == helper) && !board.closed {
-                board = self.wake[helper].wait(board).unwrap_or_else(PoisonError::into_inner);
+            queue.asleep.push((worker, Sleeper::current()));
+            while queue.asleep.iter().any(|(other, _)| *other == worker) && !queue.closed {
+                queue = self.wake[worker].wait(queue).unwrap_or_else(PoisonError::into_inner);
             }
-            if board.closed {
+            if queue.closed {
                 return;
             }
-            let processors = board.woken[helper].take();
-            drop(board);
+            let processors = queue.woken[worker].take();
+            drop(queue);
             processors.iter().for_each(Processors::allow);
         }
     }
@@ -213,30 +213,29 @@ enum Look {
 }
 
 impl Team {
-    /// A team of at most `helpers` threads beside the callers, which look for work for `patience` before they sleep; how many the system
-    /// has started.
-    pub(super) fn new(helpers: usize, patience: Duration) -> (Team, usize) {
-        let board = std::sync::Mutex::new(Board {
+    /// Creates a team of at most `workers` threads with a spin time; returns it with the number of threads that the system has started.
+    pub(super) fn new(workers: usize, spin: Duration) -> (Team, usize) {
+        let queue = std::sync::Mutex::new(Queue {
             jobs: Vec::new(),
             asleep: Vec::new(),
-            woken: (0..helpers).map(|_| None).collect(),
+            woken: (0..workers).map(|_| None).collect(),
             closed: false,
         });
         let team = Team {
-            shared: Arc::new(Shared { open: AtomicUsize::new(0), board, wake: (0..helpers).map(|_| Condvar::new()).collect(), patience }),
+            shared: Arc::new(Shared { open: AtomicUsize::new(0), queue, wake: (0..workers).map(|_| Condvar::new()).collect(), spin }),
         };
-        for i in 0..helpers {
+        for i in 0..workers {
             let shared = team.shared.clone();
             let thread = std::thread::Builder::new().name(format!("rbe-{}", i + 1));
-            // A thread that cannot allocate what is local to it ends the process.
-            if !memory::has_room(THREAD_BYTES) || thread.spawn(move || shared.help(i)).is_err() {
+            // A thread that cannot allocate its thread-local values ends the process.
+            if !memory::has_room(THREAD_BYTES) || thread.spawn(move || shared.serve(i)).is_err() {
                 return (team, i);
             }
         }
-        (team, helpers)
+        (team, workers)
     }
 
-    /// Calls `task(i)` for every `i` below `tasks`. A panic of a task goes on here, after all are finished.
+    /// Calls `task(i)` for every `i` below `tasks`. A panic of a task is resumed here after all tasks are finished.
     pub(super) fn share(&self, tasks: usize, task: &(dyn Fn(usize) + Sync)) {
         // SAFETY: only the lifetime changes. `task` is called for tasks that are not finished, and this function returns
         // when all are.
@@ -253,7 +252,7 @@ impl Team {
         });
         self.shared.publish(&job, tasks);
         self.shared.run(&job);
-        // Locks that the caller holds may be wanted by other jobs: it helps only with those that its own tasks made.
+        // Other jobs may need locks that the caller holds, so it helps only with jobs that its own tasks submitted.
         let over = || job.unfinished.load(Ordering::Acquire) == 0;
         while !over() {
             self.shared.look_while(|| if over() { Look::Over } else { self.shared.find(Some(&job)).map_or(Look::Nothing, Look::Found) });
@@ -270,7 +269,7 @@ impl Team {
 
 impl Drop for Team {
     fn drop(&mut self) {
-        self.shared.board().closed = true;
+        self.shared.queue().closed = true;
         self.shared.wake.iter().for_each(Condvar::notify_one);
     }
 }
@@ -280,7 +279,7 @@ mod tests {
     use super::*;
 
     fn teams() -> [Team; 2] {
-        [Duration::ZERO, Duration::from_micros(100)].map(|patience| Team::new(3, patience).0)
+        [Duration::ZERO, Duration::from_micros(100)].map(|spin| Team::new(3, spin).0)
     }
 
     #[test]
@@ -336,7 +335,7 @@ mod tests {
         drop(team);
         let began = Instant::now();
         while shared.strong_count() > 0 {
-            assert!(began.elapsed() < Duration::from_secs(20), "a helper is still there");
+            assert!(began.elapsed() < Duration::from_secs(20), "a worker is still running");
             std::thread::yield_now();
         }
     }

@@ -170,15 +170,18 @@ class DataLoader(Generic[T_co]):
         elif self.multiprocessing_context is not None and not hasattr(self.multiprocessing_context, "Process"):
             raise wrong("a start method or a context as multiprocessing_context", repr(self.multiprocessing_context))
         if sampler is not None and shuffle:
-            raise wrong("a sampler or shuffle", "both")
-        if batch_sampler is not None and (shuffle or sampler is not None or self.drop_last or self.batch_size not in (1, None)):
-            raise wrong("batch_sampler alone", "batch_size, shuffle, sampler or drop_last too")
-        if isinstance(self.dataset, IterableDataset) and (shuffle or sampler is not None or batch_sampler is not None):
-            raise wrong("no shuffle and no sampler for an iterable data set", "one")
+            raise wrong("a sampler or shuffle", f"shuffle={shuffle!r} and a {type(sampler).__name__}")
+        given = {"shuffle": shuffle, "sampler": sampler is not None, "batch_sampler": batch_sampler is not None}
+        given |= {"batch_size": self.batch_size not in (1, None), "drop_last": self.drop_last}
+        names = [name for name, is_given in given.items() if is_given]
+        if batch_sampler is not None and len(names) > 1:
+            raise wrong("batch_sampler alone", ", ".join(names))
+        if isinstance(self.dataset, IterableDataset) and {"shuffle", "sampler", "batch_sampler"} & set(names):
+            raise wrong("no shuffle and no sampler for an iterable data set", ", ".join(names))
         if self.batch_size is None and self.drop_last:
             raise wrong("a batch_size for drop_last", None)
         if two_seeds:
-            raise wrong("a generator or a seed", "both")
+            raise wrong("a generator or a seed", "a generator and a seed")
 
     def __len__(self) -> int:
         if isinstance(self.dataset, IterableDataset):

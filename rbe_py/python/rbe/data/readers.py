@@ -134,7 +134,7 @@ def find_idx(folder: Path, stem: str) -> str:
             path = os.path.join(name, sub, path_of("find_idx", stem) + ending)
             if os.path.exists(path):
                 return path
-    raise FormatError("find_idx", f"{stem} or {stem}.gz in {name!r}", "no such file")
+    raise FormatError("find_idx", f"{stem} or {stem}.gz in {name!r}", "neither file")
 
 
 def read_numpy(path: Path, *, max_bytes: int = _MAX_BYTES) -> RBETensor | dict[str, RBETensor]:

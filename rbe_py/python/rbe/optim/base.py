@@ -136,7 +136,8 @@ class Optimizer:
         full = {**self.defaults, **self._known(param_group), "params": listed}
         if any(isinstance(p, tuple) for p in listed):
             if not all(isinstance(p, tuple) and len(p) == 2 for p in listed):
-                raise DTypeError(op, "either tensors or pairs of a name and a tensor", "both")
+                pairs = sum(isinstance(p, tuple) for p in listed)
+                raise DTypeError(op, "either tensors or pairs of a name and a tensor", f"{pairs} tuples among {len(listed)}")
             full["params"] = [p for _, p in listed]
             full["param_names"] = [name for name, _ in listed]
         for p in full["params"]:

@@ -64,7 +64,7 @@ def plot_history(
             if name not in curves:
                 raise TensorError("plot_history", f"names of {', '.join(map(str, curves))}", describe(name))
             if curves[name][1] is None:
-                raise DTypeError("plot_history", f"numbers as {name}", "values of other types")
+                raise DTypeError("plot_history", f"numbers as {name}", describe(_values(history, name)))
     with drawing("plot_history", ax, path) as ax:
         for name in chosen:
             x, y = (np.asarray(v, dtype=np.float64) for v in curves[name])
@@ -74,6 +74,10 @@ def plot_history(
         if chosen:
             ax.legend()
     return ax
+
+
+def _values(history: Any, name: Any) -> Any:
+    return history[name] if isinstance(history, Mapping) else [entry[name] for entry in history if name in entry]
 
 
 def _curves(history: Any) -> dict[str, tuple[Any, Any]]:
@@ -88,7 +92,7 @@ def _curves(history: Any) -> dict[str, tuple[Any, Any]]:
         entries = [entry for entry in history if name in entry]
         places = _numbers([e.get("epoch", i + 1) for i, e in enumerate(entries)])
         if places is None:
-            raise DTypeError("plot_history", "numbers as epoch", "values of other types")
+            raise DTypeError("plot_history", "numbers as epoch", describe([e.get("epoch") for e in entries]))
         curves[name] = places, _numbers([e[name] for e in entries])
     return curves
 

@@ -139,10 +139,10 @@ bench-quick: $(TORCH_VENV)/.built ## As bench, the large layers on one thread: u
 bench-latency: ## Measure the latency of parallel regions
 	cargo bench -p rbe_benches --bench latency -- --warm-up-time 0.5 --measurement-time 2
 
-bench-ops: $(TORCH_VENV)/.built ## Time dense operations beside torch's
+bench-ops: $(TORCH_VENV)/.built ## Compare dense operations with torch's
 	$(TORCH_VENV)/bin/python benches/python/ops.py
 
-bench-epochs: $(TORCH_VENV)/.built ## Time training steps of the examples' networks beside torch's
+bench-epochs: $(TORCH_VENV)/.built ## Compare training steps of the examples' networks with torch's
 	$(TORCH_VENV)/bin/python benches/python/epochs.py --threads 2
 
 bench-build: ## Time a clean and an incremental release build

@@ -1,7 +1,7 @@
-//! Forking: the process is copied while no other thread is inside the engine.
+//! Forking: the process is forked only while no other thread is inside the engine.
 //!
-//! A copy has only the thread that forked. A lock that another one held, of the pool or of a tensor, would be held there for
-//! ever. Threads that keep the GIL are not inside while somebody else forks; those that gave it up are counted here.
+//! The child has only the thread that forked. A lock that another thread held, of the pool or of a tensor, would stay locked in
+//! the child for ever. A thread that holds the GIL cannot be inside while another one forks; threads that released it are counted here.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -11,18 +11,18 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 static INSIDE: AtomicUsize = AtomicUsize::new(0);
-static AWAY: AtomicUsize = AtomicUsize::new(0); // threads that gave up the GIL to work inside, or are about to
+static AWAY: AtomicUsize = AtomicUsize::new(0); // threads that released the GIL to work inside, or are about to
 static FORKING: AtomicBool = AtomicBool::new(false);
 
-/// Longest wait for the other threads: one of them may wait for the one that forks.
+/// Longest wait for the other threads, because one of them may wait for the forking thread.
 const PATIENCE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_micros(50);
 
 thread_local! {
-    static OWN: Cell<usize> = const { Cell::new(0) }; // how often this thread is inside: hooks may call again
+    static OWN: Cell<usize> = const { Cell::new(0) }; // nesting depth of this thread's calls, because hooks may call the engine
 }
 
-/// Being inside the engine without the GIL.
+/// The state of being inside the engine without the GIL.
 struct Inside;
 
 impl Inside {
@@ -48,7 +48,7 @@ impl Drop for Inside {
     }
 }
 
-/// A thread without the GIL: counted before it gives it up, until it has it again.
+/// A thread without the GIL, counted from before it releases the GIL until it has it again.
 struct Away;
 
 impl Away {
@@ -64,12 +64,12 @@ impl Drop for Away {
     }
 }
 
-/// Whether a thread works without the GIL. While this one keeps the GIL, that does not begin.
+/// Whether a thread works without the GIL. None can start while the calling thread keeps the GIL.
 pub fn is_away() -> bool {
     AWAY.load(Ordering::SeqCst) > 0
 }
 
-/// Runs `work` without the GIL; memory that the system refuses is an error.
+/// Runs `work` without the GIL; a refused allocation is an error.
 pub fn detach<T: Send>(py: Python<'_>, work: impl FnOnce() -> rbe_core::Result<T> + Send) -> rbe_core::Result<T> {
     detach_for(py, crate::runtime::UNNAMED, work)
 }
@@ -83,7 +83,7 @@ pub fn detach_for<T: Send>(py: Python<'_>, op: &str, work: impl FnOnce() -> rbe_
     })
 }
 
-/// Waits until no other thread is inside, and keeps them out.
+/// Waits until no other thread is inside, and prevents others from entering.
 #[pyfunction]
 fn before_fork(py: Python<'_>) {
     FORKING.store(true, Ordering::SeqCst);
@@ -103,11 +103,11 @@ fn after_in_parent() {
 #[pyfunction]
 fn after_in_child() {
     INSIDE.store(OWN.get(), Ordering::SeqCst);
-    AWAY.store(OWN.get(), Ordering::SeqCst); // the other threads are not in this process
+    AWAY.store(OWN.get(), Ordering::SeqCst); // the other threads do not exist in this process
     FORKING.store(false, Ordering::SeqCst);
 }
 
-/// Asks Python to tell of every fork; there are none on some systems.
+/// Registers the handlers with Python; some systems have no fork.
 pub fn watch(py: Python<'_>) -> PyResult<()> {
     let os = py.import("os")?;
     if os.hasattr("register_at_fork")? {

@@ -1,4 +1,4 @@
-//! Functions whose chains of element-wise operations run as one.
+//! Scripted functions: chains of element-wise operations are fused.
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -7,7 +7,7 @@ use rbe_core::tape;
 use crate::error::{OrRaise, carry};
 use crate::fork::detach;
 
-/// Calls `function`; what its element-wise operations leave to be computed is computed without the GIL.
+/// Calls `function`, and computes its deferred element-wise operations without the GIL.
 fn call(function: &Bound<'_, PyAny>, args: &Bound<'_, PyTuple>, kwargs: Option<&Bound<'_, PyDict>>) -> rbe_core::Result<Py<PyAny>> {
     let result = function.call(args, kwargs);
     if tape::fused_depth() == 1 {
@@ -17,7 +17,7 @@ fn call(function: &Bound<'_, PyAny>, args: &Bound<'_, PyTuple>, kwargs: Option<&
     result.map(Bound::unbind).map_err(carry)
 }
 
-/// The result of `function(*args, **kwargs)` with element-wise operations joined.
+/// The result of `function(*args, **kwargs)` with fused element-wise operations.
 #[pyfunction(name = "_fuse")]
 pub fn fuse(function: &Bound<'_, PyAny>, args: &Bound<'_, PyTuple>, kwargs: Option<&Bound<'_, PyDict>>) -> PyResult<Py<PyAny>> {
     tape::fuse(|| call(function, args, kwargs)).or_raise()

@@ -1,8 +1,8 @@
-//! Python objects that the tape holds, and what Python's garbage collector is told of them.
+//! Python objects that the tape owns, and their report to Python's garbage collector.
 //!
-//! A hook that captures its tensor, the output of a user-defined operation kept in that operation's context: such cycles go from a
-//! Python object through the tape, which Python does not see, back to the object. The tensor shows the collector what it
-//! alone holds behind it.
+//! A hook that captures its tensor, or the context of a user-defined operation that stores its output, is part of a cycle from a
+//! Python object through the tape, which Python does not see, back to the object. The tensor reports to the collector the objects
+//! that only it leads to.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,25 +13,25 @@ use rbe_core::tape::{Held, each_held};
 
 use crate::fork::is_away;
 
-/// Objects held by tapes, in the process: without them there is nothing to look for.
+/// Number of objects that tapes of the process own; with none there is nothing to report.
 static LIVE: AtomicUsize = AtomicUsize::new(0);
 
-/// A Python object that the tape holds, until the collector takes it.
+/// A Python object that the tape owns until the collector clears it.
 pub struct Object(Mutex<Option<Py<PyAny>>>);
 
 impl Object {
-    /// Holds `object`.
+    /// Takes ownership of `object`.
     pub fn new(object: Py<PyAny>) -> Arc<Object> {
         LIVE.fetch_add(1, Ordering::Relaxed);
         Arc::new(Object(Mutex::new(Some(object))))
     }
 
-    /// The object; none if it was collected.
+    /// The object; `None` if it was collected.
     pub fn get(&self, py: Python<'_>) -> Option<Py<PyAny>> {
         self.lock().as_ref().map(|object| object.clone_ref(py))
     }
 
-    /// Lets the object go.
+    /// Drops the object.
     pub fn give_up(&self) {
         let object = self.lock().take();
         drop(object); // outside the lock
@@ -49,7 +49,7 @@ impl Drop for Object {
 }
 
 fn each_object(tensor: &rbe_core::RBETensor, visit: &mut dyn FnMut(&Object)) {
-    // While another thread works without the GIL, what a tensor alone holds may change from one moment to the next.
+    // While another thread works without the GIL, reference counts may change at any time.
     if LIVE.load(Ordering::Relaxed) == 0 || is_away() {
         return;
     }
@@ -60,7 +60,7 @@ fn each_object(tensor: &rbe_core::RBETensor, visit: &mut dyn FnMut(&Object)) {
     });
 }
 
-/// Shows the collector the objects that `tensor` alone holds.
+/// Reports to the collector the objects that only `tensor` leads to.
 pub fn traverse(tensor: &rbe_core::RBETensor, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
     let mut result = Ok(());
     each_object(tensor, &mut |object| {
@@ -71,9 +71,9 @@ pub fn traverse(tensor: &rbe_core::RBETensor, visit: &PyVisit<'_>) -> Result<(),
     result
 }
 
-/// Gives up the objects that `tensor` alone holds: it is part of a cycle that nobody can reach.
+/// Drops the objects that only `tensor` leads to, because it is part of an unreachable cycle.
 pub fn clear(tensor: &rbe_core::RBETensor) {
     let mut taken = Vec::new();
     each_object(tensor, &mut |object| taken.extend(object.lock().take()));
-    drop(taken); // after the walk: anything may go with them
+    drop(taken); // after the traversal, because dropping them can drop anything else
 }

@@ -1,20 +1,20 @@
-//! Looking at the engine at work: profiles and debug mode.
+//! Profiles and debug mode.
 
 use std::sync::Arc;
 
 use pyo3::prelude::*;
 use rbe_core::tape::{self, Phase};
 
-/// Name, phase, thread, start and length in seconds, bytes.
+/// Name, phase, thread, start and duration in seconds, bytes.
 type Row = (String, &'static str, u64, f64, f64, usize);
 
-/// Begins a profile; whether there was none under way.
+/// Starts a profile; false if one is active.
 #[pyfunction(name = "_profile_start")]
 pub fn profile_start() -> bool {
     tape::start_profile()
 }
 
-/// Ends the profile; what ran.
+/// Ends the profile and returns its events.
 #[pyfunction(name = "_profile_stop")]
 pub fn profile_stop() -> Vec<Row> {
     let row = |e: tape::Event| {
@@ -28,7 +28,7 @@ pub fn profile_stop() -> Vec<Row> {
     tape::stop_profile().into_iter().map(row).collect()
 }
 
-/// Debug mode on, with a function that returns the place of the call, or off.
+/// Switches debug mode on, with a function that returns the position of the caller, or off.
 #[pyfunction(name = "_set_debug_mode")]
 pub fn set_debug_mode(origin: Option<Py<PyAny>>) {
     let tell = |function: Py<PyAny>| -> tape::Origin {

@@ -1,4 +1,4 @@
-//! The process: threads, instruction set, pool, and the way in from Python.
+//! Settings of the process (threads, instruction set, pool), and the entry of calls from Python.
 
 use std::collections::HashMap;
 
@@ -9,28 +9,28 @@ use rbe_core::{RbeError, memory, parallel};
 use crate::error::{OrRaise, carry};
 use crate::fork::detach_for;
 
-/// Elements from which a call gives up the GIL: less work than that costs less than handing it over.
+/// Smallest number of elements for which a call releases the GIL; smaller calls take less time than the release.
 const LONG: usize = 1 << 12;
 
-/// What runs out of memory, where the core does not name it.
+/// Operation in errors of memory that the core does not name.
 pub const UNNAMED: &str = "allocate";
 
-/// Runs `work` on tensors of `elements` elements, without the GIL where that is worth while, and converts its error.
+/// Runs `work` on tensors of `elements` elements, without the GIL if that pays, and converts its error.
 pub fn enter<T: Send>(py: Python<'_>, elements: usize, work: impl FnOnce() -> rbe_core::Result<T> + Send) -> PyResult<T> {
     enter_for(py, UNNAMED, elements, work)
 }
 
-/// As [`enter`], for `op`, which the core does not name where memory ends.
+/// As [`enter`], with `op` as the name in errors of memory.
 pub fn enter_for<T: Send>(py: Python<'_>, op: &str, elements: usize, work: impl FnOnce() -> rbe_core::Result<T> + Send) -> PyResult<T> {
     if elements < LONG { memory::guard(op, work) } else { detach_for(py, op, work) }.or_raise()
 }
 
-/// Elements of a shape; that of a shape which nothing holds is refused soon enough.
+/// Number of elements of a shape, saturated; the core refuses shapes that are too large.
 pub fn elements(shape: &[usize]) -> usize {
     memory::count(shape).unwrap_or(usize::MAX)
 }
 
-/// Runs `work`, which needs the GIL, for `op`: memory that the system refuses is an error of Python.
+/// Runs `work`, which needs the GIL, for `op`; a refused allocation becomes a Python error.
 pub fn within<T>(op: &str, work: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
     memory::guard(op, || work().map_err(carry)).or_raise()
 }
@@ -78,7 +78,7 @@ pub fn isa() -> &'static str {
     rbe_core::isa::current().name()
 }
 
-/// Makes kernels use an instruction set; the best one without a name.
+/// Makes kernels use an instruction set; without a name the best of the machine.
 #[pyfunction]
 #[pyo3(signature = (name = None))]
 pub fn set_isa(name: Option<&str>) -> PyResult<()> {
@@ -98,19 +98,19 @@ pub fn pool_stats() -> HashMap<&'static str, u64> {
     ])
 }
 
-/// Sets the pool's hits and misses to zero and its peak to what is in use.
+/// Sets the pool's hits and misses to zero and its peak to the bytes in use.
 #[pyfunction]
 pub fn pool_reset() {
     GradientPool::global().reset_stats();
 }
 
-/// Gives the pool's free buffers back to the system.
+/// Returns the pool's free buffers to the system.
 #[pyfunction]
 pub fn pool_clear() {
     GradientPool::global().clear();
 }
 
-/// Raises the error of the variant `name`: lets tests see that every variant has its Python class.
+/// Raises the error of the variant `name`, for the test that every variant has a Python class.
 #[pyfunction(name = "_raise_error")]
 pub fn raise_error(name: &str) -> PyResult<()> {
     let make: fn(&'static str, &'static str, &'static str) -> RbeError = match name {

@@ -1,4 +1,4 @@
-//! Long loops over Python objects, which other threads interrupt.
+//! Long loops over Python objects, which release the GIL periodically.
 
 #![allow(unsafe_code)]
 
@@ -13,27 +13,27 @@ use rbe_core::{DType, RBETensor};
 
 use crate::runtime::enter;
 
-/// How long a loop keeps the GIL: threads that wake every millisecond keep their pace.
+/// How long a loop keeps the GIL: short enough for threads that wake every millisecond.
 const STRETCH: Duration = Duration::from_micros(100);
-/// Steps between looks at the clock.
+/// Steps between reads of the clock.
 const STEPS: u32 = 64;
-/// How long a loop does without the GIL where other threads may want it. It is not handed to a thread that waits: whoever asks first has
-/// it, and a thread on an idle core needs some 50 µs to wake up. A sleep takes that long, whatever its length.
+/// How long a loop releases the GIL if other threads exist. The GIL is not passed to a waiting thread: the first that requests it gets
+/// it, and a thread on an idle core takes some 50 µs to wake up. Every sleep takes at least that long.
 const PAUSE: Duration = Duration::from_nanos(1);
 
-/// Hands over the GIL now and then during a loop that needs it.
+/// Releases the GIL periodically during a loop that needs it.
 pub struct Turns {
     steps: u32,
     since: Instant,
 }
 
 impl Turns {
-    /// Of a loop that begins.
+    /// Starts the clock of a loop.
     pub fn new() -> Turns {
         Turns { steps: 0, since: Instant::now() }
     }
 
-    /// A step of the loop is done. Fails if the program was interrupted (Ctrl-C).
+    /// Counts a step of the loop. Fails if the program was interrupted (Ctrl-C).
     #[inline]
     pub fn step(&mut self, py: Python<'_>) -> PyResult<()> {
         self.steps = self.steps.wrapping_add(1);
@@ -53,16 +53,16 @@ impl Turns {
     }
 }
 
-/// Whether threads of Python other than this one are alive.
+/// Whether other Python threads are alive.
 fn has_other_threads(py: Python<'_>) -> PyResult<bool> {
     static COUNT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let count = COUNT.import(py, "threading", "active_count")?.call0()?;
     Ok(count.extract::<usize>()? > 1)
 }
 
-/// The elements as nested lists: those of one moment, whoever writes in between.
+/// The elements as nested lists: a snapshot, even if other threads write meanwhile.
 pub fn to_list(py: Python<'_>, tensor: &RBETensor) -> PyResult<Py<PyAny>> {
-    // A copy: no lock may be held while other threads run.
+    // A copy, because no lock may be held while other threads run.
     let now = enter(py, tensor.numel(), || tensor.array("tolist").map(Array::copy))?;
     let (shape, mut turns) = (now.shape(), Turns::new());
     Ok(match now.dtype() {
@@ -91,10 +91,10 @@ fn nested<'py, T>(
     Ok(list.into_any())
 }
 
-// The constructors of PyO3 panic where memory ends; these raise MemoryError.
+// PyO3's constructors panic when memory runs out; these raise a MemoryError.
 
 fn float(py: Python<'_>, value: f64) -> PyResult<Bound<'_, PyAny>> {
-    // SAFETY: the call takes any number and returns a new reference, or null with an exception set.
+    // SAFETY: the call accepts any number and returns a new reference, or null with an exception set.
     unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyFloat_FromDouble(value)) }
 }
 

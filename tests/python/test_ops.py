@@ -176,7 +176,7 @@ def test_other_arguments_that_make_no_sense():
 
 
 def test_large_results_are_complete():
-    # From 16 MB on results are written past the caches; the last piece is no whole line.
+    # Results of 16 MB and more use non-temporal stores; the last piece is not a whole cache line.
     n = (16 << 20) // 4 + 1027
     a, b = (RNG.array(n, dtype=np.float32) for _ in range(2))
     x, y = rbe.tensor(a), rbe.tensor(b)

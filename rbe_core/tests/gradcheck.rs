@@ -1,25 +1,23 @@
 //! Walks the rule table: every rule has a float64 gradient check, and every check names a rule.
 
+mod common;
+
 use std::collections::BTreeMap;
 
+use common::numbers;
 use rbe_core::array::{Array, SliceSpec};
 use rbe_core::gradcheck::{Tolerance, gradcheck};
 use rbe_core::op::{AttentionOptions, Cell, CrossEntropyOptions, Picks, Reduction, Running, Windows, mse_loss, table::RULES};
 use rbe_core::packed::{Cycle, Family};
 use rbe_core::{DType, RBETensor, RbeError, Result};
 
-/// Reproducible numbers in (-1, 1) without ties.
-fn numbers(seed: u64, n: usize) -> Vec<f64> {
-    (0..n).map(|i| ((i as f64 + 1.0) * (12.9898 + seed as f64)).sin() * 43758.5453).map(|v| (v - v.floor()) * 2.0 - 1.0).collect()
-}
-
 fn t(seed: u64, shape: &[usize]) -> RBETensor {
-    RBETensor::new(&numbers(seed, shape.iter().product()), shape).unwrap().requiring_grad().unwrap()
+    RBETensor::new(&numbers::<f64>(seed, shape.iter().product()), shape).unwrap().requiring_grad().unwrap()
 }
 
 /// Numbers in (0.3, 2.3).
 fn positive(seed: u64, shape: &[usize]) -> RBETensor {
-    let values: Vec<f64> = numbers(seed, shape.iter().product()).into_iter().map(|v| v + 1.3).collect();
+    let values: Vec<f64> = numbers(seed, shape.iter().product()).into_iter().map(|v: f64| v + 1.3).collect();
     RBETensor::new(&values, shape).unwrap().requiring_grad().unwrap()
 }
 
@@ -253,7 +251,7 @@ fn networks(c: &mut Cases) {
     let hi: Vec<u64> =
         (0..rows as u64 * 2).map(|i| (i + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) & if i % 2 == 1 { 63 } else { u64::MAX }).collect();
     let z = || {
-        let small: Vec<f64> = numbers(9, rows * 2 * 2).into_iter().map(|v| v * 0.65).collect();
+        let small: Vec<f64> = numbers(9, rows * 2 * 2).into_iter().map(|v: f64| v * 0.65).collect();
         RBETensor::new(&small, &[rows, 2, 2]).unwrap().requiring_grad().unwrap()
     };
     let words = hi.clone();
@@ -262,7 +260,7 @@ fn networks(c: &mut Cases) {
     });
     c.add("two_level_linear", vec![t(1, &[3, cols]), z()], move |x| x[0].two_level_linear(&hi, &x[1], 0.2, None));
     // The packed tensor itself is no float64 input; x and bias are, and hi, lo, interaction have tests of their own.
-    let lo: Vec<f32> = numbers(8, rows * 2 * 2).into_iter().map(|v| v as f32 * 0.6).collect();
+    let lo: Vec<f32> = numbers(8, rows * 2 * 2).into_iter().map(|v: f32| v * 0.6).collect();
     let bits: Vec<u64> = (0..rows as u64 * 2).map(|i| if i % 2 == 1 { i } else { !i << 3 }).collect();
     let w = RBETensor::from_packed(rbe_core::packed::PackedTensor::new(&[rows, cols], &bits, &lo, None).unwrap(), true);
     c.add("packed_linear", vec![t(1, &[2, 3, cols]), t(3, &[rows])], move |x| x[0].packed_linear(&w, Some(&x[1])));
@@ -409,7 +407,7 @@ fn recurrent(c: &mut Cases) {
             c.add("recurrent", inputs(), move |x| run(x, true, &x[1]));
             c.add("recurrent", inputs(), move |x| run(x, false, &x[1]));
             let bits: Vec<u64> = (0..rows as u64).map(|i| (i * 7) & 15).collect();
-            let lo: Vec<f32> = numbers(8, rows * 2).into_iter().map(|v| v as f32 * 0.6).collect();
+            let lo: Vec<f32> = numbers(8, rows * 2).into_iter().map(|v: f32| v * 0.6).collect();
             let w = RBETensor::from_packed(rbe_core::packed::PackedTensor::new(&[rows, h], &bits, &lo, None).unwrap(), false);
             c.add("recurrent", inputs(), move |x| run(x, true, &w));
         }

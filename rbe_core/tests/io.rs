@@ -1,5 +1,7 @@
 //! Files: what is written comes back, and nothing else is taken for it.
 
+mod common;
+
 use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -36,16 +38,7 @@ impl Drop for Folder {
 }
 
 fn packed(rows: usize, cols: usize) -> PackedTensor {
-    let blocks = cols.div_ceil(64);
-    let mask = if cols.is_multiple_of(64) { u64::MAX } else { (1 << (cols % 64)) - 1 };
-    let hi: Vec<u64> = (0..rows * blocks)
-        .map(|i| {
-            let word = (i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            if i % blocks == blocks - 1 { word & mask } else { word }
-        })
-        .collect();
-    let lo: Vec<f32> = (0..rows * blocks * 2).map(|i| ((i * 37 % 101) as f32 / 101.0 - 0.5) * 1.3).collect();
-    PackedTensor::new(&[rows, cols], &hi, &lo, Some(0.3)).unwrap()
+    common::packed(0, [rows, cols], 0.65, Some(0.3))
 }
 
 fn sample() -> Vec<(String, Value)> {

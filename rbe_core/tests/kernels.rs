@@ -3,6 +3,9 @@
 
 #![allow(unsafe_code)]
 
+mod common;
+
+use common::numbers;
 use parking_lot::Mutex;
 use proptest::prelude::*;
 use rbe_core::isa::{Isa, set_isa};
@@ -19,30 +22,6 @@ const FIXED: usize = 96;
 
 /// The instruction set belongs to the process.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-
-/// Numbers from -1 to 1.
-fn numbers(seed: u64, n: usize) -> Vec<f32> {
-    (0..n as u64)
-        .map(|i| (i + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15 ^ (seed << 17)).rotate_left(29).wrapping_mul(0xbf58_476d_1ce4_e5b9))
-        .map(|h| (h >> 40) as f32 / (1 << 23) as f32 - 1.0)
-        .collect()
-}
-
-fn packed(seed: u64, rows: usize, cols: usize) -> PackedTensor {
-    let blocks = cols.div_ceil(BITS);
-    let last = if cols.is_multiple_of(BITS) { u64::MAX } else { (1 << (cols % BITS)) - 1 };
-    let hi: Vec<u64> = numbers(seed, rows * blocks * 4)
-        .chunks_exact(4)
-        .enumerate()
-        .map(|(i, v)| {
-            let word = v.iter().fold(0u64, |h, v| h << 16 | u64::from(((v + 1.0) * 32768.0) as u16));
-            word & if i % blocks == blocks - 1 { last } else { u64::MAX }
-        })
-        .collect();
-    // Some blocks near the rim, so that both ways to the levels are taken.
-    let lo: Vec<f32> = numbers(seed + 1, rows * blocks * 2).into_iter().map(|v| v * 0.7).collect();
-    PackedTensor::new(&[rows, cols], &hi, &lo, Some(0.3)).unwrap()
-}
 
 fn wide(v: &[f32]) -> Vec<f64> {
     v.iter().map(|v| f64::from(*v)).collect()
@@ -90,7 +69,8 @@ fn products(hi: &[u64], v: &[f64], rows: usize, cols: usize, batch: usize, [x, d
 
 impl Case {
     fn new(rows: usize, cols: usize, batch: usize, seed: u64) -> Case {
-        let w = packed(seed, rows, cols);
+        // Some blocks near the rim, so that both ways to the levels are taken.
+        let w = common::packed(seed + 1, [rows, cols], 0.7, Some(0.3));
         let (x, dy, bias) = (numbers(seed + 2, batch * cols), numbers(seed + 3, batch * rows), numbers(seed + 4, rows));
         let (hi, lo) = (w.hi(), wide(&w.lo()));
         let v: Vec<f64> = lo.chunks_exact(2).flat_map(|z| levels([z[0], z[1]], f64::from(w.scale()))).collect();

@@ -1,5 +1,8 @@
 //! The gradients of packed tensors against their definitions, and the kernels against their plain twins.
 
+mod common;
+
+use common::numbers;
 use rbe_core::array::Array;
 use rbe_core::gradient::{Gradient, RBEGradient};
 use rbe_core::kernel::packed::reference::{self, TwoLevel};
@@ -7,24 +10,8 @@ use rbe_core::kernel::packed::{self as kernel, Grads};
 use rbe_core::packed::{Cycle, FactorPair, Family, PackedTensor, levels};
 use rbe_core::{DType, RBETensor};
 
-/// Reproducible numbers in (-1, 1).
-fn numbers(seed: u64, n: usize) -> Vec<f32> {
-    (0..n)
-        .map(|i| ((i as f64 + 1.0) * (12.9898 + seed as f64 * 0.731)).sin() * 43758.5453)
-        .map(|v| ((v - v.floor()) * 2.0 - 1.0) as f32)
-        .collect()
-}
-
-fn words(seed: u64, rows: usize, cols: usize) -> Vec<u64> {
-    let blocks = cols.div_ceil(64);
-    let last = if cols.is_multiple_of(64) { u64::MAX } else { (1 << (cols % 64)) - 1 };
-    let word = |i: u64| (i + seed).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(17).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    (0..rows * blocks).map(|i| word(i as u64 + 1) & if i % blocks == blocks - 1 { last } else { u64::MAX }).collect()
-}
-
 fn packed(seed: u64, rows: usize, cols: usize) -> PackedTensor {
-    let lo: Vec<f32> = numbers(seed + 50, rows * cols.div_ceil(64) * 2).into_iter().map(|v| v * 0.6).collect();
-    PackedTensor::new(&[rows, cols], &words(seed, rows, cols), &lo, None).unwrap()
+    common::packed(seed + 50, [rows, cols], 0.6, None)
 }
 
 fn wide_levels(w: &PackedTensor) -> Vec<f64> {
@@ -221,7 +208,7 @@ fn results_are_bit_equal_for_any_thread_count() {
         let (mut y, mut dx, mut gv) = (vec![0.0; 40 * 200], vec![0.0; 40 * 300], vec![0.0; 200 * 5 * 2]);
         kernel::forward(&x, 40, &w, None, &mut y);
         kernel::backward(FactorPair { x: &x, dy: &dy, batch: 40 }, &w, Grads { dx: Some(&mut dx), levels: Some(&mut gv), bias: None });
-        let big = Array::from_slice(&numbers(5, 70_000), &[70, 1000]).unwrap();
+        let big = Array::from_slice(&numbers::<f32>(5, 70_000), &[70, 1000]).unwrap();
         let sums = (
             big.sum_axes(&[0]).to_vec::<f32>().unwrap(),
             big.sum_axes(&[1]).to_vec::<f32>().unwrap(),

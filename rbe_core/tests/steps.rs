@@ -1,6 +1,9 @@
 //! Optimiser steps with gradients of any size, on every instruction set of this machine: numbers stay finite and points inside the disk,
 //! and the steps after a spike train on. `make test-steps` runs a million of them.
 
+mod common;
+
+use common::Random;
 use parking_lot::Mutex;
 use proptest::prelude::*;
 use rbe_core::array::Array;
@@ -14,32 +17,6 @@ use rbe_core::{DType, RBETensor, RbeError, Value};
 
 /// The instruction set belongs to the process.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-
-/// SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, n: u64) -> u64 {
-        self.next() % n
-    }
-
-    /// From `low` to `high`.
-    fn between(&mut self, low: f64, high: f64) -> f64 {
-        low + (high - low) * (self.next() >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    /// Numbers of mean 0 and standard deviation `size`.
-    fn normal(&mut self, n: usize, size: f64) -> Vec<f32> {
-        (0..n).map(|_| (size * (0..12).map(|_| self.between(-0.5, 0.5)).sum::<f64>()) as f32).collect()
-    }
-}
 
 fn weight(rows: usize, cols: usize) -> PackedTensor {
     PackedTensor::random(&[rows, cols], None, Generator::new(1).stream()).unwrap()

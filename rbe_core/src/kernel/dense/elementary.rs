@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn rows_agree_with_single_numbers() {
-        // Whatever the instruction set; tests/rust/dense.rs compares the sets with each other.
+        // Whatever the instruction set; rbe_core/tests/dense.rs compares the sets with each other.
         let x: Vec<f32> = (0..=u32::MAX).step_by(30_907).map(f32::from_bits).filter(|x| x.is_finite()).collect();
         let (mut e, mut s, mut t) = (x.clone(), x.clone(), x.clone());
         exp_minus(&mut e, 3.0);

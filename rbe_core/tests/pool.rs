@@ -1,9 +1,11 @@
 //! The pool over a training loop.
 
+mod common;
+
+use common::network::{batch, loss, model};
 use rbe_core::optim::{HybridOptimizer, Rates};
 use rbe_core::pool::GradientPool;
 use rbe_core::{Result, parallel, random};
-use rbe_tests::{batch, loss, model};
 
 #[test]
 fn the_second_step_allocates_no_buffer() -> Result<()> {

@@ -1,9 +1,11 @@
 //! The tape: what other engines got wrong.
 
+mod common;
+
+use common::{gradient, leaf};
 use rbe_core::array::{Array, map_into};
 use rbe_core::tape::{BackwardOptions, backward, grad, is_grad_enabled, with_grad};
 use rbe_core::{RBETensor, RbeError, Result};
-use rbe_tests::{gradient, leaf};
 
 fn total(x: &RBETensor) -> Result<RBETensor> {
     x.sum(None, false)

@@ -1,11 +1,13 @@
 //! Whole training runs.
 
+mod common;
+
+use common::network::{CLASSES, batch, bits, loss, model, train};
 use rbe_core::gradient::Gradient;
 use rbe_core::nn::{RBELinear, RBEModel};
 use rbe_core::op::mse_loss;
 use rbe_core::optim::{HybridOptimizer, NonFinite, Rates};
 use rbe_core::{RBETensor, RbeError, Result, parallel, random};
-use rbe_tests::{CLASSES, batch, bits, loss, model, train};
 
 #[test]
 fn losses_and_parameters_are_bit_equal_for_any_thread_count() -> Result<()> {

@@ -1,40 +1,17 @@
-//! What the tests share: inputs and ways to read gradients.
+//! A small network to train, and its data.
 
 use rbe_core::array::Array;
-use rbe_core::gradient::Gradient;
 use rbe_core::nn::{BatchNorm1d, Linear, RBEActivation, RBELinear, RBEModel, Relu};
 use rbe_core::op::CrossEntropyOptions;
 use rbe_core::optim::{HybridOptimizer, Rates};
-use rbe_core::{RBETensor, RbeError, Result, Value, random};
+use rbe_core::{RBETensor, Result, Value, random};
 
 /// Inputs of [`model`].
 pub const INPUTS: usize = 20;
 /// Classes of [`model`].
 pub const CLASSES: usize = 5;
 
-/// A leaf that wants a gradient.
-///
-/// # Errors
-/// As [`RBETensor::new`].
-pub fn leaf(data: &[f64], shape: &[usize]) -> Result<RBETensor> {
-    RBETensor::new(data, shape)?.requiring_grad()
-}
-
-/// The dense gradient of a float64 tensor.
-///
-/// # Errors
-/// `Graph` if there is none or it is packed.
-pub fn gradient(t: &RBETensor) -> Result<Vec<f64>> {
-    match t.grad() {
-        Some(Gradient::Dense(g)) => g.to_vec::<f64>(),
-        other => Err(RbeError::graph("gradient", "a dense gradient", if other.is_some() { "a packed one" } else { "none" })),
-    }
-}
-
 /// A network with every kind of parameter: dense, packed, a packed activation. Widths are no multiples of 64 or 16.
-///
-/// # Errors
-/// Those of its layers.
 pub fn model() -> Result<RBEModel> {
     Ok(RBEModel::new()
         .add_layer(Linear::new(INPUTS, 150)?)
@@ -47,9 +24,6 @@ pub fn model() -> Result<RBEModel> {
 }
 
 /// A batch whose class is that of the largest of its first [`CLASSES`] inputs.
-///
-/// # Errors
-/// None for `n > 0`.
 pub fn batch(n: usize) -> Result<(RBETensor, RBETensor)> {
     let mut x = vec![0.0f32; n * INPUTS];
     random::stream().normal(&mut x);
@@ -59,17 +33,11 @@ pub fn batch(n: usize) -> Result<(RBETensor, RBETensor)> {
 }
 
 /// Loss of `model` on `data`.
-///
-/// # Errors
-/// Those of the layers.
 pub fn loss(model: &RBEModel, data: &(RBETensor, RBETensor)) -> Result<RBETensor> {
     model.forward(&data.0)?.cross_entropy(&data.1, CrossEntropyOptions::default())
 }
 
 /// Trains the network of [`model`] from `seed`; the bits of all losses and of all parameters.
-///
-/// # Errors
-/// Those of forward, backward and step.
 pub fn train(seed: u64, steps: usize) -> Result<(Vec<u64>, Vec<u64>)> {
     random::manual_seed(seed);
     let model = model()?;
@@ -84,9 +52,6 @@ pub fn train(seed: u64, steps: usize) -> Result<(Vec<u64>, Vec<u64>)> {
 }
 
 /// The bits of all parameters.
-///
-/// # Errors
-/// None for float32 and packed parameters.
 pub fn bits(model: &RBEModel) -> Result<Vec<u64>> {
     let dense = |a: &Array| Ok(a.to_vec::<f32>()?.into_iter().map(|v| u64::from(v.to_bits())).collect::<Vec<_>>());
     let of = |p: RBETensor| match p.value() {

@@ -17,6 +17,7 @@ mod observe;
 mod operators;
 mod ops;
 mod optim;
+mod rates;
 mod runtime;
 mod sequence;
 mod tensor;

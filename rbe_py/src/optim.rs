@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use rbe_core::array::Array;
-use rbe_core::kernel::update::Precision;
-use rbe_core::optim::{self, DenseOptimizer, DenseRates, DenseRule, HybridOptimizer, NonFinite, Rates};
+use rbe_core::optim::{self, DenseOptimizer, DenseRule, HybridOptimizer, NonFinite};
 use rbe_core::tape::{Phase, measured};
 use rbe_core::{DType, RbeError, memory};
 
 use crate::error::{OrRaise, raise};
 use crate::fork::{detach, detach_for};
+use crate::rates::{self, Kind};
 use crate::tensor::RBETensor;
 
 type Tensor = rbe_core::RBETensor;
@@ -102,14 +102,6 @@ mod parking {
     }
 }
 
-/// lr, lr_lo, lr_hi, betas, weight_decay, interaction, evidence.
-type PyRates = (f64, f64, f64, (f64, f64), f64, f64, String);
-
-fn rates(r: PyRates) -> PyResult<Rates> {
-    let evidence = Precision::named(&r.6).or_raise()?;
-    Ok(Rates { lr: r.0, lr_lo: r.1, lr_hi: r.2, betas: r.3, weight_decay: r.4, interaction: r.5, evidence })
-}
-
 #[pymethods]
 impl Hybrid {
     #[new]
@@ -124,18 +116,20 @@ impl Hybrid {
 
     /// Fails for rates outside their domain.
     #[staticmethod]
-    fn check_rates(r: PyRates) -> PyResult<()> {
-        rates(r)?.check().or_raise()
+    fn check_rates(rates: &Bound<'_, PyAny>) -> PyResult<()> {
+        rates::hybrid(rates)?.check().or_raise()
     }
 
-    fn add_group(&self, params: Vec<PyRef<'_, RBETensor>>, r: PyRates) -> PyResult<()> {
-        let rates = rates(r)?;
+    fn add_group(&self, params: Vec<PyRef<'_, RBETensor>>, rates: &Bound<'_, PyAny>) -> PyResult<()> {
+        let rates = rates::hybrid(rates)?;
         self.inner.with(|o| o.add_group(tensors(&params), rates).or_raise())
     }
 
-    fn set_rates(&self, group: usize, r: PyRates) -> PyResult<()> {
-        let rates = rates(r)?;
-        self.inner.with(|o| o.set_rates(group, rates).or_raise())
+    /// Sets the rates of all groups, or of none on error.
+    fn set_rates(&self, rates: Vec<Bound<'_, PyAny>>) -> PyResult<()> {
+        let rates = rates.iter().map(rates::hybrid).collect::<PyResult<Vec<_>>>()?;
+        rates.iter().try_for_each(optim::Rates::check).or_raise()?;
+        self.inner.with(|o| rates.into_iter().enumerate().try_for_each(|(group, rates)| o.set_rates(group, rates)).or_raise())
     }
 
     fn step(&self, py: Python<'_>) -> PyResult<()> {
@@ -152,11 +146,31 @@ impl Hybrid {
         })
     }
 
-    /// Steps taken, steps skipped, bits flipped by the last step, bytes of state.
-    fn counters(&self) -> PyResult<(u64, u64, u64, usize)> {
-        self.inner.with(|o| Ok((o.steps(), o.skipped(), o.flips(), o.state_bytes())))
+    /// Steps taken.
+    #[getter]
+    fn steps(&self) -> PyResult<u64> {
+        self.inner.with(|o| Ok(o.steps()))
     }
 
+    /// Steps left out because a gradient was not finite.
+    #[getter]
+    fn skipped(&self) -> PyResult<u64> {
+        self.inner.with(|o| Ok(o.skipped()))
+    }
+
+    /// Bits flipped by the last step.
+    #[getter]
+    fn flips(&self) -> PyResult<u64> {
+        self.inner.with(|o| Ok(o.flips()))
+    }
+
+    /// Bytes of the state of all parameters.
+    #[getter]
+    fn state_bytes(&self) -> PyResult<usize> {
+        self.inner.with(|o| Ok(o.state_bytes()))
+    }
+
+    #[pyo3(signature = (*, steps, skipped, flips))]
     fn set_counters(&self, steps: u64, skipped: u64, flips: u64) -> PyResult<()> {
         self.inner.with(|o| {
             o.set_counters(steps, skipped, flips);
@@ -171,6 +185,7 @@ impl Hybrid {
         })
     }
 
+    #[getter]
     fn seed(&self) -> PyResult<u64> {
         self.inner.with(|o| Ok(o.seed()))
     }
@@ -189,48 +204,30 @@ impl Hybrid {
     }
 }
 
-/// Rule and rates of a group from its numbers by name.
-fn dense_group(kind: &str, c: &HashMap<String, f64>) -> PyResult<(DenseRule, DenseRates)> {
-    let get = |name: &str| c.get(name).copied().unwrap_or(0.0);
-    let holds = |name: &str| get(name) != 0.0;
-    let betas = (get("beta1"), get("beta2"));
-    let rule = match kind {
-        "sgd" => DenseRule::Sgd { momentum: get("momentum"), dampening: get("dampening"), nesterov: holds("nesterov") },
-        "adam" => DenseRule::Adam { betas, eps: get("eps"), decoupled: holds("decoupled_weight_decay"), amsgrad: holds("amsgrad") },
-        "rmsprop" => DenseRule::RmsProp { alpha: get("alpha"), eps: get("eps"), momentum: get("momentum"), centered: holds("centered") },
-        "adagrad" => DenseRule::Adagrad { lr_decay: get("lr_decay"), eps: get("eps"), initial: get("initial_accumulator_value") },
-        "lion" => DenseRule::Lion { betas },
-        other => return Err(raise(RbeError::value("optimizer", "a known rule", other))),
-    };
-    Ok((rule, DenseRates { lr: get("lr"), weight_decay: get("weight_decay"), maximize: holds("maximize") }))
-}
-
 /// An optimiser of dense tensors.
 #[pyclass(frozen, module = "rbe._rbe", name = "_Dense")]
 pub struct Dense {
-    kind: String,
+    kind: Kind,
     inner: parking::Mutexed<DenseOptimizer>,
 }
 
 #[pymethods]
 impl Dense {
     #[new]
-    fn new(kind: String) -> PyResult<Dense> {
-        let (rule, _) = dense_group(&kind, &HashMap::new())?;
-        Ok(Dense { kind, inner: parking::Mutexed::new(DenseOptimizer::new(rule, Vec::new()).or_raise()?) })
+    fn new(kind: &str) -> PyResult<Dense> {
+        Ok(Dense { kind: Kind::named(kind)?, inner: parking::Mutexed::new(DenseOptimizer::default()) })
     }
 
-    fn add_group(&self, params: Vec<PyRef<'_, RBETensor>>, constants: HashMap<String, f64>) -> PyResult<()> {
-        let (rule, rates) = dense_group(&self.kind, &constants)?;
+    fn add_group(&self, params: Vec<PyRef<'_, RBETensor>>, rates: &Bound<'_, PyAny>) -> PyResult<()> {
+        let (rule, rates) = self.kind.read(rates)?;
         self.inner.with(|o| o.add_group(tensors(&params), rule, rates).or_raise())
     }
 
-    fn set_group(&self, group: usize, constants: HashMap<String, f64>) -> PyResult<()> {
-        let fresh = dense_group(&self.kind, &constants)?;
+    /// Sets the rates of all groups, or of none on error.
+    fn set_rates(&self, rates: Vec<Bound<'_, PyAny>>) -> PyResult<()> {
+        let fresh = rates.iter().map(|rates| self.kind.read(rates)).collect::<PyResult<Vec<_>>>()?;
         self.inner.with(|o| {
-            if let Some(slot) = o.groups_mut().get_mut(group) {
-                *slot = fresh;
-            }
+            o.groups_mut().iter_mut().zip(fresh).for_each(|(slot, fresh)| *slot = fresh);
             Ok(())
         })
     }
@@ -249,6 +246,7 @@ impl Dense {
         })
     }
 
+    #[getter]
     fn state_bytes(&self) -> PyResult<usize> {
         self.inner.with(|o| Ok(o.states().iter().map(optim::DenseState::nbytes).sum()))
     }

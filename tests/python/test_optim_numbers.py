@@ -1,5 +1,6 @@
 """Rates of any numeric type are taken as the number that they are, or refused by name: when an optimiser is made, and later."""
 
+import dataclasses
 from fractions import Fraction
 
 import numpy as np
@@ -225,3 +226,68 @@ def test_closures_record_even_where_steps_do_not():
     with rbe.no_grad():
         optimizer.step(closure)
     assert p.item() == 1.0
+
+
+class Watched:
+    """An engine that notes which rates it is sent."""
+
+    def __init__(self, engine):
+        self.engine, self.sent = engine, []
+
+    def __getattr__(self, name):
+        return getattr(self.engine, name)
+
+    def set_rates(self, rates):
+        self.sent.append(rates)
+        self.engine.set_rates(rates)
+
+
+@pytest.mark.parametrize("make", DENSE, ids=lambda c: c.__name__)
+def test_rates_are_sent_when_they_have_changed(make):
+    p, q = nn.Parameter(rbe.ones(2)), nn.Parameter(rbe.ones(2))
+    optimizer = make([{"params": [p], "lr": 0.5}, {"params": [q]}])
+    optimizer._engine = watched = Watched(optimizer._engine)
+
+    def step():
+        p.grad = q.grad = rbe.ones(2)
+        optimizer.step()
+
+    step()
+    assert watched.sent == []
+    optimizer.param_groups[0]["lr"] = np.float64(0.25)
+    step()
+    step()
+    assert [[r.lr for r in rates] for rates in watched.sent] == [[0.25, optimizer.defaults["lr"]]]
+    optimizer.param_groups[0]["lr"] = 0.5
+    step()
+    assert len(watched.sent) == 2
+
+
+@pytest.mark.parametrize("make", DENSE, ids=lambda c: c.__name__)
+def test_rates_are_frozen_fields_of_the_types_they_are_declared_with(make):
+    optimizer = make([nn.Parameter(rbe.ones(2))])
+    rates = optimizer._sent[0]
+    for field in dataclasses.fields(rates):
+        value = getattr(rates, field.name)
+        assert type(value) is (tuple if field.name == "betas" else field.type)
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(rates, field.name, value)
+        for bad in (None, "x" if field.type is not str else 1.0, [1.0]):
+            with pytest.raises(rbe.DTypeError, match=field.name):
+                optimizer._engine.set_rates([dataclasses.replace(rates, **{field.name: bad})])
+    with pytest.raises(rbe.DTypeError):
+        optimizer._engine.set_rates([object()])
+    with pytest.raises(TypeError):
+        dataclasses.replace(rates, unknown=1.0)
+
+
+def test_counters_go_by_name():
+    p = nn.Parameter(rbe.RBELinear(64, 8).weight)
+    optimizer = HybridOptimizer([p], on_nonfinite="skip")
+    optimizer._engine.set_counters(steps=5, flips=3, skipped=2)
+    engine = optimizer._engine
+    assert (engine.steps, engine.skipped, engine.flips, engine.seed) == (5, 2, 3, 0)
+    assert (optimizer.skipped, optimizer.flips, optimizer.state_dict()["steps"]) == (2, 3, 5)
+    assert optimizer.state_bytes == engine.state_bytes > 0
+    with pytest.raises(TypeError):
+        engine.set_counters(5, 2, 3)

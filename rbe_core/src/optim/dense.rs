@@ -284,6 +284,7 @@ pub(super) fn squares(a: &Array) -> Result<Option<f64>> {
 }
 
 /// An optimiser of dense tensors.
+#[derive(Default)]
 pub struct DenseOptimizer {
     params: Vec<(RBETensor, usize)>, // with the group
     groups: Vec<(DenseRule, DenseRates)>,
@@ -296,7 +297,7 @@ impl DenseOptimizer {
     /// # Errors
     /// `DType` for a packed or integer tensor; `Graph` for one that is no leaf or given twice.
     pub fn new(rule: DenseRule, groups: Vec<(Vec<RBETensor>, DenseRates)>) -> Result<DenseOptimizer> {
-        let mut out = DenseOptimizer { params: Vec::new(), groups: Vec::new(), states: Vec::new() };
+        let mut out = DenseOptimizer::default();
         for (params, rates) in groups {
             out.add_group(params, rule, rates)?;
         }

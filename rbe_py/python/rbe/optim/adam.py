@@ -1,5 +1,6 @@
 """Adam, AdamW and Lion."""
 
+from ._rates import AdamRates, LionRates
 from .base import Params, check_how
 from .dense import Dense
 
@@ -37,6 +38,7 @@ class Adam(Dense):
     """
 
     kind = "adam"
+    _rates_type = AdamRates
 
     def __init__(
         self,
@@ -144,6 +146,7 @@ class Lion(Dense):
     """
 
     kind = "lion"
+    _rates_type = LionRates
 
     def __init__(
         self,

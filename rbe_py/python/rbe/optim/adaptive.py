@@ -1,5 +1,6 @@
 """RMSprop and Adagrad."""
 
+from ._rates import AdagradRates, RMSpropRates
 from .base import Params, check_how
 from .dense import Dense
 
@@ -35,6 +36,7 @@ class RMSprop(Dense):
     """
 
     kind = "rmsprop"
+    _rates_type = RMSpropRates
 
     def __init__(
         self,
@@ -93,6 +95,7 @@ class Adagrad(Dense):
     """
 
     kind = "adagrad"
+    _rates_type = AdagradRates
 
     def __init__(
         self,

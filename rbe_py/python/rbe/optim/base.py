@@ -1,6 +1,7 @@
 """Base class of optimisers: parameter groups and saved state."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from typing import Any, Protocol
 
 from .._arguments import check, describe, flag, whole
@@ -8,6 +9,8 @@ from .._rbe import RBETensor
 from .._saved import entries, integer, sequence
 from ..autograd import enable_grad
 from ..errors import DTypeError, MissingMethodError, TensorError
+from . import _rates
+from ._rates import Rates
 
 Group = dict[str, Any]
 Params = Iterable[RBETensor] | Iterable[tuple[str, RBETensor]] | Iterable[Group]
@@ -36,6 +39,12 @@ def check_how(op: str, **how: Any) -> None:
 
 class Engine(Protocol):
     """Interface of an optimiser's Rust object."""
+
+    def add_group(self, params: list[RBETensor], rates: Any) -> None:
+        """Add parameters with rates of their own."""
+
+    def set_rates(self, rates: list[Any]) -> None:
+        """Take over the rates of all groups, or of none on error."""
 
     def step(self) -> None:
         """Update every parameter."""
@@ -72,9 +81,11 @@ class Optimizer:
     """
 
     _engine: Engine
+    _rates_type: type[Rates]
+    _sent: list[Rates]  # what the engine has
 
     def __init__(self, params: Params, defaults: Group) -> None:
-        self._engine = self._new_engine()
+        self._engine, self._sent = self._new_engine(), []
         self.defaults = defaults
         self.param_groups: list[Group] = []
         listed = self._listed(params)
@@ -86,15 +97,25 @@ class Optimizer:
     def _new_engine(self) -> Engine:
         raise MissingMethodError("Optimizer", "a subclass that has a rule, such as SGD", type(self).__name__)
 
-    def _add(self, group: Group) -> None:
-        raise NotImplementedError
+    def _rates_of(self, group: Group) -> Any:
+        """Return the rates of a group in the form that the engine takes."""
+        return _rates.read(type(self).__name__, self._rates_type, group)
 
-    def _check(self, group: Group) -> None:
-        """Raise if a rate is not a number or out of range."""
+    def _add(self, group: Group) -> None:
+        rates = self._rates_of(group)
+        self._engine.add_group(group["params"], rates)
+        self._sent.append(rates)
+
+    def _check(self, rates: Any) -> None:
+        """Raise if a rate is out of range."""
         raise NotImplementedError
 
     def _sync(self) -> None:
-        raise NotImplementedError
+        """Send the rates of all groups to the engine if one has changed."""
+        rates = [self._rates_of(group) for group in self.param_groups]
+        if rates != self._sent:
+            self._engine.set_rates(rates)
+            self._sent = rates
 
     def _listed(self, params: Any) -> list[Any]:
         """Return the items of an ordered iterable `params` as a list; a tensor, a set or a dict is refused."""
@@ -145,7 +166,7 @@ class Optimizer:
                 raise DTypeError(op, "tensors", describe(p))
         if self.param_groups and ("param_names" in full) != ("param_names" in self.param_groups[0]):
             raise TensorError(op, "names of all parameters or of none", "names in some groups")
-        self._check(full)
+        self._check(self._rates_of(full))
         self._add(full)
         self.param_groups.append(full)
 
@@ -186,7 +207,7 @@ class Optimizer:
 
     def _plain(self, group: Group) -> Group:
         """Return the group with all numbers converted to Python's."""
-        return dict(group)
+        return {**group, **asdict(self._rates_of(group))}
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of all parameters and the rates in torch's format; parameters are identified by their number."""
@@ -242,7 +263,7 @@ class Optimizer:
         for group, new in zip(self.param_groups, listed, strict=True):
             known = self._known({k: tuple(v) if k == "betas" and isinstance(v, list) else v for k, v in new.items()})
             groups.append({**group, **known, "params": group["params"]})
-            self._check(groups[-1])
+            self._check(self._rates_of(groups[-1]))
         states = {}
         for key, entry in entries(op, "state", saved["state"], (), others=True).items():
             i = integer(op, "a parameter", int(key) if isinstance(key, str) and key.isdecimal() else key, 0, sum(have) - 1)
@@ -257,13 +278,13 @@ class Optimizer:
         return groups, states
 
     def __getstate__(self) -> dict[str, Any]:
-        kept = {k: v for k, v in self.__dict__.items() if k != "_engine"}
+        kept = {k: v for k, v in self.__dict__.items() if k not in ("_engine", "_sent")}
         return {**kept, "_states": [self._engine.state_of(i) for i in range(self._count())]}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         states = state["_states"]
         self.__dict__.update({k: v for k, v in state.items() if k != "_states"})
-        self._engine = self._new_engine()
+        self._engine, self._sent = self._new_engine(), []
         for group in self.param_groups:
             self._add(group)
         for i, found in enumerate(states):

@@ -3,15 +3,14 @@
 from typing import Any
 
 from .. import _rbe
-from .._arguments import describe, flag, pair, real
+from .._arguments import describe, flag
 from .._rbe import RBETensor
 from .._saved import integer
 from ..errors import DTypeError
-from .base import MOST_STEPS, Group, Optimizer, Params
+from ._rates import HybridRates
+from .base import MOST_STEPS, Optimizer, Params
 
 MOST_SEED = 2**64 - 1
-# lr, lr_lo, lr_hi, betas, weight_decay, interaction, evidence
-Rates = tuple[float, float, float, tuple[float, float], float, float, str]
 
 
 class HybridOptimizer(Optimizer):
@@ -59,6 +58,7 @@ class HybridOptimizer(Optimizer):
     """
 
     _engine: _rbe._Hybrid
+    _rates_type = HybridRates
 
     def __init__(
         self,
@@ -95,31 +95,8 @@ class HybridOptimizer(Optimizer):
     def _new_engine(self) -> _rbe._Hybrid:
         return _rbe._Hybrid(self.on_nonfinite, self.in_backward, self._seed)
 
-    def _rates(self, g: Group) -> Rates:
-        op = type(self).__name__
-        lr, lr_lo, lr_hi, decay, interaction = (
-            real(op, k, g[k]) for k in ("lr", "lr_lo", "lr_hi", "weight_decay", "interaction")
-        )
-        if not isinstance(g["evidence"], str):
-            raise DTypeError(op, "a string for evidence", describe(g["evidence"]))
-        return lr, lr_lo, lr_hi, pair(op, "betas", g["betas"]), decay, interaction, g["evidence"]
-
-    def _check(self, group: Group) -> None:
-        self._engine.check_rates(self._rates(group))
-
-    def _plain(self, group: Group) -> Group:
-        names = ("lr", "lr_lo", "lr_hi", "betas", "weight_decay", "interaction", "evidence")
-        return {**group, **dict(zip(names, self._rates(group), strict=True))}
-
-    def _add(self, group: Group) -> None:
-        self._engine.add_group(group["params"], self._rates(group))
-
-    def _sync(self) -> None:
-        rates = [self._rates(group) for group in self.param_groups]
-        for group in rates:
-            self._engine.check_rates(group)
-        for i, group in enumerate(rates):
-            self._engine.set_rates(i, group)
+    def _check(self, rates: HybridRates) -> None:
+        self._engine.check_rates(rates)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Drop the gradients, or fill them with zeros; with `in_backward` the next backward uses changed rates."""
@@ -136,21 +113,21 @@ class HybridOptimizer(Optimizer):
     @property
     def flips(self) -> int:
         """Number of bits flipped by the last step."""
-        return self._engine.counters()[2]
+        return self._engine.flips
 
     @property
     def skipped(self) -> int:
         """Number of steps skipped because a gradient was not finite."""
-        return self._engine.counters()[1]
+        return self._engine.skipped
 
     @property
     def state_bytes(self) -> int:
         """Bytes of the state of all parameters."""
-        return self._engine.counters()[3]
+        return self._engine.state_bytes
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of all parameters, the rates, the seed and the number of steps."""
-        return {**super().state_dict(), "steps": self._engine.counters()[0], "seed": self._engine.seed()}
+        return {**super().state_dict(), "steps": self._engine.steps, "seed": self._engine.seed}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Load a state that `state_dict` returned, with its seed; the next step continues bit for bit.
@@ -162,8 +139,8 @@ class HybridOptimizer(Optimizer):
         """
         op, given = "load_state_dict", state_dict if isinstance(state_dict, dict) else {}
         steps = integer(op, "steps", given.get("steps", 0), 0, MOST_STEPS)
-        seed = integer(op, "seed", given.get("seed", self._engine.seed()), 0, MOST_SEED)
-        before = self._engine.seed()
+        seed = integer(op, "seed", given.get("seed", self._engine.seed), 0, MOST_SEED)
+        before = self._engine.seed
         self._engine.set_seed(seed)  # seed of the charges of parameters without a state
         try:
             super().load_state_dict(state_dict)
@@ -171,11 +148,12 @@ class HybridOptimizer(Optimizer):
             self._engine.set_seed(before)
             raise
         self._seed = seed
-        self._engine.set_counters(steps, self.skipped, self.flips)
+        self._engine.set_counters(steps=steps, skipped=self.skipped, flips=self.flips)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_counters": self._engine.counters()[:3]}
+        counters = {"steps": self._engine.steps, "skipped": self.skipped, "flips": self.flips}
+        return {**super().__getstate__(), "_counters": counters}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__({k: v for k, v in state.items() if k != "_counters"})
-        self._engine.set_counters(*state["_counters"])
+        self._engine.set_counters(**state["_counters"])

@@ -1,7 +1,8 @@
 """Stochastic gradient descent."""
 
 from ..errors import TensorError
-from .base import Group, Params, check_how
+from ._rates import SGDRates
+from .base import Params, check_how
 from .dense import Dense
 
 
@@ -36,6 +37,7 @@ class SGD(Dense):
     """
 
     kind = "sgd"
+    _rates_type = SGDRates
 
     def __init__(
         self,
@@ -62,9 +64,7 @@ class SGD(Dense):
         }
         super().__init__(params, defaults)
 
-    def _check(self, group: Group) -> None:
-        super()._check(group)
-        constants = self._constants(group)
-        if constants["nesterov"] and (not constants["momentum"] or constants["dampening"]):
-            got = f"{constants['momentum']} and {constants['dampening']}"
-            raise TensorError("SGD", "momentum > 0 and no dampening for nesterov", got)
+    def _check(self, rates: SGDRates) -> None:  # type: ignore[override]
+        super()._check(rates)
+        if rates.nesterov and (not rates.momentum or rates.dampening):
+            raise TensorError("SGD", "momentum > 0 and no dampening for nesterov", f"{rates.momentum} and {rates.dampening}")

@@ -19,6 +19,8 @@ pub enum DType {
     I64,
     /// One byte, 0 or 1.
     Bool,
+    /// One byte, 0 to 255, to store: arithmetic is left to the other types.
+    U8,
 }
 
 impl DType {
@@ -27,7 +29,7 @@ impl DType {
         match self {
             DType::F32 => 4,
             DType::F64 | DType::I64 => 8,
-            DType::Bool => 1,
+            DType::Bool | DType::U8 => 1,
         }
     }
 
@@ -65,18 +67,20 @@ impl DType {
             DType::F64 => "float64",
             DType::I64 => "int64",
             DType::Bool => "bool",
+            DType::U8 => "uint8",
         }
     }
 
-    /// The type both operands are converted to before arithmetic, NumPy's promotion on these four types:
-    /// bool < int64 < float32 < float64.
+    /// The type both operands are converted to before arithmetic, NumPy's promotion on these types:
+    /// bool < uint8 < int64 < float32 < float64.
     pub fn promote(self, other: DType) -> DType {
         const fn rank(d: DType) -> u8 {
             match d {
                 DType::Bool => 0,
-                DType::I64 => 1,
-                DType::F32 => 2,
-                DType::F64 => 3,
+                DType::U8 => 1,
+                DType::I64 => 2,
+                DType::F32 => 3,
+                DType::F64 => 4,
             }
         }
         if rank(self) >= rank(other) { self } else { other }
@@ -89,10 +93,16 @@ impl fmt::Display for DType {
     }
 }
 
-/// A Rust type that is the element of a dense tensor; `bool` is stored as a `u8` that is 0 or 1.
+/// A Rust type that is the element of a dense tensor. `u8` is that of two types: of `bool`, as 0 or 1, and of `uint8`. One copy of
+/// the code that moves elements serves both; [`crate::array::Array::relabel`] gives its results the right one.
 pub trait Element: bytemuck::Pod + PartialEq + PartialOrd + fmt::Debug + Send + Sync + 'static {
-    /// The tensor element type.
+    /// The tensor element type; of `u8`, bool.
     const DTYPE: DType;
+
+    /// Whether tensors of `dtype` have elements of this Rust type.
+    fn holds(dtype: DType) -> bool {
+        dtype == Self::DTYPE
+    }
 }
 
 impl Element for f32 {
@@ -106,6 +116,10 @@ impl Element for i64 {
 }
 impl Element for u8 {
     const DTYPE: DType = DType::Bool;
+
+    fn holds(dtype: DType) -> bool {
+        matches!(dtype, DType::Bool | DType::U8)
+    }
 }
 
 /// The two element types that carry gradients. Kernels and rules are written once over this trait.
@@ -153,7 +167,7 @@ macro_rules! dispatch_float {
     };
 }
 
-/// Runs `$body` with `$T` bound to the Rust type of any `$dtype` (`u8` for bool).
+/// Runs `$body` with `$T` bound to the Rust type of any `$dtype` (`u8` for bool and uint8).
 #[macro_export]
 #[doc(hidden)]
 macro_rules! dispatch_all {
@@ -171,7 +185,7 @@ macro_rules! dispatch_all {
                 type $T = i64;
                 $body
             }
-            $crate::DType::Bool => {
+            $crate::DType::Bool | $crate::DType::U8 => {
                 type $T = u8;
                 $body
             }

@@ -31,6 +31,14 @@ fn beyond_integers(op: &str, v: f64) -> PyErr {
     raise(RbeError::value(op.to_owned(), "numbers that int64 holds", v))
 }
 
+/// Fails for a number that uint8 does not hold, if that is the type.
+fn check_byte(op: &str, dtype: DType, v: f64) -> PyResult<()> {
+    if dtype != DType::U8 || (v.trunc() >= 0.0 && v.trunc() <= 255.0) {
+        return Ok(());
+    }
+    Err(raise(RbeError::value(op.to_owned(), "numbers from 0 to 255 for uint8", v)))
+}
+
 impl Flat {
     fn push(&mut self, v: f64) {
         let int = integer(v);
@@ -68,7 +76,10 @@ fn flatten(object: &Bound<'_, PyAny>, depth: usize, flat: &mut Flat, turns: &mut
         let dtype = object.getattr("dtype").and_then(|d| dtype_of(&d));
         let before = flat.dtype;
         flatten(&object.call_method0("item")?, depth, flat, turns)?;
-        if let Ok(dtype) = dtype {
+        // Integers in lists are int64, however short.
+        if let Ok(dtype) = dtype
+            && dtype != DType::U8
+        {
             flat.dtype = before.promote(dtype);
         }
         return Ok(());
@@ -109,6 +120,7 @@ pub fn tensor_from_list(py: Python<'_>, data: &Bound<'_, PyAny>, dtype: Option<&
     if let Some(v) = flat.beyond.filter(|_| dtype == DType::I64) {
         return Err(beyond_integers(OP, v));
     }
+    flat.values.iter().try_for_each(|v| check_byte(OP, dtype, *v))?;
     let array = enter_for(py, OP, flat.values.len(), || match dtype {
         DType::I64 => Array::from_slice(&flat.ints, &flat.shape),
         _ => Array::from_slice(&flat.values, &flat.shape).map(|a| a.cast(dtype)),
@@ -129,6 +141,7 @@ pub fn full(py: Python<'_>, shape: Vec<usize>, value: &Bound<'_, PyAny>, dtype: 
     let dtype = dtype_of(dtype)?;
     if dtype != DType::I64 {
         let value = value.extract()?;
+        check_byte(op, dtype, value)?;
         return Ok(enter_for(py, op, elements(&shape), || Ok(Array::full(dtype, &shape, value)))?.into());
     }
     let value = match value.extract::<i64>() {

@@ -39,6 +39,7 @@ fn typestr(dtype: DType) -> &'static str {
         DType::F64 => "<f8",
         DType::I64 => "<i8",
         DType::Bool => "|b1",
+        DType::U8 => "|u1",
     }
 }
 

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use rbe_core::RbeError;
 use rbe_core::array::Array;
 use rbe_core::optim::{self, DenseOptimizer, DenseRule, HybridOptimizer, NonFinite};
 use rbe_core::tape::{Phase, measured};
-use rbe_core::{DType, RbeError, memory};
 
 use crate::error::{OrRaise, raise};
 use crate::fork::{detach, detach_for};
@@ -37,38 +37,12 @@ fn by_name(arrays: &HashMap<String, PyRef<'_, RBETensor>>) -> Vec<(String, Tenso
     arrays.iter().map(|(name, t)| (name.clone(), t.inner.clone())).collect()
 }
 
-fn inward_all(arrays: Vec<(String, Tensor)>) -> rbe_core::Result<Vec<(String, Array)>> {
-    let inward = |(name, t): (String, Tensor)| {
-        let array = inward(&name, t.array("load_state_dict")?)?;
-        Ok((name, array))
-    };
-    arrays.into_iter().map(inward).collect()
+fn arrays_of(arrays: Vec<(String, Tensor)>) -> rbe_core::Result<Vec<(String, Array)>> {
+    arrays.into_iter().map(|(name, t)| Ok((name, t.array("load_state_dict")?.clone()))).collect()
 }
 
 fn tensors(list: &[PyRef<'_, RBETensor>]) -> Vec<Tensor> {
     list.iter().map(|t| t.inner.clone()).collect()
-}
-
-/// Charges are bytes 0 … 127 without a dtype of their own: eight to an int64 word outside this crate.
-fn outward(a: Array) -> rbe_core::Result<Array> {
-    if a.dtype() != DType::Bool {
-        return Ok(a);
-    }
-    let bytes = a.to_vec::<u8>()?;
-    let words = memory::collect(bytes.chunks_exact(8).map(|b| i64::from_le_bytes(std::array::from_fn(|i| b[i]))));
-    Array::from_slice(&words, &[a.shape()[0], a.shape()[1] / 8])
-}
-
-fn inward(name: &str, a: &Array) -> rbe_core::Result<Array> {
-    if name != "charges" {
-        return Ok(a.clone());
-    }
-    let words = a.to_vec::<i64>()?;
-    let bytes = memory::collect(words.into_iter().flat_map(i64::to_le_bytes));
-    let [rows, width] = *a.shape() else {
-        return Err(RbeError::shape("load_state_dict", "charges (rows, blocks * 8)", format!("{:?}", a.shape())));
-    };
-    Array::from_slice(&bytes, &[rows, width * 8])
 }
 
 /// The hybrid optimiser.
@@ -191,16 +165,12 @@ impl Hybrid {
     }
 
     fn state_of<'py>(&self, py: Python<'py>, i: usize) -> PyResult<Option<Entries<'py>>> {
-        let outward = |(arrays, step): State| {
-            let arrays = arrays.into_iter().map(|(name, a)| Ok((name, outward(a)?))).collect::<rbe_core::Result<_>>()?;
-            Ok((arrays, step))
-        };
-        entries(py, self.inner.with(|o| detach_for(py, OP, || o.state_of(i).map(outward).transpose()).or_raise())?)
+        entries(py, self.inner.with(|o| detach_for(py, OP, || Ok(o.state_of(i))).or_raise())?)
     }
 
     fn set_state_of(&self, py: Python<'_>, i: usize, arrays: HashMap<String, PyRef<'_, RBETensor>>, step: u64) -> PyResult<()> {
         let arrays = by_name(&arrays);
-        self.inner.with(|o| detach_for(py, OP, || o.set_state_of(i, &inward_all(arrays)?, step)).or_raise())
+        self.inner.with(|o| detach_for(py, OP, || o.set_state_of(i, &arrays_of(arrays)?, step)).or_raise())
     }
 }
 
@@ -263,7 +233,7 @@ impl Dense {
 
     fn set_state_of(&self, py: Python<'_>, i: usize, arrays: HashMap<String, PyRef<'_, RBETensor>>, step: u64) -> PyResult<()> {
         let arrays = by_name(&arrays);
-        self.inner.with(|o| detach_for(py, OP, || o.set_state_of(i, &inward_all(arrays)?, step)).or_raise())
+        self.inner.with(|o| detach_for(py, OP, || o.set_state_of(i, &arrays_of(arrays)?, step)).or_raise())
     }
 }
 

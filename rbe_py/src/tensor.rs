@@ -57,23 +57,25 @@ pub fn dtype_of(object: &Bound<'_, PyAny>) -> PyResult<DType> {
         "float" if object.is_instance_of::<pyo3::types::PyType>() => Ok(DType::F64),
         "int64" | "int" | "long" => Ok(DType::I64),
         "bool" | "bool_" => Ok(DType::Bool),
-        _ => Err(raise(RbeError::dtype("dtype", "float32, float64, int64 or bool", name))),
+        "uint8" => Ok(DType::U8),
+        _ => Err(raise(RbeError::dtype("dtype", "float32, float64, int64, uint8 or bool", name))),
     }
 }
 
 /// The Python object of an element type.
 pub fn dtype_object(py: Python<'_>, dtype: DType) -> PyResult<Py<PyAny>> {
-    static OBJECTS: PyOnceLock<[Py<PyAny>; 4]> = PyOnceLock::new();
+    static OBJECTS: PyOnceLock<[Py<PyAny>; 5]> = PyOnceLock::new();
     let objects = OBJECTS.get_or_try_init(py, || -> PyResult<_> {
         let module = py.import("rbe.dtypes")?;
         let get = |d: DType| -> PyResult<Py<PyAny>> { Ok(module.getattr(if d == DType::Bool { "bool" } else { d.name() })?.unbind()) };
-        Ok([get(DType::F32)?, get(DType::F64)?, get(DType::I64)?, get(DType::Bool)?])
+        Ok([get(DType::F32)?, get(DType::F64)?, get(DType::I64)?, get(DType::Bool)?, get(DType::U8)?])
     })?;
     let at = match dtype {
         DType::F32 => 0,
         DType::F64 => 1,
         DType::I64 => 2,
         DType::Bool => 3,
+        DType::U8 => 4,
     };
     Ok(objects[at].clone_ref(py))
 }
@@ -177,6 +179,7 @@ impl RBETensor {
         let v = array.item().or_raise()?;
         Ok(match array.dtype() {
             DType::I64 => within("item", || array.to_vec::<i64>().or_raise())?[0].into_pyobject(py)?.into_any().unbind(),
+            DType::U8 => (v as u8).into_pyobject(py)?.into_any().unbind(),
             DType::Bool => PyBool::new(py, v != 0.0).to_owned().into_any().unbind(),
             _ => v.into_pyobject(py)?.into_any().unbind(),
         })
@@ -370,8 +373,8 @@ impl RBETensor {
 
     fn __index__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         match self.inner.dtype() {
-            DType::I64 | DType::Bool => self.__int__(py),
-            other => Err(raise(RbeError::dtype("index", "an int64 or bool tensor of one element", other))),
+            DType::I64 | DType::Bool | DType::U8 => self.__int__(py),
+            other => Err(raise(RbeError::dtype("index", "a tensor of one integer or bool", other))),
         }
     }
 }

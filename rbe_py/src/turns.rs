@@ -69,6 +69,7 @@ pub fn to_list(py: Python<'_>, tensor: &RBETensor) -> PyResult<Py<PyAny>> {
         DType::F32 => nested(&now.read::<f32>(), shape, &mut turns, py, &|v| float(py, f64::from(*v))),
         DType::F64 => nested(&now.read::<f64>(), shape, &mut turns, py, &|v| float(py, *v)),
         DType::I64 => nested(&now.read::<i64>(), shape, &mut turns, py, &|v| integer(py, *v)),
+        DType::U8 => nested(&now.read::<u8>(), shape, &mut turns, py, &|v| integer(py, i64::from(*v))),
         DType::Bool => nested(&now.read::<u8>(), shape, &mut turns, py, &|v| boolean(py, *v != 0)),
     }?
     .unbind())

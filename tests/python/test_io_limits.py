@@ -111,6 +111,7 @@ STATES = {
     "dense": '{"a": rbe.zeros(8 << 20)}',
     "transposed": '{"a": rbe.zeros(4 << 10, 2 << 10).T}',
     "packed": '{"w": rbe.RBELinear(1 << 12, 1 << 15, bias=False).weight.detach()}',
+    "model": "rbe.nn.Sequential(rbe.RBELinear(1 << 12, 1 << 15), rbe.nn.ReLU()).state_dict()",
     "nested": '{"a": [rbe.zeros(4 << 20), {"b": (rbe.zeros(4 << 20), 1)}]}',
 }
 
@@ -121,7 +122,7 @@ def test_saving_and_loading_hold_little_beside_the_state(tmp_path, kind):
     _, grown = cost(f"state = {STATES[kind]}\n# ---\nrbe.save({path!r}, state)")
     size = os.path.getsize(path)
     assert size >= 30 << 20
-    assert grown <= 0.2 * size
+    assert grown <= 4 << 20  # a buffer: no tensor is copied whole
     _, grown = cost(f"state = rbe.load({path!r})")
     assert grown <= 1.2 * size
 

@@ -10,9 +10,10 @@ impl Array {
         self.cast(self.dtype.floating())
     }
 
-    /// The elements converted to `dtype`: floats are rounded to int64 towards zero, anything but 0 is true.
+    /// The elements converted to `dtype`: floats are rounded to integers towards zero, of which uint8 keeps the lowest 8 bits;
+    /// anything but 0 is true.
     pub fn cast(&self, dtype: DType) -> Array {
-        use DType::{Bool, F32, F64, I64};
+        use DType::{Bool, F32, F64, I64, U8};
         match (self.dtype, dtype) {
             (from, to) if from == to => self.clone(),
             (F32, F64) => map(self, |v: f32| f64::from(v)),
@@ -24,9 +25,13 @@ impl Array {
             (I64, F32) => map(self, |v: i64| v as f32),
             (I64, F64) => map(self, |v: i64| v as f64),
             (I64, Bool) => map(self, |v: i64| u8::from(v != 0)),
-            (Bool, F32) => map(self, |v: u8| f32::from(v)),
-            (Bool, F64) => map(self, |v: u8| f64::from(v)),
-            (Bool, I64) => map(self, |v: u8| i64::from(v)),
+            (Bool | U8, F32) => map(self, |v: u8| f32::from(v)),
+            (Bool | U8, F64) => map(self, |v: u8| f64::from(v)),
+            (Bool | U8, I64) => map(self, |v: u8| i64::from(v)),
+            (U8, Bool) => map(self, |v: u8| u8::from(v != 0)),
+            (Bool, U8) => self.copy().relabel(U8),
+            (I64, U8) => map(self, |v: i64| v as u8).relabel(U8),
+            (_, U8) => self.cast(I64).cast(U8),
             _ => self.clone(),
         }
     }

@@ -62,6 +62,7 @@ impl Array {
             DType::F64 => Array::build(shape, |out: &mut [f64]| out.fill(value)),
             DType::I64 => Array::build(shape, |out: &mut [i64]| out.fill(value as i64)),
             DType::Bool => Array::build(shape, |out: &mut [u8]| out.fill(u8::from(value != 0.0))),
+            DType::U8 => Array::build(shape, |out: &mut [u8]| out.fill(value as u8)).relabel(dtype),
         }
     }
 
@@ -80,7 +81,7 @@ impl Array {
     /// `count` evenly spaced numbers from `start` to `end`, both included: the first half counted from the start, the second from the
     /// end, so that both ends are exact. Integers are truncated, bounds and numbers; torch's are rounded once, too.
     pub fn spaced(dtype: DType, start: f64, end: f64, count: usize) -> Array {
-        let (start, end) = if dtype == DType::I64 { (start.trunc(), end.trunc()) } else { (start, end) };
+        let (start, end) = if matches!(dtype, DType::I64 | DType::U8) { (start.trunc(), end.trunc()) } else { (start, end) };
         let step = if count > 1 { (end - start) / (count - 1) as f64 } else { 0.0 };
         let from_start = |i: usize| i < count / 2 || count == 1;
         Array::numbered(dtype, count, |i| {
@@ -97,6 +98,7 @@ impl Array {
             DType::Bool => {
                 Array::build(&[count], |out: &mut [u8]| out.iter_mut().enumerate().for_each(|(i, o)| *o = u8::from(at(i) != 0.0)))
             }
+            DType::U8 => Array::numbered(DType::I64, count, at).cast(dtype),
         }
     }
 
@@ -126,7 +128,7 @@ impl Array {
             DType::F32 => f64::from(self.read_storage::<f32>()[self.offset]),
             DType::F64 => self.read_storage::<f64>()[self.offset],
             DType::I64 => self.read_storage::<i64>()[self.offset] as f64,
-            DType::Bool => f64::from(self.read_storage::<u8>()[self.offset]),
+            DType::Bool | DType::U8 => f64::from(self.read_storage::<u8>()[self.offset]),
         })
     }
 
@@ -135,7 +137,7 @@ impl Array {
     /// # Errors
     /// `DType` if `T` is not the element type.
     pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
-        if self.dtype != T::DTYPE {
+        if !T::holds(self.dtype) {
             return Err(RbeError::dtype("to_vec", T::DTYPE, self.dtype));
         }
         Ok(memory::copied(&self.contiguous().read::<T>()))

@@ -125,6 +125,16 @@ impl Array {
         self.dtype
     }
 
+    /// The same bytes as elements of `dtype`: bools as uint8, or uint8 of 0 and 1 as bools.
+    ///
+    /// # Panics
+    /// If the elements of the two types are stored in different ways.
+    pub fn relabel(self, dtype: DType) -> Array {
+        let bytes = |dtype| matches!(dtype, DType::Bool | DType::U8);
+        assert!(dtype == self.dtype || bytes(dtype) && bytes(self.dtype), "{} as {dtype}", self.dtype);
+        Array { dtype, ..self }
+    }
+
     /// Length of every axis.
     pub fn shape(&self) -> &[usize] {
         &self.shape
@@ -212,7 +222,7 @@ impl Array {
     /// # Panics
     /// If `T` is not the element type or the array is not contiguous: callers check both.
     pub fn read<T: Element>(&self) -> Read<'_, T> {
-        assert!(self.dtype == T::DTYPE && self.is_contiguous());
+        assert!(T::holds(self.dtype) && self.is_contiguous());
         let range = self.offset..self.offset + self.numel();
         RwLockReadGuard::map(self.storage.buffer.read_recursive(), |b| &b.slice::<T>()[range])
     }
@@ -222,7 +232,7 @@ impl Array {
     /// # Panics
     /// As [`Array::read`].
     pub fn write<T: Element>(&self) -> Write<'_, T> {
-        assert!(self.dtype == T::DTYPE && self.is_contiguous());
+        assert!(T::holds(self.dtype) && self.is_contiguous());
         let range = self.offset..self.offset + self.numel();
         self.storage.touch();
         RwLockWriteGuard::map(self.storage.buffer.write(), |b| &mut b.slice_mut::<T>()[range])
@@ -233,7 +243,7 @@ impl Array {
     /// # Panics
     /// If `T` is not the element type.
     pub fn read_storage<T: Element>(&self) -> Read<'_, T> {
-        assert!(self.dtype == T::DTYPE);
+        assert!(T::holds(self.dtype));
         RwLockReadGuard::map(self.storage.buffer.read_recursive(), |b| b.slice::<T>())
     }
 
@@ -242,7 +252,7 @@ impl Array {
     /// # Panics
     /// If `T` is not the element type.
     pub fn write_storage<T: Element>(&self) -> Write<'_, T> {
-        assert!(self.dtype == T::DTYPE);
+        assert!(T::holds(self.dtype));
         self.storage.touch();
         RwLockWriteGuard::map(self.storage.buffer.write(), |b| b.slice_mut::<T>())
     }

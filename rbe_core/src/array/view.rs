@@ -46,6 +46,7 @@ impl Array {
                 copy_strided(&self.read_storage::<T>(), self.offset, &self.strides, &self.shape, out);
             }
         }))
+        .relabel(self.dtype)
     }
 
     /// Axes in the order `axes`.

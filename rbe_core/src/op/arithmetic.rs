@@ -20,14 +20,14 @@ use crate::kernel::dense::remainder::{
 use crate::tape::RBETensor;
 
 /// The type both operands are converted to: the wider of the two, where an operand without axes does not widen one
-/// with axes of the same kind (float, integer or bool).
+/// with axes of the same kind (float, int64, uint8 or bool).
 pub fn promote(a: &Array, b: &Array) -> DType {
     promote_all(&[a, b])
 }
 
 /// As [`promote`], of any number of operands.
 pub(super) fn promote_all(operands: &[&Array]) -> DType {
-    let kind = |d: DType| (d.is_float(), d == DType::Bool);
+    let kind = |d: DType| (d.is_float(), d == DType::Bool, d == DType::U8);
     let of = |a: &&Array| (a.dtype(), a.ndim() > 0);
     let wider = |(x, with_axes): (DType, bool), (y, other): (DType, bool)| {
         let of_one_kind = kind(x) == kind(y) && with_axes != other;

@@ -84,7 +84,8 @@ impl RBETensor {
         if mask.dtype() != DType::Bool {
             return Err(RbeError::dtype(OP, "a bool mask", mask.dtype()));
         }
-        if !a.dtype().is_float() && value.fract() != 0.0 {
+        let fits = if a.dtype() == DType::U8 { f64::from(value as u8) == value } else { a.dtype().is_float() || value.fract() == 0.0 };
+        if !fits {
             return Err(RbeError::dtype(OP, format!("a value that {} holds", a.dtype()), value));
         }
         if broadcast_shapes(OP, a.shape(), mask.shape())?.as_slice() != a.shape() {

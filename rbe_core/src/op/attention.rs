@@ -80,7 +80,7 @@ fn additive(mask: &Array, dtype: DType) -> Result<Array> {
         DType::Bool => {
             dispatch_float!(OP, dtype, T => Ok(map(mask, |m: u8| if m != 0 { T::of(0.0) } else { T::of(f64::NEG_INFINITY) })))
         }
-        DType::I64 => Err(RbeError::dtype(OP, "attn_mask of bool, float32 or float64", DType::I64)),
+        DType::I64 | DType::U8 => Err(RbeError::dtype(OP, "attn_mask of bool, float32 or float64", mask.dtype())),
         _ => Ok(mask.cast(dtype)),
     }
 }

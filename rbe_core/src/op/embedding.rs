@@ -50,6 +50,7 @@ impl Op for Embedding {
                 }
             }))
         })
+        .relabel(w.dtype())
         .into())
     }
 

@@ -163,7 +163,7 @@ impl Op for Index {
                 });
             })
         });
-        Ok(self.0.place(picked)?.into())
+        Ok(self.0.place(picked.relabel(a.dtype()))?.into())
     }
 
     fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
@@ -259,6 +259,7 @@ fn picked(a: &Array, at: &[usize], shape: &[usize]) -> Array {
         let source = a.read::<T>();
         Array::build(shape, |out: &mut [T]| out.iter_mut().zip(at).for_each(|(o, i)| *o = source[*i]))
     })
+    .relabel(a.dtype())
 }
 
 /// Adds elements where an index along one axis says: the adjoint of gathering. Inputs: target, index, source.

@@ -172,7 +172,7 @@ impl Op for Reduce {
                     reduce_rows(&source, inner, out, |_, rows, out| extremes(rows, largest, out), |a, b| further(a, b, largest));
                 })
             });
-            return Ok(self.finish(out, a.shape())?.into());
+            return Ok(self.finish(out.relabel(a.dtype()), a.shape())?.into());
         }
         let a = a.floating();
         let out = dispatch_float!(name, a.dtype(), T => match self.kind {

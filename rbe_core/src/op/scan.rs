@@ -9,9 +9,9 @@ use crate::dtype::{DType, Element, Float};
 use crate::error::Result;
 use crate::tape::RBETensor;
 
-/// Floats as they are; bool as int64.
+/// Floats as they are; bool and uint8 as int64.
 fn countable(a: &Array) -> Array {
-    if a.dtype() == DType::Bool { a.cast(DType::I64) } else { a.clone() }
+    if matches!(a.dtype(), DType::Bool | DType::U8) { a.cast(DType::I64) } else { a.clone() }
 }
 
 /// Sums of the elements up to and including each along an axis.

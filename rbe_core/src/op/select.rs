@@ -22,7 +22,7 @@ impl Op for Where {
         let (c, a, b) = (x.array(0)?.cast(DType::Bool), x.array(1)?, x.array(2)?);
         let dtype = promote(a, b);
         let (a, b) = (a.cast(dtype), b.cast(dtype));
-        Ok(dispatch_all!(dtype, T => zip3("where", &c, &a, &b, |c: u8, a: T, b: T| if c != 0 { a } else { b }))?.into())
+        Ok(dispatch_all!(dtype, T => zip3("where", &c, &a, &b, |c: u8, a: T, b: T| if c != 0 { a } else { b }))?.relabel(dtype).into())
     }
 
     fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
@@ -69,7 +69,7 @@ impl Op for ClampBetween {
             let raised = if x < low || low != low && x == x { low } else { x };
             if raised > high || high != high && raised == raised { high } else { raised }
         }));
-        Ok(held?.into())
+        Ok(held?.relabel(dtype).into())
     }
 
     fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
@@ -176,7 +176,7 @@ impl RBETensor {
     /// The connective bit by bit: of truth values, or of integers in two's complement.
     ///
     /// # Errors
-    /// As [`RBETensor::where_`]; `DType` for floats.
+    /// As [`RBETensor::where_`]; `DType` for floats and uint8.
     pub fn bitwise(&self, other: &RBETensor, connective: Logic) -> Result<RBETensor> {
         let (a, b) = (self.integral("bitwise")?, other.integral("bitwise")?);
         if a.dtype() == DType::Bool && b.dtype() == DType::Bool {
@@ -195,7 +195,7 @@ impl RBETensor {
     /// The complement, bit by bit.
     ///
     /// # Errors
-    /// `DType` for floats and for a packed tensor.
+    /// `DType` for floats, uint8 and a packed tensor.
     pub fn bitwise_not(&self) -> Result<RBETensor> {
         let a = self.integral("bitwise_not")?;
         if a.dtype() == DType::Bool { self.logical_not() } else { RBETensor::unrecorded("bitwise_not", || Ok(map(a, |v: i64| !v))) }
@@ -203,7 +203,7 @@ impl RBETensor {
 
     fn integral(&self, op: &'static str) -> Result<&Array> {
         let array = self.array(op)?;
-        if array.dtype().is_float() {
+        if !matches!(array.dtype(), DType::I64 | DType::Bool) {
             return Err(RbeError::dtype(op, "int64 or bool tensors", array.dtype()));
         }
         Ok(array)

@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 
 use super::dense::{DenseRates, DenseRule, DenseState, check_leaf, check_moments, fill_grad, squares};
 use super::rates::{NonFinite, Rates};
-use super::scratch;
+use super::{earlier, scratch};
 use crate::array::Array;
 use crate::error::{RbeError, Result};
 use crate::gradient::{Factor, Gradient, GradientCache};
@@ -267,7 +267,8 @@ impl HybridOptimizer {
     }
 
     /// Replaces the state of parameter `i` by what [`HybridOptimizer::state_of`] gave, or by that before the first step where there are no
-    /// arrays; nothing changes on error. States of earlier versions have no "guard".
+    /// arrays; nothing changes on error. Those of earlier versions load too: they have
+    /// no "guard", and int64 charges.
     ///
     /// # Errors
     /// `Shape` or `DType` if an array does not fit; `Value` if one is missing or holds a number that no step leaves; `NonFinite`.
@@ -279,6 +280,7 @@ impl HybridOptimizer {
         let find = |name: &str, shape: &[usize], dtype| -> Result<Array> {
             let found = arrays.iter().find(|(n, _)| n == name);
             let (_, found) = found.ok_or_else(|| RbeError::value(OP, format!("{name:?} of parameter {i}"), "none"))?;
+            let found = if name == CHARGES { &earlier::charges(found) } else { found };
             if found.shape() != shape {
                 return Err(RbeError::shape(OP, format!("{name} {shape:?}"), format!("{:?}", found.shape())));
             }
@@ -337,6 +339,9 @@ impl Drop for HybridOptimizer {
         }
     }
 }
+
+/// Name of the saved charges.
+const CHARGES: &str = "charges";
 
 /// Name of the saved [`Guard`].
 const GUARD: &str = "guard";

@@ -2,6 +2,7 @@
 
 mod clip;
 mod dense;
+mod earlier;
 mod hybrid;
 mod rates;
 mod scale;

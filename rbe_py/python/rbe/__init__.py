@@ -61,7 +61,7 @@ from .creation import (
 )  # fmt: skip
 from .data import Generator
 from .device import device
-from .dtypes import bool, double, dtype, float, float32, float64, int64, long
+from .dtypes import bool, double, dtype, float, float32, float64, int64, long, uint8
 from .errors import (
     ConfigError,
     DependencyError,
@@ -207,6 +207,6 @@ __all__ = [
     "randn_like", "randperm", "reciprocal", "register_operation", "relu", "remainder", "reshape", "round", "rsqrt", "save",
     "scatter_add", "set_debug_mode", "set_default_dtype", "set_grad_enabled", "set_num_threads", "set_rng_state", "sigmoid",
     "sign", "sin", "softmax", "sort", "split", "sqrt", "square", "squeeze", "stack", "std", "sub", "sum", "take_along_dim",
-    "tanh", "tensor", "testing", "to_torch", "topk", "trace", "trainer", "transpose", "tril", "triu", "trunc", "unbind",
-    "unsqueeze", "utils", "var", "visualization", "where", "zeros", "zeros_like",
+    "tanh", "tensor", "testing", "to_torch", "topk", "trace", "trainer", "transpose", "tril", "triu", "trunc", "uint8",
+    "unbind", "unsqueeze", "utils", "var", "visualization", "where", "zeros", "zeros_like",
 ]  # fmt: skip

@@ -101,7 +101,7 @@ def to(
     for arg in args[:kept]:
         if isinstance(arg, RBETensor):
             dtype = arg.dtype
-        elif isinstance(arg, dtypes.dtype | np.dtype | type) or arg in ("float32", "float64", "int64", "bool"):
+        elif isinstance(arg, dtypes.dtype | np.dtype | type) or arg in ("float32", "float64", "int64", "uint8", "bool"):
             dtype = arg
         else:
             device = arg

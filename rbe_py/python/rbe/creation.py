@@ -118,7 +118,7 @@ def from_numpy(array: "np.ndarray[Any, Any]") -> RBETensor:
     Parameters
     ----------
     array : numpy.ndarray
-        Of float32, float64, int64 or bool.
+        Of float32, float64, int64, uint8 or bool.
 
     Raises
     ------
@@ -158,7 +158,8 @@ def tensor(data: Any, dtype: DTypeLike = None, requires_grad: bool = False, devi
     Parameters
     ----------
     data : number, nested lists, NumPy array or tensor
-        Floats become the default dtype (float32), integers int64, bools bool; arrays and tensors keep their own type.
+        Floats become the default dtype (float32), integers int64, bools bool; arrays and tensors keep their own type, but that
+        arrays of integers other than int64 become int64, uint8 too (`from_numpy` keeps that).
     dtype : dtype, optional
         The element type instead.
     requires_grad : bool
@@ -199,8 +200,10 @@ def _supported(array: "np.ndarray[Any, Any]", dtype: DTypeLike) -> "np.ndarray[A
     """Convert to `dtype`, or integers and half floats to the type that holds them."""
     if dtype is not None:
         wanted = as_dtype(dtype)
-        if wanted is dtypes.int64 and array.dtype.kind == "f" and not (np.abs(array, dtype=np.float64) < 2.0**63).all():
-            raise TensorError("tensor", "numbers that int64 holds", str(array[~(np.abs(array) < 2.0**63)].ravel()[0]))
+        if wanted in (dtypes.int64, dtypes.uint8) and array.dtype.kind == "f":
+            if not (np.abs(array, dtype=np.float64) < 2.0**63).all():
+                raise TensorError("tensor", "numbers that int64 holds", str(array[~(np.abs(array) < 2.0**63)].ravel()[0]))
+            array = array.astype(np.int64)
         return array.astype(wanted.numpy)
     if array.dtype.kind in "iu" and array.dtype != np.int64:
         if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:

@@ -48,6 +48,8 @@ float32: Final = dtype("float32", 4, True)
 float64: Final = dtype("float64", 8, True)
 int64: Final = dtype("int64", 8, False)
 bool: Final = dtype("bool", 1, False)
+uint8: Final = dtype("uint8", 1, False)
+"""Bytes to store: they are moved, compared, saved and converted; arithmetic takes them only beside a wider type."""
 
 float: Final = float32
 """torch's other name of float32. Python's type `float` stands for float64, as in torch and NumPy."""
@@ -59,7 +61,7 @@ long: Final = int64
 DTypeLike = dtype | str | type | None
 """An rbe dtype, its name, or a Python or NumPy type."""
 
-ALL: Final = (float32, float64, int64, bool)
+ALL: Final = (float32, float64, int64, bool, uint8)
 
 
 def as_dtype(like: object) -> dtype:
@@ -82,4 +84,4 @@ def as_dtype(like: object) -> dtype:
     for candidate in ALL:
         if candidate.name == name:
             return candidate
-    raise DTypeError("dtype", "float32, float64, int64 or bool", name)
+    raise DTypeError("dtype", "float32, float64, int64, uint8 or bool", name)

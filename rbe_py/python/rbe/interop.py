@@ -22,7 +22,7 @@ def from_torch(tensor: Any) -> RBETensor:
     Parameters
     ----------
     tensor : torch.Tensor
-        Of float32, float64, int64 or bool, any strides.
+        Of float32, float64, int64, uint8 or bool, any strides.
 
     Raises
     ------
@@ -42,8 +42,8 @@ def from_torch(tensor: Any) -> RBETensor:
         raise DTypeError("from_torch", "a torch tensor", type(tensor).__name__)
     creation.check_device("from_torch", getattr(tensor, "device", None))
     name = str(tensor.dtype).removeprefix("torch.")
-    if name not in ("float32", "float64", "int64", "bool"):
-        raise DTypeError("from_torch", "float32, float64, int64 or bool (convert with .to())", name)
+    if name not in {dtype.name for dtype in dtypes.ALL}:
+        raise DTypeError("from_torch", "float32, float64, int64, uint8 or bool (convert with .to())", name)
     return creation.from_dlpack(tensor.detach())
 
 

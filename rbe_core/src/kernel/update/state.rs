@@ -12,7 +12,7 @@ use crate::packed::{BITS, PackedTensor, TILE_ROWS};
 /// points lie as the points do, sixteen rows beside each other; those of rows beyond the tensor's stay zero.
 #[derive(Clone)]
 pub struct State {
-    /// Charge of every bit, int8 in `[0, 127]` stored as bytes: (rows, blocks * 64).
+    /// Charge of every bit, uint8 in `[0, 127]`: (rows, blocks * 64).
     pub charges: Array,
     /// Running mean of G² over each row (rows), f32, not bias-corrected.
     pub row_moment: Array,
@@ -37,7 +37,8 @@ impl State {
             for (i, c) in out.iter_mut().enumerate() {
                 *c = byte(i / BITS, i % BITS, stream) / 2;
             }
-        });
+        })
+        .relabel(DType::U8);
         State {
             charges,
             row_moment: Array::zeros(DType::F32, &[rows]),

@@ -61,9 +61,8 @@ class Recorder(Callback):
         if not isinstance(optimizer, HybridOptimizer):
             raise DTypeError("Recorder", "a HybridOptimizer", type(optimizer).__name__)
         state = optimizer.state_dict()
-        words = [entry["charges"].numpy() for entry in state["state"].values() if "charges" in entry]
-        bits = np.concatenate([w.view(np.int8).ravel() for w in words]) if words else np.zeros(1, np.int8)
-        low, middle, high = np.percentile(bits, (10, 50, 90)) / FULL
+        charges = [entry["charges"].numpy().ravel() for entry in state["state"].values() if "charges" in entry]
+        low, middle, high = np.percentile(np.concatenate(charges or [np.zeros(1)]), (10, 50, 90)) / FULL
         self.steps.append(state["steps"])
         self.flips.append(optimizer.flips)
         self.charges.append((float(low), float(middle), float(high)))

@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use proptest::prelude::*;
 use rbe_core::array::{Array, SliceSpec};
 use rbe_core::io::{Contents, Texts, load, read, save, to_bytes};
+use rbe_core::optim::{HybridOptimizer, Rates};
 use rbe_core::packed::PackedTensor;
-use rbe_core::{DType, RbeError, Result, Value};
+use rbe_core::{DType, RBETensor, RbeError, Result, Value};
 
 /// A folder of its own, removed afterwards.
 struct Folder(PathBuf);
@@ -50,6 +51,7 @@ fn sample() -> Vec<(String, Value)> {
         ("wide", Value::Dense(Array::from_slice(&[1.5f64, -2.0], &[2, 1]).unwrap().broadcast_to(&[2, 3]).unwrap())),
         ("scalar", Value::Dense(Array::scalar(7i64))),
         ("bools", Value::Dense(Array::from_slice(&[1u8, 0, 1], &[3]).unwrap())),
+        ("bytes", Value::Dense(Array::from_slice(&[0u8, 200, 255], &[3]).unwrap().relabel(DType::U8))),
         ("empty", Value::Dense(Array::zeros(DType::F32, &[0, 3]))),
         ("small", Value::Packed(packed(3, 70))),
         // More blocks than are copied at once, and rows that end in the middle of a piece.
@@ -95,7 +97,7 @@ fn tensors_and_texts_come_back() {
 
 #[test]
 fn no_cut_and_no_flipped_bit_is_taken_for_the_file() {
-    let tensors: Vec<_> = sample().into_iter().filter(|(name, _)| ["scalar", "bools", "small", "empty"].contains(&name.as_str())).collect();
+    let tensors: Vec<_> = sample().into_iter().filter(|(name, _)| ["scalar", "bools", "bytes", "small", "empty"].contains(&name.as_str())).collect();
     let bytes = to_bytes(&tensors, Texts::from([("note".into(), "\u{1f}\\".into())]), None).unwrap();
     for n in 0..bytes.len() {
         assert!(matches!(from_bytes(&bytes[..n]), Err(RbeError::Format(_))), "cut at {n}");
@@ -187,5 +189,50 @@ fn names_that_could_not_be_read_again_are_refused() {
     ] {
         let found = from_bytes(&to_bytes(&tensors, texts.clone(), None).unwrap()).unwrap();
         assert_eq!((found.tensors.len(), found.metadata), (tensors.len(), texts));
+    }
+}
+
+/// A file that an earlier version, or Python, wrote; design/files.md says which there are.
+fn committed(name: &str) -> Contents {
+    load(&PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/files").join(name), &|| Ok(())).unwrap()
+}
+
+fn find<'a>(contents: &'a Contents, name: &str) -> &'a Value {
+    &contents.tensors.iter().find(|(n, _)| n == name).unwrap().1
+}
+
+#[test]
+fn files_of_every_version_load() {
+    for version in [0, 1] {
+        let contents = committed(&format!("format-{version}.safetensors"));
+        assert_eq!(contents.metadata, Texts::from([("note".into(), "héllo".into())]));
+        let Value::Packed(w) = find(&contents, "model.w") else { panic!("no packed tensor") };
+        assert_eq!((w.shape(), w.scale(), w.hi()), (&[2, 70][..], 0.1, vec![1, 2, 3, 4]));
+        assert_eq!(w.lo(), [0.25, -0.5, 0.0, 0.0, 1e-30, 0.125, -0.75, 0.5]);
+        let dense = |name: &str| if let Value::Dense(a) = find(&contents, name) { a.clone() } else { panic!("{name} is packed") };
+        assert_eq!(dense("model.b").to_vec::<f32>().unwrap(), [1.0, -2.5]);
+        assert_eq!(dense("steps.0").to_vec::<i64>().unwrap(), [3]);
+        assert_eq!((dense("steps.1").dtype(), dense("steps.1").to_vec::<u8>().unwrap()), (DType::Bool, vec![1, 0]));
+        assert_eq!(dense("steps.2").to_vec::<f64>().unwrap(), [0.1]);
+    }
+}
+
+#[test]
+fn states_of_optimizers_of_every_version_load() {
+    for version in [0, 1, 2] {
+        let contents = committed(&format!("optimizer-{version}.safetensors"));
+        let of_first = |(name, value): &(String, Value)| match (name.strip_prefix("state.0."), value) {
+            (Some(name), Value::Dense(a)) => Some((name.to_owned(), a.clone())),
+            _ => None,
+        };
+        let saved: Vec<(String, Array)> = contents.tensors.iter().filter_map(of_first).collect();
+        let optimizer = HybridOptimizer::new(vec![RBETensor::from_packed(packed(4, 5), true)], Rates::default()).unwrap();
+        optimizer.set_state_of(0, &saved, 6).unwrap();
+        let (state, step) = optimizer.state_of(0).unwrap();
+        let array = |wanted: &str| state.iter().find(|(name, _)| *name == wanted).unwrap().1.clone();
+        assert_eq!((step, array("charges").dtype(), array("charges").shape()), (6, DType::U8, &[4, 64][..]));
+        assert_eq!(array("charges").to_vec::<u8>().unwrap()[..5], [113, 114, 69, 123, 112]);
+        assert_eq!(array("row_moment").to_vec::<f32>().unwrap()[..2], [0.000_117_438_68, 2.901_165_5e-5]);
+        assert_eq!(array("guard").to_vec::<f64>().unwrap()[0], if version == 0 { 0.0 } else { 6.0 });
     }
 }

@@ -45,7 +45,7 @@ train: $(VENV)/.built ## Train packed and dense networks on handwritten digits, 
 
 test: $(VENV)/.built ## Test the core and the package
 	cargo test --workspace --quiet
-	$(BIN)/python -m pytest
+	RBE_EXAMPLES=$(abspath target)/debug/examples $(BIN)/python -m pytest
 
 # torch takes gigabytes, so it has an environment of its own.
 $(TORCH_VENV)/.built: $(VENV)/.built

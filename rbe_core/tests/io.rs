@@ -97,7 +97,8 @@ fn tensors_and_texts_come_back() {
 
 #[test]
 fn no_cut_and_no_flipped_bit_is_taken_for_the_file() {
-    let tensors: Vec<_> = sample().into_iter().filter(|(name, _)| ["scalar", "bools", "bytes", "small", "empty"].contains(&name.as_str())).collect();
+    let tensors: Vec<_> =
+        sample().into_iter().filter(|(name, _)| ["scalar", "bools", "bytes", "small", "empty"].contains(&name.as_str())).collect();
     let bytes = to_bytes(&tensors, Texts::from([("note".into(), "\u{1f}\\".into())]), None).unwrap();
     for n in 0..bytes.len() {
         assert!(matches!(from_bytes(&bytes[..n]), Err(RbeError::Format(_))), "cut at {n}");

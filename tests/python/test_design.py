@@ -34,7 +34,7 @@ def test_files_that_a_page_names_exist(page):
         assert any(path == name or path.endswith("/" + name) for path in FILES), f"{page.name} names {name}"
 
 
-@pytest.mark.parametrize("page", ["results.md", "layers.md", "threads.md"])
+@pytest.mark.parametrize("page", ["results.md", "layers.md", "threads.md", "format.md"])
 def test_tables_of_measurements_name_machine_isa_commit_and_threads(page):
     lines = (ROOT / "design" / page).read_text(encoding="utf-8").splitlines()
     heads = [line for line, below in itertools.pairwise(lines) if re.match(r"\|[\s:|-]+\|$", below)]

@@ -298,7 +298,7 @@ def test_operations_leave_random_numbers_as_they_were():
 
 
 def test_copies_and_pickles():
-    assert (gate.__name__, gate.__doc__, gate.__module__) == ("gate", "Say it.", __name__)
+    assert (gate.__name__, gate.__doc__, gate.__module__) == ("gate", "Say it.", "scripted")
     assert script(gate) is gate
     for again in (copy.copy(gate), copy.deepcopy(gate), pickle.loads(pickle.dumps(gate))):
         assert isinstance(again, Scripted)

@@ -50,6 +50,14 @@ pub(crate) fn by_rows<T: Element>(
     bound: Bound,
     f: impl Fn(&[Grid<'_, T>], &mut Target<'_, T>) + Sync + Send,
 ) -> Result<Array> {
+    walk(op, arrays, bound, &f)
+}
+
+/// A function of the rows of operands that writes those of the result.
+type OfRows<'f, T> = dyn Fn(&[Grid<'_, T>], &mut Target<'_, T>) + Sync + 'f;
+
+/// [`by_rows`], compiled once for a type and not for every function.
+fn walk<T: Element>(op: &'static str, arrays: &[&Array], bound: Bound, f: &OfRows<'_, T>) -> Result<Array> {
     let mut shape = Dims::from_slice(arrays[0].shape());
     for a in &arrays[1..] {
         shape = broadcast_shapes(op, &shape, a.shape())?;

@@ -7,6 +7,7 @@ use crate::error::{RbeError, Result};
 use crate::memory;
 
 /// A buffer for the elements of a shape.
+#[inline(never)] // nor is it copied into every caller of `build`
 fn buffer_for(dtype: DType, shape: &[usize]) -> Buffer {
     memory::for_array(dtype, shape, Buffer::try_dirty)
 }

@@ -89,6 +89,7 @@ impl Clone for Array {
 
 impl Array {
     /// Row-major array of `shape` over a whole buffer.
+    #[inline(never)]
     pub(crate) fn from_buffer(buffer: Buffer, dtype: DType, shape: &[usize]) -> Array {
         debug_assert_eq!(Some(buffer.len()), memory::count(shape).map(|n| n * dtype.size()));
         Array { storage: Storage::new(buffer), dtype, shape: Dims::from_slice(shape), strides: contiguous_strides(shape), offset: 0 }

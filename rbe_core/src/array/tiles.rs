@@ -128,6 +128,12 @@ pub fn tile_length(shape: &[usize]) -> usize {
     }
 }
 
+/// Elements of a tile of work on `shape`, and of the parallel pieces into which whole tiles are put together.
+pub(super) fn tile_and_piece(shape: &[usize]) -> (usize, usize) {
+    let tile = tile_length(shape);
+    (tile, (PIECE / tile).max(1) * tile)
+}
+
 /// Calls `body(state, position, tiles)` for the tiles of `outs`, which have one length, in parallel pieces of which each has
 /// a state of its own.
 pub fn for_each_tile<U: Send, S>(
@@ -146,7 +152,7 @@ pub fn for_each_tile<U: Send, S>(
             pieces[i].push(piece);
         }
     }
-    parallel::map_mut(&mut pieces, |i, outs| {
+    parallel::for_each_mut(&mut pieces, |i, outs| {
         let mut state = state();
         let length = outs[0].len();
         for start in (0..length).step_by(tile) {
@@ -177,22 +183,53 @@ pub fn tiled_with<T: Element, S>(
     state: impl Fn() -> S + Sync + Send,
     f: impl Fn(&mut S, &[&[T]], &mut [T]) + Sync + Send,
 ) -> Result<Array> {
+    tiled(op, arrays, &|tiles: &mut Tiles<'_, T>| {
+        let mut state = state();
+        while let Some((x, out)) = tiles.next() {
+            f(&mut state, &x, out);
+        }
+    })
+}
+
+/// Lets `f` go through the tiles of each parallel piece.
+fn tiled<T: Element>(op: &'static str, arrays: &[&Array], f: &(dyn Fn(&mut Tiles<'_, T>) + Sync)) -> Result<Array> {
     let mut shape = Dims::from_slice(arrays[0].shape());
     for a in &arrays[1..] {
         shape = super::shape::broadcast_shapes(op, &shape, a.shape())?;
     }
     let arrays = straight(arrays);
     let operands = arrays.iter().map(|a| Operand::new(a, &shape)).collect::<Result<SmallVec<[Operand<'_, T>; 3]>>>()?;
+    let (tile, size) = tile_and_piece(&shape);
     Ok(Array::build(&shape, |out: &mut [T]| {
-        for_each_tile(
-            vec![out],
-            tile_length(&shape),
-            || (state(), scratches(operands.len())),
-            |(state, scratches), at, outs| {
-                f(state, &read_tiles(&operands, scratches, at, outs[0].len()), outs[0]);
-            },
-        );
+        parallel::for_each_piece(out, size, |i, piece| {
+            f(&mut Tiles { operands: &operands, scratches: scratches(operands.len()), start: i * size, tile, rest: piece });
+        });
     }))
+}
+
+/// A tile of every operand and that of the result.
+type Tile<'s, 'a, T> = (SmallVec<[&'s [T]; 4]>, &'a mut [T]);
+
+/// The tiles of a piece that are still to be computed.
+struct Tiles<'a, T> {
+    operands: &'a [Operand<'a, T>],
+    scratches: SmallVec<[Scratch<T>; 3]>,
+    start: usize,
+    tile: usize,
+    rest: &'a mut [T],
+}
+
+impl<'a, T: Element> Tiles<'a, T> {
+    fn next(&mut self) -> Option<Tile<'_, 'a, T>> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let n = self.tile.min(self.rest.len());
+        let (out, rest) = std::mem::take(&mut self.rest).split_at_mut(n);
+        let at = self.start;
+        (self.start, self.rest) = (at + n, rest);
+        Some((read_tiles(self.operands, &mut self.scratches, at, n), out))
+    }
 }
 
 /// Room for a tile of each operand.

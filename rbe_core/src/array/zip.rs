@@ -2,7 +2,7 @@
 
 use super::shape::broadcast_shapes;
 use super::storage::Array;
-use super::tiles::{Operand, PIECE, Scratch, for_each_tile, straight, tile_length};
+use super::tiles::{Operand, PIECE, Scratch, straight, tile_and_piece};
 use crate::dtype::Element;
 use crate::error::Result;
 use crate::memory;
@@ -10,13 +10,15 @@ use crate::parallel;
 
 /// `f` of every element.
 pub fn map<T: Element, U: Element>(a: &Array, f: impl Fn(T) -> U + Sync + Send) -> Array {
+    map_pieces(a, &|from: &[T], to: &mut [U]| to.iter_mut().zip(from).for_each(|(o, x)| *o = f(*x)))
+}
+
+/// [`map`], compiled once for its types and not for every function.
+fn map_pieces<T: Element, U: Element>(a: &Array, f: &(dyn Fn(&[T], &mut [U]) + Sync)) -> Array {
     let a = a.as_contiguous();
     let source = a.read::<T>();
     Array::build(a.shape(), |out: &mut [U]| {
-        parallel::for_each_piece(out, PIECE, |i, piece| {
-            let from = &source[i * PIECE..i * PIECE + piece.len()];
-            piece.iter_mut().zip(from).for_each(|(o, x)| *o = f(*x));
-        });
+        parallel::for_each_piece(out, PIECE, |i, piece| f(&source[i * PIECE..i * PIECE + piece.len()], piece));
     })
 }
 
@@ -30,15 +32,27 @@ pub fn zip<T: Element, V: Element, U: Element>(
     b: &Array,
     f: impl Fn(T, V) -> U + Sync + Send,
 ) -> Result<Array> {
+    zip_tiles(op, a, b, &|x: &[T], y: &[V], out: &mut [U]| {
+        out.iter_mut().zip(x).zip(y).for_each(|((o, a), b)| *o = f(*a, *b));
+    })
+}
+
+/// A function of the tiles of two operands that writes those of the result.
+type OfTwo<'f, T, V, U> = dyn Fn(&[T], &[V], &mut [U]) + Sync + 'f;
+
+/// [`zip`], compiled once for its types and not for every function.
+fn zip_tiles<T: Element, V: Element, U: Element>(op: &'static str, a: &Array, b: &Array, f: &OfTwo<'_, T, V, U>) -> Result<Array> {
     let shape = broadcast_shapes(op, a.shape(), b.shape())?;
     let plain = straight(&[a, b]);
     let (x, y) = (Operand::<T>::new(&plain[0], &shape)?, Operand::<V>::new(&plain[1], &shape)?);
+    let (tile, size) = tile_and_piece(&shape);
     Ok(Array::build(&shape, |out: &mut [U]| {
-        let state = || (Scratch::default(), Scratch::default());
-        for_each_tile(vec![out], tile_length(&shape), state, |(p, q), at, outs| {
-            let n = outs[0].len();
-            let (x, y) = (x.tile(p, at, n), y.tile(q, at, n));
-            outs[0].iter_mut().zip(x).zip(y).for_each(|((o, a), b)| *o = f(*a, *b));
+        parallel::for_each_piece(out, size, |i, piece| {
+            let (mut p, mut q) = (Scratch::default(), Scratch::default());
+            for (k, out) in piece.chunks_mut(tile).enumerate() {
+                let (at, n) = (i * size + k * tile, out.len());
+                f(x.tile(&mut p, at, n), y.tile(&mut q, at, n), out);
+            }
         });
     }))
 }
@@ -54,16 +68,32 @@ pub fn zip3<A: Element, B: Element, C: Element, U: Element>(
     c: &Array,
     f: impl Fn(A, B, C) -> U + Sync + Send,
 ) -> Result<Array> {
+    zip3_tiles(op, [a, b, c], &|x: &[A], y: &[B], z: &[C], out: &mut [U]| {
+        out.iter_mut().zip(x.iter().zip(y).zip(z)).for_each(|(o, ((a, b), c))| *o = f(*a, *b, *c));
+    })
+}
+
+/// As [`OfTwo`], of three operands.
+type OfThree<'f, A, B, C, U> = dyn Fn(&[A], &[B], &[C], &mut [U]) + Sync + 'f;
+
+/// [`zip3`], compiled once for its types.
+fn zip3_tiles<A: Element, B: Element, C: Element, U: Element>(
+    op: &'static str,
+    [a, b, c]: [&Array; 3],
+    f: &OfThree<'_, A, B, C, U>,
+) -> Result<Array> {
     let shape = broadcast_shapes(op, &broadcast_shapes(op, a.shape(), b.shape())?, c.shape())?;
     let plain = straight(&[a, b, c]);
     let (x, y) = (Operand::<A>::new(&plain[0], &shape)?, Operand::<B>::new(&plain[1], &shape)?);
     let z = Operand::<C>::new(&plain[2], &shape)?;
+    let (tile, size) = tile_and_piece(&shape);
     Ok(Array::build(&shape, |out: &mut [U]| {
-        let state = || (Scratch::default(), Scratch::default(), Scratch::default());
-        for_each_tile(vec![out], tile_length(&shape), state, |(p, q, r), at, outs| {
-            let n = outs[0].len();
-            let triples = x.tile(p, at, n).iter().zip(y.tile(q, at, n)).zip(z.tile(r, at, n));
-            outs[0].iter_mut().zip(triples).for_each(|(o, ((a, b), c))| *o = f(*a, *b, *c));
+        parallel::for_each_piece(out, size, |i, piece| {
+            let (mut p, mut q, mut r) = (Scratch::default(), Scratch::default(), Scratch::default());
+            for (k, out) in piece.chunks_mut(tile).enumerate() {
+                let (at, n) = (i * size + k * tile, out.len());
+                f(x.tile(&mut p, at, n), y.tile(&mut q, at, n), z.tile(&mut r, at, n), out);
+            }
         });
     }))
 }
@@ -74,14 +104,10 @@ pub fn zip3<A: Element, B: Element, C: Element, U: Element>(
 /// `Shape` if `source` does not broadcast to `target`.
 pub fn map_into<T: Element>(target: &Array, source: &Array, f: impl Fn(T, T) -> T + Sync + Send) -> Result<()> {
     // The source is read before the target is locked, so that they may overlap.
-    let fresh = source.broadcast_to(target.shape())?;
-    let fresh = if fresh.may_overlap(target) || !fresh.is_contiguous() { fresh.copy() } else { fresh };
+    let fresh = apart_from(target, source)?;
     let values = fresh.read::<T>();
     if target.is_contiguous() {
-        let mut out = target.write::<T>();
-        parallel::for_each_piece(&mut out, PIECE, |i, piece| {
-            piece.iter_mut().zip(&values[i * PIECE..]).for_each(|(o, v)| *o = f(*o, *v));
-        });
+        update_pieces(target, &values, &|old: &mut [T], new: &[T]| old.iter_mut().zip(new).for_each(|(o, v)| *o = f(*o, *v)));
         return Ok(());
     }
     let positions = positions(target);
@@ -90,6 +116,18 @@ pub fn map_into<T: Element>(target: &Array, source: &Array, f: impl Fn(T, T) -> 
         out[position] = f(out[position], *v);
     }
     Ok(())
+}
+
+/// `source` broadcast to the shape of `target`, contiguous and in other memory.
+fn apart_from(target: &Array, source: &Array) -> Result<Array> {
+    let fresh = source.broadcast_to(target.shape())?;
+    Ok(if fresh.may_overlap(target) || !fresh.is_contiguous() { fresh.copy() } else { fresh })
+}
+
+/// Calls `f(elements, new)` for parallel pieces of a contiguous array.
+fn update_pieces<T: Element>(target: &Array, values: &[T], f: &(dyn Fn(&mut [T], &[T]) + Sync)) {
+    let mut out = target.write::<T>();
+    parallel::for_each_piece(&mut out, PIECE, |i, piece| f(piece, &values[i * PIECE..i * PIECE + piece.len()]));
 }
 
 /// Position in the storage of every element, in row-major order.

@@ -124,7 +124,7 @@ impl Problem {
         if self.groups * self.heads * l * s * (e + f) < WORTH_SHARING {
             items.iter_mut().enumerate().for_each(|(i, item)| task(i, item));
         } else {
-            parallel::map_mut(items, task);
+            parallel::for_each_mut(items, task);
         }
     }
 

@@ -141,7 +141,7 @@ impl Op for CrossEntropy {
             // The largest logit of a row, and one over the sum of the exponentials of the others' distances from it.
             let (mut stats, mut losses) = (memory::filled([T::of(0.0); 2], rows), memory::zeros::<f64>(rows));
             let mut pieces = memory::collect(stats.chunks_mut(ROWS).zip(losses.chunks_mut(ROWS)));
-            parallel::map_mut(&mut pieces, |p, (stats, losses)| {
+            parallel::for_each_mut(&mut pieces, |p, (stats, losses)| {
                 let loss = |(i, stats): (usize, &mut [T; 2])| {
                     let r = p * ROWS + i;
                     let row = &source[r * classes..(r + 1) * classes];

@@ -71,7 +71,7 @@ impl Op for RowNorm {
                 let past_caches = size_of_val(out) >= LARGE;
                 let mut stats = stats.write::<T>();
                 let of_pieces = out.chunks_mut(CHUNK * width).zip(stats.as_chunks_mut::<2>().0.chunks_mut(CHUNK));
-                parallel::map_mut(&mut memory::collect(of_pieces), |p, (piece, stats)| {
+                parallel::for_each_mut(&mut memory::collect(of_pieces), |p, (piece, stats)| {
                     let past_caches = past_caches.then(Streaming::new);
                     let rows = source[p * CHUNK * width..].chunks(width).zip(piece.chunks_mut(width));
                     for ((x, o), stats) in rows.zip(stats.iter_mut()) {

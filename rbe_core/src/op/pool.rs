@@ -114,7 +114,7 @@ impl MaxPool {
             let values = Array::build(&shape, |values: &mut [T]| {
                 let mut places = places.write::<i64>();
                 let mut pieces = memory::collect(values.chunks_mut(each * len).zip(places.chunks_mut(each * len)));
-                parallel::map_mut(&mut pieces, |p, (values, places)| {
+                parallel::for_each_mut(&mut pieces, |p, (values, places)| {
                     let out = values.chunks_exact_mut(counts[1]).zip(places.chunks_exact_mut(counts[1]));
                     for (i, (best, at)) in out.enumerate() {
                         let plane = &source[(p * each + i / counts[0]) * h * w..][..h * w];

@@ -138,22 +138,43 @@ fn team_for(tasks: usize) -> Option<Arc<Team>> {
 /// Calls `task(i)` for every `i` below `tasks`, on several threads when there is more than one task.
 /// Each task must own what it writes.
 pub fn for_each(tasks: usize, task: impl Fn(usize) + Sync + Send) {
+    run(tasks, &task);
+}
+
+/// [`for_each`], compiled once and not for every task.
+fn run(tasks: usize, task: &(dyn Fn(usize) + Sync)) {
     match team_for(tasks) {
-        Some(team) => team.share(tasks, &task),
+        Some(team) => team.share(tasks, task),
         None => (0..tasks).for_each(task),
     }
 }
 
 /// The results of `task(i)` for every `i` below `tasks`, in order.
 pub fn map<R: Send>(tasks: usize, task: impl Fn(usize) -> R + Sync + Send) -> Vec<R> {
-    let Some(team) = team_for(tasks) else { return memory::collect((0..tasks).map(task)) };
-    let (mut results, mut in_order) = (memory::with_capacity(tasks), memory::with_capacity(tasks)); // before anything has happened
-    results.resize_with(tasks, || None);
-    let places = Places::of(&mut results);
+    let mut results = Results::new(tasks);
+    let places = Places::of(&mut results.places);
     // SAFETY: every task has a place of its own.
-    team.share(tasks, &|i| *unsafe { places.at(i) } = Some(task(i)));
-    in_order.extend(results.into_iter().flatten());
-    in_order
+    for_each(tasks, |i| *unsafe { places.at(i) } = Some(task(i)));
+    results.in_order()
+}
+
+/// Room for the results of tasks, all of it allocated before the first task begins.
+struct Results<R> {
+    places: Vec<Option<R>>,
+    in_order: Vec<R>,
+}
+
+impl<R> Results<R> {
+    fn new(tasks: usize) -> Results<R> {
+        let mut places = memory::with_capacity(tasks);
+        places.resize_with(tasks, || None);
+        Results { places, in_order: memory::with_capacity(tasks) }
+    }
+
+    fn in_order(mut self) -> Vec<R> {
+        self.in_order.extend(self.places.into_iter().flatten());
+        self.in_order
+    }
 }
 
 /// The results of `task(i, item)` for every item, each owned by its task, in order.
@@ -161,6 +182,13 @@ pub fn map_mut<T: Send, R: Send>(items: &mut [T], task: impl Fn(usize, &mut T) -
     let (tasks, items) = (items.len(), Places::of(items));
     // SAFETY: every task has an item of its own.
     map(tasks, |i| task(i, unsafe { items.at(i) }))
+}
+
+/// Calls `task(i, item)` for every item, each owned by its task.
+pub fn for_each_mut<T: Send>(items: &mut [T], task: impl Fn(usize, &mut T) + Sync + Send) {
+    let (tasks, items) = (items.len(), Places::of(items));
+    // SAFETY: every task has an item of its own.
+    for_each(tasks, |i| task(i, unsafe { items.at(i) }));
 }
 
 /// Splits `data` into pieces of `size` elements (the last may be shorter) and calls `task(i, piece)` on each.
@@ -176,8 +204,7 @@ pub fn for_each_piece<T: Send>(data: &mut [T], size: usize, task: impl Fn(usize,
 /// # Panics
 /// If the slices differ in length.
 pub fn for_each_pieces<T: Send, const N: usize>(data: [&mut [T]; N], size: usize, task: impl Fn(usize, [&mut [T]; N]) + Sync + Send) {
-    let (size, len) = (size.max(1), data.first().map_or(0, |first| first.len()));
-    assert!(data.iter().all(|d| d.len() == len || d.is_empty()), "pieces: lengths");
+    let (size, len) = (size.max(1), common_length(&data));
     let all = data.map(Places::of);
     let pieces = |i: usize| {
         let (start, end) = (i * size, ((i + 1) * size).min(len));
@@ -185,6 +212,12 @@ pub fn for_each_pieces<T: Send, const N: usize>(data: [&mut [T]; N], size: usize
         task(i, all.each_ref().map(|d| unsafe { d.range(start, end) }));
     };
     for_each(len.div_ceil(size), pieces);
+}
+
+fn common_length<T>(data: &[&mut [T]]) -> usize {
+    let len = data.first().map_or(0, |first| first.len());
+    assert!(data.iter().all(|d| d.len() == len || d.is_empty()), "pieces: lengths");
+    len
 }
 
 /// Elements of a slice that tasks share out between them.

@@ -80,7 +80,7 @@ fn each<I: Send>(items: &mut [I], numbers: usize, task: impl Fn(&mut I) + Sync +
     if numbers < WORTH_SHARING {
         items.iter_mut().for_each(task);
     } else {
-        parallel::map_mut(items, |_, item| task(item));
+        parallel::for_each_mut(items, |_, item| task(item));
     }
 }
 

@@ -1,7 +1,9 @@
 //! Dense products, strides checked: by the `gemm` crate, or by tiles where the machine has them and the shape is worth it.
 
+use std::any::Any;
 use std::cell::Cell;
 
+use gemm_common::Parallelism;
 use gemm_common::cache::CACHE_INFO;
 use gemm_common::gemm::L2_SLAB;
 
@@ -112,16 +114,19 @@ fn keep_scratch() {
 fn by_crate<T: Float>(m: usize, n: usize, k: usize, a: Matrix<'_, T>, b: Matrix<'_, T>, c: &mut [T], width: usize, add: bool) {
     assert!(m == 0 || (m - 1) * width + n <= c.len() && a.fits(m, k) && b.fits(k, n), "gemm: an operand does not fit");
     keep_scratch();
+    // The crate's kernels want the neighbours of a column of the result next to each other: rows of `c` are columns of its transpose.
+    let bytes = packed_bytes::<T>(m, n, k);
+    let (m, n, a, b, [across, down]) = if width > 1 { (n, m, b.t(), a.t(), [width, 1]) } else { (m, n, a, b, [1, width]) };
     // SAFETY: every element of the three matrices lies inside its slice, as asserted above; `c` is borrowed mutably,
     // so it overlaps neither operand.
-    memory::lend(packed_bytes::<T>(m, n, k), || unsafe {
-        gemm::gemm(
+    memory::lend(bytes, || unsafe {
+        kernel::<T>()(
             m,
             n,
             k,
             c.as_mut_ptr(),
-            1,
-            width as isize,
+            across as isize,
+            down as isize,
             add,
             a.data.as_ptr(),
             a.cols,
@@ -134,9 +139,41 @@ fn by_crate<T: Float>(m: usize, n: usize, k: usize, a: Matrix<'_, T>, b: Matrix<
             false,
             false,
             false,
-            gemm::Parallelism::None,
+            Parallelism::None,
         );
     });
+}
+
+/// What the crate multiplies with: sizes, the result and whether to add to it, both operands, a factor for the old result and one for
+/// the product, and what to conjugate. Behind a matrix stand the distances of its columns and of its rows.
+type Kernel<T> = unsafe fn(
+    usize,
+    usize,
+    usize,
+    *mut T,
+    isize,
+    isize,
+    bool,
+    *const T,
+    isize,
+    isize,
+    *const T,
+    isize,
+    isize,
+    T,
+    T,
+    bool,
+    bool,
+    bool,
+    Parallelism,
+);
+
+/// The kernel for the elements and the processor.
+fn kernel<T: Float>() -> Kernel<T> {
+    let (of_f32, of_f64): (Kernel<f32>, Kernel<f64>) = (gemm_f32::gemm::f32::get_gemm_fn(), gemm_f64::gemm::f64::get_gemm_fn());
+    let kernels: [&dyn Any; 2] = [&of_f32, &of_f64];
+    let found = kernels.into_iter().find_map(<dyn Any>::downcast_ref::<Kernel<T>>);
+    *found.unwrap_or_else(|| unreachable!("gemm: there are two kinds of floats"))
 }
 
 /// Whether tiles are faster: the time of their products, of bringing the operands into order and of passing over the result,
@@ -230,7 +267,7 @@ pub fn gemm_shared<T: Float>(m: usize, n: usize, k: usize, a: Matrix<'_, T>, b: 
         pieces.push((start, piece));
         rest = after;
     }
-    parallel::map_mut(&mut pieces, |_, (start, piece)| {
+    parallel::for_each_mut(&mut pieces, |_, (start, piece)| {
         by_crate(piece.len() / n, n, k, a.below(*start), b, piece, n, false);
     });
 }

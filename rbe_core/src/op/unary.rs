@@ -82,23 +82,27 @@ fn name(rule: &'static Rule) -> &'static str {
     }
 }
 
-/// What loops of `F` write past the caches with: never anything for those bound by arithmetic, of which the compiler then makes one
+/// What loops write past the caches with: never anything for those bound by arithmetic, of which the compiler then makes one
 /// loop instead of two.
 #[inline(always)]
-fn past_caches<'a, F: UnaryFn, T>(out: &Target<'a, T>) -> Option<&'a Streaming> {
-    if F::BOUND == Bound::Memory { out.past_caches } else { None }
+pub(super) fn past_caches<'a, T>(bound: Bound, out: &Target<'a, T>) -> Option<&'a Streaming> {
+    if bound == Bound::Memory { out.past_caches } else { None }
 }
 
 multiversion! {
     fn values[F: UnaryFn, T: Elementary](f: &F, x: Grid<'_, T>, out: &mut Target<'_, T>) where narrow(F::BOUND == Bound::Memory) {
-        each!(rows v in x => out, past past_caches::<F, T>(out), f.f(v));
+        each!(rows v in x => out, past past_caches(F::BOUND, out), f.f(v));
         far(x, F::REACH, out, |_, _, v| F::beyond(v).0);
     }
 }
 
 multiversion! {
     fn slopes[F: UnaryFn, T: Elementary](f: &F, dy: Grid<'_, T>, saved: Grid<'_, T>, out: &mut Target<'_, T>) where narrow(F::BOUND == Bound::Memory) {
-        each!(rows d in dy, s in saved => out, past past_caches::<F, T>(out), d * f.df(s));
+        if F::BOUND == Bound::Memory {
+            each!(rows d in dy, s in saved => out, d * f.df(s));
+        } else {
+            each!(laid out d in dy, s in saved => out, d * f.df(s));
+        }
         far(saved, F::REACH, out, |r, c, v| dy.data[r * dy.down + c * dy.across] * F::beyond(v).1);
     }
 }

@@ -95,7 +95,8 @@ impl<'a, T> Target<'a, T> {
 
 /// `each!(x in row, y in other => out, value)`: every element of `out` from those at its place in slices of at least its length.
 /// `each!(rows x in grid, y in other => target, value)` does so row by row for [`Grid`]s and a [`Target`]. With `past streaming`
-/// after `out` it is written past the caches, if that is `Some`.
+/// after `out` it is written past the caches, if that is `Some`. `each!(laid out x in grid, …)` is one loop, in which a number along
+/// rows is read from memory as others are: for long formulas, beside which that costs nothing.
 macro_rules! each {
     // Of two, one that is one number along rows stays in a register.
     (rows $x:ident in $first:expr, $y:ident in $second:expr => $target:expr, past $streaming:expr, $value:expr) => {{
@@ -114,7 +115,10 @@ macro_rules! each {
             }
         }
     }};
-    (rows $($x:ident in $grid:expr),+ => $target:expr, past $streaming:expr, $value:expr) => {{
+    (rows $($x:ident in $grid:expr),+ => $target:expr, past $streaming:expr, $value:expr) => {
+        each!(laid out $($x in $grid),+ => $target, past $streaming, $value)
+    };
+    (laid out $($x:ident in $grid:expr),+ => $target:expr, past $streaming:expr, $value:expr) => {{
         let (width, streaming) = ($target.width, $streaming);
         $(let grid = $grid; let mut $x = (grid, grid.room());)+
         for (r, out) in $target.rows.chunks_mut(width).enumerate() {
@@ -122,6 +126,9 @@ macro_rules! each {
             each!(@line out, streaming, $value, $($x),+);
         }
     }};
+    (laid out $($x:ident in $grid:expr),+ => $target:expr, $value:expr) => {
+        each!(laid out $($x in $grid),+ => $target, past None::<&$crate::kernel::dense::stream::Streaming>, $value)
+    };
     (rows $($x:ident in $grid:expr),+ => $target:expr, $value:expr) => {
         each!(rows $($x in $grid),+ => $target, past $target.past_caches, $value)
     };

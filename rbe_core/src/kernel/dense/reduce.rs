@@ -54,7 +54,7 @@ pub fn log_sum_exp<T: Elementary>(row: &[T]) -> T {
 multiversion! {
     /// `out = dy e^(x - y)`.
     pub(crate) fn shares[T: Elementary](dy: Grid<'_, T>, x: Grid<'_, T>, y: Grid<'_, T>, out: &mut Target<'_, T>) {
-        each!(rows d in dy, x in x, y in y => out, d * (x - y).fast_exp());
+        each!(laid out d in dy, x in x, y in y => out, d * (x - y).fast_exp());
     }
 }
 

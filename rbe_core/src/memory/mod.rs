@@ -58,18 +58,29 @@ impl Drop for Guarded {
 /// Those of `work`; `Memory` if the system refuses memory, or has so little left that the operation had better not begin.
 pub fn guard<T>(op: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     if allocator::is_low() {
-        return Err(RbeError::memory(op.to_owned(), "memory to begin with", "a system that has next to none left"));
+        return Err(nothing_left(op));
     }
     let guarded = Guarded::enter();
     let result = catch_unwind(AssertUnwindSafe(work));
     drop(guarded);
-    result.unwrap_or_else(|payload| match payload.downcast::<Refused>() {
-        Ok(refused) => Err(refused.error(op)),
+    result.unwrap_or_else(|payload| Err(caught(op, payload)))
+}
+
+#[cold]
+fn nothing_left(op: &str) -> RbeError {
+    RbeError::memory(op.to_owned(), "memory to begin with", "a system that has next to none left")
+}
+
+/// The error that something unwound with; anything else goes on unwinding.
+#[cold]
+fn caught(op: &str, payload: Box<dyn Any + Send>) -> RbeError {
+    match payload.downcast::<Refused>() {
+        Ok(refused) => refused.error(op),
         Err(other) => match other.downcast::<RbeError>() {
-            Ok(error) => Err(*error),
+            Ok(error) => *error,
             Err(other) => resume_unwind(other),
         },
-    })
+    }
 }
 
 /// Unwinds to the guard with an error that cannot be returned.

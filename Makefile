@@ -17,7 +17,7 @@ RBE_REQUIRE_ISA ?= $(strip $(call with,avx2,avx2 fma bmi2 popcnt) $(call with,av
 export RBE_REQUIRE_ISA
 SOURCES := rbe_py/python rbe_py/examples tests benches fuzz/python
 
-.PHONY: help train test test-page test-signals test-isa test-memory test-steps test-torch lint docs bench bench-quick bench-latency bench-ops bench-epochs bench-build bench-smoke clean test-peers fuzz check-arm test-arm
+.PHONY: help develop train test test-page test-signals test-isa test-memory test-steps test-torch lint docs bench bench-quick bench-latency bench-ops bench-epochs bench-build bench-smoke clean test-peers fuzz check-arm test-arm
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
@@ -39,6 +39,11 @@ $(VENV)/.docs: $(VENV)/.installed
 $(VENV)/.built: $(VENV)/.installed $(RUST)
 	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release
 	touch $@
+
+# The other targets do not take this build for a release.
+develop: $(VENV)/.installed ## Build the package quickly after a change, somewhat slower than a release
+	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --profile develop
+	rm -f $(VENV)/.built
 
 train: $(VENV)/.built ## Train packed and dense networks on handwritten digits, side by side
 	$(BIN)/python rbe_py/examples/train_digits.py --out $(OUT)
@@ -145,8 +150,9 @@ bench-ops: $(TORCH_VENV)/.built ## Compare dense operations with torch's
 bench-epochs: $(TORCH_VENV)/.built ## Compare training steps of the examples' networks with torch's
 	$(TORCH_VENV)/bin/python benches/python/epochs.py --threads 2
 
-bench-build: ## Time a clean and an incremental release build
+bench-build: ## Time clean and incremental builds, of a release and for development
 	$(PYTHON) benches/python/build_times.py
+	$(PYTHON) benches/python/build_times.py --profile develop --functions 0
 
 bench-smoke: $(TORCH_VENV)/.built ## Run every benchmark once, without measuring
 	cargo bench -p rbe_benches --quiet -- --test

@@ -187,6 +187,10 @@ fn total_run<T: Addend>(a: &Array, start: usize, end: usize, count: f64) -> Arra
     })
 }
 
+/// Numbers that begin with a cache line: where the stack puts them is otherwise chance, and costs up to a third of the time.
+#[repr(align(64))]
+struct Lines<N>(N);
+
 /// Columns of `outer` contiguous matrices, to be summed.
 struct Columns<'a, T> {
     source: &'a [T],
@@ -256,8 +260,8 @@ impl<T: Addend> Columns<'_, T> {
         Array::build(shape, |out: &mut [T]| {
             parallel::for_each_piece(out, breadth, |p, piece| match piece.len() {
                 _ if self.rows <= FEW_ROWS => part(p * breadth, piece, &mut []),
-                0..=256 => part(p * breadth, piece, &mut [T::Total::default(); 256]),
-                _ => part(p * breadth, piece, &mut [T::Total::default(); BREADTH]),
+                0..=256 => part(p * breadth, piece, &mut Lines([T::Total::default(); 256]).0),
+                _ => part(p * breadth, piece, &mut Lines([T::Total::default(); BREADTH]).0),
             });
         })
     }

@@ -135,6 +135,7 @@ def test_clipping(norm_type):
 
 @pytest.mark.parametrize("name", ["kaiming_uniform_", "kaiming_normal_", "xavier_uniform_", "xavier_normal_", "trunc_normal_"])
 def test_initial_values_have_the_same_spread(name):
+    torch.manual_seed(0)  # the largest of 60 000 normal numbers varies by more than the tolerance
     a, b = rbe.zeros(300, 200), torch.zeros(300, 200)
     getattr(nn.init, name)(a)
     getattr(torch.nn.init, name)(b)

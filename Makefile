@@ -15,9 +15,9 @@ with = $(if $(filter-out $(CPU),$(2)),,$(1))
 RBE_REQUIRE_ISA ?= $(strip $(call with,avx2,avx2 fma bmi2 popcnt) $(call with,avx512,avx512f avx512dq avx512bw avx512vl) \
   $(call with,amx,amx_tile amx_int8 amx_bf16))
 export RBE_REQUIRE_ISA
-SOURCES := rbe_py/python rbe_py/examples tests benches fuzz/python
+SOURCES := tools rbe_py/python rbe_py/examples tests benches fuzz/python
 
-.PHONY: help develop train test test-page test-signals test-isa test-memory test-steps test-torch lint docs bench bench-quick bench-latency bench-ops bench-epochs bench-build bench-smoke clean test-peers fuzz check-arm test-arm
+.PHONY: help develop train test test-page test-signals test-isa test-memory test-steps test-torch lint docs bench bench-quick bench-latency bench-ops bench-epochs bench-build bench-smoke generate clean test-peers fuzz check-arm test-arm
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
@@ -70,7 +70,7 @@ test-torch: $(TORCH_VENV)/.built ## Compare with torch, which this installs
 test-peers: $(TORCH_VENV)/.built ## Run torch's own databases of operations, modules and optimisers through rbe
 	$(TORCH_VENV)/bin/python -m pytest -m peers tests/python/peers
 
-test-page: $(VENV)/.built ## Follow design/add-an-op.md in a copy of the tree
+test-page: $(VENV)/.lint $(VENV)/.built ## Follow design/add-an-op.md in a copy of the tree
 	$(BIN)/python -m pytest -m build
 
 # `make test` covers the best set.
@@ -167,12 +167,16 @@ docs: $(VENV)/.docs $(VENV)/.built ## Build the reference of both languages: tar
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --quiet
 	$(BIN)/python -W error -m pdoc --docformat numpy --output-directory $(OUT)/docs rbe
 
+generate: $(VENV)/.lint $(VENV)/.built ## Write stubs, functions and the list of operations from the declarations of operations
+	$(BIN)/python tools/generate.py
+
 lint: $(VENV)/.lint $(VENV)/.built ## Formatting, clippy, rustdoc, ruff, mypy, stubs: warnings are errors
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --manifest-path fuzz/Cargo.toml --no-default-features --target-dir target --quiet -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --quiet
+	$(BIN)/python tools/generate.py --check
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy rbe_py/python/rbe

@@ -71,6 +71,17 @@ impl DType {
         }
     }
 
+    /// Whether numbers of this type may be written over those of `other`: bools, bytes, integers and floats each hold those before.
+    pub fn fits_kind_of(self, other: DType) -> bool {
+        let kind = |dtype| match dtype {
+            DType::Bool => 0,
+            DType::U8 => 1,
+            DType::I64 => 2,
+            DType::F32 | DType::F64 => 3,
+        };
+        kind(self) <= kind(other)
+    }
+
     /// The type both operands are converted to before arithmetic, NumPy's promotion on these types:
     /// bool < uint8 < int64 < float32 < float64.
     pub fn promote(self, other: DType) -> DType {

@@ -15,7 +15,7 @@ use rbe_core::{RbeError, WeakSlot};
 use crate::error::{OrRaise, carry, raise};
 use crate::fork::detach;
 use crate::gc::Object;
-use crate::tensor::{RBETensor, gradient_object, gradient_of, operand};
+use crate::tensor::{NewTensor, RBETensor, gradient_object, gradient_of, operand};
 
 type Tensor = rbe_core::RBETensor;
 
@@ -61,65 +61,34 @@ impl Node {
     }
 }
 
-/// Gradient of a packed tensor, held as factors until it is read.
-///
-/// Examples
-/// --------
-/// >>> import rbe
-/// >>> layer = rbe.RBELinear(64, 8)
-/// >>> layer(rbe.ones(2, 64)).sum().backward()
-/// >>> gradient = layer.weight.grad
-/// >>> gradient.hi.shape, gradient.lo.shape, gradient.interaction.shape
-/// ((8, 1, 64), (8, 1, 2), (8, 1, 64, 2))
-#[pyclass(frozen, module = "rbe", name = "RBEGradient")]
+/// Gradient of a packed tensor, held as factors until it is read: the Rust side of `rbe.RBEGradient`.
+#[pyclass(frozen, subclass, module = "rbe._rbe", name = "GradientBase")]
 pub struct PackedGradient {
     pub cache: GradientCache,
 }
 
 #[pymethods]
 impl PackedGradient {
-    fn _hi(&self, py: Python<'_>) -> PyResult<RBETensor> {
-        detach(py, || self.cache.hi()).or_raise().map(RBETensor::from)
+    fn _hi(&self, py: Python<'_>) -> PyResult<NewTensor> {
+        detach(py, || self.cache.hi()).or_raise().map(NewTensor::from)
     }
 
-    fn _lo(&self, py: Python<'_>) -> PyResult<RBETensor> {
-        detach(py, || self.cache.lo()).or_raise().map(RBETensor::from)
+    fn _lo(&self, py: Python<'_>) -> PyResult<NewTensor> {
+        detach(py, || self.cache.lo()).or_raise().map(NewTensor::from)
     }
 
-    fn _levels(&self, py: Python<'_>) -> PyResult<RBETensor> {
-        detach(py, || self.cache.levels()).or_raise().map(RBETensor::from)
+    fn _levels(&self, py: Python<'_>) -> PyResult<NewTensor> {
+        detach(py, || self.cache.levels()).or_raise().map(NewTensor::from)
     }
 
-    fn _interaction(&self, py: Python<'_>) -> PyResult<RBETensor> {
-        detach(py, || self.cache.interaction()).or_raise().map(RBETensor::from)
+    fn _interaction(&self, py: Python<'_>) -> PyResult<NewTensor> {
+        detach(py, || self.cache.interaction()).or_raise().map(NewTensor::from)
     }
 
     /// Bytes held.
     #[getter]
     fn nbytes(&self) -> usize {
         self.cache.nbytes()
-    }
-
-    #[getter]
-    fn hi(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        numpy(py, self._hi(py)?)
-    }
-
-    #[getter]
-    fn lo(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        numpy(py, self._lo(py)?)
-    }
-
-    /// Gradient of the two levels of every block, float32 (rows, blocks, 2): the sums of the weights' gradient over the bits that are
-    /// 0 and 1. `lo` is this, pulled back to the points. `GraphError` if the tensor was changed since, or is an activation.
-    #[getter]
-    fn levels(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        numpy(py, self._levels(py)?)
-    }
-
-    #[getter]
-    fn interaction(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        numpy(py, self._interaction(py)?)
     }
 
     fn __repr__(&self) -> String {
@@ -132,10 +101,6 @@ impl PackedGradient {
             self.cache.nbytes()
         )
     }
-}
-
-fn numpy(py: Python<'_>, t: RBETensor) -> PyResult<Py<PyAny>> {
-    Ok(Py::new(py, t)?.bind(py).call_method0("numpy")?.unbind())
 }
 
 /// A registered hook.
@@ -288,7 +253,7 @@ pub fn grad(
 fn call(op: &'static str, f: &Object, inputs: &[Tensor]) -> rbe_core::Result<Tensor> {
     Python::attach(|py| {
         let f = f.get(py).ok_or_else(|| raise(collected(op)))?;
-        let args = inputs.iter().map(|t| Py::new(py, RBETensor::from(t.clone()))).collect::<PyResult<Vec<_>>>()?;
+        let args = inputs.iter().map(|t| NewTensor::from(t.clone()).into_pyobject(py)).collect::<PyResult<Vec<_>>>()?;
         let result = f.bind(py).call1(PyTuple::new(py, args)?)?;
         match result.cast::<RBETensor>() {
             Ok(t) => Ok(t.get().inner.clone()),
@@ -309,12 +274,12 @@ fn type_name(object: &Bound<'_, PyAny>) -> String {
 
 /// Runs `f` on tensors, and again in backward.
 #[pyfunction(name = "_checkpoint")]
-pub fn checkpoint(py: Python<'_>, f: Py<PyAny>, inputs: Vec<PyRef<'_, RBETensor>>) -> PyResult<RBETensor> {
+pub fn checkpoint(py: Python<'_>, f: Py<PyAny>, inputs: Vec<PyRef<'_, RBETensor>>) -> PyResult<NewTensor> {
     let (inputs, f) = (tensors(inputs), Object::new(f));
     let held: Vec<tape::Held> = vec![f.clone()];
     detach(py, || tape::checkpoint_holding(move |x| call("checkpoint", &f, x), held, &inputs.iter().collect::<Vec<_>>()))
         .or_raise()
-        .map(RBETensor::from)
+        .map(NewTensor::from)
 }
 
 /// Runs functions of a tensor one after another under a checkpoint strategy.
@@ -325,7 +290,7 @@ pub fn execute(
     x: &RBETensor,
     every: Option<usize>,
     budget_bytes: Option<usize>,
-) -> PyResult<RBETensor> {
+) -> PyResult<NewTensor> {
     let strategy = match (every, budget_bytes) {
         (Some(n), _) => CheckpointStrategy::Every(n),
         (_, Some(budget_bytes)) => CheckpointStrategy::Adaptive { budget_bytes },
@@ -339,7 +304,7 @@ pub fn execute(
     };
     let graph = steps.into_iter().fold(ComputationGraph::new(), register);
     let x = x.inner.clone();
-    detach(py, || graph.enable_checkpointing(strategy).execute(&x)).or_raise().map(RBETensor::from)
+    detach(py, || graph.enable_checkpointing(strategy).execute(&x)).or_raise().map(NewTensor::from)
 }
 
 /// Gradient check of a Python function of a list of tensors.
@@ -403,7 +368,7 @@ impl Custom {
     /// What the Python function returns for the gradients of the outputs, None where none came: a list or tuple with a gradient or
     /// None for every input.
     fn call(&self, py: Python<'_>, cx: &Cx<'_>) -> PyResult<Vec<Option<Array>>> {
-        let upstream = (0..cx.outputs()).map(|k| cx.dy_of(k).map(|dy| Py::new(py, RBETensor::from(dy.clone()))).transpose());
+        let upstream = (0..cx.outputs()).map(|k| cx.dy_of(k).map(|dy| NewTensor::from(dy.clone()).into_pyobject(py)).transpose());
         let upstream = PyList::new(py, upstream.collect::<PyResult<Vec<_>>>()?)?;
         let backward = self.backward.get(py).ok_or_else(|| raise(collected(self.name.clone())))?;
         let gradient = |g: Bound<'_, PyAny>| {
@@ -426,7 +391,7 @@ pub fn record(
     results: Vec<PyRef<'_, RBETensor>>,
     backward: Py<PyAny>,
     always: bool,
-) -> PyResult<Vec<RBETensor>> {
+) -> PyResult<Vec<NewTensor>> {
     let inputs = tensors(inputs);
     let array = |result: &Tensor| match result.array("custom") {
         Ok(array) => Ok(array.clone()),
@@ -437,5 +402,5 @@ pub fn record(
     let backward = Object::new(backward);
     let rule = Custom { name, held: backward.clone(), backward, always };
     let recorded = tape::record(Arc::new(rule), &inputs.iter().collect::<Vec<_>>(), outputs).or_raise()?;
-    Ok(recorded.into_iter().map(RBETensor::from).collect())
+    Ok(recorded.into_iter().map(NewTensor::from).collect())
 }

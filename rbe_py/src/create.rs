@@ -10,7 +10,7 @@ use rbe_core::{DType, RbeError, memory, random};
 use crate::error::{OrRaise, raise};
 use crate::ops::words;
 use crate::runtime::{elements, enter, enter_for, within};
-use crate::tensor::{RBETensor, dtype_of};
+use crate::tensor::{NewTensor, RBETensor, dtype_of};
 use crate::turns::Turns;
 
 /// Numbers of a nested list, in row-major order, with the shape and the narrowest type that holds them.
@@ -108,7 +108,12 @@ fn flatten(object: &Bound<'_, PyAny>, depth: usize, flat: &mut Flat, turns: &mut
 /// Tensor of a number or nested lists of numbers.
 #[pyfunction]
 #[pyo3(signature = (data, dtype = None))]
-pub fn tensor_from_list(py: Python<'_>, data: &Bound<'_, PyAny>, dtype: Option<&Bound<'_, PyAny>>) -> PyResult<RBETensor> {
+pub fn tensor_from_list(data: &Bound<'_, PyAny>, dtype: Option<&Bound<'_, PyAny>>) -> PyResult<NewTensor> {
+    from_nested(data, dtype.map(dtype_of).transpose()?).map(NewTensor::from)
+}
+
+/// Array of a number or nested lists of numbers, of the type that holds them or of `dtype`.
+pub fn from_nested(data: &Bound<'_, PyAny>, dtype: Option<DType>) -> PyResult<Array> {
     const OP: &str = "tensor";
     let flat = within(OP, || {
         let mut flat = Flat { values: Vec::new(), ints: Vec::new(), shape: Vec::new(), dtype: DType::Bool, beyond: None };
@@ -116,16 +121,15 @@ pub fn tensor_from_list(py: Python<'_>, data: &Bound<'_, PyAny>, dtype: Option<&
         Ok(flat)
     })?;
     let own = if flat.values.is_empty() { DType::default_float() } else { flat.dtype };
-    let dtype = dtype.map(dtype_of).transpose()?.unwrap_or(own);
+    let dtype = dtype.unwrap_or(own);
     if let Some(v) = flat.beyond.filter(|_| dtype == DType::I64) {
         return Err(beyond_integers(OP, v));
     }
     flat.values.iter().try_for_each(|v| check_byte(OP, dtype, *v))?;
-    let array = enter_for(py, OP, flat.values.len(), || match dtype {
+    enter_for(data.py(), OP, flat.values.len(), || match dtype {
         DType::I64 => Array::from_slice(&flat.ints, &flat.shape),
         _ => Array::from_slice(&flat.values, &flat.shape).map(|a| a.cast(dtype)),
-    })?;
-    Ok(array.into())
+    })
 }
 
 /// The element type that Python's floats become, and integers where a function has only float results.
@@ -137,17 +141,21 @@ pub fn set_default_dtype(dtype: &Bound<'_, PyAny>) -> PyResult<()> {
 /// Every element one number; `op` is the name in errors.
 #[pyfunction]
 #[pyo3(signature = (shape, value, dtype, op = "full"))]
-pub fn full(py: Python<'_>, shape: Vec<usize>, value: &Bound<'_, PyAny>, dtype: &Bound<'_, PyAny>, op: &str) -> PyResult<RBETensor> {
+pub fn full(py: Python<'_>, shape: Vec<usize>, value: &Bound<'_, PyAny>, dtype: &Bound<'_, PyAny>, op: &str) -> PyResult<NewTensor> {
     let dtype = dtype_of(dtype)?;
+    let float = || -> PyResult<f64> {
+        let wrong = |_| raise(RbeError::value(op.to_owned(), format!("a number that {dtype} holds"), value));
+        value.extract().map_err(wrong)
+    };
     if dtype != DType::I64 {
-        let value = value.extract()?;
+        let value = float()?;
         check_byte(op, dtype, value)?;
         return Ok(enter_for(py, op, elements(&shape), || Ok(Array::full(dtype, &shape, value)))?.into());
     }
     let value = match value.extract::<i64>() {
         Ok(value) => value,
         Err(_) => {
-            let v: f64 = value.extract()?;
+            let v = float()?;
             integer(v).ok_or_else(|| beyond_integers(op, v))?
         }
     };
@@ -156,7 +164,7 @@ pub fn full(py: Python<'_>, shape: Vec<usize>, value: &Bound<'_, PyAny>, dtype: 
 
 /// `start`, `start + step`, … before `end`, of integers.
 #[pyfunction(name = "_arange_integers")]
-pub fn arange_integers(py: Python<'_>, start: i64, end: i64, step: i64, dtype: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+pub fn arange_integers(py: Python<'_>, start: i64, end: i64, step: i64, dtype: &Bound<'_, PyAny>) -> PyResult<NewTensor> {
     let dtype = dtype_of(dtype)?;
     let (from, to, by) = (i128::from(start), i128::from(end), i128::from(step));
     check_range(step == 0, (to - from) * by.signum() < 0, || format!("{start}, {end}, {step}"))?;
@@ -167,7 +175,7 @@ pub fn arange_integers(py: Python<'_>, start: i64, end: i64, step: i64, dtype: &
 
 /// `start`, `start + step`, … before `end`; of integers start and step are truncated, as torch has it.
 #[pyfunction(name = "_arange_floats")]
-pub fn arange_floats(py: Python<'_>, start: f64, end: f64, step: f64, dtype: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+pub fn arange_floats(py: Python<'_>, start: f64, end: f64, step: f64, dtype: &Bound<'_, PyAny>) -> PyResult<NewTensor> {
     let dtype = dtype_of(dtype)?;
     let given = || format!("{start}, {end}, {step}");
     if !(start.is_finite() && end.is_finite() && step.is_finite()) {
@@ -202,14 +210,14 @@ fn length(count: f64) -> PyResult<usize> {
 
 /// `steps` evenly spaced numbers from `start` to `end`, both included.
 #[pyfunction(name = "_linspace")]
-pub fn linspace(py: Python<'_>, start: f64, end: f64, steps: usize, dtype: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+pub fn linspace(py: Python<'_>, start: f64, end: f64, steps: usize, dtype: &Bound<'_, PyAny>) -> PyResult<NewTensor> {
     let dtype = dtype_of(dtype)?;
     Ok(enter_for(py, "linspace", steps, || Ok(Array::spaced(dtype, start, end, steps)))?.into())
 }
 
 /// Ones on the diagonal of a matrix of zeros.
 #[pyfunction(name = "_eye")]
-pub fn eye(py: Python<'_>, rows: usize, cols: usize, dtype: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+pub fn eye(py: Python<'_>, rows: usize, cols: usize, dtype: &Bound<'_, PyAny>) -> PyResult<NewTensor> {
     let dtype = dtype_of(dtype)?;
     Ok(enter_for(py, "eye", elements(&[rows, cols]), || Ok(Array::eye(dtype, rows, cols)))?.into())
 }
@@ -219,7 +227,7 @@ fn stream(seed: Option<u64>) -> random::Stream {
     seed.map_or_else(random::stream, |seed| random::Generator::new(seed).stream())
 }
 
-fn floats(py: Python<'_>, op: &str, shape: &[usize], dtype: &Bound<'_, PyAny>, seed: Option<u64>, normal: bool) -> PyResult<RBETensor> {
+fn floats(py: Python<'_>, op: &str, shape: &[usize], dtype: &Bound<'_, PyAny>, seed: Option<u64>, normal: bool) -> PyResult<NewTensor> {
     let dtype = dtype_of(dtype)?;
     // A stream is taken when there is memory for its numbers.
     let fill = || {
@@ -234,21 +242,21 @@ fn floats(py: Python<'_>, op: &str, shape: &[usize], dtype: &Bound<'_, PyAny>, s
 /// Uniform in [0, 1).
 #[pyfunction]
 #[pyo3(signature = (shape, dtype, seed = None))]
-pub fn rand(py: Python<'_>, shape: Vec<usize>, dtype: &Bound<'_, PyAny>, seed: Option<u64>) -> PyResult<RBETensor> {
+pub fn rand(py: Python<'_>, shape: Vec<usize>, dtype: &Bound<'_, PyAny>, seed: Option<u64>) -> PyResult<NewTensor> {
     floats(py, "rand", &shape, dtype, seed, false)
 }
 
 /// Standard normal.
 #[pyfunction]
 #[pyo3(signature = (shape, dtype, seed = None))]
-pub fn randn(py: Python<'_>, shape: Vec<usize>, dtype: &Bound<'_, PyAny>, seed: Option<u64>) -> PyResult<RBETensor> {
+pub fn randn(py: Python<'_>, shape: Vec<usize>, dtype: &Bound<'_, PyAny>, seed: Option<u64>) -> PyResult<NewTensor> {
     floats(py, "randn", &shape, dtype, seed, true)
 }
 
 /// Integers in [low, high).
 #[pyfunction]
 #[pyo3(signature = (low, high, shape, seed = None))]
-pub fn randint(py: Python<'_>, low: i64, high: i64, shape: Vec<usize>, seed: Option<u64>) -> PyResult<RBETensor> {
+pub fn randint(py: Python<'_>, low: i64, high: i64, shape: Vec<usize>, seed: Option<u64>) -> PyResult<NewTensor> {
     if low >= high {
         return Err(raise(RbeError::value("randint", "low < high", format!("{low} and {high}"))));
     }
@@ -259,7 +267,7 @@ pub fn randint(py: Python<'_>, low: i64, high: i64, shape: Vec<usize>, seed: Opt
 /// A random order of 0 … n - 1.
 #[pyfunction(name = "_randperm")]
 #[pyo3(signature = (n, seed = None))]
-pub fn randperm(py: Python<'_>, n: usize, seed: Option<u64>) -> PyResult<RBETensor> {
+pub fn randperm(py: Python<'_>, n: usize, seed: Option<u64>) -> PyResult<NewTensor> {
     let draw = || Ok(Array::build(&[n], |out: &mut [i64]| stream(seed).permutation(out)));
     Ok(enter_for(py, "randperm", n, draw)?.into())
 }
@@ -319,7 +327,7 @@ pub fn packed(
     shape: Vec<usize>,
     scale: Option<f32>,
     requires_grad: bool,
-) -> PyResult<RBETensor> {
+) -> PyResult<NewTensor> {
     let tensor = enter_for(py, "packed", lo.inner.numel(), || {
         let points = lo.inner.array("packed")?.cast(DType::F32).to_vec::<f32>()?;
         PackedTensor::new(&shape, &words(&hi.inner)?, &points, scale)
@@ -330,7 +338,7 @@ pub fn packed(
 /// Packed tensor in its initial state.
 #[pyfunction(name = "_random_packed")]
 #[pyo3(signature = (shape, scale = None))]
-pub fn random_packed(py: Python<'_>, shape: Vec<usize>, scale: Option<f32>) -> PyResult<RBETensor> {
+pub fn random_packed(py: Python<'_>, shape: Vec<usize>, scale: Option<f32>) -> PyResult<NewTensor> {
     let tensor = enter_for(py, "random_packed", elements(&shape), || PackedTensor::initial(&shape, scale, random::stream))?;
     Ok(rbe_core::RBETensor::from_packed(tensor, false).into())
 }
@@ -338,7 +346,7 @@ pub fn random_packed(py: Python<'_>, shape: Vec<usize>, scale: Option<f32>) -> P
 /// Nearest packed tensor.
 #[pyfunction(name = "_encode")]
 #[pyo3(signature = (dense, scale = None))]
-pub fn encode(py: Python<'_>, dense: &RBETensor, scale: Option<f32>) -> PyResult<RBETensor> {
+pub fn encode(py: Python<'_>, dense: &RBETensor, scale: Option<f32>) -> PyResult<NewTensor> {
     let array = dense.inner.array("encode").or_raise()?;
     let tensor = enter(py, array.numel(), || PackedTensor::encode(array, scale))?;
     Ok(rbe_core::RBETensor::from_packed(tensor, false).into())

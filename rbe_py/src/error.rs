@@ -31,6 +31,11 @@ fn class(py: Python<'_>, name: &'static str) -> PyResult<Py<PyType>> {
     Ok(module.bind(py).getattr(name)?.cast_into::<PyType>()?.unbind())
 }
 
+/// Whether an exception is a `DTypeError` of the package.
+pub fn is_dtype_error(py: Python<'_>, error: &PyErr) -> bool {
+    class(py, "DTypeError").is_ok_and(|class| error.is_instance(py, class.bind(py)))
+}
+
 /// Class name and detail of an error.
 fn parts(error: &RbeError) -> Option<(&'static str, &Detail)> {
     Some(match error {

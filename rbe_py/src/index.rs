@@ -9,7 +9,7 @@ use rbe_core::{DType, RbeError, memory};
 
 use crate::error::{OrRaise, raise};
 use crate::runtime::{enter_for, within};
-use crate::tensor::{RBETensor, operand};
+use crate::tensor::{NewTensor, operand};
 
 /// One item between the brackets.
 enum Item {
@@ -187,11 +187,11 @@ fn moved(picks: &[(usize, Array)], shape: &[usize]) -> usize {
 }
 
 /// `tensor[index]`.
-pub fn get(tensor: &rbe_core::RBETensor, index: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+pub fn get(tensor: &rbe_core::RBETensor, index: &Bound<'_, PyAny>) -> PyResult<NewTensor> {
     within(OP, || picked(tensor, index))
 }
 
-fn picked(tensor: &rbe_core::RBETensor, index: &Bound<'_, PyAny>) -> PyResult<RBETensor> {
+fn picked(tensor: &rbe_core::RBETensor, index: &Bound<'_, PyAny>) -> PyResult<NewTensor> {
     let parsed = parse(tensor.shape(), index)?;
     let mut out = tensor.slice(&parsed.view).or_raise()?;
     if let Some(shape) = &parsed.shape {

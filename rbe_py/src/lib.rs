@@ -14,6 +14,7 @@ mod memory;
 mod methods;
 mod nesting;
 mod observe;
+mod operations;
 mod operators;
 mod ops;
 mod optim;
@@ -51,7 +52,7 @@ mod _rbe {
     #[pymodule_export]
     use crate::fuse::{fuse, fused_operations};
     #[pymodule_export]
-    use crate::memory::{ArrayHolder, from_memory, says_read_only};
+    use crate::memory::{ArrayHolder, from_array, from_memory, says_read_only};
     #[pymodule_export]
     use crate::observe::{profile_start, profile_stop, set_debug_mode};
     #[pymodule_export]
@@ -63,7 +64,7 @@ mod _rbe {
     #[pymodule_export]
     use crate::sequence::{attention, recurrent, self_attention};
     #[pymodule_export]
-    use crate::tensor::RBETensor;
+    use crate::tensor::{RBETensor, as_tensor, class_of_results};
     #[pymodule_export]
     use crate::window::{adaptive_avg_pool, avg_pool, conv, max_pool, max_pool_places, unfold};
 
@@ -71,6 +72,7 @@ mod _rbe {
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         rbe_core::memory::Allocator::prepare();
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        crate::operations::register(module)?;
         crate::fork::watch(module.py())?;
         crate::runtime::start()
     }

@@ -4,13 +4,14 @@
 
 use std::ptr::NonNull;
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyCapsuleMethods, PyDict};
 use rbe_core::array::{Array, Storage};
 use rbe_core::{Buffer, DType, RbeError};
 
 use crate::error::{OrRaise, raise};
-use crate::tensor::{RBETensor, dtype_of};
+use crate::tensor::{NewTensor, dtype_of};
 
 /// Gives NumPy the memory of an array and keeps it alive as long as NumPy uses it.
 #[pyclass(frozen, module = "rbe._rbe", name = "_ArrayHolder")]
@@ -68,17 +69,20 @@ pub fn from_memory(
     dtype: &Bound<'_, PyAny>,
     shape: Vec<usize>,
     strides: Vec<isize>,
-) -> PyResult<RBETensor> {
-    let dtype = dtype_of(dtype)?;
+) -> PyResult<NewTensor> {
+    shared(owner, address, dtype_of(dtype)?, &shape, &strides).map(NewTensor::from)
+}
+
+fn shared(owner: Py<PyAny>, address: usize, dtype: DType, shape: &[usize], strides: &[isize]) -> PyResult<Array> {
     let size = dtype.size() as isize;
     if shape.len() != strides.len() {
         return Err(raise(RbeError::shape("from_numpy", format!("{} strides", shape.len()), strides.len())));
     }
     if shape.contains(&0) {
-        return Ok(RBETensor::from(Array::zeros(dtype, &shape)));
+        return Ok(Array::zeros(dtype, shape));
     }
     let (mut low, mut high) = (0isize, 0isize);
-    for (n, s) in shape.iter().zip(&strides) {
+    for (n, s) in shape.iter().zip(strides) {
         let reach = (*n as isize - 1) * s;
         if reach < 0 { low += reach } else { high += reach }
     }
@@ -94,7 +98,53 @@ pub fn from_memory(
     let buffer = unsafe { Buffer::foreign(ptr, ((high - low + 1) * size) as usize, Box::new(owner)) };
     let storage = Storage::new(buffer);
     storage.share(); // the owner may write
-    Ok(RBETensor::from(Array::from_parts(storage, dtype, &shape, &strides, (-low) as usize).or_raise()?))
+    Array::from_parts(storage, dtype, shape, strides, (-low) as usize).or_raise()
+}
+
+/// Tensor over the memory of a NumPy array, or of a copy where that is read-only, unaligned or byte-swapped.
+#[pyfunction(name = "_from_array")]
+pub fn from_array(array: &Bound<'_, PyAny>) -> PyResult<NewTensor> {
+    array_of(array, false).map(NewTensor::from)
+}
+
+/// The array of a NumPy array. With `convert` integers of other sizes become int64, and half floats float32.
+pub fn array_of(array: &Bound<'_, PyAny>, convert: bool) -> PyResult<Array> {
+    let py = array.py();
+    let own = array.getattr(intern!(py, "dtype"))?;
+    let kind: char = own.getattr(intern!(py, "kind"))?.extract()?;
+    let size: usize = own.getattr(intern!(py, "itemsize"))?.extract()?;
+    let converted = |dtype: DType| array_of(&array.call_method1(intern!(py, "astype"), (dtype.name(),))?, false);
+    let dtype = match (kind, size) {
+        ('f', 4) => DType::F32,
+        ('f', 8) => DType::F64,
+        ('i', 8) => DType::I64,
+        ('b', 1) => DType::Bool,
+        ('u', 1) if !convert => DType::U8,
+        ('f', 2) if convert => return converted(DType::F32),
+        ('u', 8) if convert && array.getattr("size")?.extract::<usize>()? > 0 => {
+            let largest: u64 = array.call_method0("max")?.extract()?;
+            if i64::try_from(largest).is_err() {
+                return Err(raise(RbeError::dtype("tensor", "integers that int64 holds", "uint64 beyond it")));
+            }
+            return converted(DType::I64);
+        }
+        ('i' | 'u', _) if convert => return converted(DType::I64),
+        _ => {
+            let name: String = own.getattr("name")?.extract()?;
+            return Err(raise(RbeError::dtype("dtype", "float32, float64, int64, uint8 or bool", name)));
+        }
+    };
+    let flags = array.getattr(intern!(py, "flags"))?;
+    let holds = |name: &str| -> PyResult<bool> { flags.getattr(name)?.extract() };
+    let shape: Vec<usize> = array.getattr(intern!(py, "shape"))?.extract()?;
+    let mut strides: Vec<isize> = array.getattr(intern!(py, "strides"))?.extract()?;
+    let native: bool = own.getattr(intern!(py, "isnative"))?.extract()?;
+    if !native || !holds("writeable")? || !holds("aligned")? || strides.iter().any(|s| s % size as isize != 0) {
+        return converted(dtype); // always a copy, in the byte order of the machine
+    }
+    strides.iter_mut().for_each(|s| *s /= size as isize);
+    let address = array.getattr(intern!(py, "__array_interface__"))?.get_item("data")?.get_item(0)?.extract()?;
+    shared(array.clone().unbind(), address, dtype, &shape, &strides)
 }
 
 /// Whether a DLPack capsule is of a version that says whether its memory may be written.

@@ -14,7 +14,7 @@ use rbe_core::{RbeError, Value};
 
 use crate::error::{OrRaise, raise};
 use crate::runtime::enter;
-use crate::tensor::RBETensor;
+use crate::tensor::{NewTensor, RBETensor};
 use crate::turns::Turns;
 
 /// Deepest nesting that is written. Reading allows twice that, for files of versions that knew no limit.
@@ -238,7 +238,7 @@ pub fn tensor(py: Python<'_>, value: Value) -> PyResult<Bound<'_, RBETensor>> {
         Value::Dense(array) => rbe_core::RBETensor::from_array(array),
         Value::Packed(packed) => rbe_core::RBETensor::from_packed(packed, false),
     };
-    Bound::new(py, RBETensor::from(inner))
+    NewTensor::from(inner).into_pyobject(py)
 }
 
 struct Builder<'py, 'a> {

@@ -1,8 +1,6 @@
 //! Operations that are functions rather than methods.
 
-use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
 use rbe_core::RbeError;
 use rbe_core::array::Array;
 use rbe_core::memory;
@@ -10,7 +8,7 @@ use rbe_core::op::{CrossEntropyOptions, Reduction, Running};
 
 use crate::error::{OrRaise, raise};
 use crate::runtime::enter;
-use crate::tensor::{RBETensor, operand};
+use crate::tensor::{NewTensor, RBETensor, operand};
 
 type Tensor = rbe_core::RBETensor;
 
@@ -20,56 +18,36 @@ fn inner(list: Vec<PyRef<'_, RBETensor>>) -> Vec<Tensor> {
 
 /// Tensors one after another along an axis.
 #[pyfunction]
-pub fn concat(py: Python<'_>, tensors: Vec<PyRef<'_, RBETensor>>, axis: isize) -> PyResult<RBETensor> {
+pub fn concat(py: Python<'_>, tensors: Vec<PyRef<'_, RBETensor>>, axis: isize) -> PyResult<NewTensor> {
     let tensors = inner(tensors);
     let elements = tensors.iter().map(Tensor::numel).sum();
-    enter(py, elements, || Tensor::concat(&tensors.iter().collect::<Vec<_>>(), axis)).map(RBETensor::from)
+    enter(py, elements, || Tensor::concat(&tensors.iter().collect::<Vec<_>>(), axis)).map(NewTensor::from)
 }
 
 /// Tensors of one shape along a new axis.
 #[pyfunction]
-pub fn stack(py: Python<'_>, tensors: Vec<PyRef<'_, RBETensor>>, axis: isize) -> PyResult<RBETensor> {
+pub fn stack(py: Python<'_>, tensors: Vec<PyRef<'_, RBETensor>>, axis: isize) -> PyResult<NewTensor> {
     let tensors = inner(tensors);
     let elements = tensors.iter().map(Tensor::numel).sum();
-    enter(py, elements, || Tensor::stack(&tensors.iter().collect::<Vec<_>>(), axis)).map(RBETensor::from)
+    enter(py, elements, || Tensor::stack(&tensors.iter().collect::<Vec<_>>(), axis)).map(NewTensor::from)
 }
 
-/// Elements of `input` where a condition holds, of `other` elsewhere; without both the places where it holds, a tensor for each axis.
-///
-/// Examples
-/// --------
-/// >>> import rbe
-/// >>> x = rbe.tensor([-1.0, 2.0])
-/// >>> rbe.where(x > 0, x, 0.0)
-/// tensor([0., 2.])
+/// Elements of `a` where a condition holds, of `b` elsewhere.
 #[pyfunction(name = "where")]
-#[pyo3(signature = (condition, input = None, other = None))]
-pub fn where_<'py>(
-    condition: &Bound<'py, PyAny>,
-    input: Option<&Bound<'py, PyAny>>,
-    other: Option<&Bound<'py, PyAny>>,
-) -> PyResult<Bound<'py, PyAny>> {
-    let py = condition.py();
+pub fn where_(condition: &Bound<'_, PyAny>, a: &Bound<'_, PyAny>, b: &Bound<'_, PyAny>) -> PyResult<NewTensor> {
+    let py = a.py();
     let condition = operand(condition, None)?;
-    let (Some(a), Some(b)) = (input, other) else {
-        if input.is_some() || other.is_some() {
-            return Err(PyTypeError::new_err("where: two tensors or numbers to choose from, or none"));
-        }
-        let options = PyDict::new(py);
-        options.set_item("as_tuple", true)?;
-        return Bound::new(py, RBETensor::from(condition))?.call_method("nonzero", (), Some(&options));
-    };
     let like = |o: &Bound<'_, PyAny>| o.cast::<RBETensor>().ok().map(|t| t.get().inner.dtype());
     let (dtype_a, dtype_b) = (like(a), like(b));
     let (x, y) = (operand(a, dtype_b)?, operand(b, dtype_a)?);
     let out = enter(py, condition.numel().max(x.numel()).max(y.numel()), || condition.where_(&x, &y))?;
-    Ok(Bound::new(py, RBETensor::from(out))?.into_any())
+    Ok(out.into())
 }
 
 /// Mean of squared differences.
 #[pyfunction]
-pub fn mse_loss(py: Python<'_>, prediction: &RBETensor, target: &RBETensor) -> PyResult<RBETensor> {
-    enter(py, prediction.inner.numel(), || rbe_core::op::mse_loss(&prediction.inner, &target.inner)).map(RBETensor::from)
+pub fn mse_loss(py: Python<'_>, prediction: &RBETensor, target: &RBETensor) -> PyResult<NewTensor> {
+    enter(py, prediction.inner.numel(), || rbe_core::op::mse_loss(&prediction.inner, &target.inner)).map(NewTensor::from)
 }
 
 /// Cross entropy of logits and class indices.
@@ -83,9 +61,9 @@ pub fn cross_entropy(
     ignore_index: i64,
     reduction: &str,
     label_smoothing: f64,
-) -> PyResult<RBETensor> {
+) -> PyResult<NewTensor> {
     let options = CrossEntropyOptions { label_smoothing, ignore_index, weight, reduction: Reduction::by_name(reduction).or_raise()? };
-    enter(py, logits.inner.numel(), || logits.inner.cross_entropy(&target.inner, options)).map(RBETensor::from)
+    enter(py, logits.inner.numel(), || logits.inner.cross_entropy(&target.inner, options)).map(NewTensor::from)
 }
 
 /// Normalisation over trailing axes.
@@ -98,16 +76,16 @@ pub fn layer_norm(
     weight: Option<&RBETensor>,
     bias: Option<&RBETensor>,
     eps: f64,
-) -> PyResult<RBETensor> {
+) -> PyResult<NewTensor> {
     let (weight, bias) = (weight.map(|t| &t.inner), bias.map(|t| &t.inner));
-    enter(py, x.inner.numel(), || x.inner.layer_norm(&shape, weight, bias, eps)).map(RBETensor::from)
+    enter(py, x.inner.numel(), || x.inner.layer_norm(&shape, weight, bias, eps)).map(NewTensor::from)
 }
 
 /// Division by the root of the mean square over trailing axes.
 #[pyfunction]
 #[pyo3(signature = (x, shape, weight = None, eps = 1e-5))]
-pub fn rms_norm(py: Python<'_>, x: &RBETensor, shape: Vec<usize>, weight: Option<&RBETensor>, eps: f64) -> PyResult<RBETensor> {
-    enter(py, x.inner.numel(), || x.inner.rms_norm(&shape, weight.map(|t| &t.inner), eps)).map(RBETensor::from)
+pub fn rms_norm(py: Python<'_>, x: &RBETensor, shape: Vec<usize>, weight: Option<&RBETensor>, eps: f64) -> PyResult<NewTensor> {
+    enter(py, x.inner.numel(), || x.inner.rms_norm(&shape, weight.map(|t| &t.inner), eps)).map(NewTensor::from)
 }
 
 /// Normalisation of channels.
@@ -124,7 +102,7 @@ pub fn batch_norm(
     training: bool,
     momentum: f64,
     eps: f64,
-) -> PyResult<RBETensor> {
+) -> PyResult<NewTensor> {
     let running = match (running_mean, running_var) {
         (Some(mean), Some(var)) => {
             let array = |t: &RBETensor| -> PyResult<Array> {
@@ -137,7 +115,7 @@ pub fn batch_norm(
         _ => return Err(raise(RbeError::value("batch_norm", "running_mean and running_var, or neither", "one of them"))),
     };
     let (weight, bias) = (weight.map(|t| &t.inner), bias.map(|t| &t.inner));
-    enter(py, x.inner.numel(), || x.inner.batch_norm(running, weight, bias, training, eps)).map(RBETensor::from)
+    enter(py, x.inner.numel(), || x.inner.batch_norm(running, weight, bias, training, eps)).map(NewTensor::from)
 }
 
 /// `x Wᵀ + b` with two levels a block, differentiable in x, z and bias; `hi` as int64 words.
@@ -150,16 +128,16 @@ pub fn two_level_linear(
     z: &RBETensor,
     scale: f64,
     bias: Option<&RBETensor>,
-) -> PyResult<RBETensor> {
+) -> PyResult<NewTensor> {
     let bias = bias.map(|t| &t.inner);
     let work = x.inner.numel() * 64 + hi.inner.numel();
-    enter(py, work, || x.inner.two_level_linear(&words(&hi.inner)?, &z.inner, scale, bias)).map(RBETensor::from)
+    enter(py, work, || x.inner.two_level_linear(&words(&hi.inner)?, &z.inner, scale, bias)).map(NewTensor::from)
 }
 
 /// `d · g(ω x + θ)`, differentiable in x and z; `hi` as int64 words.
 #[pyfunction]
-pub fn rbe_activation(py: Python<'_>, x: &RBETensor, hi: &RBETensor, z: &RBETensor) -> PyResult<RBETensor> {
-    enter(py, x.inner.numel() + hi.inner.numel(), || x.inner.rbe_activation(&words(&hi.inner)?, &z.inner)).map(RBETensor::from)
+pub fn rbe_activation(py: Python<'_>, x: &RBETensor, hi: &RBETensor, z: &RBETensor) -> PyResult<NewTensor> {
+    enter(py, x.inner.numel() + hi.inner.numel(), || x.inner.rbe_activation(&words(&hi.inner)?, &z.inner)).map(NewTensor::from)
 }
 
 /// The words of an int64 tensor.

@@ -12,7 +12,7 @@ use rbe_core::tape::{Phase, measured};
 use crate::error::{OrRaise, raise};
 use crate::fork::{detach, detach_for};
 use crate::rates::{self, Kind};
-use crate::tensor::RBETensor;
+use crate::tensor::{NewTensor, RBETensor};
 
 type Tensor = rbe_core::RBETensor;
 /// The name of optimisers in errors.
@@ -28,7 +28,7 @@ fn entries(py: Python<'_>, state: Option<State>) -> PyResult<Option<Entries<'_>>
     let Some((arrays, step)) = state else { return Ok(None) };
     let named = PyDict::new(py);
     for (name, a) in arrays {
-        named.set_item(name, Py::new(py, RBETensor::from(a))?)?;
+        named.set_item(name, NewTensor::from(a))?;
     }
     Ok(Some((named, step)))
 }

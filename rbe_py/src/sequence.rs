@@ -6,7 +6,7 @@ use rbe_core::op::{AttentionOptions, Cell};
 
 use crate::error::raise;
 use crate::runtime::enter;
-use crate::tensor::RBETensor;
+use crate::tensor::{NewTensor, RBETensor};
 
 /// Attention of queries (…, L, E) to keys (…, S, E) and values (…, S, F).
 #[pyfunction]
@@ -21,10 +21,10 @@ pub fn attention(
     causal: bool,
     scale: Option<f64>,
     dropout: f64,
-) -> PyResult<RBETensor> {
+) -> PyResult<NewTensor> {
     let (options, mask) = (AttentionOptions { causal, scale, dropout }, mask.map(|m| &m.inner));
     let work = query.inner.numel() * key.inner.shape().iter().rev().nth(1).copied().unwrap_or(1) / 16;
-    enter(py, work, || query.inner.attention(&key.inner, &value.inner, mask, options)).map(RBETensor::from)
+    enter(py, work, || query.inner.attention(&key.inner, &value.inner, mask, options)).map(NewTensor::from)
 }
 
 /// Attention of every head of a sequence to itself, from queries, keys and values side by side.
@@ -38,9 +38,9 @@ pub fn self_attention(
     causal: bool,
     scale: Option<f64>,
     dropout: f64,
-) -> PyResult<RBETensor> {
+) -> PyResult<NewTensor> {
     let (options, mask) = (AttentionOptions { causal, scale, dropout }, mask.map(|m| &m.inner));
-    enter(py, x.inner.numel(), || x.inner.self_attention(heads, mask, options)).map(RBETensor::from)
+    enter(py, x.inner.numel(), || x.inner.self_attention(heads, mask, options)).map(NewTensor::from)
 }
 
 /// All time steps of one direction of a recurrent layer.
@@ -56,7 +56,7 @@ pub fn recurrent(
     h: &RBETensor,
     c: Option<&RBETensor>,
     reverse: bool,
-) -> PyResult<RBETensor> {
+) -> PyResult<NewTensor> {
     let cell = match cell {
         "tanh" => Cell::Tanh,
         "relu" => Cell::Relu,
@@ -65,5 +65,5 @@ pub fn recurrent(
         other => return Err(raise(RbeError::value("recurrent", "cell tanh, relu, lstm or gru", format!("{other:?}")))),
     };
     let (bias, first) = (bias.map(|b| &b.inner), (&h.inner, c.map(|c| &c.inner)));
-    enter(py, x.inner.numel() * 16, || x.inner.recurrent(cell, &weight.inner, bias, first, reverse)).map(RBETensor::from)
+    enter(py, x.inner.numel() * 16, || x.inner.recurrent(cell, &weight.inner, bias, first, reverse)).map(NewTensor::from)
 }

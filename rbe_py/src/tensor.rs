@@ -1,8 +1,10 @@
 //! The tensor class: identity, value, gradient.
 
+use pyo3::exceptions::{PyAttributeError, PyTypeError};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBool, PyFloat, PyInt, PyTuple};
+use pyo3::types::{PyBool, PyFloat, PyInt, PyTuple, PyType};
 use pyo3::{PyTraverseError, PyVisit};
 use rbe_core::array::Array;
 use rbe_core::gradient::Gradient;
@@ -10,8 +12,9 @@ use rbe_core::tape;
 use rbe_core::{DType, RbeError, Value, memory};
 
 use crate::autograd::{Hook, Node, PackedGradient, listed, run_backward};
-use crate::error::{OrRaise, raise};
-use crate::memory::ArrayHolder;
+use crate::create::from_nested;
+use crate::error::{OrRaise, is_dtype_error, raise};
+use crate::memory::{ArrayHolder, array_of};
 use crate::runtime::{enter_for, within};
 
 /// A dense or packed tensor.
@@ -23,20 +26,58 @@ use crate::runtime::{enter_for, within};
 /// >>> (x * x).sum().backward()
 /// >>> x.grad
 /// tensor([2., 4.])
-#[pyclass(frozen, subclass, weakref, module = "rbe", name = "RBETensor")]
+#[pyclass(frozen, subclass, weakref, module = "rbe._rbe", name = "TensorBase")]
 pub struct RBETensor {
     pub inner: rbe_core::RBETensor,
 }
 
-impl From<rbe_core::RBETensor> for RBETensor {
-    fn from(inner: rbe_core::RBETensor) -> RBETensor {
-        RBETensor { inner }
+/// A tensor on its way to Python, where it becomes an object of the registered class.
+pub struct NewTensor(rbe_core::RBETensor);
+
+impl From<rbe_core::RBETensor> for NewTensor {
+    fn from(tensor: rbe_core::RBETensor) -> NewTensor {
+        NewTensor(tensor)
     }
 }
 
-impl From<Array> for RBETensor {
-    fn from(array: Array) -> RBETensor {
-        rbe_core::RBETensor::from_array(array).into()
+impl From<Array> for NewTensor {
+    fn from(array: Array) -> NewTensor {
+        NewTensor(rbe_core::RBETensor::from_array(array))
+    }
+}
+
+/// The classes of the package's users, `rbe.RBETensor` and `rbe.RBEGradient`.
+static TENSORS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+static GRADIENTS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+
+/// Makes a subclass of `TensorBase` or `GradientBase` the class of all results; decorates the class.
+#[pyfunction(name = "_class_of_results")]
+pub fn class_of_results(class: Bound<'_, PyType>) -> PyResult<Bound<'_, PyType>> {
+    let py = class.py();
+    let registered = if class.is_subclass_of::<RBETensor>()? { &TENSORS } else { &GRADIENTS };
+    if !class.is_subclass_of::<RBETensor>()? && !class.is_subclass_of::<PackedGradient>()? || registered.get(py).is_some() {
+        return Err(raise(RbeError::value("class of results", "one subclass of TensorBase or GradientBase", class.name()?)));
+    }
+    registered.get_or_init(py, || class.clone().unbind());
+    Ok(class)
+}
+
+/// `object` as one of the class of the package's users. PyO3 makes objects of its own classes only; as the subclass has no fields of its
+/// own, the object may change its class.
+fn of_class<'py, T>(object: Bound<'py, T>, class: &PyOnceLock<Py<PyType>>) -> PyResult<Bound<'py, T>> {
+    if let Some(class) = class.get(object.py()) {
+        object.as_any().setattr(intern!(object.py(), "__class__"), class)?;
+    }
+    Ok(object)
+}
+
+impl<'py> IntoPyObject<'py> for NewTensor {
+    type Target = RBETensor;
+    type Output = Bound<'py, RBETensor>;
+    type Error = PyErr;
+
+    fn into_pyobject(self, py: Python<'py>) -> PyResult<Bound<'py, RBETensor>> {
+        of_class(Bound::new(py, RBETensor { inner: self.0 })?, &TENSORS)
     }
 }
 
@@ -115,15 +156,47 @@ pub fn operand(object: &Bound<'_, PyAny>, like: Option<DType>) -> PyResult<rbe_c
     if object.is_instance_of::<PyFloat>() {
         return Ok(scalar(like.map_or_else(DType::default_float, DType::floating), object.extract()?));
     }
-    let tensor = object.py().import("rbe.creation")?.getattr("as_tensor")?.call1((object,))?;
-    Ok(tensor.cast::<RBETensor>().map_err(PyErr::from)?.get().inner.clone())
+    array_like(object).map(constant)
+}
+
+/// The array of a NumPy array, of nested lists of numbers, or of whatever NumPy makes an array of numbers from.
+fn array_like(object: &Bound<'_, PyAny>) -> PyResult<Array> {
+    let numpy = || object.py().import("numpy");
+    if object.is_instance(&numpy()?.getattr("ndarray")?)? {
+        return array_of(object, true);
+    }
+    match from_nested(object, None) {
+        Err(e) if e.is_instance_of::<PyTypeError>(object.py()) || e.is_instance_of::<PyAttributeError>(object.py()) => {
+            if is_dtype_error(object.py(), &e) {
+                return Err(e);
+            }
+            let array = numpy()?.call_method1("array", (object,))?;
+            let kind: char = array.getattr("dtype")?.getattr("kind")?.extract()?;
+            if matches!(kind, 'O' | 'S' | 'U') {
+                return Err(raise(RbeError::dtype("tensor", "numbers", object.get_type().name()?)));
+            }
+            let array = array_of(&array, true)?;
+            array.storage().unshare(); // nobody else has the memory
+            Ok(array)
+        }
+        other => other,
+    }
+}
+
+/// A tensor itself, numbers or arrays as one.
+#[pyfunction(name = "_as_tensor")]
+pub fn as_tensor<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    if object.is_instance_of::<RBETensor>() {
+        return Ok(object.clone());
+    }
+    Ok(NewTensor::from(operand(object, None)?).into_pyobject(object.py())?.into_any())
 }
 
 /// Python object of a gradient.
 pub fn gradient_object(py: Python<'_>, gradient: Gradient) -> PyResult<Py<PyAny>> {
     match gradient {
-        Gradient::Dense(array) => Ok(Py::new(py, RBETensor::from(array))?.into_any()),
-        Gradient::Packed(cache) => Ok(Py::new(py, PackedGradient { cache })?.into_any()),
+        Gradient::Dense(array) => Ok(NewTensor::from(array).into_pyobject(py)?.into_any().unbind()),
+        Gradient::Packed(cache) => Ok(of_class(Bound::new(py, PackedGradient { cache })?, &GRADIENTS)?.into_any().unbind()),
     }
 }
 
@@ -152,28 +225,38 @@ impl RBETensor {
         given.resolve().or_raise()?;
         let inner = given.detach();
         inner.set_requires_grad(requires_grad).or_raise()?;
-        Ok(inner.into())
+        Ok(RBETensor { inner })
     }
 
+    /// Lengths of the axes: a tuple.
     #[getter]
     fn shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         PyTuple::new(py, self.inner.shape())
     }
 
+    /// Type of the elements.
     #[getter]
     fn dtype(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         dtype_object(py, self.inner.dtype())
     }
 
+    /// Number of axes.
     #[getter]
     fn ndim(&self) -> usize {
         self.inner.shape().len()
     }
 
+    /// Return the number of elements.
     fn numel(&self) -> usize {
         self.inner.numel()
     }
 
+    /// Return the only element as a number of Python.
+    ///
+    /// Raises
+    /// ------
+    /// ShapeError
+    ///     For more or fewer than one.
     fn item(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let array = self.inner.array("item").or_raise()?;
         let v = array.item().or_raise()?;
@@ -185,6 +268,7 @@ impl RBETensor {
         })
     }
 
+    /// Bytes of the values: 16 for every 64 weights of a packed tensor.
     #[getter]
     fn nbytes(&self) -> PyResult<usize> {
         Ok(match self.made()?.value() {
@@ -193,16 +277,19 @@ impl RBETensor {
         })
     }
 
+    /// Whether the values are packed, 64 weights in 16 bytes.
     #[getter]
     fn is_packed(&self) -> bool {
         self.inner.is_packed()
     }
 
+    /// Whether the tensor is no result of a recorded operation.
     #[getter]
     fn is_leaf(&self) -> PyResult<bool> {
         Ok(self.made()?.is_leaf())
     }
 
+    /// Whether operations on the tensor are recorded, so that backward computes its gradient; only leaves may be changed.
     #[getter]
     fn get_requires_grad(&self) -> bool {
         self.inner.requires_grad()
@@ -213,6 +300,7 @@ impl RBETensor {
         within("requires_grad", || self.inner.set_requires_grad(value).or_raise())
     }
 
+    /// The gradient of a leaf after backward: a tensor of the same shape, an RBEGradient for a packed tensor, or None.
     #[getter]
     fn get_grad(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         self.made()?.grad().map(|g| gradient_object(py, g)).transpose()
@@ -223,19 +311,46 @@ impl RBETensor {
         self.made()?.set_grad(value.map(gradient_of).transpose()?).or_raise()
     }
 
+    /// The recorded operation that made the tensor; None for a leaf.
     #[getter]
     fn grad_fn(&self) -> PyResult<Option<Node>> {
         Ok(self.made()?.node().map(|node| Node { node }))
     }
 
+    /// Make backward keep the gradient of a result, which it otherwise keeps of leaves only.
+    ///
+    /// Raises
+    /// ------
+    /// GraphError
+    ///     For a tensor that requires no grad.
     fn retain_grad(&self) -> PyResult<()> {
         self.made()?.retain_grad().or_raise()
     }
 
-    fn detach(&self) -> PyResult<RBETensor> {
+    /// Return the same memory as a leaf that requires no grad.
+    fn detach(&self) -> PyResult<NewTensor> {
         Ok(self.made()?.detach().into())
     }
 
+    /// Compute the gradients of all leaves that the tensor was made from, and add them to their `grad`.
+    ///
+    /// Parameters
+    /// ----------
+    /// gradient : tensor, optional
+    ///     Gradient of the tensor, of its shape; 1 for a tensor of one element.
+    /// retain_graph : bool
+    ///     Keep what backward reads, for another backward.
+    /// create_graph : bool
+    ///     Must be False: gradients are not recorded.
+    /// inputs : tensors, optional
+    ///     The leaves to compute gradients of, instead of all.
+    ///
+    /// Raises
+    /// ------
+    /// GraphError
+    ///     For a tensor that requires no grad, or whose graph was freed.
+    /// ShapeError
+    ///     For a gradient of another shape, or none where the tensor has several elements.
     #[pyo3(signature = (gradient = None, retain_graph = None, create_graph = false, inputs = None))]
     fn backward(
         &self,
@@ -255,6 +370,17 @@ impl RBETensor {
         run_backward(py, std::slice::from_ref(&self.inner), &[gradient], retain_graph.unwrap_or(false), inputs.as_deref())
     }
 
+    /// Call `hook(grad)` whenever the gradient of the tensor is computed; what it returns replaces the gradient, unless None.
+    ///
+    /// Returns
+    /// -------
+    /// Hook
+    ///     Its `remove()` takes the hook away.
+    ///
+    /// Raises
+    /// ------
+    /// GraphError, DTypeError
+    ///     For a tensor that requires no grad, or a hook that is no function.
     fn register_hook(&self, py: Python<'_>, hook: Py<PyAny>) -> PyResult<Hook> {
         if !hook.bind(py).is_callable() {
             return Err(raise(RbeError::dtype("register_hook", "a function of the gradient", hook.bind(py).get_type())));
@@ -271,17 +397,18 @@ impl RBETensor {
         Ok(self.made()?.value().version())
     }
 
-    /// Steps along every axis, in elements.
+    /// Return the steps along every axis, in elements: a tuple.
     fn stride<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         PyTuple::new(py, self.inner.array("stride").or_raise()?.strides())
     }
 
+    /// Return whether the elements lie in row-major order.
     fn is_contiguous(&self) -> PyResult<bool> {
         Ok(self.inner.array("is_contiguous").or_raise()?.is_contiguous())
     }
 
     /// The values in memory of their own; gradients flow through.
-    fn _copy(&self, py: Python<'_>) -> PyResult<RBETensor> {
+    fn _copy(&self, py: Python<'_>) -> PyResult<NewTensor> {
         crate::methods::unary(py, self, rbe_core::RBETensor::copied)
     }
 
@@ -309,7 +436,7 @@ impl RBETensor {
 
     /// State bits (out, blocks) as int64 words.
     #[getter]
-    fn _hi(&self, py: Python<'_>) -> PyResult<RBETensor> {
+    fn _hi(&self, py: Python<'_>) -> PyResult<NewTensor> {
         let w = self.inner.packed("hi").or_raise()?;
         let words = || Array::from_slice(&memory::collect(w.hi().into_iter().map(u64::cast_signed)), &[w.rows(), w.blocks()]);
         Ok(enter_for(py, "hi", w.rows() * w.blocks(), words)?.into())
@@ -317,19 +444,31 @@ impl RBETensor {
 
     /// Points (out, blocks, 2).
     #[getter]
-    fn _lo(&self, py: Python<'_>) -> PyResult<RBETensor> {
+    fn _lo(&self, py: Python<'_>) -> PyResult<NewTensor> {
         let w = self.inner.packed("lo").or_raise()?;
         let points = || Array::from_slice(&w.lo(), &[w.rows(), w.blocks(), 2]);
         Ok(enter_for(py, "lo", w.rows() * w.blocks() * 2, points)?.into())
     }
 
+    /// The scale of a packed tensor: its levels are `scale * log_0(z)`.
+    ///
+    /// Raises
+    /// ------
+    /// DTypeError
+    ///     For a dense tensor.
     #[getter]
     fn scale(&self) -> PyResult<f32> {
         Ok(self.inner.packed("scale").or_raise()?.scale())
     }
 
+    /// Return the weights of a packed tensor as a dense one, float32 unless `dtype` says otherwise.
+    ///
+    /// Raises
+    /// ------
+    /// DTypeError
+    ///     For a dense tensor, or a dtype that is not a float.
     #[pyo3(signature = (dtype = None))]
-    fn to_dense(&self, py: Python<'_>, dtype: Option<&Bound<'_, PyAny>>) -> PyResult<RBETensor> {
+    fn to_dense(&self, py: Python<'_>, dtype: Option<&Bound<'_, PyAny>>) -> PyResult<NewTensor> {
         let w = self.inner.packed("to_dense").or_raise()?;
         let dtype = dtype.map(dtype_of).transpose()?.unwrap_or(DType::F32);
         let work = || rbe_core::dispatch_float!("to_dense", dtype, T => Ok(w.to_dense::<T>()));

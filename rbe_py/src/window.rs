@@ -6,17 +6,17 @@ use rbe_core::op::Windows;
 use crate::error::OrRaise;
 use crate::methods::unary;
 use crate::runtime::enter;
-use crate::tensor::RBETensor;
+use crate::tensor::{NewTensor, RBETensor};
 
 type Sizes = Vec<usize>;
 type Padding = Vec<(usize, usize)>;
 
 /// The windows of x (N, C, …) as rows (N, windows, C · kernel).
 #[pyfunction]
-pub fn unfold(py: Python<'_>, x: &RBETensor, kernel: Sizes, stride: Sizes, padding: Padding, dilation: Sizes) -> PyResult<RBETensor> {
+pub fn unfold(py: Python<'_>, x: &RBETensor, kernel: Sizes, stride: Sizes, padding: Padding, dilation: Sizes) -> PyResult<NewTensor> {
     let windows = Windows::new("unfold", &kernel, &stride, &padding, &dilation).or_raise()?;
     let work = kernel.iter().fold(x.inner.numel(), |n, k| n.saturating_mul(*k));
-    enter(py, work, || x.inner.unfold(&windows)).map(RBETensor::from)
+    enter(py, work, || x.inner.unfold(&windows)).map(NewTensor::from)
 }
 
 /// Correlation of x (N, C, …) with filters (out, C / groups, …), dense or packed.
@@ -32,12 +32,12 @@ pub fn conv(
     padding: Padding,
     dilation: Sizes,
     groups: usize,
-) -> PyResult<RBETensor> {
+) -> PyResult<NewTensor> {
     let kernel = weight.inner.shape().get(2..).unwrap_or(&[]);
     let windows = Windows::new("conv", kernel, &stride, &padding, &dilation).or_raise()?;
     let bias = bias.map(|t| &t.inner);
     let work = kernel.iter().fold(x.inner.numel(), |n, k| n.saturating_mul(*k)).max(weight.inner.numel());
-    enter(py, work, || x.inner.conv(&weight.inner, bias, &windows, groups)).map(RBETensor::from)
+    enter(py, work, || x.inner.conv(&weight.inner, bias, &windows, groups)).map(NewTensor::from)
 }
 
 /// Largest element of every window.
@@ -50,7 +50,7 @@ pub fn max_pool(
     padding: Padding,
     dilation: Sizes,
     ceil_mode: bool,
-) -> PyResult<RBETensor> {
+) -> PyResult<NewTensor> {
     let windows = Windows::new("max_pool", &kernel, &stride, &padding, &dilation).or_raise()?;
     unary(py, x, |x| x.max_pool(&windows, ceil_mode))
 }
@@ -65,7 +65,7 @@ pub fn max_pool_places(
     padding: Padding,
     dilation: Sizes,
     ceil_mode: bool,
-) -> PyResult<RBETensor> {
+) -> PyResult<NewTensor> {
     let windows = Windows::new("max_pool", &kernel, &stride, &padding, &dilation).or_raise()?;
     unary(py, x, |x| x.max_pool_places(&windows, ceil_mode))
 }
@@ -83,7 +83,7 @@ pub fn avg_pool(
     ceil_mode: bool,
     count_include_pad: bool,
     divisor_override: Option<i64>,
-) -> PyResult<RBETensor> {
+) -> PyResult<NewTensor> {
     let dilation = vec![1; kernel.len()];
     let windows = Windows::new("avg_pool", &kernel, &stride, &padding, &dilation).or_raise()?;
     unary(py, x, |x| x.avg_pool(&windows, ceil_mode, count_include_pad, divisor_override))
@@ -91,8 +91,8 @@ pub fn avg_pool(
 
 /// Means of even parts of the spatial axes.
 #[pyfunction]
-pub fn adaptive_avg_pool(py: Python<'_>, x: &RBETensor, parts: Vec<Option<usize>>) -> PyResult<RBETensor> {
+pub fn adaptive_avg_pool(py: Python<'_>, x: &RBETensor, parts: Vec<Option<usize>>) -> PyResult<NewTensor> {
     let planes = x.inner.shape().iter().take(2).product::<usize>();
     let work = parts.iter().flatten().fold(planes, |n, parts| n.saturating_mul(*parts)).max(x.inner.numel());
-    enter(py, work, || x.inner.adaptive_avg_pool(&parts)).map(RBETensor::from)
+    enter(py, work, || x.inner.adaptive_avg_pool(&parts)).map(NewTensor::from)
 }

@@ -133,6 +133,6 @@ def test_products_of_borrowed_matrices(isa):
 def test_parts_of_packed_tensors_are_read_and_lent():
     for rows, cols in [(1, 1), (3, 64), (17, 65), (5, 130)]:
         w = rbe.RBELinear(cols, rows).weight
-        again = rbe.packing.packed(np.array(w.hi), np.array(w.lo), tuple(w.shape))
+        again = rbe.RBETensor.packed(np.array(w.hi), np.array(w.lo), tuple(w.shape))
         np.testing.assert_array_equal(again.hi, w.hi)
         np.testing.assert_array_equal(again.lo, w.lo)

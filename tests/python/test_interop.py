@@ -328,4 +328,4 @@ def test_memory_that_was_lent_lives_as_long_as_its_borrower():
 )
 def test_parts_that_make_no_packed_tensor_are_typed_errors(hi, lo, shape, error):
     with pytest.raises(rbe.OutOfMemoryError if error == "addresses" else rbe.ShapeError, match=error):
-        rbe.packing.packed(hi, lo, shape)
+        rbe.RBETensor.packed(hi, lo, shape)

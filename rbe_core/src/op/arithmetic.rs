@@ -184,19 +184,20 @@ impl<F: BinaryFn> Op for Binary<F> {
     }
 }
 
-/// Functions as `|a, b| value, |a, b| derivative by a, |a, b| derivative by b`; `flat true` where those are 0 everywhere. `far` gives
-/// the value where the quotient is far from 0, `int` that for integers, which otherwise become floats, `bools` that for bools or what
-/// else happens to them. Not closures: what is written is part of methods
-/// that are inlined wherever they are called.
+/// Declares functions of two numbers, as `unary!` those of one: `|a, b| value, |a, b| derivative by a, |a, b| derivative by b`. `far`
+/// gives the value where the quotient is far from 0, `divides true` refuses integer divisors of 0, `read` says which operands the
+/// derivatives read.
 macro_rules! binary {
-    ($($(#[$doc:meta])* $op:ident $method:ident $rule:ident $(bound by $bound:ident)?:
+    (rules $rules:ident, export $export:ident $d:tt; $(#[doc = $doc:literal] $(#[example($code:literal, $shown:literal)])? $(#[in_place($in_place:ident)])?
+        $audience:ident $op:ident $method:ident saves $saves:ident $(bound by $bound:ident)?:
         |$fa:ident, $fb:ident| $f:expr, |$xa:ident, $xb:ident| $da:expr, |$ya:ident, $yb:ident| $db:expr
         $(, flat $flat:literal)? $(, far |$ra:ident, $rb:ident| $far:expr)?
-        $(, int $int:expr)? $(, divides $divides:literal)? $(, bools $bools:expr)? $(, refuses $refused:expr)? $(, read $read:expr)?;)*) => {$(
-        $(#[$doc])*
+        $(, int $int:expr)? $(, divides $divides:literal)? $(, bools $bools:expr)? $(, refuses $refused:expr)? $(, read $read:expr)?;)*) => {
+        $(
+        #[doc = $doc]
         pub struct $op;
         impl BinaryFn for $op {
-            const RULE: &'static Rule = &table::$rule;
+            const RULE: &'static Rule = &Rule::new(stringify!($method), (2, 2), table::$saves);
             $(const BOUND: Bound = Bound::$bound;)?
             #[inline(always)]
             fn f<T: Elementary>($fa: T, $fb: T) -> T { $f }
@@ -219,7 +220,7 @@ macro_rules! binary {
             $(const BOOLS: Bools = $refused;)?
         }
         impl RBETensor {
-            $(#[$doc])*
+            #[doc = $doc]
             ///
             /// # Errors
             /// `Shape` if the shapes do not broadcast; `DType` for a packed tensor, and for bools where they make no sense; `Value` for
@@ -228,7 +229,19 @@ macro_rules! binary {
                 apply(Binary::<$op>::default(), &[self, other])
             }
         }
-    )*};
+        )*
+
+        /// The rules of these operations.
+        pub(super) static $rules: &[&Rule] = &[$(<$op as BinaryFn>::RULE),*];
+
+        /// Calls a macro with the declaration of every element-wise function of two tensors.
+        #[macro_export]
+        macro_rules! $export {
+            ($d callback:ident) => {
+                $d callback! { $($audience [$doc] [$($code, $shown)?] [$($in_place)?] $method () saves $saves;)* }
+            };
+        }
+    };
 }
 
 /// Weight of the first operand of a maximum (`sign = 1`) or minimum: ties are shared, and beside NaN both count.
@@ -254,32 +267,45 @@ fn near_floor_quotient<T: Float>(a: T, b: T) -> T {
 }
 
 binary! {
-    /// `a * b`.
-    Mul mul MUL bound by Memory: |a, b| a * b, |_a, b| b, |a, _b| a, int i64::wrapping_mul, bools |a, b| a & b, read [[false, true], [true, false]];
+    rules RULES, export for_each_binary $;
+    /// Return `a * b`.
+    #[example("rbe.mul(rbe.tensor([1.0, 2.0]), 3)", "tensor([3., 6.])")]
+    #[in_place(mul_)]
+    python Mul mul saves INPUTS bound by Memory: |a, b| a * b, |_a, b| b, |a, _b| a, int i64::wrapping_mul, bools |a, b| a & b, read [[false, true], [true, false]];
     /// `a / b`; integers divide to floats.
-    Div div DIV bound by Memory: |a, b| a / b, |_a, b| T::one() / b, |a, b| -a / (b * b), read [[false, true], [true, true]];
+    core Div div saves INPUTS bound by Memory: |a, b| a / b, |_a, b| T::one() / b, |a, b| -a / (b * b), read [[false, true], [true, true]];
     /// `a ** b`; integers stay integers, of which the lowest 64 bits are kept, and to a negative power are 0, 1 or -1.
-    Pow pow POW: |a, b| a.fast_pow(b),
+    core Pow pow saves INPUTS: |a, b| a.fast_pow(b),
         |a, b| if b == T::zero() { T::zero() } else { b * a.fast_pow(b - T::one()) },
         |a, b| if a == T::zero() && b >= T::zero() { T::zero() } else { a.fast_pow(b) * a.fast_ln() }, int integer_power, bools |a, b| a | (1 - b);
-    /// The larger; equal operands share the gradient.
-    Maximum maximum MAXIMUM bound by Memory: |a, b| if a.is_nan() || a > b { a } else { b }, |a, b| share(a, b, T::one()), |a, b| share(b, a, T::one()), int std::cmp::max, bools |a, b| a | b;
-    /// The smaller; equal operands share the gradient.
-    Minimum minimum MINIMUM bound by Memory: |a, b| if a.is_nan() || a < b { a } else { b }, |a, b| share(a, b, -T::one()), |a, b| share(b, a, -T::one()), int std::cmp::min, bools |a, b| a & b;
-    /// The remainder of the sign of the divisor, as Python's `%`, exact; its gradient is that of `a - b floor(a / b)` with a fixed quotient.
-    Remainder remainder REMAINDER: |a, b| of_divisors_sign(near_fmod(a, b), b), |_a, _b| T::one(), |a, b| -near_floor_quotient(a, b),
+    /// Return the larger of `a` and `b`; equal operands share the gradient.
+    #[example("rbe.maximum(rbe.tensor([1, 5]), rbe.tensor([3, 4]))", "tensor([3, 5])")]
+    python Maximum maximum saves INPUTS bound by Memory: |a, b| if a.is_nan() || a > b { a } else { b }, |a, b| share(a, b, T::one()), |a, b| share(b, a, T::one()), int std::cmp::max, bools |a, b| a | b;
+    /// Return the smaller of `a` and `b`; equal operands share the gradient.
+    #[example("rbe.minimum(rbe.tensor([1, 5]), rbe.tensor([3, 4]))", "tensor([1, 4])")]
+    python Minimum minimum saves INPUTS bound by Memory: |a, b| if a.is_nan() || a < b { a } else { b }, |a, b| share(a, b, -T::one()), |a, b| share(b, a, -T::one()), int std::cmp::min, bools |a, b| a & b;
+    /// Return the exact remainder of `a / b`, of the sign of `b`, as Python's `%`; gradients hold the quotient fixed.
+    #[example("rbe.remainder(rbe.tensor([7, -7]), 3)", "tensor([1, 2])")]
+    #[in_place(remainder_)]
+    python Remainder remainder saves INPUTS: |a, b| of_divisors_sign(near_fmod(a, b), b), |_a, _b| T::one(), |a, b| -near_floor_quotient(a, b),
         far |a, b| of_divisors_sign(a % b, b), int floor_remainder, divides true, refuses MASKS, read [[false, false], [true, true]];
-    /// The remainder of the sign of the dividend, as C's `fmod`, exact; its gradient is that of `a - b trunc(a / b)` with a fixed quotient.
-    Fmod fmod FMOD: |a, b| near_fmod(a, b), |_a, _b| T::one(), |a, b| -(a / b).trunc(),
+    /// Return the exact remainder of `a / b`, of the sign of `a`, as C's `fmod`; gradients hold the quotient fixed.
+    #[example("rbe.fmod(rbe.tensor([7, -7]), 3)", "tensor([ 1, -1])")]
+    #[in_place(fmod_)]
+    python Fmod fmod saves INPUTS: |a, b| near_fmod(a, b), |_a, _b| T::one(), |a, b| -(a / b).trunc(),
         far |a, b| a % b, int i64::wrapping_rem, divides true, refuses MASKS, read [[false, false], [true, true]];
-    /// `floor(a / b)` of the true quotient, as Python's `//`; its gradient is 0.
-    FloorDivide floor_divide FLOOR_DIVIDE: |a, b| floor_quotient(a, b, near_fmod(a, b)), |_a, _b| T::zero(), |_a, _b| T::zero(), flat true,
+    /// Return `floor(a / b)` of the true quotient, as Python's `//`; its gradient is 0.
+    #[example("rbe.floor_divide(rbe.tensor([7, -7]), 2)", "tensor([ 3, -4])")]
+    #[in_place(floor_divide_)]
+    python FloorDivide floor_divide saves NOTHING: |a, b| floor_quotient(a, b, near_fmod(a, b)), |_a, _b| T::zero(), |_a, _b| T::zero(), flat true,
         far |a, b| floor_quotient(a, b, a % b), int floor_division, divides true, refuses MASKS;
     /// `a / b` rounded towards 0; its gradient is 0.
-    TruncDivide trunc_divide TRUNC_DIVIDE bound by Memory: |a, b| (a / b).trunc(), |_a, _b| T::zero(), |_a, _b| T::zero(), flat true,
+    core TruncDivide trunc_divide saves NOTHING bound by Memory: |a, b| (a / b).trunc(), |_a, _b| T::zero(), |_a, _b| T::zero(), flat true,
         int i64::wrapping_div, divides true, refuses MASKS;
-    /// The magnitude of `a` with the sign of `b`, which has no gradient.
-    Copysign copysign COPYSIGN bound by Memory: |a, b| a.copysign(b), |a, b| if a == T::zero() { a } else { a.copysign(b) / a }, |_a, _b| T::zero(), read [[true, true], [false, false]];
+    /// Return the magnitude of `a` with the sign of `b`, which has no gradient.
+    #[example("rbe.copysign(rbe.tensor([1.0, 2.0]), -0.0)", "tensor([-1., -2.])")]
+    #[in_place(copysign_)]
+    python Copysign copysign saves INPUTS bound by Memory: |a, b| a.copysign(b), |a, b| if a == T::zero() { a } else { a.copysign(b) / a }, |_a, _b| T::zero(), read [[true, true], [false, false]];
 }
 
 /// `a + b` or `a - b`.

@@ -21,6 +21,13 @@ pub struct Rule {
     pub saves: Saves,
 }
 
+impl Rule {
+    /// The rule of an operation of this crate.
+    pub(crate) const fn new(name: &'static str, arity: (usize, usize), saves: Saves) -> Rule {
+        Rule { name: Cow::Borrowed(name), arity, saves }
+    }
+}
+
 /// Inputs of a forward call.
 #[derive(Clone, Copy)]
 pub struct Inputs<'a> {

@@ -1,73 +1,38 @@
-//! Every rule of the crate, on one screen. A test walks this table and fails for a rule without a gradient check.
-
-use std::borrow::Cow;
+//! The rules of all operations. A test walks them and fails for a rule without a gradient check. The rows of element-wise functions are
+//! in `unary.rs` and `arithmetic.rs`, beside their formulas.
 
 use super::rule::Rule;
+use super::{arithmetic, unary};
 use crate::tape::Saves;
 
 macro_rules! rules {
     ($($id:ident: $name:literal, $arity:expr, $saves:expr;)*) => {
         $(
             #[doc = concat!("Rule of `", $name, "`.")]
-            pub static $id: Rule = Rule { name: Cow::Borrowed($name), arity: $arity, saves: $saves };
+            pub static $id: Rule = Rule::new($name, $arity, $saves);
         )*
-        /// All rules.
-        pub static RULES: &[&Rule] = &[$(&$id),*];
+        static RULES: &[&Rule] = &[$(&$id),*];
     };
 }
 
-const NOTHING: Saves = Saves::NOTHING;
-const INPUTS: Saves = Saves::INPUTS;
-const OUTPUT: Saves = Saves::OUTPUT;
-const X: Saves = Saves::input(0);
+pub(super) const NOTHING: Saves = Saves::NOTHING;
+pub(super) const INPUTS: Saves = Saves::INPUTS;
+pub(super) const OUTPUT: Saves = Saves::OUTPUT;
+pub(super) const X: Saves = Saves::input(0);
 const ANY: (usize, usize) = (1, usize::MAX);
+
+/// All rules.
+pub fn rules() -> impl Iterator<Item = &'static Rule> {
+    [RULES, unary::RULES, arithmetic::RULES].into_iter().flatten().copied()
+}
 
 rules! {
     // two tensors
     ADD: "add", (2, 2), NOTHING;
     SUB: "sub", (2, 2), NOTHING;
-    MUL: "mul", (2, 2), INPUTS;
-    DIV: "div", (2, 2), INPUTS;
-    POW: "pow", (2, 2), INPUTS;
-    REMAINDER: "remainder", (2, 2), INPUTS;
-    FMOD: "fmod", (2, 2), INPUTS;
-    FLOOR_DIVIDE: "floor_divide", (2, 2), NOTHING;
-    TRUNC_DIVIDE: "trunc_divide", (2, 2), NOTHING;
-    COPYSIGN: "copysign", (2, 2), INPUTS;
-    MAXIMUM: "maximum", (2, 2), INPUTS;
-    MINIMUM: "minimum", (2, 2), INPUTS;
     WHERE: "where", (3, 3), X;
     CLAMP_BETWEEN: "clamp_between", (3, 3), INPUTS;
     // one tensor
-    NEG: "neg", (1, 1), X;
-    EXP: "exp", (1, 1), OUTPUT;
-    EXPM1: "expm1", (1, 1), OUTPUT;
-    LOG: "log", (1, 1), X;
-    LOG2: "log2", (1, 1), X;
-    LOG10: "log10", (1, 1), X;
-    LOG1P: "log1p", (1, 1), X;
-    SQRT: "sqrt", (1, 1), OUTPUT;
-    SQUARE: "square", (1, 1), X;
-    RECIPROCAL: "reciprocal", (1, 1), OUTPUT;
-    ABS: "abs", (1, 1), X;
-    SIGN: "sign", (1, 1), NOTHING;
-    FLOOR: "floor", (1, 1), NOTHING;
-    CEIL: "ceil", (1, 1), NOTHING;
-    ROUND: "round", (1, 1), NOTHING;
-    TRUNC: "trunc", (1, 1), NOTHING;
-    SIN: "sin", (1, 1), X;
-    COS: "cos", (1, 1), X;
-    TANH: "tanh", (1, 1), OUTPUT;
-    SIGMOID: "sigmoid", (1, 1), OUTPUT;
-    RELU: "relu", (1, 1), OUTPUT;
-    LEAKY_RELU: "leaky_relu", (1, 1), X;
-    ELU: "elu", (1, 1), X;
-    GELU: "gelu", (1, 1), X;
-    GELU_TANH: "gelu_tanh", (1, 1), X;
-    SILU: "silu", (1, 1), X;
-    SOFTPLUS: "softplus", (1, 1), X;
-    POWF: "powf", (1, 1), X;
-    CLAMP: "clamp", (1, 1), X;
     CAST: "cast", (1, 1), NOTHING;
     DROPOUT: "dropout", (1, 1), NOTHING;
     FUSED: "fused", ANY, INPUTS;

@@ -174,16 +174,36 @@ impl<F: UnaryFn> Op for Unary<F> {
     }
 }
 
-/// Functions as `|x, parameters…| value, |saved, parameters…| derivative`; `flat true` where that is 0 everywhere. `int` gives the value for integers, which otherwise become floats; `bools` what happens to bools. Not closures: what is written
-/// is part of methods that are inlined wherever they are called.
+/// Declares functions of one number. A row is the declaration of an operation: its documentation, an example where Python has it as a
+/// function too, the name of its in-place form, its type with the parameters and their defaults, its method, what its derivative reads,
+/// and `|x, parameters…| value, |saved, parameters…| derivative`.
+///
+/// `bound by Memory` stands where reading and writing take longer than computing; `flat true` where the derivative is 0 everywhere;
+/// `int` gives the value for integers, which otherwise become floats; `bools` what happens to bools. Value and derivative are no
+/// closures: what is written is part of methods that are inlined wherever they are called.
+///
+/// `export NAME $` makes a macro that passes the declarations on, from which the Python binding makes methods and functions; rows that
+/// begin with `core` are no operations of Python.
+/// The name of a rule: that of the method, or another.
+macro_rules! rule_name {
+    ($method:ident) => {
+        stringify!($method)
+    };
+    ($method:ident $named:literal) => {
+        $named
+    };
+}
+
 macro_rules! unary {
-    ($($(#[$doc:meta])* $op:ident $(($($field:ident: $kind:ty),*))? $method:ident $rule:ident $(bound by $bound:ident)?:
+    (rules $rules:ident, export $export:ident $d:tt; $(#[doc = $doc:literal] $(#[example($code:literal, $shown:literal)])? $(#[in_place($in_place:ident)])?
+        $audience:ident $op:ident $(($($field:ident: $kind:ty = $default:literal),*))? $method:ident $(named $named:literal)? saves $saves:ident $(bound by $bound:ident)?:
         |$x:ident $(, $p:ident)*| $f:expr, |$s:ident $(, $q:ident)*| $df:expr $(, flat $flat:literal)?
-        $(, beyond $reach:expr, |$far:ident| $beyond:expr)? $(, int |$i:ident| $int:expr)? $(, bools $bools:expr)?;)*) => {$(
-        $(#[$doc])*
+        $(, beyond $reach:expr, |$far:ident| $beyond:expr)? $(, int |$i:ident| $int:expr)? $(, bools $bools:expr)?;)*) => {
+        $(
+        #[doc = $doc]
         pub struct $op { $($(#[doc = "Parameter of the function."] pub $field: $kind),*)? }
         impl UnaryFn for $op {
-            const RULE: &'static Rule = &table::$rule;
+            const RULE: &'static Rule = &Rule::new(rule_name!($method $($named)?), (1, 1), table::$saves);
             $(const BOUND: Bound = Bound::$bound;)?
             #[inline(always)]
             fn f<T: Elementary>(&self, $x: T) -> T {
@@ -209,15 +229,26 @@ macro_rules! unary {
             })?
         }
         impl RBETensor {
-            $(#[$doc])*
+            #[doc = $doc]
             ///
             /// # Errors
             /// `DType` for a packed tensor.
             pub fn $method(&self $(, $($field: $kind),*)?) -> Result<RBETensor> {
                 apply(Unary($op { $($($field),*)? }), &[self])
             }
+        })*
+
+        /// The rules of these operations.
+        pub(super) static $rules: &[&Rule] = &[$(<$op as UnaryFn>::RULE),*];
+
+        /// Calls a macro with the declaration of every element-wise function of one tensor.
+        #[macro_export]
+        macro_rules! $export {
+            ($d callback:ident) => {
+                $d callback! { $($audience [$doc] [$($code, $shown)?] [$($in_place)?] $method ($($($field = $default),*)?) saves $saves;)* }
+            };
         }
-    )*};
+    };
     (@parameters $self:ident $T:ident ($($p:ident),*) ($($field:ident),*)) => {
         let ($($p,)*) = ($($T::of($self.$field),)*);
     };
@@ -234,68 +265,109 @@ fn tanh_gelu<T: Elementary>(x: T) -> (T, T) {
 }
 
 unary! {
-    /// `-x`.
-    Neg neg NEG bound by Memory: |x| -x, |_x| -T::one(), int |i| i.wrapping_neg(), bools MASK;
-    /// `e^x`.
-    Exp exp EXP: |x| x.fast_exp(), |y| y;
-    /// `e^x - 1`, accurate near 0.
-    Expm1 expm1 EXPM1: |x| x.fast_exp_m1(), |y| y + T::one();
-    /// Natural logarithm.
-    Log log LOG: |x| x.fast_ln(), |x| T::one() / x;
-    /// Logarithm to base 2, exact for powers of it.
-    Log2 log2 LOG2: |x| T::of(x.wide().log2()), |x| T::of(std::f64::consts::LOG2_E) / x;
-    /// Logarithm to base 10, exact for powers of it.
-    Log10 log10 LOG10: |x| T::of(x.wide().log10()), |x| T::of(std::f64::consts::LOG10_E) / x;
-    /// `ln(1 + x)`, accurate near 0.
-    Log1p log1p LOG1P: |x| x.fast_ln_1p(), |x| T::one() / (T::one() + x);
-    /// Square root.
-    Sqrt sqrt SQRT bound by Memory: |x| x.sqrt(), |y| T::of(0.5) / y;
-    /// `x²`.
-    Square square SQUARE bound by Memory: |x| x * x, |x| x + x, int |i| i.wrapping_mul(i);
-    /// `1 / x`.
-    Reciprocal reciprocal RECIPROCAL bound by Memory: |x| T::one() / x, |y| -y * y;
-    /// `|x|`; the gradient at 0 is 0.
-    Abs abs ABS bound by Memory: |x| x.abs(), |x| sign(x), int |i| i.wrapping_abs(), bools MASK;
-    /// -1, 0 or 1; its gradient is 0.
-    Sign sign SIGN bound by Memory: |x| sign(x), |_x| T::zero(), flat true, int |i| i.signum(), bools Bools::Stay;
-    /// The largest integer not above; its gradient is 0.
-    Floor floor FLOOR bound by Memory: |x| x.floor(), |_x| T::zero(), flat true, int |i| i, bools MASK;
-    /// The smallest integer not below; its gradient is 0.
-    Ceil ceil CEIL bound by Memory: |x| x.ceil(), |_x| T::zero(), flat true, int |i| i, bools MASK;
+    rules RULES, export for_each_unary $;
+    /// Return `-x`.
+    #[example("rbe.neg(rbe.tensor([-1.5, 0.5]))", "tensor([ 1.5, -0.5])")]
+    #[in_place(neg_)]
+    python Neg neg saves X bound by Memory: |x| -x, |_x| -T::one(), int |i| i.wrapping_neg(), bools MASK;
+    /// Return `e^x`.
+    #[example("rbe.exp(rbe.tensor([0.0, 1.0]))", "tensor([1.    , 2.7183])")]
+    #[in_place(exp_)]
+    python Exp exp saves OUTPUT: |x| x.fast_exp(), |y| y;
+    /// Return `e^x - 1`, accurate near 0.
+    #[example("rbe.expm1(rbe.tensor([0.0, 1.0]))", "tensor([0.    , 1.7183])")]
+    #[in_place(expm1_)]
+    python Expm1 expm1 saves OUTPUT: |x| x.fast_exp_m1(), |y| y + T::one();
+    /// Return the natural logarithm.
+    #[example("rbe.log(rbe.tensor([1.0, 10.0]))", "tensor([0.    , 2.3026])")]
+    #[in_place(log_)]
+    python Log log saves X: |x| x.fast_ln(), |x| T::one() / x;
+    /// Return the logarithm to base 2, exact for powers of it.
+    #[example("rbe.log2(rbe.tensor([1.0, 8.0]))", "tensor([0., 3.])")]
+    #[in_place(log2_)]
+    python Log2 log2 saves X: |x| T::of(x.wide().log2()), |x| T::of(std::f64::consts::LOG2_E) / x;
+    /// Return the logarithm to base 10, exact for powers of it.
+    #[example("rbe.log10(rbe.tensor([1.0, 1000.0]))", "tensor([0., 3.])")]
+    #[in_place(log10_)]
+    python Log10 log10 saves X: |x| T::of(x.wide().log10()), |x| T::of(std::f64::consts::LOG10_E) / x;
+    /// Return `ln(1 + x)`, accurate near 0.
+    #[example("rbe.log1p(rbe.tensor([0.0, 1.0]))", "tensor([0.    , 0.6931])")]
+    #[in_place(log1p_)]
+    python Log1p log1p saves X: |x| x.fast_ln_1p(), |x| T::one() / (T::one() + x);
+    /// Return the square root.
+    #[example("rbe.sqrt(rbe.tensor([4.0, 9.0]))", "tensor([2., 3.])")]
+    #[in_place(sqrt_)]
+    python Sqrt sqrt saves OUTPUT bound by Memory: |x| x.sqrt(), |y| T::of(0.5) / y;
+    /// Return `x²`.
+    #[example("rbe.square(rbe.tensor([-1.5, 0.5]))", "tensor([2.25, 0.25])")]
+    #[in_place(square_)]
+    python Square square saves X bound by Memory: |x| x * x, |x| x + x, int |i| i.wrapping_mul(i);
+    /// Return `1 / x`.
+    #[example("rbe.reciprocal(rbe.tensor([2.0, 4.0]))", "tensor([0.5 , 0.25])")]
+    #[in_place(reciprocal_)]
+    python Reciprocal reciprocal saves OUTPUT bound by Memory: |x| T::one() / x, |y| -y * y;
+    /// Return `|x|`; the gradient at 0 is 0.
+    #[example("rbe.abs(rbe.tensor([-1.5, 0.5]))", "tensor([1.5, 0.5])")]
+    #[in_place(abs_)]
+    python Abs abs saves X bound by Memory: |x| x.abs(), |x| sign(x), int |i| i.wrapping_abs(), bools MASK;
+    /// Return -1, 0 or 1; its gradient is 0.
+    #[example("rbe.sign(rbe.tensor([-1.5, 0.5]))", "tensor([-1.,  1.])")]
+    #[in_place(sign_)]
+    python Sign sign saves NOTHING bound by Memory: |x| sign(x), |_x| T::zero(), flat true, int |i| i.signum(), bools Bools::Stay;
+    /// Return the largest integer not above `x`; its gradient is 0.
+    #[example("rbe.floor(rbe.tensor([-1.5, 0.5]))", "tensor([-2.,  0.])")]
+    #[in_place(floor_)]
+    python Floor floor saves NOTHING bound by Memory: |x| x.floor(), |_x| T::zero(), flat true, int |i| i, bools MASK;
+    /// Return the smallest integer not below `x`; its gradient is 0.
+    #[example("rbe.ceil(rbe.tensor([-1.5, 0.5]))", "tensor([-1.,  1.])")]
+    #[in_place(ceil_)]
+    python Ceil ceil saves NOTHING bound by Memory: |x| x.ceil(), |_x| T::zero(), flat true, int |i| i, bools MASK;
     /// The nearest integer, the even one of two; its gradient is 0.
-    Round round ROUND bound by Memory: |x| x.to_nearest(), |_x| T::zero(), flat true, int |i| i, bools MASK;
-    /// The integer part, towards 0; its gradient is 0.
-    Trunc trunc TRUNC bound by Memory: |x| x.trunc(), |_x| T::zero(), flat true, int |i| i, bools MASK;
-    /// Sine of `x` radians.
-    Sin sin SIN: |x| x.fast_sin(), |x| x.fast_cos(), beyond CIRCLE_END, |x| (x.sin(), x.cos());
-    /// Cosine of `x` radians.
-    Cos cos COS: |x| x.fast_cos(), |x| -x.fast_sin(), beyond CIRCLE_END, |x| (x.cos(), -x.sin());
-    /// Hyperbolic tangent.
-    Tanh tanh TANH: |x| x.fast_tanh(), |y| T::one() - y * y;
-    /// `1 / (1 + e^-x)`.
-    Sigmoid sigmoid SIGMOID: |x| x.fast_logistic(), |y| y * (T::one() - y);
-    /// `max(x, 0)`; the gradient at 0 is 0, at NaN 1.
-    Relu relu RELU bound by Memory: |x| if x > T::zero() || x.is_nan() { x } else { T::zero() }, |y| if y <= T::zero() { T::zero() } else { T::one() },
+    core Round round saves NOTHING bound by Memory: |x| x.to_nearest(), |_x| T::zero(), flat true, int |i| i, bools MASK;
+    /// Return the integer part of `x`, rounded towards 0; its gradient is 0.
+    #[example("rbe.trunc(rbe.tensor([-1.5, 0.5]))", "tensor([-1.,  0.])")]
+    #[in_place(trunc_)]
+    python Trunc trunc saves NOTHING bound by Memory: |x| x.trunc(), |_x| T::zero(), flat true, int |i| i, bools MASK;
+    /// Return the sine of `x` radians.
+    #[example("rbe.sin(rbe.tensor([0.0, 1.0]))", "tensor([0.    , 0.8415])")]
+    #[in_place(sin_)]
+    python Sin sin saves X: |x| x.fast_sin(), |x| x.fast_cos(), beyond CIRCLE_END, |x| (x.sin(), x.cos());
+    /// Return the cosine of `x` radians.
+    #[example("rbe.cos(rbe.tensor([0.0, 1.0]))", "tensor([1.    , 0.5403])")]
+    #[in_place(cos_)]
+    python Cos cos saves X: |x| x.fast_cos(), |x| -x.fast_sin(), beyond CIRCLE_END, |x| (x.cos(), -x.sin());
+    /// Return the hyperbolic tangent.
+    #[example("rbe.tanh(rbe.tensor([0.0, 1.0]))", "tensor([0.    , 0.7616])")]
+    #[in_place(tanh_)]
+    python Tanh tanh saves OUTPUT: |x| x.fast_tanh(), |y| T::one() - y * y;
+    /// Return `1 / (1 + e^-x)`.
+    #[example("rbe.sigmoid(rbe.tensor([0.0, 1.0]))", "tensor([0.5   , 0.7311])")]
+    #[in_place(sigmoid_)]
+    python Sigmoid sigmoid saves OUTPUT: |x| x.fast_logistic(), |y| y * (T::one() - y);
+    /// Return `max(x, 0)`; the gradient at 0 is 0, at NaN 1.
+    #[example("rbe.relu(rbe.tensor([-1.5, 0.5]))", "tensor([0. , 0.5])")]
+    #[in_place(relu_)]
+    python Relu relu saves OUTPUT bound by Memory: |x| if x > T::zero() || x.is_nan() { x } else { T::zero() }, |y| if y <= T::zero() { T::zero() } else { T::one() },
         int |i| i.max(0), bools MASK;
-    /// `x` above 0, `slope · x` below.
-    LeakyRelu(slope: f64) leaky_relu LEAKY_RELU bound by Memory: |x, s| if x > T::zero() { x } else { s * x }, |x, s| if x > T::zero() { T::one() } else { s };
-    /// `x` above 0, `alpha (e^x - 1)` below; the gradient at 0 is `alpha`, at NaN 1.
-    Elu(alpha: f64) elu ELU: |x, a| if x > T::zero() { x } else { a * x.fast_exp_m1() },
+    /// Return `x` above 0, `negative_slope · x` below.
+    python LeakyRelu(negative_slope: f64 = 0.01) leaky_relu saves X bound by Memory: |x, s| if x > T::zero() { x } else { s * x }, |x, s| if x > T::zero() { T::one() } else { s };
+    /// Return `x` above 0, `alpha (e^x - 1)` below; the gradient at 0 is `alpha`, at NaN 1.
+    python Elu(alpha: f64 = 1.0) elu saves X: |x, a| if x > T::zero() { x } else { a * x.fast_exp_m1() },
         |x, a| if x <= T::zero() { a * x.fast_exp() } else { T::one() };
     /// `x · Φ(x)` with the normal distribution function Φ.
-    Gelu gelu GELU: |x| x * x.normal_cdf(), |x| x.normal_cdf() + x * x.normal_density();
+    core Gelu gelu saves X: |x| x * x.normal_cdf(), |x| x.normal_cdf() + x * x.normal_density();
     /// The tanh approximation of `x · Φ(x)`.
-    GeluTanh gelu_tanh GELU_TANH: |x| tanh_gelu(x).0, |x| tanh_gelu(x).1;
-    /// `x · sigmoid(x)`.
-    Silu silu SILU: |x| x * x.fast_logistic(), |x| { let s = x.fast_logistic(); s * (T::one() + x * (T::one() - s)) };
-    /// `ln(1 + e^(βx)) / β`, linear where `βx > 20`.
-    Softplus(beta: f64) softplus SOFTPLUS: |x, b| if x * b > T::of(20.0) { x } else { (x * b).fast_exp().fast_ln_1p() / b },
+    core GeluTanh gelu_tanh saves X: |x| tanh_gelu(x).0, |x| tanh_gelu(x).1;
+    /// Return `x · sigmoid(x)`.
+    python Silu silu saves X: |x| x * x.fast_logistic(), |x| { let s = x.fast_logistic(); s * (T::one() + x * (T::one() - s)) };
+    /// Return `ln(1 + e^(βx)) / β`, linear where `βx > 20`.
+    python Softplus(beta: f64 = 1.0) softplus saves X: |x, b| if x * b > T::of(20.0) { x } else { (x * b).fast_exp().fast_ln_1p() / b },
         |x, b| if x * b > T::of(20.0) { T::one() } else { (x * b).fast_logistic() };
     /// `x^p` for one exponent; integers become floats.
-    FloatPower(exponent: f64) float_power POWF: |x, p| x.fast_pow(p),
+    core FloatPower(exponent: f64 = 2.0) float_power named "powf" saves X: |x, p| x.fast_pow(p),
         |x, p| if p == T::zero() { T::zero() } else { p * x.fast_pow(p - T::one()) };
     /// `x` held between two bounds, NaN where one is; the gradient is 1 between them, 0 on them.
-    Clamp(low: f64, high: f64) clamp_to CLAMP bound by Memory: |x, low, high| if x.is_nan() || low.is_nan() || high.is_nan() { x + low + high } else { held(x, low, high) },
+    core Clamp(low: f64 = 0.0, high: f64 = 0.0) clamp_to named "clamp" saves X bound by Memory: |x, low, high| if x.is_nan() || low.is_nan() || high.is_nan() { x + low + high } else { held(x, low, high) },
         |x, low, high| if (x > low || low == T::neg_infinity()) && (x < high || high == T::infinity()) { T::one() } else { T::zero() };
 }
 
@@ -331,7 +403,7 @@ struct IntegerPower {
 }
 
 impl UnaryFn for IntegerPower {
-    const RULE: &'static Rule = &table::POWF;
+    const RULE: &'static Rule = &Rule::new("powf", (1, 1), table::X);
 
     fn f<T: Elementary>(&self, x: T) -> T {
         x.fast_pow(T::of(self.exponent as f64))

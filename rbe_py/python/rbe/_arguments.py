@@ -1,18 +1,19 @@
 """Checks of arguments, and conversion of numbers of any kind to Python numbers, which can be compared and saved."""
 
 import math
+import operator
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
-from ._rbe import RBETensor
+from ._rbe import TensorBase
 from .errors import DTypeError, NonFiniteError, TensorError
 
 
 def describe(value: Any) -> str:
     """Return type and, if it is short, value for an error message."""
-    if isinstance(value, RBETensor):
+    if isinstance(value, TensorBase):
         return f"a {'packed' if value.is_packed else value.dtype} tensor {tuple(value.shape)}"
     try:
         text = repr(value)
@@ -42,7 +43,7 @@ def real(op: str, name: str, value: Any, *, finite: bool = True) -> float:
     found = value
     if isinstance(value, np.ndarray):
         found = value.item() if value.size == 1 else value
-    elif isinstance(value, RBETensor) and not value.is_packed and value.numel() == 1:
+    elif isinstance(value, TensorBase) and not value.is_packed and value.numel() == 1:
         found = value.item()
     if isinstance(found, bool | np.bool_) or not isinstance(found, Integral | Real):
         raise DTypeError(op, f"a number as {name}", describe(value))
@@ -65,7 +66,7 @@ def pair(op: str, name: str, value: Any) -> tuple[float, float]:
     NonFiniteError
         As `real`.
     """
-    several = isinstance(value, tuple | list) or (isinstance(value, np.ndarray | RBETensor) and len(value.shape) == 1)
+    several = isinstance(value, tuple | list) or (isinstance(value, np.ndarray | TensorBase) and len(value.shape) == 1)
     listed = list(value) if several else []
     if len(listed) != 2:
         raise DTypeError(op, f"two numbers as {name}", describe(value))
@@ -112,3 +113,32 @@ def whole(op: str, name: str, value: Any, least: int) -> int:
     if not isinstance(found, int):
         raise TensorError(op, f"an integer {name}", describe(value))
     return found
+
+
+def integer(op: str, name: str, value: Any) -> int:
+    """Return an argument that is an integer of any kind (Python's, NumPy's, a tensor of one), but no bool.
+
+    Raises
+    ------
+    DTypeError
+    """
+    try:
+        if isinstance(value, bool | np.bool_):
+            raise TypeError
+        return operator.index(value)
+    except (TypeError, ValueError):
+        raise DTypeError(op, f"an integer as {name}", f"{type(value).__name__} {value!r}") from None
+
+
+def number(op: str, value: Any) -> bool | int | float:
+    """Return the number of Python that a number of any kind stands for.
+
+    Raises
+    ------
+    DTypeError
+    """
+    if isinstance(value, np.generic) or (isinstance(value, TensorBase | np.ndarray) and value.ndim == 0):
+        value = value.item()
+    if not isinstance(value, int | float):
+        raise DTypeError(op, "a number", f"{type(value).__name__} {value!r}")
+    return value

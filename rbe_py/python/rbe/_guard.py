@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from ._arguments import describe, flag
-from ._rbe import RBETensor
+from ._tensor import RBETensor
 from .errors import DTypeError, FormatError, OutOfRangeError, RBEError, TensorError, UnknownNameError
 
 _PACKAGE = os.path.dirname(__file__) + os.sep

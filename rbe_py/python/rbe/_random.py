@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import _rbe, dtypes
+from ._arguments import integer
 from ._memory_format import check_memory_format
-from ._rbe import RBETensor
-from .creation import Shape, default_float, finish, integer, sizes
+from ._tensor import RBETensor
+from .creation import Shape, default_float, finish, sizes
 from .device import check_device
 from .dtypes import DTypeLike, as_dtype
 from .errors import DTypeError, TensorError

@@ -6,7 +6,7 @@ from numbers import Integral, Real
 from typing import Any
 
 from ._arguments import describe
-from ._rbe import RBETensor
+from ._tensor import RBETensor
 from .errors import DTypeError, ShapeError, TensorError
 
 LARGEST = 2**63 - 1

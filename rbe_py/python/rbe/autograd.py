@@ -8,8 +8,9 @@ from ._grad_mode import enable_grad as enable_grad
 from ._grad_mode import is_grad_enabled as is_grad_enabled
 from ._grad_mode import no_grad as no_grad
 from ._grad_mode import set_grad_enabled as set_grad_enabled
-from ._rbe import RBEGradient, RBETensor
+from ._gradient import RBEGradient
 from ._rbe import is_recomputing as is_recomputing
+from ._tensor import RBETensor
 from .creation import zeros, zeros_like
 from .errors import DTypeError, GraphError, MissingMethodError
 

@@ -1,7 +1,6 @@
 """Tensors from values and from NumPy; filled ones and ranges."""
 
 import math
-import operator
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -9,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from . import _rbe, dtypes
+from ._arguments import integer, number
 from ._memory_format import check_memory_format
-from ._rbe import RBETensor
+from ._tensor import RBETensor
 from .device import check_device as check_device
 from .dtypes import DTypeLike, as_dtype
 from .errors import DeviceError, DTypeError, OutOfMemoryError, RBEError, ShapeError, TensorError
@@ -75,21 +75,6 @@ def check_memory(op: str, shape: Sequence[int], dtype: dtypes.dtype) -> None:
         raise OutOfMemoryError(op, "results and scratch that fit in memory", got)
 
 
-def integer(op: str, name: str, value: Any) -> int:
-    """Return an argument that is an integer of any kind (Python's, NumPy's, a tensor of one), but no bool.
-
-    Raises
-    ------
-    DTypeError
-    """
-    try:
-        if isinstance(value, bool | np.bool_):
-            raise TypeError
-        return operator.index(value)
-    except (TypeError, ValueError):
-        raise DTypeError(op, f"an integer as {name}", f"{type(value).__name__} {value!r}") from None
-
-
 def sizes(op: str, size: tuple[Any, ...], dtype: dtypes.dtype, keyword: Any = None) -> list[int]:
     """Return the lengths that `size`, given as numbers or as a sequence, or a keyword stands for, checked."""
     if keyword is not None:
@@ -137,12 +122,7 @@ def from_numpy(array: "np.ndarray[Any, Any]") -> RBETensor:
     """
     if not isinstance(array, np.ndarray):
         raise DTypeError("from_numpy", "a NumPy array", type(array).__name__)
-    dtype = as_dtype(array.dtype.newbyteorder("="))
-    size = array.itemsize
-    if not array.flags.writeable or not array.flags.aligned or not array.dtype.isnative or any(s % size for s in array.strides):
-        array = np.array(array, dtype=dtype.numpy)
-    address = array.__array_interface__["data"][0]
-    return _rbe._from_memory(array, address, dtype, list(array.shape), [s // size for s in array.strides])
+    return _rbe._from_array(array)
 
 
 def own(array: "np.ndarray[Any, Any]") -> RBETensor:
@@ -296,27 +276,6 @@ def from_dlpack(x: Any) -> RBETensor:
     return _rbe._from_memory(array, address, as_dtype(array.dtype), list(array.shape), strides)
 
 
-def _number(op: str, value: Any) -> bool | int | float:
-    """Return the number of Python that a number of any kind stands for.
-
-    Raises
-    ------
-    DTypeError
-    """
-    if isinstance(value, np.generic) or (isinstance(value, RBETensor | np.ndarray) and value.ndim == 0):
-        value = value.item()
-    if not isinstance(value, int | float):
-        raise DTypeError(op, "a number", f"{type(value).__name__} {value!r}")
-    return value
-
-
-def _filled(op: str, lengths: list[int], value: bool | int | float, dtype: dtypes.dtype) -> RBETensor:
-    try:
-        return _rbe.full(lengths, value, dtype, op)
-    except OverflowError:
-        raise TensorError(op, f"a number that {dtype.name} holds", repr(value)) from None
-
-
 _MANY = 1 << 10
 _PART = 1 << 8  # floats that the objects of a part take at least
 
@@ -329,7 +288,7 @@ def check_parts(op: str, parts: int, elements: int) -> None:
     OutOfMemoryError
     """
     if parts > _MANY:
-        _filled(op, sizes(op, (parts, elements + _PART), dtypes.float32), 0, dtypes.float32)  # given back at once
+        _rbe.full(sizes(op, (parts, elements + _PART), dtypes.float32), 0, dtypes.float32, op)  # given back at once
 
 
 def full(
@@ -362,12 +321,12 @@ def full(
     tensor([7., 7.])
     """
     check_device("full", device)
-    value = _number("full", fill_value)
+    value = number("full", fill_value)
     if dtype is None:
         chosen = dtypes.bool if isinstance(value, bool) else dtypes.int64 if isinstance(value, int) else _default_dtype
     else:
         chosen = as_dtype(dtype)
-    return finish(_filled("full", sizes("full", (size,), chosen), value, chosen), requires_grad)
+    return finish(_rbe.full(sizes("full", (size,), chosen), value, chosen, "full"), requires_grad)
 
 
 def zeros(
@@ -431,7 +390,7 @@ def _like(
     if not isinstance(t, RBETensor):
         raise DTypeError(op, "a tensor", type(t).__name__)
     chosen = t.dtype if dtype is None else as_dtype(dtype)
-    return finish(_filled(op, sizes(op, tuple(t.shape), chosen), _number(op, value), chosen), requires_grad)
+    return finish(_rbe.full(sizes(op, tuple(t.shape), chosen), number(op, value), chosen, op), requires_grad)
 
 
 def zeros_like(
@@ -522,7 +481,7 @@ def arange(
     check_device("arange", device)
     if end is None:
         start, end = 0, start
-    numbers = [_number("arange", v) for v in (start, end, step)]
+    numbers = [number("arange", v) for v in (start, end, step)]
     whole = all(isinstance(v, int) for v in numbers)
     chosen = as_dtype(dtype) if dtype is not None else dtypes.int64 if whole else _default_dtype
     if chosen is dtypes.bool:
@@ -567,7 +526,7 @@ def linspace(
     if chosen is dtypes.bool:
         raise DTypeError("linspace", "numbers as dtype", chosen.name)
     check_memory("linspace", [count], chosen)
-    first, last = (float(_number("linspace", v)) for v in (start, end))
+    first, last = (float(number("linspace", v)) for v in (start, end))
     return finish(_rbe._linspace(first, last, count, chosen), requires_grad)
 
 

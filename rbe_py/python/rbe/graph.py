@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import _rbe
-from ._rbe import RBETensor
+from ._tensor import RBETensor
 from .autograd import register_operation
 from .errors import GraphError, TensorError
 

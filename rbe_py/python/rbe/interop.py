@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from . import creation, dtypes, packing
+from . import creation, dtypes
 from ._compat import require
-from ._rbe import RBETensor
+from ._tensor import RBETensor
 from .errors import DTypeError, TensorError
 from .nn.module import IncompatibleKeys, Module
 
@@ -82,8 +82,8 @@ def _dense(value: Any) -> RBETensor:
 
 def _encoded(name: str, dense: RBETensor, own: RBETensor) -> RBETensor:
     """The packed tensor of the scale of `own` that is nearest to `dense`."""
-    near = packing.encode(dense, own.scale)
-    if not np.allclose(near.to_dense().numpy(), packing.encode(dense).to_dense().numpy(), rtol=1e-3, atol=1e-6):
+    near = RBETensor.encode(dense, own.scale)
+    if not np.allclose(near.to_dense().numpy(), RBETensor.encode(dense).to_dense().numpy(), rtol=1e-3, atol=1e-6):
         bound = f"levels of {name} within reach of its scale {own.scale:.4g}"
         raise TensorError("load_torch_state_dict", bound, f"weights up to {dense.abs().max().item():.4g}")
     return near

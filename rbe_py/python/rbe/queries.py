@@ -1,6 +1,6 @@
 """Questions about tensors, under torch's names."""
 
-from ._rbe import RBETensor
+from ._tensor import RBETensor
 from .creation import as_tensor
 
 

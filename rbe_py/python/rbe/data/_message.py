@@ -8,7 +8,7 @@ from enum import IntEnum
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
-from .._rbe import RBETensor
+from .._tensor import RBETensor
 from ..errors import DTypeError, GraphError, RBEError
 
 

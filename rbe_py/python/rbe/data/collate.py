@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import _rbe, creation, dtypes
-from .._rbe import RBETensor
+from .._tensor import RBETensor
 from ..errors import DTypeError, ShapeError
 
 _KINDS = "tensors, arrays, numbers, strings, or tuples, lists and mappings of them"

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 
-from .._rbe import RBETensor
+from .._tensor import RBETensor
 from ..errors import MissingMethodError, OutOfRangeError, ShapeError, TensorError
 from .generator import Generator, generator_or_fresh
 

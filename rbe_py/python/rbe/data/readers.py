@@ -15,7 +15,7 @@ import numpy as np
 
 from .. import creation
 from .._paths import Path, open_regular, path_of
-from .._rbe import RBETensor
+from .._tensor import RBETensor
 from ..errors import FormatError, OutOfMemoryError, OutOfRangeError, RBEError, TensorError
 
 __all__ = ["Text", "find_idx", "read_csv", "read_idx", "read_numpy"]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import _rbe
-from .._rbe import RBETensor
+from .._tensor import RBETensor
 from ..errors import DTypeError
 from ..graph import ComputationGraph
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from .._rbe import RBETensor
+from .._tensor import RBETensor
 from ..autograd import _record_results
 from ..errors import DTypeError, GraphError
 

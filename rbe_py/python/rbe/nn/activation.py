@@ -1,6 +1,6 @@
 """Element-wise functions and softmax as modules, with torch's names. `inplace` writes the result over the input."""
 
-from .._rbe import RBETensor
+from .._tensor import RBETensor
 from ..errors import DTypeError, TensorError
 from . import functional as F
 from .module import Module

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from .. import _rbe, creation
-from .._rbe import RBETensor
+from .._tensor import RBETensor
 from ..autograd import is_grad_enabled
 from ..dtypes import DTypeLike
 from ..errors import GraphError, ShapeError, TensorError

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Generic, TypeVar, overload
 
 from .._arguments import describe
-from .._rbe import RBETensor
+from .._tensor import RBETensor
 from ..errors import DTypeError, OutOfRangeError, TensorError, UnknownNameError
 from .module import Module
 from .parameter import Parameter

@@ -1,6 +1,6 @@
 """Random zeros in training."""
 
-from .._rbe import RBETensor
+from .._tensor import RBETensor
 from ..errors import TensorError
 from . import functional as F
 from .module import Module

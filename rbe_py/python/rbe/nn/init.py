@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import _rbe, creation
 from .._arguments import describe
-from .._rbe import RBETensor
+from .._tensor import RBETensor
 from ..errors import DTypeError, ShapeError, TensorError
 
 __all__ = [

@@ -3,7 +3,7 @@
 import math
 
 from .. import creation
-from .._rbe import RBETensor
+from .._tensor import RBETensor
 from ..dtypes import DTypeLike
 from ..errors import ShapeError, TensorError
 from . import init, parameter

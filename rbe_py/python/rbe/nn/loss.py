@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .._rbe import RBETensor
+from .._tensor import RBETensor
 from ..errors import TensorError
 from . import functional as F
 from .module import Module

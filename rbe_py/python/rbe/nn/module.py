@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from .. import _rbe
 from .._arguments import describe, flag
-from .._rbe import RBETensor
+from .._tensor import RBETensor
 from ..device import check_device
 from ..dtypes import DTypeLike, as_dtype
 from ..errors import DTypeError, GraphError, MissingMethodError, OutOfRangeError, ShapeError, TensorError

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import creation
-from .._rbe import RBETensor, is_recomputing
+from .._rbe import is_recomputing
+from .._tensor import RBETensor
 from ..dtypes import DTypeLike
 from ..errors import ShapeError
 from . import functional as F

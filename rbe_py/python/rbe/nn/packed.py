@@ -4,8 +4,7 @@ import math
 
 import numpy as np
 
-from .. import packing
-from .._rbe import RBETensor
+from .._tensor import RBETensor
 from ..dtypes import DTypeLike
 from ..errors import ShapeError, TensorError
 from . import parameter
@@ -100,7 +99,7 @@ class RBEActivation(Module):
         state = FAMILIES.index(family) << 8 | 32
         hi = np.full((n, 1), state, dtype=np.uint64)
         lo = np.tile(np.array([math.tanh(0.5), 0.0], dtype=np.float32), (n, 1, 1))
-        self.weight = Parameter(packing.packed(hi, lo, (n, 11), 1.0))
+        self.weight = Parameter(RBETensor.packed(hi, lo, (n, 11), 1.0))
 
     def forward(self, input: RBETensor) -> RBETensor:
         """Apply the activation to the last axis of x (…, features)."""

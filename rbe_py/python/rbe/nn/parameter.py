@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .. import _rbe, creation
-from .._rbe import RBETensor
+from .._tensor import RBETensor
 from ..dtypes import DTypeLike
 
 if TYPE_CHECKING:

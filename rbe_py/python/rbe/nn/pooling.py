@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from .._rbe import RBETensor
+from .._tensor import RBETensor
 from .functional.conv import Sizes
 from .functional.pooling import adaptive_avg_pool, avg_pool, max_pool
 from .module import Module

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from .. import _rbe, creation
-from .._rbe import RBETensor
+from .._tensor import RBETensor
 from ..dtypes import DTypeLike
 from ..errors import ShapeError, TensorError
 from . import init, parameter

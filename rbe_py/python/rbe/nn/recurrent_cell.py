@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .._rbe import RBETensor
+from .._tensor import RBETensor
 from ..dtypes import DTypeLike
 from ..errors import ShapeError
 from .recurrent import Recurrent, State, nonlinearity_of

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .._rbe import RBETensor
+from .._tensor import RBETensor
 from . import functional as F
 from .functional.conv import Sizes
 from .module import Module

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from .._rbe import RBETensor
+from .._tensor import RBETensor
 from ..dtypes import DTypeLike
 from ..errors import TensorError
 from . import functional

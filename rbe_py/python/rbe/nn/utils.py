@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from .. import _rbe, creation, dtypes
 from .._arguments import describe, flag, real
-from .._rbe import RBETensor
+from .._tensor import RBETensor
 from ..errors import DTypeError, ShapeError
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_", "parameters_to_vector", "vector_to_parameters"]

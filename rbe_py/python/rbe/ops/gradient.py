@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from .. import autograd, creation
-from .._rbe import RBETensor
+from .._tensor import RBETensor
 from ..errors import ShapeError, TensorError
 from . import blas, network
 

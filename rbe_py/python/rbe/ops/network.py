@@ -3,7 +3,7 @@
 from typing import Any
 
 from .. import _rbe
-from .._rbe import RBETensor
+from .._tensor import RBETensor
 from ..errors import TensorError
 from ..nn import functional
 from .operand import Operands, activated

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import creation
-from .._rbe import RBETensor
+from .._tensor import RBETensor
 from ..errors import DTypeError, ShapeError, TensorError
 from ..nn import functional
 

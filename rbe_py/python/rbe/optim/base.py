@@ -5,8 +5,8 @@ from dataclasses import asdict
 from typing import Any, Protocol
 
 from .._arguments import check, describe, flag, whole
-from .._rbe import RBETensor
 from .._saved import entries, integer, sequence
+from .._tensor import RBETensor
 from ..autograd import enable_grad
 from ..errors import DTypeError, MissingMethodError, TensorError
 from . import _rates

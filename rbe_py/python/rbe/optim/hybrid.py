@@ -4,8 +4,8 @@ from typing import Any
 
 from .. import _rbe
 from .._arguments import describe, flag
-from .._rbe import RBETensor
 from .._saved import integer
+from .._tensor import RBETensor
 from ..errors import DTypeError
 from ._rates import HybridRates
 from .base import MOST_STEPS, Optimizer, Params

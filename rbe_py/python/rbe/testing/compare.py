@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from .._rbe import RBETensor
+from .._tensor import RBETensor
 
 _TOLERANCES = {"float32": (1.3e-6, 1e-5), "float64": (1e-7, 1e-7)}  # rtol, atol, as in torch.testing
 _SHOWN = 5

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from .. import _random, autograd
-from .._rbe import RBETensor, get_rng_state, manual_seed, set_rng_state
+from .._rbe import get_rng_state, manual_seed, set_rng_state
+from .._tensor import RBETensor
 
 __all__ = ["float64_inputs", "gradcheck", "seeded"]
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from .._arguments import describe
-from .._rbe import RBETensor
 from .._saved import number
+from .._tensor import RBETensor
 from ..errors import DTypeError, TensorError
 from ..nn.functional.averaging import denominator, knows_denominator
 from ..nn.loss import _Loss

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from .._arguments import describe
-from .._rbe import RBETensor, concat
+from .._rbe import concat
+from .._tensor import RBETensor
 from ..autograd import no_grad
 from ..errors import DTypeError, TensorError
 from ..nn.module import Module

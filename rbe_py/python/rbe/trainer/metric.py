@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .._arguments import describe
-from .._rbe import RBETensor
 from .._saved import entries, integer, number
+from .._tensor import RBETensor
 from ..errors import DTypeError, ShapeError
 from ._weighing import Weight
 

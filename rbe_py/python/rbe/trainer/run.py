@@ -9,8 +9,8 @@ import numpy as np
 
 from .. import io
 from .._arguments import describe
-from .._rbe import RBETensor
 from .._saved import entries, integer, number, plain, sequence
+from .._tensor import RBETensor
 from ..errors import DTypeError, FormatError, TensorError
 from ..optim.base import Optimizer
 from .callback import Callback

@@ -10,8 +10,8 @@ import numpy as np
 
 from .. import _rbe, creation, dtypes
 from .._arguments import describe
-from .._rbe import RBETensor
 from .._saved import entries, integer, number, sequence
+from .._tensor import RBETensor
 from ..data import Generator
 from ..errors import FormatError, TensorError
 from .metric import Averages

@@ -9,7 +9,7 @@ import numpy as np
 
 from .._arguments import describe
 from .._compat import require
-from .._rbe import RBETensor
+from .._tensor import RBETensor
 from ..errors import DTypeError, FormatError
 from ..nn.module import Module
 

@@ -6,7 +6,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from .._arguments import describe
-from .._rbe import RBETensor
+from .._tensor import RBETensor
 from ..errors import DTypeError, FormatError, GraphError
 from ..nn.module import Module
 from ._axes import Path, parameters_of

@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import creation
 from .._arguments import describe
-from .._rbe import RBETensor
+from .._tensor import RBETensor
 from ..autograd import no_grad
 from ..errors import DTypeError
 from ..nn.module import Module

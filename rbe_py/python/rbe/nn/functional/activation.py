@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from ... import _inplace, _rbe
-from ..._rbe import RBETensor
+from ... import _rbe
+from ..._tensor import RBETensor, changed
 from ...dtypes import DTypeLike
 from ...errors import TensorError
 from .linear import words
@@ -35,9 +35,12 @@ def rbe_activation(x: RBETensor, hi: Any, z: RBETensor) -> RBETensor:
     return _rbe.rbe_activation(x, words("rbe_activation", hi), z)
 
 
+_READ_NO_INPUT = frozenset({"relu", "sigmoid", "tanh", "dropout"})  # gradients of the others read the input again
+
+
 def _applied(name: str, input: RBETensor, inplace: bool, compute: Callable[[RBETensor], RBETensor]) -> RBETensor:
     """Return `compute(x)`, in the memory of x if `inplace`."""
-    return _inplace.change(input, f"{name}_", compute, (), name in _inplace.FORGETFUL) if inplace else compute(input)
+    return changed(input, f"{name}_", compute, keep=name not in _READ_NO_INPUT) if inplace else compute(input)
 
 
 def relu(input: RBETensor, inplace: bool = False) -> RBETensor:

@@ -1,7 +1,7 @@
 """Attention as a function, with torch's signature."""
 
 from ... import _rbe
-from ..._rbe import RBETensor
+from ..._tensor import RBETensor
 from ...errors import ShapeError, TensorError
 
 __all__ = ["scaled_dot_product_attention"]

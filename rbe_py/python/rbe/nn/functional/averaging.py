@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..._rbe import RBETensor, where
+from ..._rbe import where
+from ..._tensor import RBETensor
 from ...errors import TensorError
 from . import loss as losses
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ... import _rbe
-from ..._rbe import RBETensor
+from ..._tensor import RBETensor
 from ...errors import ShapeError, TensorError
 
 __all__ = ["conv1d", "conv2d"]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ... import _rbe, creation
-from ..._rbe import RBETensor
+from ..._tensor import RBETensor
 from ...errors import ShapeError
 from .conv import Sizes, batched, edges, spread
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from ... import _rbe
 from ..._arguments import describe
-from ..._rbe import RBETensor
+from ..._tensor import RBETensor
 from ...autograd import no_grad
 from ...creation import as_tensor, ones_like, zeros
 from ...dtypes import int64

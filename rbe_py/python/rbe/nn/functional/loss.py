@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ... import _rbe
-from ..._rbe import RBETensor
+from ..._tensor import RBETensor
 from ...autograd import Function
 from ...errors import DTypeError, OutOfRangeError, ShapeError, TensorError
 

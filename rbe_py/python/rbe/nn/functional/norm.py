@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from ... import _rbe
-from ..._rbe import RBETensor
+from ..._tensor import RBETensor
 from ...dtypes import float64
 from ...errors import ShapeError
 

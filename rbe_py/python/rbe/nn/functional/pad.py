@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ... import _rbe, creation
-from ..._rbe import RBETensor
+from ..._tensor import RBETensor
 from ...errors import ShapeError, TensorError
 
 __all__ = ["pad"]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ... import _rbe
-from ..._rbe import RBETensor
+from ..._tensor import RBETensor
 from ...errors import ShapeError, TensorError
 from .conv import Sizes, batched, spread
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..._arguments import check, real, whole
-from ..._rbe import RBETensor
 from ..._saved import integer, number
+from ..._tensor import RBETensor
 from ..base import Optimizer
 from .base import MOST_STEPS, RATES, LRScheduler, of_group, per_group
 

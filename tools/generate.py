@@ -186,8 +186,8 @@ def page() -> str:
     lines = [
         "# Operations",
         "",
-        "Written by `make generate`. Every operation is a method of `RBETensor`; most are functions of the package, too, and some",
-        "have a form in place.",
+        "Written by `make generate`. Every operation is a method of `RBETensor`; most are functions of the package, too, and",
+        "some have a form in place.",
         "",
         "| method | function | in place | what it returns |",
         "| --- | --- | --- | --- |",

@@ -549,7 +549,7 @@ def masked_fill(input: Any, mask: RBETensor, value: Any) -> RBETensor:
 def max(
     input: Any, dim: Any = None, keepdim: bool = False, *, axis: Any = None, keepdims: bool = False, other: Any = None
 ) -> Any:
-    """Return the largest element of all, the largest along `dim` (`axis`) and their places, or the larger of two tensors.
+    """Return the largest element of all, the largest along `dim` (`axis`) and where, or the larger of two tensors.
 
     Along an axis the gradient goes to the first of equals.
 
@@ -596,7 +596,7 @@ def mean(
 def min(
     input: Any, dim: Any = None, keepdim: bool = False, *, axis: Any = None, keepdims: bool = False, other: Any = None
 ) -> Any:
-    """Return the smallest element of all, the smallest along `dim` (`axis`) and their places, or the smaller of two tensors.
+    """Return the smallest element of all, the smallest along `dim` (`axis`) and where, or the smaller of two tensors.
 
     Along an axis the gradient goes to the first of equals.
 
@@ -728,7 +728,9 @@ def prod(
 
 
 def reshape(input: Any, *shape: Any) -> RBETensor:
-    """Return the elements in another shape, given as numbers or a sequence: a view where the layout allows. -1 stands for what is left.
+    """Return the elements in another shape, given as numbers or a sequence: a view where the layout allows.
+
+    -1 stands for what is left.
 
     Raises
     ------
@@ -985,7 +987,9 @@ def transpose(input: Any, dim0: int, dim1: int) -> RBETensor:
 
 
 def tril(input: Any, diagonal: int = 0) -> RBETensor:
-    """Return the elements on and below a diagonal of the last two axes, 0 elsewhere; `diagonal` counts upwards from the main one.
+    """Return the elements on and below a diagonal of the last two axes, 0 elsewhere.
+
+    `diagonal` counts upwards from the main one.
 
     Examples
     --------
@@ -998,7 +1002,9 @@ def tril(input: Any, diagonal: int = 0) -> RBETensor:
 
 
 def triu(input: Any, diagonal: int = 0) -> RBETensor:
-    """Return the elements on and above a diagonal of the last two axes, 0 elsewhere; `diagonal` counts upwards from the main one.
+    """Return the elements on and above a diagonal of the last two axes, 0 elsewhere.
+
+    `diagonal` counts upwards from the main one.
 
     Examples
     --------

@@ -284,7 +284,9 @@ class TensorBase:
         tensor([-2., -1.])
         """
     def div(self, other: Any, *, rounding_mode: str | None = None) -> RBETensor:
-        """Return `self / other`, rounded down with `rounding_mode="floor"`, towards 0 with `"trunc"`: integers then stay integers.
+        """Return `self / other`, rounded down with `rounding_mode="floor"`, towards 0 with `"trunc"`.
+
+        Integers become floats, unless the quotient is rounded.
 
         Raises
         ------
@@ -685,7 +687,9 @@ class TensorBase:
             For a probability outside [0, 1].
         """
     def reshape(self, *shape: Any) -> RBETensor:
-        """Return the elements in another shape, given as numbers or a sequence: a view where the layout allows. -1 stands for what is left.
+        """Return the elements in another shape, given as numbers or a sequence: a view where the layout allows.
+
+        -1 stands for what is left.
 
         Raises
         ------
@@ -829,7 +833,9 @@ class TensorBase:
             For fewer counts than axes, or one below 0.
         """
     def tril(self, diagonal: int = 0) -> RBETensor:
-        """Return the elements on and below a diagonal of the last two axes, 0 elsewhere; `diagonal` counts upwards from the main one.
+        """Return the elements on and below a diagonal of the last two axes, 0 elsewhere.
+
+        `diagonal` counts upwards from the main one.
 
         Examples
         --------
@@ -839,7 +845,9 @@ class TensorBase:
                 [1., 1.]])
         """
     def triu(self, diagonal: int = 0) -> RBETensor:
-        """Return the elements on and above a diagonal of the last two axes, 0 elsewhere; `diagonal` counts upwards from the main one.
+        """Return the elements on and above a diagonal of the last two axes, 0 elsewhere.
+
+        `diagonal` counts upwards from the main one.
 
         Examples
         --------
@@ -892,7 +900,9 @@ class TensorBase:
         [[2], [3]]
         """
     def embedding(self, index: RBETensor, padding_idx: int | None = None) -> RBETensor:
-        """Return the rows (…, width) of a table (rows, width), dense or packed, that an int64 index (…) names; `padding_idx` gets no gradient.
+        """Return the rows (…, width) of a table (rows, width), dense or packed, that an int64 index (…) names.
+
+        The row `padding_idx` gets no gradient.
 
         Raises
         ------
@@ -900,12 +910,12 @@ class TensorBase:
             For a row that is not there, or an index that is not int64.
         """
     def linear(self, weight: RBETensor, bias: RBETensor | None = None) -> RBETensor:
-        """Return `x Wᵀ + b` of x (…, in), a dense weight (out, in) and a bias (out): (…, out).
+        """Return `x Wᵀ + b` of x (…, in), a weight (out, in), dense or packed, and a bias (out): (…, out).
 
         Raises
         ------
         ShapeError, DTypeError
-            For shapes that do not fit, or a packed weight.
+            For shapes or types that do not fit.
         """
     def packed_linear(self, weight: RBETensor, bias: RBETensor | None = None) -> RBETensor:
         """Return `x Wᵀ + b` of x (…, in), a packed weight (out, in) and a bias (out): (…, out), float32.
@@ -1048,7 +1058,7 @@ class TensorBase:
     def floor_divide_(self, other: Any) -> RBETensor:
         """In-place form of `floor_divide`: return the tensor, changed."""
     def fmod(self, other: Any) -> RBETensor:
-        """Return the exact remainder of `a / b`, of the sign of `a`, as C's `fmod`; its gradient is that of `a - b trunc(a / b)` with a fixed quotient.
+        """Return the exact remainder of `a / b`, of the sign of `a`, as C's `fmod`; gradients hold the quotient fixed.
 
         Examples
         --------
@@ -1302,7 +1312,7 @@ class TensorBase:
     def relu_(self) -> RBETensor:
         """In-place form of `relu`: return the tensor, changed."""
     def remainder(self, other: Any) -> RBETensor:
-        """Return the exact remainder of `a / b`, of the sign of `b`, as Python's `%`; its gradient is that of `a - b floor(a / b)` with a fixed quotient.
+        """Return the exact remainder of `a / b`, of the sign of `b`, as Python's `%`; gradients hold the quotient fixed.
 
         Examples
         --------
@@ -1682,7 +1692,7 @@ def floor_divide(input: Any, other: Any) -> RBETensor:
     """
 
 def fmod(input: Any, other: Any) -> RBETensor:
-    """Return the exact remainder of `a / b`, of the sign of `a`, as C's `fmod`; its gradient is that of `a - b trunc(a / b)` with a fixed quotient.
+    """Return the exact remainder of `a / b`, of the sign of `a`, as C's `fmod`; gradients hold the quotient fixed.
 
     Examples
     --------
@@ -1922,7 +1932,7 @@ def relu(input: Any) -> RBETensor:
     """
 
 def remainder(input: Any, other: Any) -> RBETensor:
-    """Return the exact remainder of `a / b`, of the sign of `b`, as Python's `%`; its gradient is that of `a - b floor(a / b)` with a fixed quotient.
+    """Return the exact remainder of `a / b`, of the sign of `b`, as Python's `%`; gradients hold the quotient fixed.
 
     Examples
     --------

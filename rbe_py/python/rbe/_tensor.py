@@ -629,7 +629,7 @@ class RBETensor(_rbe.TensorBase):
         keepdims: _Bool = False,
         other: Any = None,
     ) -> Any:
-        """Return the largest element of all, the largest along `dim` (`axis`) and their places, or the larger of two tensors.
+        """Return the largest element of all, the largest along `dim` (`axis`) and where, or the larger of two tensors.
 
         Along an axis the gradient goes to the first of equals.
 
@@ -661,7 +661,7 @@ class RBETensor(_rbe.TensorBase):
         keepdims: _Bool = False,
         other: Any = None,
     ) -> Any:
-        """Return the smallest element of all, the smallest along `dim` (`axis`) and their places, or the smaller of two tensors.
+        """Return the smallest element of all, the smallest along `dim` (`axis`) and where, or the smaller of two tensors.
 
         Along an axis the gradient goes to the first of equals.
 
@@ -719,47 +719,47 @@ class RBETensor(_rbe.TensorBase):
 
     def add_(self, other: Any, *, alpha: _Float = 1) -> "RBETensor":
         """Add `alpha * other` in place."""
-        return changed(self, "add_", lambda x: x + (other if alpha == 1 else other * alpha), (other,), keep=False)
+        return _changed(self, "add_", lambda x: x + (other if alpha == 1 else other * alpha), (other,), keep=False)
 
     def sub_(self, other: Any, *, alpha: _Float = 1) -> "RBETensor":
         """Subtract `alpha * other` in place."""
-        return changed(self, "sub_", lambda x: x - (other if alpha == 1 else other * alpha), (other,), keep=False)
+        return _changed(self, "sub_", lambda x: x - (other if alpha == 1 else other * alpha), (other,), keep=False)
 
     def div_(self, other: Any, *, rounding_mode: str | None = None) -> "RBETensor":
         """In-place form of `div`: return the tensor, changed."""
-        return changed(self, "div_", lambda x: x.div(other, rounding_mode=rounding_mode), (other,))
+        return _changed(self, "div_", lambda x: x.div(other, rounding_mode=rounding_mode), (other,))
 
     def round_(self, *, decimals: int = 0) -> "RBETensor":
         """In-place form of `round`: return the tensor, changed."""
-        return changed(self, "round_", lambda x: x.round(decimals=decimals))
+        return _changed(self, "round_", lambda x: x.round(decimals=decimals))
 
     def rsqrt_(self) -> "RBETensor":
         """In-place form of `rsqrt`: return the tensor, changed."""
-        return changed(self, "rsqrt_", lambda x: x.rsqrt())
+        return _changed(self, "rsqrt_", lambda x: x.rsqrt())
 
     def clamp_(self, min: Any = None, max: Any = None) -> "RBETensor":
         """In-place form of `clamp`: return the tensor, changed."""
-        return changed(self, "clamp_", lambda x: x.clamp(min, max), (min, max))
+        return _changed(self, "clamp_", lambda x: x.clamp(min, max), (min, max))
 
     def cumsum_(self, dim: int, *, dtype: DTypeLike = None) -> "RBETensor":
         """In-place form of `cumsum`: return the tensor, changed."""
-        return changed(self, "cumsum_", lambda x: x.cumsum(dim, dtype=dtype), keep=False)
+        return _changed(self, "cumsum_", lambda x: x.cumsum(dim, dtype=dtype), keep=False)
 
     def tril_(self, diagonal: int = 0) -> "RBETensor":
         """In-place form of `tril`: return the tensor, changed."""
-        return changed(self, "tril_", lambda x: x.tril(diagonal))
+        return _changed(self, "tril_", lambda x: x.tril(diagonal))
 
     def triu_(self, diagonal: int = 0) -> "RBETensor":
         """In-place form of `triu`: return the tensor, changed."""
-        return changed(self, "triu_", lambda x: x.triu(diagonal))
+        return _changed(self, "triu_", lambda x: x.triu(diagonal))
 
     def masked_fill_(self, mask: "RBETensor", value: Any) -> "RBETensor":
         """In-place form of `masked_fill`: return the tensor, changed."""
-        return changed(self, "masked_fill_", lambda x: x.masked_fill(mask, value), (mask, value), keep=False)
+        return _changed(self, "masked_fill_", lambda x: x.masked_fill(mask, value), (mask, value), keep=False)
 
     def scatter_add_(self, dim: int, index: "RBETensor", src: "RBETensor") -> "RBETensor":
         """In-place form of `scatter_add`: return the tensor, changed."""
-        return changed(self, "scatter_add_", lambda x: x.scatter_add(dim, index, src), (index, src))
+        return _changed(self, "scatter_add_", lambda x: x.scatter_add(dim, index, src), (index, src))
 
     def index_put_(self, indices: tuple["RBETensor", ...], values: Any, accumulate: _Bool = False) -> "RBETensor":
         """Replace the elements that int64 or bool tensors name, as `self[indices] = values`, or add to them.
@@ -782,7 +782,7 @@ class RBETensor(_rbe.TensorBase):
         def compute(x: RBETensor) -> RBETensor:
             return x.reshape(-1).scatter_add(0, places.reshape(-1), added).reshape(x.shape)
 
-        return changed(self, "index_put_", compute, (added,), keep=False)
+        return _changed(self, "index_put_", compute, (added,), keep=False)
 
     def zero_(self) -> "RBETensor":
         """Set every element to 0."""
@@ -916,7 +916,7 @@ class RBETensor(_rbe.TensorBase):
 _KINDS = "buif"  # first letters of the types: bools, bytes, integers, floats; each holds those before it
 
 
-def changed(
+def _changed(
     x: RBETensor, op: str, compute: Callable[[RBETensor], RBETensor], operands: tuple[Any, ...] = (), *, keep: bool = True
 ) -> RBETensor:
     """Replace the elements of a tensor by what `compute` makes of it, and return it.

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ... import _rbe
-from ..._tensor import RBETensor, changed
+from ..._tensor import RBETensor, _changed
 from ...dtypes import DTypeLike
 from ...errors import TensorError
 from .linear import words
@@ -40,7 +40,7 @@ _READ_NO_INPUT = frozenset({"relu", "sigmoid", "tanh", "dropout"})  # gradients 
 
 def _applied(name: str, input: RBETensor, inplace: bool, compute: Callable[[RBETensor], RBETensor]) -> RBETensor:
     """Return `compute(x)`, in the memory of x if `inplace`."""
-    return changed(input, f"{name}_", compute, keep=name not in _READ_NO_INPUT) if inplace else compute(input)
+    return _changed(input, f"{name}_", compute, keep=name not in _READ_NO_INPUT) if inplace else compute(input)
 
 
 def relu(input: RBETensor, inplace: bool = False) -> RBETensor:

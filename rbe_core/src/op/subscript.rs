@@ -6,7 +6,7 @@ use crate::array::{Array, SliceSpec};
 use crate::dtype::DType;
 use crate::error::{RbeError, Result};
 use crate::memory;
-use crate::tensor::RBETensor;
+use crate::tape::RBETensor;
 
 /// One item between brackets.
 #[derive(Debug, Clone)]

@@ -253,7 +253,8 @@ mod tests {
     #[test]
     fn slices_name_the_positions_that_python_gives_them() {
         // Of range(5): what Python prints for list(range(5))[start:stop:step].
-        let cases: [(Option<i64>, Option<i64>, i64, &[i64]); 8] = [
+        type Case<'a> = (Option<i64>, Option<i64>, i64, &'a [i64]);
+        let cases: [Case<'_>; 8] = [
             (None, None, 1, &[0, 1, 2, 3, 4]),
             (Some(1), Some(-1), 2, &[1, 3]),
             (None, None, -1, &[4, 3, 2, 1, 0]),

@@ -4,7 +4,6 @@
 //! copy. [`nn`] has layers and models, [`optim`] the hybrid optimiser, [`tape`] the tape, [`op`] the operations.
 
 pub mod array;
-pub mod buffer;
 pub mod disk;
 mod dtype;
 pub mod error;
@@ -19,17 +18,15 @@ pub mod op;
 pub mod optim;
 pub mod packed;
 pub mod parallel;
-pub mod pool;
 pub mod random;
 pub mod tape;
 
-pub use buffer::Buffer;
 pub use dtype::{DType, Element, Float};
 pub use error::{RbeError, Result};
 pub use gradient::{GradientCache, RBEGradient};
+pub use memory::{Buffer, GradientPool};
 pub use nn::{RBEActivation, RBELinear, RBEModel};
 pub use op::mse_loss;
 pub use optim::HybridOptimizer;
 pub use packed::Packed128;
-pub use pool::GradientPool;
 pub use tape::{BackwardScheduler, CheckpointStrategy, ComputationGraph, RBETensor, Slot, Value, WeakSlot, WeakTensor};

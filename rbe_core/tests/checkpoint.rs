@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use rbe_core::pool::GradientPool;
 use rbe_core::tape::{BackwardFn, CheckpointStrategy, ComputationGraph, ForwardFn};
-use rbe_core::{RBETensor, Result, array};
+use rbe_core::{GradientPool, RBETensor, Result, array};
 
 const VALUES: usize = 100_000;
 const OPERATIONS: usize = 100;

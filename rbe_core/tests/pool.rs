@@ -4,8 +4,7 @@ mod common;
 
 use common::network::{batch, loss, model};
 use rbe_core::optim::{HybridOptimizer, Rates};
-use rbe_core::pool::GradientPool;
-use rbe_core::{Result, parallel, random};
+use rbe_core::{GradientPool, Result, parallel, random};
 
 #[test]
 fn the_second_step_allocates_no_buffer() -> Result<()> {

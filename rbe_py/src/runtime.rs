@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use pyo3::prelude::*;
-use rbe_core::pool::GradientPool;
+use rbe_core::GradientPool;
 use rbe_core::{RbeError, memory, parallel};
 
 use crate::error::{OrRaise, carry};

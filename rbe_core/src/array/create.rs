@@ -1,10 +1,10 @@
 //! Arrays from values.
 
 use super::storage::Array;
-use crate::buffer::Buffer;
 use crate::dtype::{DType, Element};
 use crate::error::{RbeError, Result};
 use crate::memory;
+use crate::memory::Buffer;
 
 /// A buffer for the elements of a shape.
 #[inline(never)] // nor is it copied into every caller of `build`

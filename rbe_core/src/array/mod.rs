@@ -3,6 +3,7 @@
 mod by_rows;
 mod cast;
 mod create;
+mod packed;
 mod part;
 mod reduce;
 mod shape;

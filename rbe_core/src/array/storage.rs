@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use parking_lot::{MappedRwLockReadGuard, MappedRwLockWriteGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::shape::{Dims, Strides, contiguous_strides};
-use crate::buffer::Buffer;
 use crate::dtype::{DType, Element};
 use crate::error::{RbeError, Result};
 use crate::memory;
+use crate::memory::Buffer;
 
 /// Memory that arrays view, with a count of the in-place changes made to it.
 pub struct Storage {

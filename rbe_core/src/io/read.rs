@@ -15,9 +15,9 @@ use super::layout::{Parts, SCALE, SHAPE, items};
 use super::write::Texts;
 use super::{CHUNK, FORMAT, FORMAT_VERSION, POLL_BYTES, Poll, RESERVED, TREE};
 use crate::array::Array;
-use crate::buffer::Buffer;
 use crate::error::{RbeError, Result};
 use crate::memory;
+use crate::memory::Buffer;
 use crate::packed::PackedParts;
 use crate::tape::Value;
 

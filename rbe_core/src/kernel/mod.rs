@@ -8,7 +8,9 @@
 
 pub mod dense;
 mod dispatch;
+mod noise;
 pub mod packed;
+mod scratch;
 mod shared;
 pub mod update;
 #[cfg(target_arch = "x86_64")]

@@ -14,7 +14,9 @@ use std::cell::{Cell, UnsafeCell};
 use std::ptr::{NonNull, null_mut};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use super::{obtain, refuse, there_is};
+use super::obtain::obtain;
+use super::refusal::refuse;
+use super::system::there_is;
 
 /// Bytes of the reserve.
 const SIZE: usize = 8 << 20;

@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-use super::{refuse, there_is};
+use super::refusal::refuse;
+use super::system::there_is;
 
 /// What is kept for one piece of work.
 struct Kept {

@@ -5,7 +5,9 @@
 use std::alloc::{Layout, alloc_zeroed};
 use std::ptr::NonNull;
 
-use super::{obtain, refuse, there_is};
+use super::obtain::obtain;
+use super::refusal::refuse;
+use super::system::there_is;
 
 /// An empty vector with room for `n` elements.
 pub fn with_capacity<T>(n: usize) -> Vec<T> {

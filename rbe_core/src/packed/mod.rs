@@ -2,6 +2,7 @@
 
 mod block;
 mod cycle;
+mod encode;
 mod factors;
 mod init;
 mod levels;

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::block::{BITS, MAX_RADIUS, Packed128};
-use crate::buffer::Buffer;
 use crate::error::{RbeError, Result};
 use crate::memory;
+use crate::memory::Buffer;
 
 const OP: &str = "packed";
 

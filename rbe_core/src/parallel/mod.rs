@@ -15,7 +15,6 @@ use std::time::Duration;
 use parking_lot::RwLock;
 
 use self::team::Team;
-pub(crate) use self::team::is_worker;
 use crate::error::{RbeError, Result};
 use crate::memory;
 

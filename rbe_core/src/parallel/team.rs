@@ -77,11 +77,6 @@ thread_local! {
     static NUMBER: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Whether this thread is a worker.
-pub(crate) fn is_worker() -> bool {
-    NUMBER.get() > 0
-}
-
 impl Job {
     fn has_tasks(&self) -> bool {
         self.lanes.iter().any(|lane| lane.next.load(Ordering::Relaxed) < lane.end)
@@ -186,6 +181,7 @@ impl Shared {
     /// Runs a worker until the team is dropped.
     fn serve(&self, worker: usize) {
         NUMBER.set(worker + 1);
+        memory::hand_on_errors(); // callers raise them
         loop {
             self.look_while(|| self.find(None).map_or(Look::Nothing, Look::Found));
             let mut queue = self.queue();

@@ -3,7 +3,7 @@
 
 use super::elementary::{self, Elementary, exp_minus};
 use super::gemm::{Matrix, gemm};
-use crate::kernel::update::hash;
+use crate::kernel::noise::hash;
 use crate::memory;
 
 /// Queries of a tile.

@@ -1,9 +1,9 @@
-//! Portable products: strips of weights decoded into cache, then dense kernels. For machines without kernels of their own.
+//! Products through dense kernels: row panels are decoded into cache. For machines without kernels of their own.
 
-use super::row_panel::{STRIP_ROWS, decode, matrix, rows_of, scratch, strips, transpose};
+use super::row_panel::{PANEL_ROWS, decode, panels, rows_of};
 use crate::kernel::dense::gemm::{Matrix, gemm};
-use crate::packed::FactorPair;
-use crate::packed::{BITS, PackedTensor};
+use crate::kernel::scratch::scratch;
+use crate::packed::{BITS, FactorPair, PackedTensor};
 use crate::parallel;
 
 /// Blocks of one piece of the dx product.
@@ -19,20 +19,19 @@ pub(in crate::kernel) fn forward(x: &[f32], batch: usize, w: &PackedTensor, bias
     let tiles = w.tiles();
     let width = w.blocks() * BITS;
     // Every task owns rows of the transposed result.
-    let transposed = matrix(rows, batch, |yt| {
-        parallel::for_each_piece(yt, STRIP_ROWS * batch.max(1), |s, piece| {
-            let rows = rows_of(w, s);
-            let mut weights = scratch(rows * width);
-            decode(&tiles, w, s * STRIP_ROWS, rows, 0, w.blocks(), weights.slice_mut());
-            gemm(rows, batch, cols, Matrix::row_major(weights.slice(), width), Matrix::row_major(x, cols).t(), piece, batch, false);
-            if let Some(bias) = bias {
-                for (row, b) in piece.chunks_mut(batch).zip(&bias[s * STRIP_ROWS..]) {
-                    row.iter_mut().for_each(|y| *y += b);
-                }
+    let mut transposed = scratch(rows * batch);
+    parallel::for_each_piece(transposed.slice_mut(), PANEL_ROWS * batch.max(1), |s, piece| {
+        let (first, rows) = (s * PANEL_ROWS, rows_of(w, s));
+        let mut weights = scratch(rows * width);
+        decode(&tiles, w, first..first + rows, 0..w.blocks(), weights.slice_mut());
+        gemm(rows, batch, cols, Matrix::row_major(weights.slice(), width), Matrix::row_major(x, cols).t(), piece, batch, false);
+        if let Some(bias) = bias {
+            for (row, b) in piece.chunks_mut(batch).zip(&bias[first..]) {
+                row.iter_mut().for_each(|y| *y += b);
             }
-        });
+        }
     });
-    transpose(&transposed.read(), rows, batch, y);
+    transpose(transposed.slice(), rows, batch, y);
 }
 
 /// `dx (batch, cols) = dy (batch, rows) W`.
@@ -43,26 +42,25 @@ pub(in crate::kernel) fn dx(dy: &[f32], batch: usize, w: &PackedTensor, dx: &mut
     let (rows, cols, blocks) = (w.rows(), w.cols(), w.blocks());
     assert!(dy.len() == batch * rows && dx.len() == batch * cols, "packed dx: lengths");
     let tiles = w.tiles();
-    let transposed = matrix(cols, batch, |dxt| {
-        parallel::for_each_piece(dxt, DX_BLOCKS * BITS * batch.max(1), |p, piece| {
-            let (j0, j1) = (p * DX_BLOCKS, ((p + 1) * DX_BLOCKS).min(blocks));
-            let width = (j1 - j0) * BITS;
-            let columns = (j1 * BITS).min(cols) - j0 * BITS;
-            let mut weights = scratch(STRIP_ROWS * width);
-            for s in 0..strips(w) {
-                let rows_here = rows_of(w, s);
-                decode(&tiles, w, s * STRIP_ROWS, rows_here, j0, j1, weights.slice_mut());
-                let upstream = Matrix { data: &dy[s * STRIP_ROWS..], rows: 1, cols: rows as isize };
-                gemm(columns, batch, rows_here, Matrix::row_major(weights.slice(), width).t(), upstream, piece, batch, s > 0);
-            }
-        });
+    let mut transposed = scratch(cols * batch);
+    parallel::for_each_piece(transposed.slice_mut(), DX_BLOCKS * BITS * batch.max(1), |p, piece| {
+        let (j0, j1) = (p * DX_BLOCKS, ((p + 1) * DX_BLOCKS).min(blocks));
+        let width = (j1 - j0) * BITS;
+        let columns = (j1 * BITS).min(cols) - j0 * BITS;
+        let mut weights = scratch(PANEL_ROWS * width);
+        for s in 0..panels(w) {
+            let (first, rows_here) = (s * PANEL_ROWS, rows_of(w, s));
+            decode(&tiles, w, first..first + rows_here, j0..j1, weights.slice_mut());
+            let upstream = Matrix { data: &dy[first..], rows: 1, cols: rows as isize };
+            gemm(columns, batch, rows_here, Matrix::row_major(weights.slice(), width).t(), upstream, piece, batch, s > 0);
+        }
     });
-    transpose(&transposed.read(), cols, batch, dx);
+    transpose(transposed.slice(), cols, batch, dx);
 }
 
 /// Rows `strip` of `G = Σ dyᵀ x`, (rows of the strip, blocks * 64); unused columns are zero.
-pub(in crate::kernel) fn strip_gradient(factors: &[FactorPair<'_>], w: &PackedTensor, strip: usize, g: &mut [f32]) {
-    rows_gradient(factors, w, strip * STRIP_ROWS, g);
+pub(in crate::kernel) fn panel_gradient(factors: &[FactorPair<'_>], w: &PackedTensor, strip: usize, g: &mut [f32]) {
+    rows_gradient(factors, w, strip * PANEL_ROWS, g);
 }
 
 /// As many rows of `G = Σ dyᵀ x` from `first` on as `g (rows, blocks * 64)` takes; unused columns are zero.
@@ -82,11 +80,24 @@ pub(in crate::kernel) fn rows_gradient(factors: &[FactorPair<'_>], w: &PackedTen
 pub(in crate::kernel) fn level_gradient(factors: &[FactorPair<'_>], w: &PackedTensor, gv: &mut [f32]) {
     let (blocks, width) = (w.blocks(), w.blocks() * BITS);
     let hi = w.hi();
-    parallel::for_each_piece(gv, STRIP_ROWS * blocks * 2, |s, piece| {
+    parallel::for_each_piece(gv, PANEL_ROWS * blocks * 2, |s, piece| {
         let rows = rows_of(w, s);
         let mut g = scratch(rows * width);
-        strip_gradient(factors, w, s, g.slice_mut());
+        panel_gradient(factors, w, s, g.slice_mut());
         piece.fill(0.0);
-        super::reference::level_gradient(g.slice(), &hi[s * STRIP_ROWS * blocks..][..rows * blocks], piece);
+        super::reference::level_gradient(g.slice(), &hi[s * PANEL_ROWS * blocks..][..rows * blocks], piece);
+    });
+}
+
+/// Writes the transpose of `source (rows, cols)` into `out (cols, rows)`.
+fn transpose(source: &[f32], rows: usize, cols: usize, out: &mut [f32]) {
+    const COLUMNS: usize = 64; // of a task
+    parallel::for_each_piece(out, COLUMNS * rows.max(1), |p, piece| {
+        let c0 = p * COLUMNS;
+        for (c, row) in piece.chunks_mut(rows).enumerate() {
+            for (r, o) in row.iter_mut().enumerate() {
+                *o = source[r * cols + c0 + c];
+            }
+        }
     });
 }

@@ -4,11 +4,11 @@
 
 use super::dy_layout::{DyTiles, Orders};
 use super::lane_layout::{Family, SAMPLES};
-use super::row_panel::scratch;
 use super::view::View;
 use super::{portable, tile_levels};
 use crate::isa::{self, Isa, VectorIsa};
 use crate::kernel::dispatch::vector_kernel;
+use crate::kernel::scratch::scratch;
 use crate::kernel::shared::Shared;
 use crate::packed::{BITS, FactorPair, PackedTensor, TILE_ROWS};
 use crate::parallel;

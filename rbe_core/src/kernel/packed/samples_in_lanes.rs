@@ -6,10 +6,10 @@ use std::ops::Range;
 use super::dy_layout::DyTiles;
 use super::lane_layout::SAMPLES;
 use super::lanes::Lanes;
-use super::row_panel::scratch;
 use super::rows_in_lanes::gv_rows;
 use super::tile_levels::tile_levels;
 use super::view::View;
+use crate::kernel::scratch::scratch;
 use crate::kernel::shared::Shared;
 use crate::packed::{BITS, TILE_ROWS, Tile};
 

@@ -4,9 +4,9 @@
 use super::dy_layout::DyTiles;
 use super::lane_layout::SAMPLES;
 use super::lanes::Lanes;
-use super::row_panel::scratch;
 use super::samples_in_lanes::{Levels, from_lanes};
 use super::view::View;
+use crate::kernel::scratch::scratch;
 use crate::kernel::shared::Shared;
 use crate::packed::{BITS, TILE_ROWS};
 

@@ -2,9 +2,9 @@
 
 use super::charge::{PARTS, discharge};
 use super::moments::inverse_roots;
-use super::noise::{byte, stream};
 use super::reference::point;
 use super::{BETA_G, Bounds, FULL_CHARGE, Guard, Pace, Sizes, State, StepParams, StepStats, correction};
+use crate::kernel::noise::{byte, stream};
 use crate::kernel::packed::activation::MIN_RADIUS;
 use crate::memory;
 use crate::packed::{BITS, CYCLE_BITS, Cycle, PackedTensor, TILE_ROWS};

@@ -9,8 +9,9 @@ use super::rounded::{CHUNK_ROWS, MOST_SAMPLES, Rounded, scale_rows};
 use crate::Buffer;
 use crate::error::{RbeError, Result};
 use crate::isa::Isa;
-use crate::kernel::packed::portable::strip_gradient;
-use crate::kernel::packed::row_panel::{STRIP_ROWS, rows_of, scratch};
+use crate::kernel::packed::portable::panel_gradient;
+use crate::kernel::packed::row_panel::{PANEL_ROWS, rows_of};
+use crate::kernel::scratch::scratch;
 use crate::memory;
 use crate::packed::FactorPair;
 use crate::packed::{BITS, PackedTensor};
@@ -167,8 +168,8 @@ impl<'a> Source<'a> {
                 scale_rows(self.isa, g, scale, |r| rounded.dy_scale(first + r));
             }
             None => {
-                let strip = first / STRIP_ROWS;
-                strip_gradient(self.evidence.factors, w, strip, &mut g[..rows_of(w, strip) * width]);
+                let strip = first / PANEL_ROWS;
+                panel_gradient(self.evidence.factors, w, strip, &mut g[..rows_of(w, strip) * width]);
             }
         }
         if let Some(folded) = self.evidence.folded {
@@ -182,14 +183,14 @@ impl<'a> Source<'a> {
     /// Strip `s` of `G (rows of the strip, blocks * 64)` over its units, 0 at unused bits.
     pub(super) fn strip(&self, w: &PackedTensor, s: usize, g: &mut [f32]) {
         if self.rounded.is_none() {
-            self.fill(w, s * STRIP_ROWS, 0..w.blocks(), g);
+            self.fill(w, s * PANEL_ROWS, 0..w.blocks(), g);
             return;
         }
         let width = w.blocks() * BITS;
         let mut chunk = scratch(CHUNK_ROWS * width);
         for (i, g) in g.chunks_mut(CHUNK_ROWS * width).enumerate() {
             let chunk = chunk.slice_mut();
-            if let Some(scale) = self.fill(w, s * STRIP_ROWS + i * CHUNK_ROWS, 0..w.blocks(), chunk) {
+            if let Some(scale) = self.fill(w, s * PANEL_ROWS + i * CHUNK_ROWS, 0..w.blocks(), chunk) {
                 scale_rows(self.isa, chunk, scale, |_| 1.0);
             }
             g.copy_from_slice(&chunk[..g.len()]);

@@ -7,7 +7,6 @@ mod guard;
 pub(in crate::kernel) mod level_parameters;
 mod magnitude;
 mod moments;
-mod noise;
 mod reference;
 pub(in crate::kernel) mod rounded;
 mod state;
@@ -19,14 +18,14 @@ pub use flip_score::{Evidence, Precision};
 pub use guard::{Guard, Sizes, correction};
 pub(in crate::kernel) use level_parameters::to_points;
 pub use magnitude::{Magnitude, sum_of_squares};
-pub(in crate::kernel) use noise::{hash, words};
 pub use state::State;
 
 use self::flip_score::{Rescaled, Source};
 use self::guard::{Bounds, power_of_two};
-use self::noise::stream;
 use crate::isa::{self, Isa};
-use crate::kernel::packed::row_panel::{STRIP_ROWS, scratch, strips};
+use crate::kernel::noise::stream;
+use crate::kernel::packed::row_panel::{PANEL_ROWS, panels};
+use crate::kernel::scratch::scratch;
 use crate::memory;
 use crate::packed::{BITS, PackedTensor, TILE_ROWS, Tile};
 use crate::parallel;
@@ -185,15 +184,15 @@ fn scaled_step(
     let mut tiles = w.tiles_mut();
     let (mut charges, mut m, mut v) = (state.charges.write::<u8>(), state.m.write::<f32>(), state.v.write::<f32>());
     let mut row_moment = state.row_moment.write::<f32>();
-    let mut work: Vec<Strip<'_>> = memory::with_capacity(strips(w));
+    let mut work: Vec<Strip<'_>> = memory::with_capacity(panels(w));
     {
-        let mut charges = charges.chunks_mut(STRIP_ROWS * width);
-        let mut m = m.chunks_mut(STRIP_ROWS * blocks * 2);
-        let mut v = v.chunks_mut(STRIP_ROWS * blocks);
-        let mut moments = row_moment.chunks_mut(STRIP_ROWS);
-        for (s, tiles) in tiles.chunks_mut(STRIP_ROWS / TILE_ROWS * blocks).enumerate() {
+        let mut charges = charges.chunks_mut(PANEL_ROWS * width);
+        let mut m = m.chunks_mut(PANEL_ROWS * blocks * 2);
+        let mut v = v.chunks_mut(PANEL_ROWS * blocks);
+        let mut moments = row_moment.chunks_mut(PANEL_ROWS);
+        for (s, tiles) in tiles.chunks_mut(PANEL_ROWS / TILE_ROWS * blocks).enumerate() {
             if let (Some(charges), Some(m), Some(v), Some(row_moment)) = (charges.next(), m.next(), v.next(), moments.next()) {
-                work.push(Strip { first: s * STRIP_ROWS, tiles, charges, m, v, row_moment });
+                work.push(Strip { first: s * PANEL_ROWS, tiles, charges, m, v, row_moment });
             }
         }
     }

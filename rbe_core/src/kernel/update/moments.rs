@@ -3,7 +3,8 @@
 use super::flip_score::Source;
 use super::guard::correction;
 use super::{BETA_G, State, TINY};
-use crate::kernel::packed::row_panel::{STRIP_ROWS, rows_of, scratch, strips};
+use crate::kernel::packed::row_panel::{PANEL_ROWS, panels, rows_of};
+use crate::kernel::scratch::scratch;
 use crate::memory;
 use crate::packed::{BITS, PackedTensor};
 use crate::parallel;
@@ -34,13 +35,13 @@ impl OfStep {
 /// Mean squares of the rows and columns of G, which is formed for them alone.
 pub(super) fn of_step(w: &PackedTensor, source: &Source<'_>) -> OfStep {
     let (rows, cols, width) = (w.rows(), w.cols(), w.blocks() * BITS);
-    let partial = parallel::map(strips(w), |s| {
+    let partial = parallel::map(panels(w), |s| {
         let here = rows_of(w, s);
         let mut g = scratch(here * width);
         source.strip(w, s, g.slice_mut());
         let mut columns = memory::zeros::<f64>(cols);
         let sums = g.slice::<f32>().chunks_exact(width).enumerate().map(|(r, row)| {
-            let unit = source.unit(s * STRIP_ROWS + r);
+            let unit = source.unit(s * PANEL_ROWS + r);
             let square = |(g, c): (&f32, &mut f64)| {
                 let gg = f64::from(unit * g) * f64::from(unit * g);
                 *c += gg;

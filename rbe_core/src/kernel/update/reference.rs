@@ -2,9 +2,9 @@
 
 use super::charge::{PARTS, discharge};
 use super::level_parameters::{EPS, LARGEST, LONGEST, Rows};
-use super::noise::byte;
 use super::{Context, FULL_CHARGE, Pace, Strip, Sums};
 use crate::disk;
+use crate::kernel::noise::byte;
 use crate::memory;
 use crate::packed::{BITS, TILE_ROWS, pull_back};
 

@@ -8,10 +8,10 @@
 use std::ops::Range;
 
 use super::charge::nearest;
-use super::noise::hash;
 use crate::Buffer;
 use crate::isa::Isa;
 use crate::kernel::dispatch::vector_kernel;
+use crate::kernel::noise::hash;
 use crate::memory;
 use crate::packed::FactorPair;
 use crate::packed::{BITS, PackedTensor, TILE_ROWS};

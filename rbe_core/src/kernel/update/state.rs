@@ -1,11 +1,11 @@
 //! What the optimiser keeps for a packed tensor.
 
 use super::guard::{Guard, Sizes, correction};
-use super::noise::{byte, stream};
 use super::{BETA_G, FULL_CHARGE};
 use crate::array::Array;
 use crate::dtype::DType;
 use crate::error::{RbeError, Result};
+use crate::kernel::noise::{byte, stream};
 use crate::packed::{BITS, PackedTensor, TILE_ROWS};
 
 /// Optimiser state of one packed tensor: 1 byte a weight and 12 bytes a block, plus rows + columns numbers. The moments of the

@@ -6,7 +6,8 @@ use super::rounded::CHUNK_ROWS;
 use super::{Context, FULL_CHARGE, Strip, Sums, charge, level_parameters};
 use crate::isa::VectorIsa;
 use crate::kernel::dispatch::vector_kernel;
-use crate::kernel::packed::row_panel::{STRIP_ROWS, scratch};
+use crate::kernel::packed::row_panel::PANEL_ROWS;
+use crate::kernel::scratch::scratch;
 use crate::memory;
 use crate::packed::{BITS, TILE_ROWS};
 
@@ -17,7 +18,7 @@ pub(super) fn strip(set: VectorIsa, cx: &Context<'_>, strip: &mut Strip<'_>) -> 
     let (at_once, piece_blocks) = match source.piece() {
         Piece::Row => (1, blocks),
         Piece::Blocks(some) => (CHUNK_ROWS, some),
-        Piece::Strip => (STRIP_ROWS, blocks),
+        Piece::Strip => (PANEL_ROWS, blocks),
     };
     let mut buffer = scratch(at_once * piece_blocks.min(blocks) * BITS);
     if at_once == 1 {
@@ -25,7 +26,7 @@ pub(super) fn strip(set: VectorIsa, cx: &Context<'_>, strip: &mut Strip<'_>) -> 
     }
     let rates = rates(cx, strip);
     let (mut squares, mut flips) = (memory::zeros::<f32>(width), 0);
-    let mut square = [0.0f32; STRIP_ROWS];
+    let mut square = [0.0f32; PANEL_ROWS];
     let mut levels = memory::zeros::<charge::Levels>(strip.tiles.len());
     let pieces = (0..rows)
         .step_by(at_once)

@@ -3,7 +3,8 @@
 use std::arch::x86_64::*;
 
 use super::lanes::across;
-use crate::kernel::update::{accumulate_row as accumulate, charge, level_parameters as of_points, words};
+use crate::kernel::noise::words;
+use crate::kernel::update::{accumulate_row as accumulate, charge, level_parameters as of_points};
 use crate::packed::BITS;
 use crate::packed::FactorPair;
 

@@ -7,9 +7,9 @@ use std::ops::Range;
 use super::lanes::{column_bits, load, load_words, store};
 use crate::kernel::packed::dy_layout::DyTiles;
 use crate::kernel::packed::lane_layout::SAMPLES;
-use crate::kernel::packed::row_panel::scratch;
 use crate::kernel::packed::tile_levels::tile_levels;
 use crate::kernel::packed::view::View;
+use crate::kernel::scratch::scratch;
 use crate::kernel::shared::Shared;
 use crate::packed::{BITS, TILE_ROWS, Tile};
 

@@ -1,20 +1,13 @@
-//! Aligned memory: with the kernels, the team of threads and `memory`, the only place where `unsafe` is allowed.
+//! Aligned memory from the pool, or of another owner.
 
 #![allow(unsafe_code)]
 
-use std::alloc::{Layout, alloc, alloc_zeroed, dealloc};
 use std::any::Any;
 use std::ptr::NonNull;
 
-use crate::memory;
-use crate::pool::GradientPool;
-
-/// Alignment of every buffer this crate allocates: one cache line, one AVX-512 vector.
-pub const ALIGN: usize = 64;
-
-/// A large page of the system: blocks of that size on lie on its boundaries, so that reading through them meets few gaps in the
-/// tables of pages.
-const LARGE_PAGE: usize = 2 << 20;
+use super::block::Block;
+use super::pool::GradientPool;
+use super::refusal::refuse;
 
 /// A run of bytes that is either a block of the pool, returned on drop, or memory owned by somebody else.
 pub struct Buffer {
@@ -42,9 +35,9 @@ impl Buffer {
     /// `len` bytes of unspecified (but initialised) content from the pool.
     ///
     /// # Panics
-    /// If there is no memory for them; [`memory::guard`] makes an error of that.
+    /// If there is no memory for them; [`super::guard`] makes an error of that.
     pub fn dirty(len: usize) -> Buffer {
-        Buffer::try_dirty(len).unwrap_or_else(|| memory::refuse(Some(len)))
+        Buffer::try_dirty(len).unwrap_or_else(|| refuse(Some(len)))
     }
 
     /// As [`Buffer::dirty`]; `None` if there is no memory.
@@ -125,63 +118,6 @@ impl Drop for Buffer {
     fn drop(&mut self) {
         if let Owner::Pool(block) = std::mem::replace(&mut self.owner, Owner::Empty) {
             GradientPool::global().give(block);
-        }
-    }
-}
-
-/// One allocation of the pool: [`ALIGN`]-aligned, initialised, a fixed size.
-pub(crate) struct Block {
-    ptr: NonNull<u8>,
-    size: usize, // bytes, > 0, a multiple of ALIGN
-}
-
-// SAFETY: a Block owns its bytes exclusively.
-unsafe impl Send for Block {}
-
-impl Block {
-    /// Allocates `size` zero bytes, a positive multiple of [`ALIGN`]; `None` if the system refuses them.
-    pub(crate) fn allocate(size: usize) -> Option<Block> {
-        assert!(size > 0 && size.is_multiple_of(ALIGN));
-        let layout = Block::layout(size).filter(|_| memory::there_is(size))?;
-        // SAFETY: the layout has a size greater than zero.
-        let ptr = NonNull::new(unsafe { if size < LARGE_PAGE { alloc_zeroed(layout) } else { alloc(layout) } })?;
-        if size >= LARGE_PAGE {
-            prefer_large_pages(ptr, size / LARGE_PAGE * LARGE_PAGE);
-            // SAFETY: the block has `size` bytes.
-            unsafe { ptr.write_bytes(0, size) };
-        }
-        Some(Block { ptr, size })
-    }
-
-    pub(crate) fn ptr(&self) -> NonNull<u8> {
-        self.ptr
-    }
-
-    pub(crate) fn size(&self) -> usize {
-        self.size
-    }
-
-    fn layout(size: usize) -> Option<Layout> {
-        Layout::from_size_align(size, if size < LARGE_PAGE { ALIGN } else { LARGE_PAGE }).ok()
-    }
-}
-
-/// Asks the system to keep memory that nobody has touched yet in large pages; it may decline.
-fn prefer_large_pages(ptr: NonNull<u8>, len: usize) {
-    #[cfg(target_os = "linux")]
-    // SAFETY: the range is part of an allocation; the advice changes nothing that can be observed in it.
-    unsafe {
-        libc::madvise(ptr.as_ptr().cast(), len, libc::MADV_HUGEPAGE);
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = (ptr, len);
-}
-
-impl Drop for Block {
-    fn drop(&mut self) {
-        if let Some(layout) = Block::layout(self.size) {
-            // SAFETY: ptr was allocated with this very layout and is freed once.
-            unsafe { dealloc(self.ptr.as_ptr(), layout) }
         }
     }
 }

@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use parking_lot::Mutex;
 
-use crate::buffer::{ALIGN, Block};
-use crate::memory;
+use super::assured::attempt;
+use super::block::{ALIGN, Block};
 
 /// Free lists of blocks by size class. A block returns when the [`crate::Buffer`] that owns it is dropped.
 pub struct GradientPool {
@@ -69,7 +69,7 @@ impl GradientPool {
     }
 
     /// A block of at least `len > 0` bytes; `None` if the system refuses it even after the free lists were emptied.
-    pub(crate) fn take(&self, len: usize) -> Option<Block> {
+    pub(super) fn take(&self, len: usize) -> Option<Block> {
         if len > MOST {
             return None;
         }
@@ -86,7 +86,7 @@ impl GradientPool {
         }
         let block = Block::allocate(size).or_else(|| {
             self.clear();
-            memory::attempt(size, || Block::allocate(size))
+            attempt(size, || Block::allocate(size))
         })?;
         let stats = &mut self.lists.lock().stats;
         stats.misses += 1;
@@ -95,7 +95,7 @@ impl GradientPool {
     }
 
     /// Returns a block to its free list, or to the system if there is no memory to extend the list.
-    pub(crate) fn give(&self, block: Block) {
+    pub(super) fn give(&self, block: Block) {
         let class = class_of(block.size());
         let mut lists = self.lists.lock();
         lists.stats.in_use_bytes -= block.size() as u64;

@@ -9,8 +9,9 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use rbe_benches::{BATCHES, Case, LAYERS};
 use rbe_core::isa::{self, Isa};
 use rbe_core::kernel::packed::{Grads, backward, dx, forward, level_gradient, weight_gradient};
-use rbe_core::kernel::update::{Evidence, Precision, State, StepParams, step};
-use rbe_core::packed::FactorPair;
+use rbe_core::kernel::update::{Precision, StepParams};
+use rbe_core::optim::{PackedState, step_weights};
+use rbe_core::packed::{FactorPair, PackedGradient};
 use rbe_core::parallel;
 
 type Run = fn(&Case, &mut criterion::Bencher<'_>);
@@ -47,10 +48,10 @@ fn products() -> [(&'static str, u64, Run); 6] {
             b.iter(|| weight_gradient(&[factor(c)], &c.weight, &mut out));
         }),
         ("step", 1, |c, b| {
-            let mut state = State::new(&c.weight, 0);
+            let mut state = PackedState::new(&c.weight, 0);
             let params =
                 StepParams { lr_hi: 0.05, lr_lo: 0.03, betas: (0.9, 0.999), interaction: 0.0, seed: 0, evidence: Precision::default() };
-            b.iter(|| step(&c.weight, &mut state, Evidence { factors: &[factor(c)], ..Evidence::default() }, &params));
+            b.iter(|| step_weights(&c.weight, &mut state, PackedGradient { factors: &[factor(c)], ..PackedGradient::default() }, &params));
         }),
     ]
 }

@@ -9,9 +9,9 @@ use proptest::prelude::*;
 use rbe_core::array::Array;
 use rbe_core::gradient::{Factor, Gradient, GradientCache};
 use rbe_core::isa::{Isa, set_isa};
-use rbe_core::kernel::update::{Evidence, Guard, Precision, State, StepParams, step};
-use rbe_core::optim::{HybridOptimizer, NonFinite, Rates};
-use rbe_core::packed::{CYCLE_BITS, Cycle, FactorPair, Family, PackedTensor};
+use rbe_core::kernel::update::{Precision, StepParams};
+use rbe_core::optim::{Guard, HybridOptimizer, NonFinite, PackedState, Rates, step_weights};
+use rbe_core::packed::{CYCLE_BITS, Cycle, FactorPair, Family, PackedGradient, PackedTensor};
 use rbe_core::random::Generator;
 use rbe_core::{DType, RBETensor, RbeError, Value};
 
@@ -71,7 +71,7 @@ proptest! {
         for isa in Isa::for_tests() {
             set_isa(Some(isa.name())).unwrap();
             let (w, mut random) = (weight(rows, cols), Random(seed));
-            let mut state = State::new(&w, 3);
+            let mut state = PackedState::new(&w, 3);
             for (of_x, of_g) in &sizes {
                 let x = random.normal(batch * cols, 10f64.powf(of_x.min(37.0)));
                 let dy = random.normal(batch * rows, 10f64.powf((of_g - of_x).clamp(-44.0, 37.0)));
@@ -79,8 +79,8 @@ proptest! {
                     .map(|i| if i % (w.blocks() * 64) < cols { random.normal(1, 10f64.powf(of_g.min(37.0)))[0] } else { 0.0 })
                     .collect();
                 let factors = [FactorPair { x: &x, dy: &dy, batch }];
-                let evidence = Evidence { factors: &factors, folded: folded.then_some(&g), ..Evidence::default() };
-                step(&w, &mut state, evidence, &params(precision, interaction));
+                let gradient = PackedGradient { factors: &factors, folded: folded.then_some(&g), ..PackedGradient::default() };
+                step_weights(&w, &mut state, gradient, &params(precision, interaction));
                 let what = format!("{} {of_x} {of_g}", isa.name());
                 check_weight(&w, &what);
                 check_arrays(&state.arrays(), &what);
@@ -94,12 +94,16 @@ proptest! {
 fn flips_after(before: usize, spike: Option<f64>, precision: Precision, seed: u64) -> u64 {
     let (rows, cols, batch) = (20, 130, 6);
     let (w, mut random) = (weight(rows, cols), Random(seed));
-    let mut state = State::new(&w, 3);
+    let mut state = PackedState::new(&w, 3);
     let mut one = |size: f64| {
         let x = random.normal(batch * cols, size.sqrt());
         let dy = random.normal(batch * rows, size.sqrt());
-        step(&w, &mut state, Evidence { factors: &[FactorPair { x: &x, dy: &dy, batch }], ..Evidence::default() }, &params(precision, 0.0))
-            .flips
+        step_weights(
+            &w,
+            &mut state,
+            PackedGradient { factors: &[FactorPair { x: &x, dy: &dy, batch }], ..PackedGradient::default() },
+            &params(precision, 0.0),
+        )
     };
     for _ in 0..before {
         one(1.0);
@@ -135,7 +139,7 @@ fn usual_gradients_take_the_same_steps_without_a_guard() {
     let (rows, cols, batch) = (33, 191, 5);
     let run = |precision: Precision, guarded: bool| {
         let (w, mut random) = (weight(rows, cols), Random(2));
-        let mut state = State::new(&w, 3);
+        let mut state = PackedState::new(&w, 3);
         for t in 0..200 {
             // Sizes that vary by a factor of 10 about a falling mean, and rows that are mostly silent.
             let size = 10f64.powf(random.between(-0.5, 0.5) - t as f64 / 100.0);
@@ -145,10 +149,10 @@ fn usual_gradients_take_the_same_steps_without_a_guard() {
             if !guarded {
                 state.guard = Guard::default();
             }
-            step(
+            step_weights(
                 &w,
                 &mut state,
-                Evidence { factors: &[FactorPair { x: &x, dy: &dy, batch }], ..Evidence::default() },
+                PackedGradient { factors: &[FactorPair { x: &x, dy: &dy, batch }], ..PackedGradient::default() },
                 &params(precision, 0.0),
             );
         }

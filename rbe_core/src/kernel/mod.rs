@@ -8,7 +8,7 @@
 
 pub mod dense;
 mod dispatch;
-mod noise;
+pub(crate) mod noise;
 pub mod packed;
 mod scratch;
 mod shared;

@@ -10,7 +10,7 @@ pub(in crate::kernel) fn hash(counter: u32, seed: u32) -> u32 {
 }
 
 /// Seed of one step's stream: SplitMix64 of (seed, step).
-pub(in crate::kernel) fn stream(seed: u64, step: u64) -> u32 {
+pub(crate) fn stream(seed: u64, step: u64) -> u32 {
     let mut z = seed.wrapping_add(step.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -28,6 +28,6 @@ pub(in crate::kernel) fn words(block: usize, stream: u32) -> [u32; 16] {
 }
 
 /// Random byte of weight `k` of block `block`.
-pub(in crate::kernel) fn byte(block: usize, k: usize, stream: u32) -> u8 {
+pub(crate) fn byte(block: usize, k: usize, stream: u32) -> u8 {
     hash((block * 16 + k / 4) as u32, stream).to_le_bytes()[k % 4]
 }

@@ -6,7 +6,7 @@ use crate::dispatch_float;
 use crate::dtype::Float;
 use crate::error::{RbeError, Result};
 use crate::gradient::Gradient;
-use crate::kernel::update::sum_of_squares;
+use crate::kernel::dense::squares::sum_of_squares;
 use crate::memory;
 use crate::parallel;
 use crate::tape::RBETensor;

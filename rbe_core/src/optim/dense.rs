@@ -1,12 +1,14 @@
 //! Update rules of dense tensors, with torch's formulas.
 
+use super::guard::{Guard, Sizes};
 use super::scratch;
 use crate::array::Array;
 use crate::dispatch_float;
 use crate::dtype::Float;
 use crate::error::{RbeError, Result};
 use crate::gradient::Gradient;
-use crate::kernel::update::{Guard, Sizes, correction, sum_of_squares};
+use crate::kernel::dense::squares::sum_of_squares;
+use crate::kernel::update::correction;
 use crate::memory;
 use crate::parallel;
 use crate::tape::RBETensor;

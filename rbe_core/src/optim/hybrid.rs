@@ -4,28 +4,32 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
+use super::activation_step::step_activation;
 use super::dense::{DenseRates, DenseRule, DenseState, check_leaf, check_moments, fill_grad, squares};
+use super::guard::Guard;
+use super::packed_state::PackedState;
+use super::packed_step::step_weights;
 use super::rates::{NonFinite, Rates};
 use super::{earlier, scratch};
 use crate::array::Array;
 use crate::error::{RbeError, Result};
 use crate::gradient::{Factor, Gradient, GradientCache};
-use crate::kernel::update::{Evidence, Guard, Magnitude, State, StepParams, step, step_activation};
+use crate::kernel::update::StepParams;
 use crate::memory;
-use crate::packed::PackedTensor;
+use crate::packed::{Magnitude, PackedGradient, PackedTensor};
 use crate::tape::{OnReady, RBETensor, Value};
 
 /// Epsilon of the dense AdamW.
 const EPS: f64 = 1e-8;
 
 enum ParamState {
-    Packed(Box<State>),
+    Packed(Box<PackedState>),
     Dense(DenseState, Guard),
 }
 
 impl ParamState {
     fn packed(w: &PackedTensor, seed: u64, at: usize) -> ParamState {
-        ParamState::Packed(Box::new(State::new(w, seed.wrapping_add(at as u64))))
+        ParamState::Packed(Box::new(PackedState::new(w, seed.wrapping_add(at as u64))))
     }
 }
 
@@ -419,7 +423,7 @@ impl Inner {
             seed,
             evidence: rates.evidence,
         };
-        let stats = match (&mut p.state, gradient) {
+        let flips = match (&mut p.state, gradient) {
             (ParamState::Dense(state, guard), Ready::Dense(g, square)) => {
                 let rule = DenseRule::Adam { betas: rates.betas, eps: EPS, decoupled: true, amsgrad: false };
                 let rates = DenseRates { lr: rates.lr, weight_decay: rates.weight_decay, maximize: false };
@@ -429,14 +433,14 @@ impl Inner {
             (ParamState::Packed(state), Ready::Weights(cache, magnitude)) => {
                 let folded = cache.folded().map(Array::read::<f32>);
                 cache.with_products(|factors| {
-                    let g = Evidence { factors, folded: folded.as_deref(), magnitude: Some(*magnitude) };
-                    step(cache.weight(), state, g, &params)
+                    let g = PackedGradient { factors, folded: folded.as_deref(), magnitude: Some(*magnitude) };
+                    step_weights(cache.weight(), state, g, &params)
                 })
             }
             (_, Ready::Dense(g, _)) => return Err(RbeError::graph("step", "the gradient of a packed tensor", format!("{g:?}"))),
             _ => return Err(RbeError::graph("step", "a dense gradient", "that of a packed tensor")),
         };
-        self.flips += stats.flips;
+        self.flips += flips;
         Ok(())
     }
 }

@@ -8,17 +8,17 @@ use crate::kernel::update::Precision;
 pub struct Rates {
     /// Rate of dense tensors (AdamW).
     pub lr: f64,
-    /// Rate of points: length of a step in the disk.
+    /// Rate of level parameters: length of a step in the disk.
     pub lr_lo: f64,
     /// Rate of charges.
     pub lr_hi: f64,
-    /// Decays of first and second moments, for points and dense tensors.
+    /// Decays of first and second moments, for level parameters and dense tensors.
     pub betas: (f64, f64),
     /// Decoupled weight decay of dense tensors.
     pub weight_decay: f64,
-    /// Weight of the post-flip correction of the points' gradient.
+    /// Weight of the post-flip correction of the level parameters' gradient.
     pub interaction: f64,
-    /// Numbers in which the evidence for the charges is computed.
+    /// Numbers in which flip scores are computed.
     pub evidence: Precision,
 }
 
@@ -69,4 +69,18 @@ pub enum NonFinite {
     Error,
     /// The step is left out for all parameters.
     Skip,
+}
+
+impl Precision {
+    /// The precision of a name: "exact" or "int8".
+    ///
+    /// # Errors
+    /// `Value` for another name.
+    pub fn named(name: &str) -> Result<Precision> {
+        match name {
+            "exact" => Ok(Precision::Exact),
+            "int8" => Ok(Precision::Int8),
+            other => Err(RbeError::value("HybridOptimizer", "evidence \"exact\" or \"int8\"", format!("{other:?}"))),
+        }
+    }
 }

@@ -3,14 +3,13 @@
 use crate::array::Array;
 use crate::gradient::{Factor, Gradient, GradientCache};
 use crate::kernel::dense::gemm::scratch_bytes;
+use crate::kernel::packed::row_panel::PANEL_ROWS;
 use crate::packed::{BITS, CYCLE_BITS};
 use crate::parallel;
 use crate::tape::RBETensor;
 
 /// Bytes for lists and results of tasks.
 const SMALL: usize = 1 << 18;
-/// Rows of weights that are updated together.
-const STRIP: usize = 64;
 
 /// Bytes that the update of one tensor after another takes at most at a time, by the gradients that they have now.
 pub(super) fn of_all<'a>(tensors: impl Iterator<Item = &'a RBETensor>) -> usize {
@@ -47,13 +46,13 @@ fn of_activation(cache: &GradientCache) -> usize {
 
 fn of_weights(cache: &GradientCache) -> usize {
     let w = cache.weight();
-    let (rows, width, (numbers, samples)) = (w.rows().next_multiple_of(STRIP), w.blocks() * BITS, factors(cache));
-    let strips = rows / STRIP;
+    let (rows, width, (numbers, samples)) = (w.rows().next_multiple_of(PANEL_ROWS), w.blocks() * BITS, factors(cache));
+    let panels = rows / PANEL_ROWS;
     // Factors scaled, and rounded in two orders; what measures them.
-    let evidence = 8 * numbers + 4 * (samples + BITS) * (rows + width) + 256 * (rows + width) + 32 * samples;
+    let rounded = 8 * numbers + 4 * (samples + BITS) * (rows + width) + 256 * (rows + width) + 32 * samples;
     let folded = 2 * cache.folded().map_or(0, Array::nbytes);
-    // Moments of every strip, before and after.
-    let moments = 4 * strips * (width + STRIP) * size_of::<f64>();
-    let task = STRIP * width * size_of::<f32>() + 64 * width + scratch_bytes::<f32>(STRIP, width, samples);
-    evidence + folded + moments + 2 * parallel::num_threads().min(strips + 1) * task + SMALL
+    // Moments of every row panel, before and after.
+    let moments = 4 * panels * (width + PANEL_ROWS) * size_of::<f64>();
+    let task = PANEL_ROWS * width * size_of::<f32>() + 64 * width + scratch_bytes::<f32>(PANEL_ROWS, width, samples);
+    rounded + folded + moments + 2 * parallel::num_threads().min(panels + 1) * task + SMALL
 }

@@ -10,7 +10,7 @@ mod tensor;
 
 pub use block::{BITS, MAX_RADIUS, Packed128};
 pub use cycle::{CYCLE_BITS, Cycle, Family};
-pub use factors::FactorPair;
+pub use factors::{FactorPair, Magnitude, PackedGradient};
 pub(crate) use levels::check_points;
 pub use levels::{jacobian, levels, point_of_levels, pull_back};
 pub use tensor::{PackedParts, PackedTensor, TILE_ROWS, Tile};

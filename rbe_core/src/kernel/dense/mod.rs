@@ -11,5 +11,6 @@ pub mod reduce;
 pub(crate) mod remainder;
 pub mod row_norm;
 pub mod softmax;
+pub mod squares;
 pub(crate) mod stream;
 pub(crate) mod sums;

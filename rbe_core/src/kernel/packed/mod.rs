@@ -8,11 +8,11 @@ pub(in crate::kernel) mod lanes;
 pub(in crate::kernel) mod portable;
 mod products;
 pub mod reference;
-pub(in crate::kernel) mod row_panel;
+pub(crate) mod row_panel;
 pub(in crate::kernel) mod rows_in_lanes;
 pub(in crate::kernel) mod samples_in_lanes;
 pub(in crate::kernel) mod samples_in_lanes_dx;
 pub(in crate::kernel) mod tile_levels;
 pub(in crate::kernel) mod view;
 
-pub use products::{Grads, backward, dx, flip_gradient, forward, level_gradient, to_flips, to_points, weight_gradient};
+pub use products::{Grads, backward, dx, flip_gradient, forward, level_gradient, to_flips, weight_gradient};

@@ -138,22 +138,6 @@ pub fn to_flips(w: &PackedTensor, g: &mut [f32], levels: &mut [f32]) {
     parallel::for_each_piece(g, GRADIENT_ROWS * width, |p, piece| unsafe { flips.of_rows(p * GRADIENT_ROWS, piece) });
 }
 
-/// Gradient of the levels (rows, blocks, 2) to that of the points, `Jᵀ g_v`.
-///
-/// # Panics
-/// If `gv` has another length.
-pub fn to_points(w: &PackedTensor, gv: &mut [f32]) {
-    let blocks = w.blocks();
-    assert!(gv.len() == w.rows() * blocks * 2, "gradient of the points: length");
-    let tiles = w.tiles();
-    const ROW_TILES: usize = 16; // of a piece
-    parallel::for_each_piece(gv, ROW_TILES * TILE_ROWS * blocks * 2, |p, piece| {
-        for (gv, tiles) in piece.chunks_mut(TILE_ROWS * blocks * 2).zip(tiles[p * ROW_TILES * blocks..].chunks_exact(blocks)) {
-            crate::kernel::update::to_points(tiles, w.scale(), gv);
-        }
-    });
-}
-
 /// Calls `then(first row, rows)` with rows of `G` while they are in the cache.
 fn gradient(factors: &[FactorPair<'_>], w: &PackedTensor, g: &mut [f32], then: impl Fn(usize, &mut [f32]) + Sync + Send) {
     check(factors, w);

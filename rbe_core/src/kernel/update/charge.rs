@@ -3,6 +3,8 @@
 use super::level_parameters::Rows;
 use crate::packed::{BITS, Tile};
 
+/// Charge that stands for 1.0.
+pub(crate) const FULL_CHARGE: f32 = 127.0;
 /// Parts of a unit of charge in which evidence is counted: a random byte decides what becomes of them.
 pub(in crate::kernel) const PARTS: f32 = 256.0;
 /// Evidence that empties or fills any charge, in parts.
@@ -56,7 +58,7 @@ pub(in crate::kernel) struct Row<'a> {
     pub col_scale: &'a [f32],
     /// Charges (blocks * 64).
     pub charges: &'a mut [u8],
-    /// Sums of G² over the rows of a strip (blocks * 64), added to.
+    /// Sums of G² over the rows of a row panel (blocks * 64), added to.
     pub squares: &'a mut [f32],
     /// Sum of G² over the row, added to.
     pub square: &'a mut f32,

@@ -1,11 +1,12 @@
 //! Steps of sixteen points at a time, in single precision without branches, so that a compiler can keep them in vectors.
 //! The plain twins, in double precision, are `packed::pull_back` and the verbs of [`crate::disk`].
 
-use super::Pace;
+use super::bounds::Pace;
 use crate::disk::MAX_RADIUS;
 use crate::isa::multiversion;
 use crate::kernel::packed::tile_levels::log_ratios;
-use crate::packed::{TILE_ROWS, Tile};
+use crate::packed::{PackedTensor, TILE_ROWS, Tile};
+use crate::parallel;
 
 /// Sixteen numbers, one a row.
 pub(in crate::kernel) type Rows = [f32; TILE_ROWS];
@@ -73,12 +74,28 @@ impl Places {
     }
 }
 
-/// Tiles whose gradients [`to_points`] collects at a time: their pairs are a cache line of each row.
+/// Gradient of the levels (rows, blocks, 2) to that of the level parameters, `Jᵀ g_v`.
+///
+/// # Panics
+/// If `gv` has another length.
+pub fn to_points(w: &PackedTensor, gv: &mut [f32]) {
+    let blocks = w.blocks();
+    assert!(gv.len() == w.rows() * blocks * 2, "gradient of the level parameters: length");
+    let tiles = w.tiles();
+    const ROW_TILES: usize = 16; // of a piece
+    parallel::for_each_piece(gv, ROW_TILES * TILE_ROWS * blocks * 2, |p, piece| {
+        for (gv, tiles) in piece.chunks_mut(TILE_ROWS * blocks * 2).zip(tiles[p * ROW_TILES * blocks..].chunks_exact(blocks)) {
+            tile_to_points(tiles, w.scale(), gv);
+        }
+    });
+}
+
+/// Tiles whose gradients [`tile_to_points`] collects at a time: their pairs are a cache line of each row.
 const COLLECTED: usize = 8;
 
 multiversion! {
-    /// Gradients of the levels of the rows of a row tile, `g (rows, blocks, 2)`, to those of its points.
-    pub(in crate::kernel) fn to_points(tiles: &[Tile], scale: f32, g: &mut [f32]) {
+    /// Gradients of the levels of the rows of a row tile, `g (rows, blocks, 2)`, to those of its level parameters.
+    fn tile_to_points(tiles: &[Tile], scale: f32, g: &mut [f32]) {
         let (blocks, (g, _)) = (tiles.len(), g.as_chunks_mut::<2>());
         let count = g.len() / blocks;
         let mut pairs = [[[0.0f32; 2]; TILE_ROWS]; COLLECTED];

@@ -1,38 +1,41 @@
-//! One strip in plain loops: the twin of the vector kernels, and what the interaction option runs on.
+//! One row panel in plain loops: the twin of the vector kernels, and what the interaction option runs on.
 
-use super::charge::{PARTS, discharge};
+use super::bounds::Pace;
+use super::charge::{FULL_CHARGE, PARTS, discharge};
 use super::level_parameters::{EPS, LARGEST, LONGEST, Rows};
-use super::{Context, FULL_CHARGE, Pace, Strip, Sums};
+use super::weights::{RowPanel, Sums, WeightStep};
 use crate::disk;
 use crate::kernel::noise::byte;
 use crate::memory;
 use crate::packed::{BITS, TILE_ROWS, pull_back};
 
-/// Updates a strip whose weight cotangents, over their units, are `g (rows of the strip, blocks * 64)`.
-pub(super) fn strip(cx: &Context<'_>, strip: &mut Strip<'_>, g: &[f32]) -> Sums {
-    let (w, p) = (cx.w, cx.p);
+/// Updates a row panel whose `G`, over its units, is `g (rows of the panel, blocks * 64)`.
+pub(super) fn update(step: &WeightStep<'_>, panel: &mut RowPanel<'_>, g: &[f32]) -> Sums {
+    let (w, p) = (step.w, step.p);
     let (cols, blocks) = (w.cols(), w.blocks());
     let width = blocks * BITS;
     let mut sums = Sums { flips: 0, columns: memory::zeros(cols), points: 0.0 };
-    let (m, v) = (strip.m.as_chunks_mut().0.as_chunks_mut().0, strip.v.as_chunks_mut().0);
+    let (m, v) = (panel.m.as_chunks_mut().0.as_chunks_mut().0, panel.v.as_chunks_mut().0);
     for (r, row) in g.chunks_exact(width).enumerate() {
-        let n = strip.first + r;
-        let unit = cx.source.unit(n);
+        let n = panel.first + r;
+        let unit = step.source.unit(n);
         let mut square = 0.0;
         for (k, g) in row[..cols].iter().enumerate() {
             let gg = f64::from(unit * g) * f64::from(unit * g);
             square += gg;
             sums.columns[k] += gg;
         }
-        strip.row_moment[r] = cx.bounds.follow(strip.row_moment[r], square / cols as f64);
+        panel.row_moment[r] = step.bounds.follow(panel.row_moment[r], square / cols as f64);
         for j in 0..blocks {
             let block = n * blocks + j;
-            let (tile, lane) = (&mut strip.tiles[r / TILE_ROWS * blocks + j], r % TILE_ROWS);
+            let (tile, lane) = (&mut panel.tiles[r / TILE_ROWS * blocks + j], r % TILE_ROWS);
             let z = [tile.z0[lane], tile.z1[lane]];
             let used = BITS.min(cols - j * BITS);
             let (hi, g) = (tile.hi(lane), &row[j * BITS..j * BITS + used]);
-            let charges = &mut strip.charges[r * width + j * BITS..][..used];
-            let flipped = charge(g, hi, z, &cx.col_scale[j * BITS..], [cx.row_scale[n], unit], charges, p.lr_hi, block, cx.stream);
+            let charges = &mut panel.charges[r * width + j * BITS..][..used];
+            let (row_scale, col_scale) = (step.row_scale[n], &step.col_scale[j * BITS..]);
+            let charged = ChargedBlock { g, unit, hi, z, row_scale, col_scale, lr: p.lr_hi, block, stream: step.stream };
+            let flipped = charged.update(charges);
             sums.flips += u64::from(flipped.count_ones());
             tile.set_hi(lane, hi ^ flipped);
 
@@ -48,7 +51,7 @@ pub(super) fn strip(cx: &Context<'_>, strip: &mut Strip<'_>, g: &[f32]) -> Sums 
             }
             let at = r / TILE_ROWS * blocks + j;
             let moments = (&mut m[at], &mut v[at], lane);
-            let (next, added) = point(z, pull_back(z, w.scale(), gv).map(f64::from), moments, &cx.pace);
+            let (next, added) = point(z, pull_back(z, w.scale(), gv).map(f64::from), moments, &step.pace);
             tile.z0[lane] = next[0];
             tile.z1[lane] = next[1];
             sums.points += added;
@@ -57,36 +60,43 @@ pub(super) fn strip(cx: &Context<'_>, strip: &mut Strip<'_>, g: &[f32]) -> Sums 
     sums
 }
 
-/// Updates the charges of one block; the bits to flip.
-#[allow(clippy::too_many_arguments)] // one block's worth of everything
-fn charge(
-    g: &[f32],
+/// One block of a row, with what its charges need.
+struct ChargedBlock<'a> {
+    /// G over `unit`.
+    g: &'a [f32],
+    unit: f32,
     hi: u64,
     z: [f32; 2],
-    col_scale: &[f32],
-    [row_scale, unit]: [f32; 2],
-    charges: &mut [u8],
+    row_scale: f32,
+    col_scale: &'a [f32],
+    /// Rate of the charges.
     lr: f32,
+    /// Number of the block, and seed of the random numbers of the step.
     block: usize,
     stream: u32,
-) -> u64 {
-    // Levels share the order of the coordinates; sign(v_{1-b} - v_b) = up for b = 0, -up for b = 1.
-    let up = if z[1] > z[0] {
-        1.0
-    } else if z[1] < z[0] {
-        -1.0
-    } else {
-        0.0
-    };
-    let rate = lr * FULL_CHARGE * PARTS * up * row_scale * unit;
-    let mut flipped = 0;
-    for (k, (g, c)) in g.iter().zip(charges.iter_mut()).enumerate() {
-        let sign = if hi >> k & 1 == 1 { -1.0 } else { 1.0 };
-        let (next, flips) = discharge(*c, rate * sign * g * col_scale[k], byte(block, k, stream));
-        *c = next;
-        flipped |= u64::from(flips) << k;
+}
+
+impl ChargedBlock<'_> {
+    /// Updates the charges; the bits to flip.
+    fn update(&self, charges: &mut [u8]) -> u64 {
+        // Levels share the order of the coordinates; sign(v_{1-b} - v_b) = up for b = 0, -up for b = 1.
+        let up = if self.z[1] > self.z[0] {
+            1.0
+        } else if self.z[1] < self.z[0] {
+            -1.0
+        } else {
+            0.0
+        };
+        let rate = self.lr * FULL_CHARGE * PARTS * up * self.row_scale * self.unit;
+        let mut flipped = 0;
+        for (k, (g, c)) in self.g.iter().zip(charges.iter_mut()).enumerate() {
+            let sign = if self.hi >> k & 1 == 1 { -1.0 } else { 1.0 };
+            let (next, flips) = discharge(*c, rate * sign * g * self.col_scale[k], byte(self.block, k, self.stream));
+            *c = next;
+            flipped |= u64::from(flips) << k;
+        }
+        flipped
     }
-    flipped
 }
 
 /// One step of Riemannian Adam (Bécigneul, Ganea 2019) from `z` with Euclidean gradient `g` and the moments of a row of a tile; the

@@ -1,9 +1,10 @@
-//! One strip with sixteen weights or rows in a vector. The twin is [`super::reference`].
+//! One row panel with sixteen weights or rows in a vector. The twin is [`super::reference`].
 
-use super::flip_score::{Piece, row_of};
 use super::level_parameters::Rows;
 use super::rounded::CHUNK_ROWS;
-use super::{Context, FULL_CHARGE, Strip, Sums, charge, level_parameters};
+use super::source::{Piece, row_of};
+use super::weights::{RowPanel, Sums, WeightStep};
+use super::{charge, level_parameters};
 use crate::isa::VectorIsa;
 use crate::kernel::dispatch::vector_kernel;
 use crate::kernel::packed::row_panel::PANEL_ROWS;
@@ -11,23 +12,23 @@ use crate::kernel::scratch::scratch;
 use crate::memory;
 use crate::packed::{BITS, TILE_ROWS};
 
-/// Updates a strip.
-pub(super) fn strip(set: VectorIsa, cx: &Context<'_>, strip: &mut Strip<'_>) -> Sums {
-    let (w, blocks, source) = (cx.w, cx.w.blocks(), cx.source);
-    let (width, rows) = (blocks * BITS, strip.row_moment.len());
+/// Updates a row panel.
+pub(super) fn update(set: VectorIsa, step: &WeightStep<'_>, panel: &mut RowPanel<'_>) -> Sums {
+    let (w, blocks, source) = (step.w, step.w.blocks(), step.source);
+    let (width, rows) = (blocks * BITS, panel.row_moment.len());
     let (at_once, piece_blocks) = match source.piece() {
         Piece::Row => (1, blocks),
         Piece::Blocks(some) => (CHUNK_ROWS, some),
-        Piece::Strip => (PANEL_ROWS, blocks),
+        Piece::RowPanel => (PANEL_ROWS, blocks),
     };
     let mut buffer = scratch(at_once * piece_blocks.min(blocks) * BITS);
     if at_once == 1 {
         buffer.slice_mut().fill(0.0f32);
     }
-    let rates = rates(cx, strip);
+    let rates = rates(step, panel);
     let (mut squares, mut flips) = (memory::zeros::<f32>(width), 0);
     let mut square = [0.0f32; PANEL_ROWS];
-    let mut levels = memory::zeros::<charge::Levels>(strip.tiles.len());
+    let mut levels = memory::zeros::<charge::Levels>(panel.tiles.len());
     let pieces = (0..rows)
         .step_by(at_once)
         .flat_map(|first| (0..blocks).step_by(piece_blocks).map(move |from| (first, from..(from + piece_blocks).min(blocks))));
@@ -37,38 +38,38 @@ pub(super) fn strip(set: VectorIsa, cx: &Context<'_>, strip: &mut Strip<'_>) -> 
         let scale = match source.piece() {
             Piece::Row => {
                 // SAFETY: the set is one of this machine's.
-                unsafe { vector_kernel!(set, accumulate_row(source.evidence.factors, w.rows(), w.cols(), strip.first + first, g)) };
+                unsafe { vector_kernel!(set, accumulate_row(source.gradient.factors, w.rows(), w.cols(), panel.first + first, g)) };
                 None
             }
-            _ => source.fill(w, strip.first + first, here.clone(), g),
+            _ => source.fill(w, panel.first + first, here.clone(), g),
         };
         for (r, g) in (first..rows).zip(g.chunks_exact(columns.len())) {
             let row = charge::Row {
                 g: row_of(g, scale),
-                unit: source.unit(strip.first + r),
-                tiles: &mut strip.tiles[r / TILE_ROWS * blocks..][here.clone()],
+                unit: source.unit(panel.first + r),
+                tiles: &mut panel.tiles[r / TILE_ROWS * blocks..][here.clone()],
                 rates: &rates[r / TILE_ROWS * blocks..][here.clone()],
-                col_scale: &cx.col_scale[columns.clone()],
-                charges: &mut strip.charges[r * width..][columns.clone()],
+                col_scale: &step.col_scale[columns.clone()],
+                charges: &mut panel.charges[r * width..][columns.clone()],
                 squares: &mut squares[columns.clone()],
                 square: &mut square[r],
                 levels: &mut levels[r / TILE_ROWS * blocks..][here.clone()],
                 lane: r % TILE_ROWS,
-                block: (strip.first + r) * blocks + here.start,
-                stream: cx.stream,
+                block: (panel.first + r) * blocks + here.start,
+                stream: step.stream,
             };
             // SAFETY: as above.
             let flipped: u32 = unsafe { vector_kernel!(set, charge_row(row)) };
             flips += u64::from(flipped);
         }
     }
-    for (moment, square) in strip.row_moment.iter_mut().zip(square) {
-        *moment = cx.bounds.follow(*moment, f64::from(square) / w.cols() as f64);
+    for (moment, square) in panel.row_moment.iter_mut().zip(square) {
+        *moment = step.bounds.follow(*moment, f64::from(square) / w.cols() as f64);
     }
-    let (m, v) = (strip.m.as_chunks_mut().0.as_chunks_mut().0, strip.v.as_chunks_mut().0);
+    let (m, v) = (panel.m.as_chunks_mut().0.as_chunks_mut().0, panel.v.as_chunks_mut().0);
     let mut added = [0.0; TILE_ROWS];
-    for (((tile, levels), m), v) in strip.tiles.iter_mut().zip(&levels).zip(m).zip(v) {
-        let points = level_parameters::Points { tile, levels, m, v, added: &mut added, scale: w.scale(), pace: &cx.pace };
+    for (((tile, levels), m), v) in panel.tiles.iter_mut().zip(&levels).zip(m).zip(v) {
+        let points = level_parameters::Points { tile, levels, m, v, added: &mut added, scale: w.scale(), pace: &step.pace };
         // SAFETY: as above.
         unsafe { vector_kernel!(set, points(points)) };
     }
@@ -77,13 +78,13 @@ pub(super) fn strip(set: VectorIsa, cx: &Context<'_>, strip: &mut Strip<'_>) -> 
 }
 
 /// `127 · 256 lr_hi sign(v1 - v0)` times the scale of the row and the unit of its G, of the rows of every tile.
-fn rates(cx: &Context<'_>, strip: &Strip<'_>) -> Vec<Rows> {
-    let mut out = memory::zeros::<Rows>(strip.tiles.len());
-    for (t, (out, tiles)) in out.chunks_exact_mut(cx.w.blocks()).zip(strip.tiles.chunks_exact(cx.w.blocks())).enumerate() {
+fn rates(step: &WeightStep<'_>, panel: &RowPanel<'_>) -> Vec<Rows> {
+    let mut out = memory::zeros::<Rows>(panel.tiles.len());
+    for (t, (out, tiles)) in out.chunks_exact_mut(step.w.blocks()).zip(panel.tiles.chunks_exact(step.w.blocks())).enumerate() {
         let mut of_rows = [0.0; TILE_ROWS];
-        for (r, rate) in (t * TILE_ROWS..strip.row_moment.len()).zip(&mut of_rows) {
-            let n = strip.first + r;
-            *rate = cx.p.lr_hi * FULL_CHARGE * charge::PARTS * cx.row_scale[n] * cx.source.unit(n);
+        for (r, rate) in (t * TILE_ROWS..panel.row_moment.len()).zip(&mut of_rows) {
+            let n = panel.first + r;
+            *rate = step.p.lr_hi * charge::FULL_CHARGE * charge::PARTS * step.row_scale[n] * step.source.unit(n);
         }
         for (out, tile) in out.iter_mut().zip(tiles) {
             for r in 0..TILE_ROWS {

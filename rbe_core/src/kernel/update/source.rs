@@ -1,23 +1,22 @@
-//! The weight cotangent of a step, strip by strip or row by row: it is never stored as a whole.
+//! The gradient of a weight, formed piece by piece: it is never stored as a whole.
 
 use std::ops::Range;
 
+use super::Precision;
+use super::bounds::power_of_two;
 use super::charge::Cotangents;
-use super::guard::power_of_two;
-use super::magnitude::{Magnitude, sum_of_squares};
 use super::rounded::{CHUNK_ROWS, MOST_SAMPLES, Rounded, scale_rows};
 use crate::Buffer;
-use crate::error::{RbeError, Result};
 use crate::isa::Isa;
+use crate::kernel::dense::squares::sum_of_squares;
 use crate::kernel::packed::portable::panel_gradient;
 use crate::kernel::packed::row_panel::{PANEL_ROWS, rows_of};
 use crate::kernel::scratch::scratch;
 use crate::memory;
-use crate::packed::FactorPair;
-use crate::packed::{BITS, PackedTensor};
+use crate::packed::{BITS, FactorPair, Magnitude, PackedGradient, PackedTensor};
 
 /// Samples up to which a row of `G` is summed where it is used, in the first-level cache. Above, the dense product of a
-/// strip, which holds sums in registers, is faster.
+/// row panel, which holds sums in registers, is faster.
 const FEW_SAMPLES: usize = 8;
 /// As [`FEW_SAMPLES`] where the alternative are whole numbers.
 const FEW_ROUNDED: usize = 2;
@@ -26,95 +25,49 @@ const FEW_ROUNDED: usize = 2;
 /// row by row, come from memory in bits too short to be foreseen.
 const PIECE_BLOCKS: usize = 12;
 
-/// In which numbers the evidence for the charges is computed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Precision {
-    /// Single precision.
-    Exact,
-    /// Whole numbers of at most 8 bits, rounded stochastically without bias; sums are exact. Networks train as well with them (design/results.md).
-    #[default]
-    Int8,
+/// How large `gradient` can be; measured where that is not known.
+pub(crate) fn magnitude(gradient: &PackedGradient<'_>, w: &PackedTensor) -> Magnitude {
+    let squares = |values: &[f32]| sum_of_squares(values).unwrap_or(0.0);
+    let measured =
+        || Magnitude::new(w, gradient.factors.iter().map(|f| [squares(f.x), squares(f.dy)]), gradient.folded.map_or(0.0, squares));
+    gradient.magnitude.unwrap_or_else(measured)
 }
 
-impl Precision {
-    /// The precision of a name: "exact" or "int8".
-    ///
-    /// # Errors
-    /// `Value` for another name.
-    pub fn named(name: &str) -> Result<Precision> {
-        match name {
-            "exact" => Ok(Precision::Exact),
-            "int8" => Ok(Precision::Int8),
-            other => Err(RbeError::value("HybridOptimizer", "evidence \"exact\" or \"int8\"", format!("{other:?}"))),
-        }
-    }
+/// A copy of a gradient, scaled.
+pub(crate) struct Rescaled {
+    uses: Vec<(Buffer, Buffer, usize)>, // x, dy, batch
+    folded: Option<Buffer>,
 }
 
-/// `G = Σ dyᵀ x + folded`; all numbers are finite.
-#[derive(Clone, Copy, Default)]
-pub struct Evidence<'a> {
-    /// Uses of the tensor.
-    pub factors: &'a [FactorPair<'a>],
-    /// (rows, blocks, 64): uses that are no longer held as factors.
-    pub folded: Option<&'a [f32]>,
-    /// How large `G` can be; measured where it is not given.
-    pub magnitude: Option<Magnitude>,
-}
-
-impl Evidence<'_> {
-    pub(super) fn check(&self, w: &PackedTensor) {
-        let (rows, cols, blocks) = (w.rows(), w.cols(), w.blocks());
-        let factors = self.factors.iter().all(|f| f.x.len() == f.batch * cols && f.dy.len() == f.batch * rows);
-        let folded = self.folded.is_none_or(|g| g.len() == rows * blocks * BITS);
-        assert!(factors && folded, "packed step: lengths");
-    }
-
-    fn samples(&self) -> usize {
-        self.factors.iter().map(|f| f.batch).sum()
-    }
-
-    pub(super) fn magnitude(&self, w: &PackedTensor) -> Magnitude {
-        let squares = |values: &[f32]| sum_of_squares(values).unwrap_or(0.0);
-        let measured = || Magnitude::new(w, self.factors.iter().map(|f| [squares(f.x), squares(f.dy)]), self.folded.map_or(0.0, squares));
-        self.magnitude.unwrap_or_else(measured)
-    }
-
-    /// Copies of which `G` is `scale` times as large, a power of two, and whose `x` have a length near 1.
-    pub(super) fn rescaled(&self, scale: f64) -> Rescaled {
+impl Rescaled {
+    /// A copy `scale` times as large, a power of two, of whose factors `x` has a length near 1.
+    pub(crate) fn new(gradient: &PackedGradient<'_>, scale: f64) -> Rescaled {
         let copy = |values: &[f32], by: f64| {
             let mut out = scratch(values.len());
             // In double precision: the factor alone may be outside the range of single precision.
             out.slice_mut().iter_mut().zip(values).for_each(|(o, v): (&mut f32, _)| *o = (f64::from(*v) * by) as f32);
             out
         };
-        let uses = self.factors.iter().map(|f| {
+        let uses = gradient.factors.iter().map(|f| {
             let square = sum_of_squares(f.x).unwrap_or(0.0);
             let of_x = if square > 0.0 { power_of_two(1.0 / square.sqrt()) } else { 1.0 };
             (copy(f.x, of_x), copy(f.dy, scale / of_x), f.batch)
         });
-        Rescaled { uses: memory::collect(uses), folded: self.folded.map(|g| copy(g, scale)) }
+        Rescaled { uses: memory::collect(uses), folded: gradient.folded.map(|g| copy(g, scale)) }
     }
-}
 
-/// Factors and folded part of [`Evidence::rescaled`].
-pub(super) struct Rescaled {
-    uses: Vec<(Buffer, Buffer, usize)>, // x, dy, batch
-    folded: Option<Buffer>,
-}
-
-impl Rescaled {
-    pub(super) fn factors(&self) -> Vec<FactorPair<'_>> {
+    pub(crate) fn factors(&self) -> Vec<FactorPair<'_>> {
         memory::collect(self.uses.iter().map(|(x, dy, batch)| FactorPair { x: x.slice(), dy: dy.slice(), batch: *batch }))
     }
 
-    pub(super) fn folded(&self) -> Option<&[f32]> {
+    pub(crate) fn folded(&self) -> Option<&[f32]> {
         self.folded.as_ref().map(Buffer::slice)
     }
 }
 
-/// The evidence of one step, made ready.
-pub(super) struct Source<'a> {
-    pub evidence: Evidence<'a>,
+/// The gradient of one step, ready to be formed piece by piece.
+pub(crate) struct Source<'a> {
+    pub(super) gradient: PackedGradient<'a>,
     isa: Isa,
     rounded: Option<Rounded>,
 }
@@ -126,34 +79,38 @@ pub(super) enum Piece {
     Row,
     /// Some blocks of a chunk of rows, in the first-level cache.
     Blocks(usize),
-    /// All blocks of a strip.
-    Strip,
+    /// All blocks of a row panel.
+    RowPanel,
 }
 
 impl<'a> Source<'a> {
-    pub(super) fn new(isa: Isa, evidence: Evidence<'a>, w: &PackedTensor, precision: Precision, stream: u32) -> Source<'a> {
-        let rounded = (precision == Precision::Int8 && (FEW_ROUNDED + 1..=MOST_SAMPLES).contains(&evidence.samples()))
-            .then(|| Rounded::new(isa, evidence.factors, w, stream));
-        Source { evidence, isa, rounded }
+    pub(crate) fn new(isa: Isa, gradient: PackedGradient<'a>, w: &PackedTensor, precision: Precision, stream: u32) -> Source<'a> {
+        let rounded = (precision == Precision::Int8 && (FEW_ROUNDED + 1..=MOST_SAMPLES).contains(&gradient.samples()))
+            .then(|| Rounded::new(isa, gradient.factors, w, stream));
+        Source { gradient, isa, rounded }
+    }
+
+    pub(super) fn isa(&self) -> Isa {
+        self.isa
     }
 
     pub(super) fn piece(&self) -> Piece {
         match self.rounded {
             Some(_) => Piece::Blocks(PIECE_BLOCKS),
-            None if self.evidence.folded.is_none() && self.evidence.samples() <= FEW_SAMPLES => Piece::Row,
-            None => Piece::Strip,
+            None if self.gradient.folded.is_none() && self.gradient.samples() <= FEW_SAMPLES => Piece::Row,
+            None => Piece::RowPanel,
         }
     }
 
     /// What `G` of row `n` is counted in.
     pub(super) fn unit(&self, n: usize) -> f32 {
         match &self.rounded {
-            Some(rounded) if self.evidence.folded.is_none() => rounded.dy_scale(n),
+            Some(rounded) if self.gradient.folded.is_none() => rounded.dy_scale(n),
             _ => 1.0,
         }
     }
 
-    /// Rows from `first` on, a chunk of them where numbers are rounded, else those of a strip, and the given blocks, all of them where
+    /// Rows from `first` on, a chunk of them where numbers are rounded, else those of a row panel, and the given blocks, all of them where
     /// numbers are not rounded, of `G (rows, blocks, 64)` over its units: 0 at unused bits. Rows beyond the tensor's have any value.
     /// If the scales of the columns are returned, `g` has the bits of whole numbers, which they are to be multiplied by.
     pub(super) fn fill(&self, w: &PackedTensor, first: usize, blocks: Range<usize>, g: &mut [f32]) -> Option<&[f32]> {
@@ -162,17 +119,17 @@ impl<'a> Source<'a> {
             Some(rounded) => {
                 rounded.sums(self.isa, first, &columns, bytemuck::cast_slice_mut(g));
                 let scale = &rounded.x_scale()[columns.clone()];
-                if self.evidence.folded.is_none() {
+                if self.gradient.folded.is_none() {
                     return Some(scale);
                 }
                 scale_rows(self.isa, g, scale, |r| rounded.dy_scale(first + r));
             }
             None => {
-                let strip = first / PANEL_ROWS;
-                panel_gradient(self.evidence.factors, w, strip, &mut g[..rows_of(w, strip) * width]);
+                let panel = first / PANEL_ROWS;
+                panel_gradient(self.gradient.factors, w, panel, &mut g[..rows_of(w, panel) * width]);
             }
         }
-        if let Some(folded) = self.evidence.folded {
+        if let Some(folded) = self.gradient.folded {
             for (g, row) in g.chunks_exact_mut(columns.len()).zip(folded[first * width..].chunks_exact(width)) {
                 g.iter_mut().zip(&row[columns.clone()]).for_each(|(g, f)| *g += f);
             }
@@ -180,8 +137,8 @@ impl<'a> Source<'a> {
         None
     }
 
-    /// Strip `s` of `G (rows of the strip, blocks * 64)` over its units, 0 at unused bits.
-    pub(super) fn strip(&self, w: &PackedTensor, s: usize, g: &mut [f32]) {
+    /// Row panel `s` of `G (rows of the panel, blocks * 64)` over its units, 0 at unused bits.
+    pub(crate) fn panel(&self, w: &PackedTensor, s: usize, g: &mut [f32]) {
         if self.rounded.is_none() {
             self.fill(w, s * PANEL_ROWS, 0..w.blocks(), g);
             return;
@@ -224,5 +181,49 @@ pub(in crate::kernel) fn accumulate_row(factors: &[FactorPair<'_>], rows: usize,
     }
     if first {
         g.fill(0.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::packed::weight_gradient;
+    use crate::random::Generator;
+
+    fn normal(n: usize, seed: u64) -> Vec<f32> {
+        let mut out = vec![0.0f32; n];
+        Generator::new(seed).stream().normal(&mut out);
+        out
+    }
+
+    fn close(a: &[f32], b: &[f32], bound: f32) {
+        assert_eq!(a.len(), b.len());
+        let worst = a.iter().zip(b).map(|(a, b)| (a - b).abs() / (1e-3 + b.abs())).fold(0.0, f32::max);
+        assert!(worst <= bound, "{worst}");
+    }
+
+    #[test]
+    fn rows_panels_and_folded_parts_are_the_same_gradient() {
+        let (rows, cols) = (37, 130);
+        let w = PackedTensor::random(&[rows, cols], None, Generator::new(1).stream()).unwrap();
+        for batch in [1, 5, 40] {
+            let (x, dy) = (normal(batch * cols, 7), normal(batch * rows, 8));
+            let factors = [FactorPair { x: &x, dy: &dy, batch }];
+            let mut g = vec![0.0; rows * w.blocks() * BITS];
+            weight_gradient(&factors, &w, &mut g);
+            let mut row = vec![0.0; w.blocks() * BITS];
+            for n in 0..rows {
+                accumulate_row(&factors, rows, cols, n, &mut row);
+                close(&row, &g[n * row.len()..(n + 1) * row.len()], 1e-4);
+            }
+            let twice = PackedGradient { factors: &factors, folded: Some(&g), magnitude: None };
+            for (precision, bound) in [(Precision::Exact, 1e-5), (Precision::Int8, 0.3)] {
+                let mut sum = vec![0.0; 37 * w.blocks() * BITS];
+                Source::new(crate::isa::current(), twice, &w, precision, 3).panel(&w, 0, &mut sum);
+                let error: f32 = sum.iter().zip(&g).map(|(s, g)| (s - 2.0 * g).powi(2)).sum();
+                let size: f32 = g.iter().map(|g| 4.0 * g * g).sum();
+                assert!((error / size).sqrt() <= bound * 0.1, "{precision:?} {batch}: {}", (error / size).sqrt());
+            }
+        }
     }
 }

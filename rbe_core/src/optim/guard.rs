@@ -3,10 +3,8 @@
 
 use crate::array::Array;
 use crate::error::{RbeError, Result};
+use crate::kernel::update::{MOST_ADDED, power_of_two};
 
-/// A gradient adds at most this many times the usual square to the second moment of a row, a column or a point. With a decay of 0.999 one
-/// step then makes such a moment eleven times as large at most; usual gradients of rows that are mostly silent stay below it.
-const MOST_ADDED: f64 = 1e4;
 /// Steps that the usual mean square is averaged over.
 const WINDOW: u64 = 1000;
 /// Multiples of the usual mean square above which a gradient is a spike: as many as there are steps in the mean, so that one step can
@@ -18,16 +16,6 @@ const QUIET: f64 = 1000.0;
 const FAR_STEPS: i64 = 10;
 /// Largest mean square of a gradient, 2^40 squared: its squares, and their sums, stay inside single precision.
 const CEILING: f64 = (1u128 << 80) as f64;
-
-/// The largest power of two that is not above `v`, a positive normal number.
-pub(super) fn power_of_two(v: f64) -> f64 {
-    f64::from_bits(v.to_bits() & (0x7ff << 52))
-}
-
-/// `1 - beta^steps`: what a running mean that began at zero is divided by.
-pub fn correction(beta: f64, steps: u64) -> f64 {
-    1.0 - beta.powi(steps.min(i32::MAX as u64) as i32)
-}
 
 /// How large the gradients of one tensor have been.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -125,31 +113,6 @@ impl Guard {
         }
         let sizes = |at: usize| Sizes { bound: numbers[at], square: numbers[at + 1], points: numbers[at + 2] };
         Ok(Guard { steps: numbers[0] as u64, usual: sizes(1), far: numbers[4] as i64, nearest: sizes(5) })
-    }
-}
-
-/// How the gradient of a step enters the moments.
-pub(super) struct Bounds {
-    /// What the gradient, as it is summed, is multiplied by.
-    pub gain: f64,
-    /// The usual sizes.
-    pub usual: Sizes,
-    /// Steps before this one.
-    pub steps: u64,
-}
-
-impl Bounds {
-    /// The largest square that is added to a second moment with a decay of `beta`: as a multiple of the moment, and that of the usual square.
-    pub(super) fn most(&self, beta: f64, usual: f64) -> [f64; 2] {
-        if self.steps == 0 || usual <= 0.0 { [0.0, f64::INFINITY] } else { [MOST_ADDED / correction(beta, self.steps), MOST_ADDED * usual] }
-    }
-
-    /// A running second moment after a step with the given mean square.
-    pub(super) fn follow(&self, moment: f32, now: f64) -> f32 {
-        let [of_moment, of_usual] = self.most(super::BETA_G, self.usual.square);
-        let most = (of_moment * f64::from(moment)).max(of_usual);
-        let next = super::BETA_G * f64::from(moment) + (1.0 - super::BETA_G) * (now * self.gain * self.gain).min(most);
-        next.min(f64::from(f32::MAX)) as f32
     }
 }
 

@@ -1,26 +1,26 @@
 //! What the optimiser keeps for a packed tensor.
 
-use super::guard::{Guard, Sizes, correction};
-use super::{BETA_G, FULL_CHARGE};
+use super::guard::{Guard, Sizes};
 use crate::array::Array;
 use crate::dtype::DType;
 use crate::error::{RbeError, Result};
 use crate::kernel::noise::{byte, stream};
+use crate::kernel::update::{BETA_G, FULL_CHARGE, StateSlices, correction};
 use crate::packed::{BITS, PackedTensor, TILE_ROWS};
 
 /// Optimiser state of one packed tensor: 1 byte a weight and 12 bytes a block, plus rows + columns numbers. The moments of the
-/// points lie as the points do, sixteen rows beside each other; those of rows beyond the tensor's stay zero.
+/// level parameters lie as those do, sixteen rows beside each other; those of rows beyond the tensor's stay zero.
 #[derive(Clone)]
-pub struct State {
+pub struct PackedState {
     /// Charge of every bit, uint8 in `[0, 127]`: (rows, blocks * 64).
     pub charges: Array,
     /// Running mean of G² over each row (rows), f32, not bias-corrected.
     pub row_moment: Array,
     /// Running mean of G² over each column (cols), f32, not bias-corrected.
     pub col_moment: Array,
-    /// First moment of the points' gradient, a tangent vector at each point: (row tiles, blocks, 2, 16) f32.
+    /// First moment of the level parameters' gradient, a tangent vector at each point of the disk: (row tiles, blocks, 2, 16) f32.
     pub m: Array,
-    /// Second moment of the points' gradient in the metric: (row tiles, blocks, 16) f32.
+    /// Second moment of the level parameters' gradient in the metric: (row tiles, blocks, 16) f32.
     pub v: Array,
     /// How large the gradients have been.
     pub guard: Guard,
@@ -28,9 +28,9 @@ pub struct State {
     pub step: u64,
 }
 
-impl State {
+impl PackedState {
     /// Fresh state for `w`: charges uniform in `[0, 127]`, moments zero.
-    pub fn new(w: &PackedTensor, seed: u64) -> State {
+    pub fn new(w: &PackedTensor, seed: u64) -> PackedState {
         let (rows, blocks) = (w.rows(), w.blocks());
         let stream = stream(seed, u64::MAX);
         let charges = Array::build(&[rows, blocks * BITS], |out: &mut [u8]| {
@@ -39,7 +39,7 @@ impl State {
             }
         })
         .relabel(DType::U8);
-        State {
+        PackedState {
             charges,
             row_moment: Array::zeros(DType::F32, &[rows]),
             col_moment: Array::zeros(DType::F32, &[w.cols()]),
@@ -50,7 +50,7 @@ impl State {
         }
     }
 
-    /// Copies of the arrays by name, row by row: the moments of the points are (rows, blocks, 2) and (rows, blocks). None of them
+    /// Copies of the arrays by name, row by row: the moments of the level parameters are (rows, blocks, 2) and (rows, blocks). None of them
     /// depends on instruction set or thread count.
     pub fn arrays(&self) -> Vec<(&'static str, Array)> {
         let [rows, width] = *self.charges.shape() else { unreachable!("charges have rows and columns") };
@@ -65,7 +65,7 @@ impl State {
         ]
     }
 
-    /// Replaces the arrays, given in the order of [`State::arrays`] and with their shapes and dtypes.
+    /// Replaces the arrays, given in the order of [`PackedState::arrays`] and with their shapes and dtypes.
     ///
     /// # Errors
     /// `Value` for a charge above 127 or a negative second moment; `NonFinite` for a moment that is not finite. Nothing changes then.
@@ -80,7 +80,7 @@ impl State {
         check(&m, false)?;
         [&row_moment, &col_moment, &v].into_iter().try_for_each(|second| check(second, true))?;
         let (m, v) = (by_tile(&m, self.m.shape()), by_tile(&v, self.v.shape()));
-        *self = State { charges, row_moment, col_moment, m, v, guard, step };
+        *self = PackedState { charges, row_moment, col_moment, m, v, guard, step };
         Ok(())
     }
 
@@ -96,6 +96,14 @@ impl State {
         let by = level.points / (sum(&self.v) / points / correction(beta, self.step));
         multiply(&self.v, by);
         multiply(&self.m, by.sqrt());
+    }
+
+    /// Runs `work` with the arrays as slices.
+    pub(super) fn with_slices<R>(&self, work: impl FnOnce(StateSlices<'_>) -> R) -> R {
+        let mut charges = self.charges.write::<u8>();
+        let [mut row_moment, mut col_moment, mut m, mut v] =
+            [&self.row_moment, &self.col_moment, &self.m, &self.v].map(Array::write::<f32>);
+        work(StateSlices { charges: &mut charges, row_moment: &mut row_moment, col_moment: &mut col_moment, m: &mut m, v: &mut v })
     }
 
     /// Bytes held.
@@ -159,7 +167,7 @@ mod tests {
     #[test]
     fn what_is_taken_out_can_be_put_back() {
         let w = PackedTensor::random(&[37, 130], None, Generator::new(1).stream()).unwrap();
-        let mut state = State::new(&w, 3);
+        let mut state = PackedState::new(&w, 3);
         let shapes: Vec<_> = state.arrays().iter().map(|(_, a)| a.shape().to_vec()).collect();
         assert_eq!(shapes, [vec![37, 192], vec![37], vec![130], vec![37, 3, 2], vec![37, 3], vec![Guard::LEN]]);
         let numbers = |shape: &[usize]| Array::build(shape, |out: &mut [f32]| out.iter_mut().enumerate().for_each(|(i, o)| *o = i as f32));

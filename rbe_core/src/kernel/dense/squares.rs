@@ -1,7 +1,6 @@
-//! How large a gradient is, before it is formed.
+//! Sums of squares of any numbers, those beyond the range of single precision too.
 
 use crate::dtype::Float;
-use crate::packed::PackedTensor;
 use crate::parallel;
 
 /// Numbers of one parallel piece.
@@ -28,40 +27,6 @@ fn piece<T: Float>(values: &[T]) -> Option<f64> {
         return Some(sum);
     }
     values.iter().all(|v| v.is_finite()).then(|| values.iter().map(|v| v.wide() * v.wide()).sum())
-}
-
-/// Largest sum of squares of a factor whose products the kernels take as it is; below its inverse one is small.
-const LARGE: f64 = (1u128 << 96) as f64;
-/// Sum of squares of a factor above which a small other one is stored with too few digits in scales.
-const SMALL_BESIDE: f64 = (1u128 << 16) as f64;
-
-/// How large `G = Σ dyᵀ x + folded` can be.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Magnitude {
-    /// Upper bound of the mean square of `G` (Cauchy, Schwarz).
-    pub(super) bound: f64,
-    /// Whether a factor is so large, or so small beside the other, that its numbers are to be moved to the other one first.
-    pub(super) uneven: bool,
-    count: f64,
-}
-
-impl Magnitude {
-    /// From the sums of squares of `x` and `dy` of every use of `w`, and that of the folded part.
-    pub fn new(w: &PackedTensor, uses: impl IntoIterator<Item = [f64; 2]>, folded: f64) -> Magnitude {
-        let (mut length, mut uneven) = (folded.sqrt(), false);
-        for [x, dy] in uses {
-            length += x.sqrt() * dy.sqrt();
-            let (low, high) = (x.min(dy), x.max(dy));
-            uneven |= high > LARGE || (low > 0.0 && low < 1.0 / LARGE && high > SMALL_BESIDE);
-        }
-        let count = w.rows() as f64 * w.cols() as f64;
-        Magnitude { bound: length / count * length, uneven, count }
-    }
-
-    /// No element of `G` is larger.
-    pub fn largest(&self) -> f64 {
-        (self.bound * self.count).sqrt()
-    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
 use crate::kernel::dense::attention::{Attention, Dropped, QUERIES, Targets};
 use crate::kernel::dense::elementary::Elementary;
-use crate::kernel::dense::gemm::Matrix;
+use crate::kernel::dense::matrix::Matrix;
 use crate::memory;
 use crate::parallel;
 use crate::tape::RBETensor;

@@ -10,7 +10,8 @@ use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
 use crate::gradient::{Gradient, GradientCache};
-use crate::kernel::dense::gemm::{Matrix, gemm};
+use crate::kernel::dense::gemm::gemm;
+use crate::kernel::dense::matrix::{Destination, Matrix};
 use crate::kernel::packed as kernel;
 use crate::memory;
 use crate::packed::PackedTensor;
@@ -112,7 +113,7 @@ impl Plan {
                     let w = Matrix::row_major(&w[g * o * k..], k);
                     for (s, rows) in rows.chunks_exact(l * k).enumerate() {
                         let range = self.part(y, s, g, o * l);
-                        gemm(o, l, k, w, Matrix::row_major(rows, k).t(), &mut y[range], l, false);
+                        gemm((o, l, k), w, Matrix::row_major(rows, k).t(), Destination::new(&mut y[range], l, false));
                     }
                 }
                 Filters::Packed(w) => {
@@ -137,7 +138,7 @@ impl Plan {
             for (s, g) in (0..n * self.groups).map(|i| (i / self.groups, i % self.groups)) {
                 self.columns.unfold(&x[self.part(x, s, g, self.columns.sample())], pad, row);
                 let dy = Matrix::row_major(&dy[self.part(dy, s, g, o * l)], l);
-                gemm(o, k, l, dy, Matrix::row_major(row, k), &mut dw[g * o * k..], k, true);
+                gemm((o, k, l), dy, Matrix::row_major(row, k), Destination::new(&mut dw[g * o * k..], k, true));
             }
         }
         let Some(dx) = dx else { return };
@@ -147,7 +148,7 @@ impl Plan {
                     let w = Matrix::row_major(&w[g * o * k..], k);
                     for (s, rows) in rows.chunks_exact_mut(l * k).enumerate() {
                         let dy = Matrix::row_major(&dy[self.part(dy, s, g, o * l)], l);
-                        gemm(l, k, o, dy.t(), w, rows, k, false);
+                        gemm((l, k, o), dy.t(), w, Destination::new(&mut *rows, k, false));
                     }
                 }
                 Filters::Packed(w) => {

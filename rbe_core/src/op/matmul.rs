@@ -7,7 +7,8 @@ use crate::array::{Array, Dims, broadcast_shapes};
 use crate::dispatch_float;
 use crate::dtype::{DType, Element};
 use crate::error::{RbeError, Result};
-use crate::kernel::dense::gemm::{Matrix, gemm_shared};
+use crate::kernel::dense::gemm::gemm_shared;
+use crate::kernel::dense::matrix::Matrix;
 use crate::parallel;
 use crate::tape::RBETensor;
 

@@ -80,7 +80,7 @@ impl Op for RowNorm {
                             false => [0.0, row_norm::inverse_root_mean_square(x, self.eps)],
                         };
                         let [mean, scale] = statistics.map(T::of);
-                        row_norm::normalise(x, mean, scale, w.as_deref(), b.as_deref(), o, past_caches.as_ref());
+                        row_norm::normalise(row_norm::Row { x, mean, scale }, w.as_deref(), b.as_deref(), o, past_caches.as_ref());
                         *stats = [mean, scale];
                     }
                 });
@@ -107,7 +107,7 @@ impl Op for RowNorm {
                     let rows = x[p * CHUNK * width..].chunks(width).zip(d[p * CHUNK * width..].chunks(width));
                     for ((o, (x, d)), stats) in piece.chunks_mut(width).zip(rows).zip(&stats[p * CHUNK..]) {
                         let sums = if affine { Some(part.split_at_mut(width)) } else { None };
-                        row_norm::backward(x, d, *stats, self.centred, w.as_deref(), o, sums);
+                        row_norm::backward(row_norm::Row { x, mean: stats[0], scale: stats[1] }, d, self.centred, w.as_deref(), o, sums);
                     }
                     part
                 });

@@ -2,7 +2,8 @@
 //! (Milakov, Gimelshein 2018; Dao et al. 2022). Backward computes the tiles again from each query's log-sum of scores.
 
 use super::elementary::{self, Elementary, exp_minus};
-use super::gemm::{Matrix, gemm};
+use super::gemm::gemm;
+use super::matrix::{Destination, Matrix};
 use crate::kernel::noise::hash;
 use crate::memory;
 
@@ -91,7 +92,7 @@ impl<T: Elementary> Attention<'_, T> {
     /// Scores of a tile, rows `KEYS` apart; those of unseen keys are of no meaning.
     fn scores(&self, tile: Tile, s: &mut [T]) {
         let Tile { i, rows, j, cols } = tile;
-        gemm(rows, cols, self.size[2], self.q.below(i), self.k.below(j).t(), s, KEYS, false);
+        gemm((rows, cols, self.size[2]), self.q.below(i), self.k.below(j).t(), Destination::new(s, KEYS, false));
         for (r, row) in s.chunks_mut(KEYS).take(rows).enumerate() {
             let row = &mut row[..cols];
             row.iter_mut().for_each(|s| *s = *s * self.scale);
@@ -136,7 +137,7 @@ impl<T: Elementary> Attention<'_, T> {
                 }
             }
             let p = Matrix::row_major(&s, KEYS);
-            gemm(tile.rows, of_values, tile.cols, p, self.v.below(tile.j), out, width, true);
+            gemm((tile.rows, of_values, tile.cols), p, self.v.below(tile.j), Destination::new(&mut *out, width, true));
         }
         for (r, sum) in sums.iter_mut().enumerate() {
             let seen = total[r] > T::zero() || total[r].is_nan();
@@ -161,7 +162,7 @@ impl<T: Elementary> Attention<'_, T> {
             for tile in self.tiles(first) {
                 let Tile { j, cols, .. } = tile;
                 self.scores(tile, &mut p);
-                gemm(rows, cols, of_values, upstream, self.v.below(j).t(), &mut dp, KEYS, false);
+                gemm((rows, cols, of_values), upstream, self.v.below(j).t(), Destination::new(&mut dp, KEYS, false));
                 for (r, (p, dp)) in p.chunks_mut(KEYS).zip(dp.chunks_mut(KEYS)).take(rows).enumerate() {
                     let seen = self.seen(first + r, tile);
                     exp_minus(&mut p[..seen], sums[first + r]);
@@ -183,7 +184,7 @@ impl<T: Elementary> Attention<'_, T> {
                     dp.iter_mut().for_each(|d| *d = *d * self.scale);
                 }
                 let mut add = |(part, at, apart): (usize, usize, usize), row: usize, rows: usize, cols, a, b, depth| {
-                    gemm(rows, cols, depth, a, b, &mut parts[part][at + row * apart..], apart, true);
+                    gemm((rows, cols, depth), a, b, Destination::new(&mut parts[part][at + row * apart..], apart, true));
                 };
                 let (p, ds) = (Matrix::row_major(&p, KEYS), Matrix::row_major(&dp, KEYS));
                 add(*to_v, j, cols, of_values, p.t(), upstream, rows);

@@ -7,6 +7,7 @@ use gemm_common::Parallelism;
 use gemm_common::cache::CACHE_INFO;
 use gemm_common::gemm::L2_SLAB;
 
+use super::matrix::{Destination, Matrix};
 use crate::dtype::{DType, Float};
 use crate::memory;
 use crate::parallel;
@@ -14,68 +15,31 @@ use crate::parallel;
 /// Multiplications from which a product is shared between threads.
 const SHARED_WORK: usize = 1 << 19;
 
-/// A matrix inside a slice: element `(i, j)` is at `i * rows + j * cols`.
-#[derive(Clone, Copy)]
-pub struct Matrix<'a, T> {
-    /// The elements.
-    pub data: &'a [T],
-    /// Distance of neighbouring rows.
-    pub rows: isize,
-    /// Distance of neighbouring columns.
-    pub cols: isize,
-}
+/// Rows of the left operand, columns of the right one, and terms of a sum: `(m, n, k)`.
+pub type Size = (usize, usize, usize);
 
-impl<'a, T> Matrix<'a, T> {
-    /// A row-major matrix of `width` columns.
-    pub fn row_major(data: &'a [T], width: usize) -> Matrix<'a, T> {
-        Matrix { data, rows: width as isize, cols: 1 }
-    }
-
-    /// The transpose.
-    pub fn t(self) -> Matrix<'a, T> {
-        Matrix { data: self.data, rows: self.cols, cols: self.rows }
-    }
-
-    /// Without the first `rows` rows.
-    pub fn below(self, rows: usize) -> Matrix<'a, T> {
-        Matrix { data: &self.data[(rows * self.rows as usize).min(self.data.len())..], ..self }
-    }
-
-    fn fits(&self, rows: usize, cols: usize) -> bool {
-        rows == 0
-            || cols == 0
-            || (self.rows >= 0
-                && self.cols >= 0
-                && (rows - 1)
-                    .checked_mul(self.rows as usize)
-                    .zip((cols - 1).checked_mul(self.cols as usize))
-                    .is_some_and(|(a, b)| a.checked_add(b).is_some_and(|last| last < self.data.len())))
-    }
-}
-
-/// `c (m, n) = a (m, k) b (k, n)`, or `c += a b`; `c` is row-major with rows `width >= n` apart.
+/// `c (m, n) = a (m, k) b (k, n)`, or `c += a b`.
 ///
 /// # Panics
-/// If a matrix reaches outside its slice.
-#[allow(clippy::too_many_arguments)] // a product has three sizes and three matrices
-pub fn gemm<T: Float>(m: usize, n: usize, k: usize, a: Matrix<'_, T>, b: Matrix<'_, T>, c: &mut [T], width: usize, add: bool) {
-    if is_empty((m, n, k), a, b, c, width, add) {
+/// If a matrix reaches outside its slice, or rows of `c` overlap.
+pub fn gemm<T: Float>(size: Size, a: Matrix<'_, T>, b: Matrix<'_, T>, mut c: Destination<'_, T>) {
+    if is_empty(size, a, b, &mut c) {
         return;
     }
-    if !by_tiles((m, n, k), a, b, c, width, add, false) {
-        by_crate(m, n, k, a, b, c, width, add);
+    if !by_tiles(size, a, b, &mut c, false) {
+        by_crate(size, a, b, c);
     }
 }
 
 /// Whether nothing is left to multiply: there is no element, or all sums are empty. Asserts that all matrices fit.
-fn is_empty<T: Float>((m, n, k): (usize, usize, usize), a: Matrix<'_, T>, b: Matrix<'_, T>, c: &mut [T], width: usize, add: bool) -> bool {
+fn is_empty<T: Float>((m, n, k): Size, a: Matrix<'_, T>, b: Matrix<'_, T>, c: &mut Destination<'_, T>) -> bool {
     if m == 0 || n == 0 {
         return true;
     }
-    assert!(width >= n && (m - 1) * width + n <= c.len(), "gemm: the result does not fit");
+    assert!(c.width >= n && (m - 1) * c.width + n <= c.data.len(), "gemm: the result does not fit");
     assert!(a.fits(m, k) && b.fits(k, n), "gemm: an operand does not fit");
-    if k == 0 && !add {
-        c.chunks_mut(width).take(m).for_each(|row| row[..n].fill(T::zero()));
+    if k == 0 && !c.add {
+        c.data.chunks_mut(c.width).take(m).for_each(|row| row[..n].fill(T::zero()));
     }
     k == 0
 }
@@ -110,13 +74,12 @@ fn keep_scratch() {
 }
 
 /// [`gemm()`] by the `gemm` crate.
-#[allow(clippy::too_many_arguments)] // as above
-fn by_crate<T: Float>(m: usize, n: usize, k: usize, a: Matrix<'_, T>, b: Matrix<'_, T>, c: &mut [T], width: usize, add: bool) {
-    assert!(m == 0 || (m - 1) * width + n <= c.len() && a.fits(m, k) && b.fits(k, n), "gemm: an operand does not fit");
+fn by_crate<T: Float>((m, n, k): Size, a: Matrix<'_, T>, b: Matrix<'_, T>, c: Destination<'_, T>) {
+    assert!(m == 0 || (m - 1) * c.width + n <= c.data.len() && a.fits(m, k) && b.fits(k, n), "gemm: an operand does not fit");
     keep_scratch();
     // The crate's kernels want the neighbours of a column of the result next to each other: rows of `c` are columns of its transpose.
     let bytes = packed_bytes::<T>(m, n, k);
-    let (m, n, a, b, [across, down]) = if width > 1 { (n, m, b.t(), a.t(), [width, 1]) } else { (m, n, a, b, [1, width]) };
+    let (m, n, a, b, [across, down]) = if c.width > 1 { (n, m, b.t(), a.t(), [c.width, 1]) } else { (m, n, a, b, [1, c.width]) };
     // SAFETY: every element of the three matrices lies inside its slice, as asserted above; `c` is borrowed mutably,
     // so it overlaps neither operand.
     memory::lend(bytes, || unsafe {
@@ -124,10 +87,10 @@ fn by_crate<T: Float>(m: usize, n: usize, k: usize, a: Matrix<'_, T>, b: Matrix<
             m,
             n,
             k,
-            c.as_mut_ptr(),
+            c.data.as_mut_ptr(),
             across as isize,
             down as isize,
-            add,
+            c.add,
             a.data.as_ptr(),
             a.cols,
             a.rows,
@@ -179,7 +142,7 @@ fn kernel<T: Float>() -> Kernel<T> {
 /// Whether tiles are faster: the time of their products, of bringing the operands into order and of passing over the result,
 /// against that of the crate, which does half as many multiplications a second.
 #[cfg(target_arch = "x86_64")]
-fn worth_tiles((m, n, k): (usize, usize, usize)) -> bool {
+fn worth_tiles((m, n, k): Size) -> bool {
     use crate::kernel::x86::amx::{GEMM_COLUMNS, GEMM_PANEL};
     const PASS: usize = 25; // multiplications in the time of one element
     let whole = |v: usize| v.next_multiple_of(GEMM_PANEL);
@@ -190,15 +153,7 @@ fn worth_tiles((m, n, k): (usize, usize, usize)) -> bool {
 /// [`gemm()`] by tiles; false, and any numbers in `c` unless `add`, if they do not serve. If `shared`, panels of the longer side
 /// of `c` are shared between the threads; the bits do not depend on that.
 #[cfg(target_arch = "x86_64")]
-fn by_tiles<T: Float>(
-    size: (usize, usize, usize),
-    a: Matrix<'_, T>,
-    b: Matrix<'_, T>,
-    c: &mut [T],
-    width: usize,
-    add: bool,
-    shared: bool,
-) -> bool {
+fn by_tiles<T: Float>(size: Size, a: Matrix<'_, T>, b: Matrix<'_, T>, c: &mut Destination<'_, T>, shared: bool) -> bool {
     use crate::isa::{self, VectorIsa};
     use crate::kernel::shared::Shared;
     use crate::kernel::x86::amx::{self, GEMM_PANEL};
@@ -206,14 +161,14 @@ fn by_tiles<T: Float>(
     if T::DTYPE != DType::F32 || isa::current().vectors() != Some(VectorIsa::Amx) || !worth_tiles(size) {
         return false;
     }
-    if add {
+    if c.add {
         // What is to be added to must survive if an operand proves not to be finite.
         let mut product = crate::Buffer::dirty(m * n * size_of::<T>());
         let product: &mut [T] = product.slice_mut();
-        if !by_tiles(size, a, b, product, n, false, shared) {
+        if !by_tiles(size, a, b, &mut Destination::new(&mut *product, n, false), shared) {
             return false;
         }
-        for (c, product) in c.chunks_mut(width).zip(product.chunks_exact(n)) {
+        for (c, product) in c.data.chunks_mut(c.width).zip(product.chunks_exact(n)) {
             c.iter_mut().zip(product).for_each(|(c, p)| *c += *p);
         }
         return true;
@@ -221,7 +176,7 @@ fn by_tiles<T: Float>(
     fn f32s<T: Float>(x: Matrix<'_, T>) -> Matrix<'_, f32> {
         Matrix { data: bytemuck::cast_slice(x.data), rows: x.rows, cols: x.cols }
     }
-    let (a, b, c) = (f32s(a), f32s(b), Shared::new(bytemuck::cast_slice_mut(c), width));
+    let (a, b, c) = (f32s(a), f32s(b), Shared::new(bytemuck::cast_slice_mut(c.data), c.width));
     let panels = m.max(n).div_ceil(GEMM_PANEL);
     let parts = if shared { panels.min(parallel::num_threads()) } else { 1 };
     let part = |i: usize| {
@@ -239,7 +194,7 @@ fn by_tiles<T: Float>(
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn by_tiles<T: Float>(_: (usize, usize, usize), _: Matrix<'_, T>, _: Matrix<'_, T>, _: &mut [T], _: usize, _: bool, _: bool) -> bool {
+fn by_tiles<T: Float>(_: Size, _: Matrix<'_, T>, _: Matrix<'_, T>, _: &mut Destination<'_, T>, _: bool) -> bool {
     false
 }
 
@@ -255,7 +210,8 @@ fn parts(m: usize, n: usize, k: usize) -> usize {
 /// # Panics
 /// As [`gemm()`].
 pub fn gemm_shared<T: Float>(m: usize, n: usize, k: usize, a: Matrix<'_, T>, b: Matrix<'_, T>, c: &mut [T]) {
-    if is_empty((m, n, k), a, b, c, n, false) || by_tiles((m, n, k), a, b, c, n, false, m * n * k >= SHARED_WORK) {
+    let mut output = Destination::new(&mut *c, n, false);
+    if is_empty((m, n, k), a, b, &mut output) || by_tiles((m, n, k), a, b, &mut output, m * n * k >= SHARED_WORK) {
         return;
     }
     let parts = parts(m, n, k);
@@ -268,7 +224,7 @@ pub fn gemm_shared<T: Float>(m: usize, n: usize, k: usize, a: Matrix<'_, T>, b: 
         rest = after;
     }
     parallel::for_each_mut(&mut pieces, |_, (start, piece)| {
-        by_crate(piece.len() / n, n, k, a.below(*start), b, piece, n, false);
+        by_crate((piece.len() / n, n, k), a.below(*start), b, Destination::new(piece, n, false));
     });
 }
 
@@ -286,13 +242,13 @@ mod tests {
             let (a, b) = (numbers(m * k, 0.37), numbers(k * n, 0.71));
             for b in [Matrix::row_major(&b, n), Matrix::row_major(&b, k).t()] {
                 let (mut whole, mut shared) = (vec![0.0; m * n], vec![0.0; m * n]);
-                by_crate(m, n, k, Matrix::row_major(&a, k), b, &mut whole, n, false);
+                by_crate((m, n, k), Matrix::row_major(&a, k), b, Destination::new(&mut whole, n, false));
                 let least = if n > 64 { 16 } else { 256 };
                 for rows in (0..m).step_by(least).take((m / least).max(1)) {
                     // The smallest parts that any number of threads is given.
                     let end = if rows + 2 * least > m { m } else { rows + least };
                     let a = Matrix::row_major(&a, k).below(rows);
-                    by_crate(end - rows, n, k, a, b, &mut shared[rows * n..end * n], n, false);
+                    by_crate((end - rows, n, k), a, b, Destination::new(&mut shared[rows * n..end * n], n, false));
                 }
                 assert!(whole == shared, "({m}, {n}, {k})");
             }
@@ -305,7 +261,7 @@ mod tests {
             let (a, b) = (numbers(m * k, 0.37), numbers(k * n, 0.71));
             for a in [Matrix::row_major(&a, k), Matrix::row_major(&a, m).t()] {
                 let mut whole = vec![0.0; m * n];
-                gemm(m, n, k, a, Matrix::row_major(&b, n), &mut whole, n, false);
+                gemm((m, n, k), a, Matrix::row_major(&b, n), Destination::new(&mut whole, n, false));
                 for threads in [1, 2, 4, 8] {
                     parallel::set_num_threads(threads).unwrap();
                     let mut shared = vec![0.0; m * n];
@@ -326,7 +282,7 @@ mod tests {
                     for add in [false, true] {
                         let width = n + 5;
                         let mut c = vec![0.5; m * width];
-                        gemm(m, n, k, a, b, &mut c, width, add);
+                        gemm((m, n, k), a, b, Destination::new(&mut c, width, add));
                         for (i, row) in c.chunks_exact(width).enumerate() {
                             assert!(row[n..].iter().all(|v| *v == 0.5), "beyond the result");
                             for (j, got) in row[..n].iter().enumerate() {
@@ -351,7 +307,7 @@ mod tests {
             let (mut a, b) = (vec![0.25; m * k], vec![0.5; k * n]);
             a[7 * k + 100] = value;
             let mut c = vec![1.0; m * n];
-            gemm(m, n, k, Matrix::row_major(&a, k), Matrix::row_major(&b, n), &mut c, n, add);
+            gemm((m, n, k), Matrix::row_major(&a, k), Matrix::row_major(&b, n), Destination::new(&mut c, n, add));
             let other = 0.125 * k as f32 + f32::from(u8::from(add));
             let same = |x: f32, y: f32| x == y || x.is_nan() && y.is_nan();
             assert!(c.iter().enumerate().all(|(i, c)| same(*c, if i / n == 7 { value * 0.5 } else { other })), "{value}");
@@ -365,7 +321,7 @@ mod tests {
             let b: Vec<f64> = (0..k * n).map(|i| (i as f64 * 0.71).cos()).collect();
             let bt: Vec<f64> = (0..n * k).map(|i| b[(i % k.max(1)) * n + i / k.max(1)]).collect();
             let mut c = vec![1.0; m * n];
-            gemm(m, n, k, Matrix::row_major(&a, k), Matrix::row_major(&bt, k).t(), &mut c, n, true);
+            gemm((m, n, k), Matrix::row_major(&a, k), Matrix::row_major(&bt, k).t(), Destination::new(&mut c, n, true));
             for i in 0..m {
                 for j in 0..n {
                     let want: f64 = 1.0 + (0..k).map(|l| a[i * k + l] * b[l * n + j]).sum::<f64>();

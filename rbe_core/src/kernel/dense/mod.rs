@@ -6,6 +6,7 @@ mod elementary_f32;
 pub(crate) mod elementwise;
 pub mod gemm;
 pub(crate) mod lane_sum;
+pub mod matrix;
 pub mod recurrent;
 pub mod reduce;
 pub(crate) mod remainder;

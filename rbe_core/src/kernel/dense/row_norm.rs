@@ -6,6 +6,17 @@ use super::stream::Streaming;
 use crate::dtype::Float;
 use crate::isa::multiversion;
 
+/// A row, its mean and the inverse of its deviation.
+#[derive(Clone, Copy)]
+pub struct Row<'a, T> {
+    /// The elements.
+    pub x: &'a [T],
+    /// Their mean, or 0 where rows are not centred.
+    pub mean: T,
+    /// What distances from the mean are multiplied by.
+    pub scale: T,
+}
+
 multiversion! {
     /// Mean of a row and `1 / √(variance + eps)`. What is left of the rounded mean in the distances from it is taken off them, so
     /// that a mean far from 0 costs no digits of the variance.
@@ -27,7 +38,8 @@ multiversion! {
 
 multiversion! {
     /// `out = (x - mean) scale`, then an affine map of weight and bias where there are any.
-    pub(crate) fn normalise[T: Float](row: &[T], mean: T, scale: T, weight: Option<&[T]>, bias: Option<&[T]>, out: &mut [T], past_caches: Option<&Streaming>) {
+    pub(crate) fn normalise[T: Float](row: Row<'_, T>, weight: Option<&[T]>, bias: Option<&[T]>, out: &mut [T], past_caches: Option<&Streaming>) {
+        let Row { x: row, mean, scale } = row;
         match (weight, bias) {
             (Some(weight), Some(bias)) => each!(x in row, w in weight, b in bias => out, past past_caches, ((x - mean) * scale).mul_add(w, b)),
             (Some(weight), None) => each!(x in row, w in weight => out, past past_caches, ((x - mean) * scale) * w),
@@ -39,7 +51,8 @@ multiversion! {
 
 multiversion! {
     /// Gradient of a row from `up`, that of the normalised row. Where rows are not `centred`, their mean is no part of the function.
-    fn gradient[T: Float](row: &[T], up: &[T], mean: T, scale: T, centred: bool, dx: &mut [T]) {
+    fn gradient[T: Float](row: Row<'_, T>, up: &[T], centred: bool, dx: &mut [T]) {
+        let Row { x: row, mean, scale } = row;
         let sums = lane_sums!(d in up, x in row => d, d * ((x - mean) * scale));
         let [s, sx] = sums.map(|sum| T::of(sum / row.len() as f64));
         let s = if centred { s } else { T::of(0.0) };
@@ -49,7 +62,8 @@ multiversion! {
 
 multiversion! {
     /// As [`gradient`], from `dy`, where `up` is `dy` times the weight.
-    fn weighted_gradient[T: Float](row: &[T], dy: &[T], weight: &[T], mean: T, scale: T, centred: bool, dx: &mut [T]) {
+    fn weighted_gradient[T: Float](row: Row<'_, T>, dy: &[T], weight: &[T], centred: bool, dx: &mut [T]) {
+        let Row { x: row, mean, scale } = row;
         let sums = lane_sums!(d in dy, x in row, w in weight => d * w, d * w * ((x - mean) * scale));
         let [s, sx] = sums.map(|sum| T::of(sum / row.len() as f64));
         let s = if centred { s } else { T::of(0.0) };
@@ -58,7 +72,8 @@ multiversion! {
 }
 
 multiversion! {
-    fn totals[T: Float](row: &[T], dy: &[T], mean: T, scale: T, weight: &mut [T], bias: &mut [T]) {
+    fn totals[T: Float](row: Row<'_, T>, dy: &[T], weight: &mut [T], bias: &mut [T]) {
+        let Row { x: row, mean, scale } = row;
         for (((w, b), x), d) in weight.iter_mut().zip(bias).zip(row).zip(dy) {
             *w += *d * ((*x - mean) * scale);
             *b += *d;
@@ -68,19 +83,18 @@ multiversion! {
 
 /// Gradient `dx` of a row from `dy`; adds what the row gives to the gradients of weight and bias, where those are wanted.
 pub fn backward<T: Float>(
-    row: &[T],
+    row: Row<'_, T>,
     dy: &[T],
-    [mean, scale]: [T; 2],
     centred: bool,
     weight: Option<&[T]>,
     dx: &mut [T],
     affine: Option<(&mut [T], &mut [T])>,
 ) {
     match weight {
-        Some(weight) => weighted_gradient(row, dy, weight, mean, scale, centred, dx),
-        None => gradient(row, dy, mean, scale, centred, dx),
+        Some(weight) => weighted_gradient(row, dy, weight, centred, dx),
+        None => gradient(row, dy, centred, dx),
     }
     if let Some((weight, bias)) = affine {
-        totals(row, dy, mean, scale, weight, bias);
+        totals(row, dy, weight, bias);
     }
 }

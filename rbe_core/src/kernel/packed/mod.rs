@@ -5,6 +5,7 @@ pub mod activation;
 pub(in crate::kernel) mod dy_layout;
 pub(in crate::kernel) mod lane_layout;
 pub(in crate::kernel) mod lanes;
+pub(in crate::kernel) mod operands;
 pub(in crate::kernel) mod portable;
 mod products;
 pub mod reference;

@@ -1,7 +1,8 @@
 //! Products through dense kernels: row panels are decoded into cache. For machines without kernels of their own.
 
 use super::row_panel::{PANEL_ROWS, decode, panels, rows_of};
-use crate::kernel::dense::gemm::{Matrix, gemm};
+use crate::kernel::dense::gemm::gemm;
+use crate::kernel::dense::matrix::{Destination, Matrix};
 use crate::kernel::scratch::scratch;
 use crate::packed::{BITS, FactorPair, PackedTensor};
 use crate::parallel;
@@ -24,7 +25,8 @@ pub(in crate::kernel) fn forward(x: &[f32], batch: usize, w: &PackedTensor, bias
         let (first, rows) = (s * PANEL_ROWS, rows_of(w, s));
         let mut weights = scratch(rows * width);
         decode(&tiles, w, first..first + rows, 0..w.blocks(), weights.slice_mut());
-        gemm(rows, batch, cols, Matrix::row_major(weights.slice(), width), Matrix::row_major(x, cols).t(), piece, batch, false);
+        let weights = Matrix::row_major(weights.slice(), width);
+        gemm((rows, batch, cols), weights, Matrix::row_major(x, cols).t(), Destination::new(&mut *piece, batch, false));
         if let Some(bias) = bias {
             for (row, b) in piece.chunks_mut(batch).zip(&bias[first..]) {
                 row.iter_mut().for_each(|y| *y += b);
@@ -52,7 +54,8 @@ pub(in crate::kernel) fn dx(dy: &[f32], batch: usize, w: &PackedTensor, dx: &mut
             let (first, rows_here) = (s * PANEL_ROWS, rows_of(w, s));
             decode(&tiles, w, first..first + rows_here, j0..j1, weights.slice_mut());
             let upstream = Matrix { data: &dy[first..], rows: 1, cols: rows as isize };
-            gemm(columns, batch, rows_here, Matrix::row_major(weights.slice(), width).t(), upstream, piece, batch, s > 0);
+            let weights = Matrix::row_major(weights.slice(), width).t();
+            gemm((columns, batch, rows_here), weights, upstream, Destination::new(&mut *piece, batch, s > 0));
         }
     });
     transpose(transposed.slice(), cols, batch, dx);
@@ -72,7 +75,7 @@ pub(in crate::kernel) fn rows_gradient(factors: &[FactorPair<'_>], w: &PackedTen
     }
     for (i, f) in factors.iter().enumerate() {
         let dyt = Matrix { data: &f.dy[first.min(f.dy.len())..], rows: 1, cols: rows as isize };
-        gemm(here, cols, f.batch, dyt, Matrix::row_major(f.x, cols), g, width, i > 0);
+        gemm((here, cols, f.batch), dyt, Matrix::row_major(f.x, cols), Destination::new(&mut *g, width, i > 0));
     }
 }
 

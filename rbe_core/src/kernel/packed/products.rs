@@ -4,6 +4,7 @@
 
 use super::dy_layout::{DyTiles, Orders};
 use super::lane_layout::{Family, SAMPLES};
+use super::operands::{Dx, Forward, LevelGradient};
 use super::view::View;
 use super::{portable, tile_levels};
 use crate::isa::{self, Isa, VectorIsa};
@@ -66,7 +67,7 @@ fn forward_on(isa: Isa, x: &[f32], batch: usize, w: &PackedTensor, bias: Option<
             if !samples.is_empty() {
                 let x = &x[samples.start * cols..samples.end * cols];
                 // SAFETY: `isa` is one of this machine's; every piece has rows and samples of its own.
-                unsafe { vector_kernel!(set, forward(family, x, samples.start, view, r.clone(), bias, y)) }
+                unsafe { vector_kernel!(set, forward(family, Forward { x, first: samples.start, w: view, tiles: r.clone(), bias, y })) }
             }
         }
     });
@@ -94,7 +95,7 @@ fn pieces(batch: usize, w: &View<'_>) -> (usize, usize) {
 /// # Panics
 /// If a slice has another length.
 pub fn dx(dy: &[f32], batch: usize, w: &PackedTensor, dx: &mut [f32]) {
-    backward_on(isa::current(), None, dy, batch, w, Grads { dx: Some(dx), ..Grads::default() }, true);
+    backward_on(isa::current(), Use { x: None, dy, batch }, w, Grads { dx: Some(dx), ..Grads::default() }, true);
 }
 
 fn check(factors: &[FactorPair<'_>], w: &PackedTensor) {
@@ -192,7 +193,7 @@ fn level_gradient_on(isa: Isa, factors: &[FactorPair<'_>], w: &PackedTensor, gv:
         return portable::level_gradient(factors, w, gv);
     }
     for (i, f) in factors.iter().enumerate() {
-        backward_on(isa, Some(f.x), f.dy, f.batch, w, Grads { levels: Some(gv), ..Grads::default() }, i == 0);
+        backward_on(isa, Use::from(*f), w, Grads { levels: Some(gv), ..Grads::default() }, i == 0);
     }
 }
 
@@ -201,14 +202,27 @@ fn level_gradient_on(isa: Isa, factors: &[FactorPair<'_>], w: &PackedTensor, gv:
 /// # Panics
 /// If a slice has another length.
 pub fn backward(f: FactorPair<'_>, w: &PackedTensor, wanted: Grads<'_>) {
-    backward_on(isa::current(), Some(f.x), f.dy, f.batch, w, wanted, true);
+    backward_on(isa::current(), Use::from(f), w, wanted, true);
 }
 
 /// Row tiles of a piece of the levels' gradient.
 const LEVEL_TILES: usize = 96;
 
+/// A use of a packed tensor; dx does not need `x`.
+struct Use<'a> {
+    x: Option<&'a [f32]>,
+    dy: &'a [f32],
+    batch: usize,
+}
+
+impl<'a> From<FactorPair<'a>> for Use<'a> {
+    fn from(f: FactorPair<'a>) -> Use<'a> {
+        Use { x: Some(f.x), dy: f.dy, batch: f.batch }
+    }
+}
+
 /// With `fresh` the gradient of the levels is written, else added.
-fn backward_on(isa: Isa, x: Option<&[f32]>, dy: &[f32], batch: usize, w: &PackedTensor, wanted: Grads<'_>, fresh: bool) {
+fn backward_on(isa: Isa, Use { x, dy, batch }: Use<'_>, w: &PackedTensor, wanted: Grads<'_>, fresh: bool) {
     let (rows, cols, blocks) = (w.rows(), w.cols(), w.blocks());
     let fits = |have: Option<&[f32]>, want: usize| have.is_none_or(|have| have.len() == want);
     assert!(
@@ -243,21 +257,14 @@ fn backward_on(isa: Isa, x: Option<&[f32]>, dy: &[f32], batch: usize, w: &Packed
         let (of_rows, of_cols) = (here.start * rows..here.end * rows, here.start * cols..here.end * cols);
         let dx = dx.as_deref_mut().map(|dx| &mut dx[of_cols.clone()]);
         let levels = levels.as_deref_mut().zip(x).map(|(levels, x)| (levels, &x[of_cols.clone()]));
-        backward_part(set, &dy[of_rows], here.len(), &view, dx, levels, fresh && first == 0);
+        backward_part(set, &dy[of_rows], &view, dx, levels, fresh && first == 0);
     }
 }
 
 /// The gradients of some samples: that of the levels of `x` is added, or with `fresh` written.
-fn backward_part(
-    set: VectorIsa,
-    dy: &[f32],
-    batch: usize,
-    view: &View<'_>,
-    dx: Option<&mut [f32]>,
-    levels: Option<(&mut [f32], &[f32])>,
-    fresh: bool,
-) {
+fn backward_part(set: VectorIsa, dy: &[f32], view: &View<'_>, dx: Option<&mut [f32]>, levels: Option<(&mut [f32], &[f32])>, fresh: bool) {
     let (rows, cols, blocks) = (view.rows, view.cols, view.blocks);
+    let batch = dy.len() / rows;
     let rest = Family::of_rest(set, batch % SAMPLES);
     let orders = match set {
         #[cfg(target_arch = "x86_64")]
@@ -288,11 +295,11 @@ fn backward_part(
         // SAFETY: `isa` is one of this machine's; every piece has a block column of its own of some rows of one of the outputs.
         unsafe {
             match (p < dx_pieces, dx, levels) {
-                (true, Some(dx), _) => vector_kernel!(set, dx(dy, *view, j, dx)),
+                (true, Some(dx), _) => vector_kernel!(set, dx(Dx { dy, w: *view, j, dx })),
                 (false, _, Some((gv, x))) => {
                     let (dy, gv) = (dy.tiles_after(first), gv.rows_after(first * TILE_ROWS));
-                    let view = view.part(first..(first + part).min(view.row_tiles()));
-                    vector_kernel!(set, level_gradient(x, dy, view, j, gv, fresh));
+                    let w = view.part(first..(first + part).min(view.row_tiles()));
+                    vector_kernel!(set, level_gradient(LevelGradient { x, dy, w, j, gv, fresh }));
                 }
                 _ => {}
             }

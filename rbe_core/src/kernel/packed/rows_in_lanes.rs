@@ -3,13 +3,12 @@
 
 use std::ops::Range;
 
-use super::dy_layout::DyTiles;
 use super::lane_layout::SAMPLES;
 use super::lanes::Lanes;
-use super::samples_in_lanes::Levels;
+use super::operands::{Forward, LevelGradient, gv_rows};
+use super::tile_levels::Levels;
 use super::view::View;
 use crate::kernel::scratch::scratch;
-use crate::kernel::shared::Shared;
 use crate::packed::{BITS, TILE_ROWS, Tile};
 
 /// Look-up of the sums over sixteen rows' set bits.
@@ -58,15 +57,8 @@ fn build<S: RowLanes>(s: S, x: &[f32], w: &View<'_>, j: usize, tables: &mut [S::
 /// # Safety
 /// Nobody else may touch these elements of `y`.
 #[inline(always)]
-pub(in crate::kernel) unsafe fn forward<S: RowLanes>(
-    s: S,
-    x: &[f32],
-    first: usize,
-    w: View<'_>,
-    tiles: Range<usize>,
-    bias: Option<&[f32]>,
-    y: Shared<'_, f32>,
-) {
+pub(in crate::kernel) unsafe fn forward<S: RowLanes>(s: S, f: Forward<'_>) {
+    let Forward { x, first, w, tiles, bias, y } = f;
     let samples = x.len() / w.cols;
     let mut tables = crate::Buffer::dirty(samples * size_of::<S::Table>());
     let (tables, mut totals): (&mut [S::Table], _) = (tables.slice_mut(), [0.0f32; SAMPLES]);
@@ -107,17 +99,8 @@ pub(in crate::kernel) unsafe fn forward<S: RowLanes>(
 /// # Safety
 /// Nobody else may touch this block column of `gv`.
 #[inline(always)]
-#[allow(clippy::too_many_arguments)] // the operands, their parts, and what to do with the result
-pub(in crate::kernel) unsafe fn level_gradient<S: RowLanes>(
-    s: S,
-    x: &[f32],
-    dy: DyTiles<'_>,
-    chunks: Range<usize>,
-    w: View<'_>,
-    j: usize,
-    gv: Shared<'_, f32>,
-    fresh: bool,
-) {
+pub(in crate::kernel) unsafe fn level_gradient<S: RowLanes>(s: S, chunks: Range<usize>, p: LevelGradient<'_>) {
+    let LevelGradient { x, dy, w, j, gv, fresh } = p;
     let mut tables = crate::Buffer::dirty(SAMPLES.min(dy.batch) * size_of::<S::Table>());
     let (tables, mut totals): (&mut [S::Table], _) = (tables.slice_mut(), [0.0f32; SAMPLES]);
     let mut sums = crate::Buffer::zeroed(w.row_tiles() * 2 * TILE_ROWS * size_of::<f32>());
@@ -139,33 +122,5 @@ pub(in crate::kernel) unsafe fn level_gradient<S: RowLanes>(
     for (r, sums) in sums.iter().enumerate() {
         // SAFETY: the caller owns this block column.
         unsafe { gv_rows(&w, r, j, sums, gv, fresh) };
-    }
-}
-
-/// Adds to the gradient of the levels of tile `r` and block `j` what the sums of `dy T` and `dy S` give, or with `fresh` writes it.
-///
-/// # Safety
-/// Nobody else may touch this block column of `gv`.
-#[inline(always)]
-pub(in crate::kernel) unsafe fn gv_rows(
-    w: &View<'_>,
-    r: usize,
-    j: usize,
-    [all, set]: &[[f32; TILE_ROWS]; 2],
-    gv: Shared<'_, f32>,
-    fresh: bool,
-) {
-    let mut pairs = [[0.0; 2]; TILE_ROWS];
-    for i in 0..TILE_ROWS {
-        pairs[i] = [all[i] - set[i], set[i]];
-    }
-    for (lane, pair) in pairs.iter().enumerate().take(w.rows_in(r)) {
-        // SAFETY: the caller owns this block column.
-        let out = unsafe { gv.part(r * TILE_ROWS + lane, 2 * j, 2) };
-        if fresh {
-            out.copy_from_slice(pair);
-        } else {
-            out.iter_mut().zip(pair).for_each(|(out, v)| *out += v);
-        }
     }
 }

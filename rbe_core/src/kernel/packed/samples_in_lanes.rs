@@ -3,41 +3,19 @@
 
 use std::ops::Range;
 
-use super::dy_layout::DyTiles;
 use super::lane_layout::SAMPLES;
 use super::lanes::Lanes;
-use super::rows_in_lanes::gv_rows;
-use super::tile_levels::tile_levels;
+use super::operands::{Forward, LevelGradient, gv_rows};
+use super::tile_levels::Levels;
 use super::view::View;
 use crate::kernel::scratch::scratch;
-use crate::kernel::shared::Shared;
-use crate::packed::{BITS, TILE_ROWS, Tile};
+use crate::packed::{BITS, TILE_ROWS};
 
 /// Inputs of a group.
 const GROUP: usize = 5;
 const GROUPS: usize = BITS.div_ceil(GROUP);
 /// Sums of the subsets of the groups of a block; the last group is smaller and leaves some unused.
 const SUMS: usize = GROUPS << GROUP;
-
-/// Levels of the sixteen rows of a tile: `v0`, and `v1 - v0`.
-#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
-#[repr(C)]
-pub(in crate::kernel) struct Levels {
-    pub v0: [f32; TILE_ROWS],
-    pub gap: [f32; TILE_ROWS],
-}
-
-impl Levels {
-    #[inline(always)]
-    pub(in crate::kernel) fn of(tile: &Tile, scale: f32) -> Levels {
-        let mut out = Levels { v0: [0.0; TILE_ROWS], gap: [0.0; TILE_ROWS] };
-        tile_levels(tile, scale, &mut out.v0, &mut out.gap);
-        for r in 0..TILE_ROWS {
-            out.gap[r] -= out.v0[r];
-        }
-        out
-    }
-}
 
 /// Sums of every subset of `inputs`, the subset's bits being the position.
 #[inline(always)]
@@ -141,15 +119,8 @@ fn set_sums<S: Lanes<N>, const N: usize>(s: S, hi: u64, tables: &[[f32; N]; SUMS
 /// # Safety
 /// Nobody else may touch these elements of `y`.
 #[inline(always)]
-pub(in crate::kernel) unsafe fn forward<S: Lanes<N>, const N: usize>(
-    s: S,
-    x: &[f32],
-    first: usize,
-    w: View<'_>,
-    tiles: Range<usize>,
-    bias: Option<&[f32]>,
-    y: Shared<'_, f32>,
-) {
+pub(in crate::kernel) unsafe fn forward<S: Lanes<N>, const N: usize>(s: S, f: Forward<'_>) {
+    let Forward { x, first, w, tiles, bias, y } = f;
     let samples = x.len() / w.cols;
     let mut tables = scratch(SUMS * N);
     let tables: &mut [[f32; N]; SUMS] = table(tables.slice_mut());
@@ -196,17 +167,8 @@ pub(in crate::kernel) unsafe fn forward<S: Lanes<N>, const N: usize>(
 /// # Safety
 /// Nobody else may touch this block column of `gv`.
 #[inline(always)]
-#[allow(clippy::too_many_arguments)] // the operands, their parts, and what to do with the result
-pub(in crate::kernel) unsafe fn level_gradient<S: Lanes<N>, const N: usize>(
-    s: S,
-    x: &[f32],
-    dy: DyTiles<'_>,
-    chunks: Range<usize>,
-    w: View<'_>,
-    j: usize,
-    gv: Shared<'_, f32>,
-    fresh: bool,
-) {
+pub(in crate::kernel) unsafe fn level_gradient<S: Lanes<N>, const N: usize>(s: S, chunks: Range<usize>, p: LevelGradient<'_>) {
+    let LevelGradient { x, dy, w, j, gv, fresh } = p;
     let mut tables = scratch(SUMS * N);
     let tables: &mut [[f32; N]; SUMS] = table(tables.slice_mut());
     let mut sums = crate::Buffer::zeroed(w.row_tiles() * 2 * TILE_ROWS * size_of::<f32>());

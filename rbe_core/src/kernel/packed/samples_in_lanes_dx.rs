@@ -1,13 +1,13 @@
 //! `dx = dy W` with samples in lanes: with `u = dy (v1 - v0)`, a column of a block gets `Σ dy v0` and the sum of u over the rows
 //! whose bit is set; the subset sums of a tile's sixteen rows, in groups of four, serve the block's 64 columns.
 
-use super::dy_layout::DyTiles;
 use super::lane_layout::SAMPLES;
 use super::lanes::Lanes;
-use super::samples_in_lanes::{Levels, from_lanes};
+use super::operands::Dx;
+use super::samples_in_lanes::from_lanes;
+use super::tile_levels::Levels;
 use super::view::View;
 use crate::kernel::scratch::scratch;
-use crate::kernel::shared::Shared;
 use crate::packed::{BITS, TILE_ROWS};
 
 /// One tile made ready: levels of the rows, and for every column the bits of the sixteen rows.
@@ -44,15 +44,8 @@ const SUMS: usize = TILE_ROWS / GROUP * SUBSETS;
 /// # Safety
 /// Nobody else may touch these columns of `dx`.
 #[inline(always)]
-pub(in crate::kernel) unsafe fn dx<S: Lanes<N>, const N: usize>(
-    s: S,
-    columns: &[Columns],
-    dy: DyTiles<'_>,
-    c: usize,
-    w: &View<'_>,
-    j: usize,
-    dx: Shared<'_, f32>,
-) {
+pub(in crate::kernel) unsafe fn dx<S: Lanes<N>, const N: usize>(s: S, columns: &[Columns], c: usize, p: Dx<'_>) {
+    let Dx { dy, w, j, dx } = p;
     let mut tables = scratch(2 * SUMS * N);
     let tables: &mut [[[f32; N]; SUMS]; 2] = match tables.slice_mut().as_chunks_mut::<N>().0.as_chunks_mut::<SUMS>().0.first_chunk_mut() {
         Some(tables) => tables,

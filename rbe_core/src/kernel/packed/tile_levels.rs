@@ -21,6 +21,26 @@ pub(in crate::kernel) fn tile_levels(tile: &Tile, scale: f32, v0: &mut [f32; TIL
     }
 }
 
+/// Levels of the sixteen rows of a tile: `v0`, and `v1 - v0`.
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub(in crate::kernel) struct Levels {
+    pub v0: [f32; TILE_ROWS],
+    pub gap: [f32; TILE_ROWS],
+}
+
+impl Levels {
+    #[inline(always)]
+    pub(in crate::kernel) fn of(tile: &Tile, scale: f32) -> Levels {
+        let mut out = Levels { v0: [0.0; TILE_ROWS], gap: [0.0; TILE_ROWS] };
+        tile_levels(tile, scale, &mut out.v0, &mut out.gap);
+        for r in 0..TILE_ROWS {
+            out.gap[r] -= out.v0[r];
+        }
+        out
+    }
+}
+
 /// The rows of tile `r` of `G (rows, blocks, 64)` times `v_{1-b} - v_b`; their sums over the bits that are 0 and 1 go to
 /// `sums (rows, blocks, 2)`.
 #[inline(always)]

@@ -3,8 +3,8 @@
 use super::StepParams;
 use super::bounds::Pace;
 use super::charge::{FULL_CHARGE, PARTS, discharge};
+use super::panel::StateSlices;
 use super::reference::point;
-use super::weights::StateSlices;
 use crate::kernel::noise::byte;
 use crate::kernel::packed::activation::MIN_RADIUS;
 use crate::packed::{BITS, CYCLE_BITS, Cycle, PackedTensor, TILE_ROWS};

@@ -4,11 +4,13 @@
 mod activation;
 mod bounds;
 pub(in crate::kernel) mod charge;
+pub(in crate::kernel) mod int8;
 pub(in crate::kernel) mod level_parameters;
 mod moments;
+mod panel;
 mod params;
 mod reference;
-pub(in crate::kernel) mod rounded;
+mod rounded;
 mod source;
 mod vector;
 mod weights;
@@ -18,7 +20,8 @@ pub(crate) use bounds::{BETA_G, Bounds, MOST_ADDED, Pace, correction, power_of_t
 pub(crate) use charge::FULL_CHARGE;
 pub use level_parameters::to_points;
 pub(crate) use moments::{OfStep, of_step, running};
+pub(crate) use panel::{StateSlices, WeightStep};
 pub use params::{Precision, StepParams};
 pub(in crate::kernel) use source::accumulate_row;
 pub(crate) use source::{Rescaled, Source, magnitude};
-pub(crate) use weights::{StateSlices, WeightStep, update_weights};
+pub(crate) use weights::update_weights;

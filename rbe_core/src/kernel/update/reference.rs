@@ -3,7 +3,7 @@
 use super::bounds::Pace;
 use super::charge::{FULL_CHARGE, PARTS, discharge};
 use super::level_parameters::{EPS, LARGEST, LONGEST, Rows};
-use super::weights::{RowPanel, Sums, WeightStep};
+use super::panel::{RowPanel, Sums, WeightStep};
 use crate::disk;
 use crate::kernel::noise::byte;
 use crate::memory;

@@ -7,33 +7,14 @@
 
 use std::ops::Range;
 
-use super::charge::nearest;
+use super::int8::*;
 use crate::Buffer;
 use crate::isa::Isa;
 use crate::kernel::dispatch::vector_kernel;
-use crate::kernel::noise::hash;
 use crate::memory;
-use crate::packed::FactorPair;
-use crate::packed::{BITS, PackedTensor, TILE_ROWS};
+use crate::packed::{BITS, FactorPair, PackedTensor};
 use crate::parallel;
 
-/// Samples of a group, four to a word: what one instruction for tiles takes.
-pub(in crate::kernel) const GROUP: usize = 64;
-/// Words of a group.
-pub(in crate::kernel) const WORDS: usize = GROUP / 4;
-/// Rows that are summed at once.
-pub(in crate::kernel) const CHUNK_ROWS: usize = 2 * TILE_ROWS;
-/// Columns whose words lie together.
-pub(in crate::kernel) const PANEL: usize = 16;
-/// Samples whose products are added in 16 bits. With more, numbers would have to be smaller, and their rounding coarser.
-const PART: usize = 256;
-/// Words of a part.
-pub(in crate::kernel) const PART_WORDS: usize = PART / 4;
-/// Largest magnitude of a rounded number: two products of it and an `x` as it is stored stay inside 16 bits.
-const MOST: i32 = 90;
-/// What is added to the rounded `x`, so that it has no sign: instructions multiply such by signed numbers.
-const OFFSET: i32 = MOST + 1;
-const _: () = assert!(2 * (OFFSET + MOST) * MOST <= i16::MAX as i32);
 /// Largest length of a column of a part after rounding: its square, less what single precision may have lost of it, fits in 16 bits.
 const LONGEST: f32 = 180.9;
 /// Most samples: the sums of their parts stay inside 32 bits.
@@ -47,130 +28,9 @@ pub(super) struct Rounded {
     dy: Buffer,             // (chunks of rows, groups, rows of the chunk, words)
     x_scale: Vec<f32>,      // (width)
     dy_scale: Vec<f32>,     // (rows)
-    excess: Vec<i32>,       // (rows), see Words
-    excess_pairs: Vec<u32>, // (chunks of rows, parts, rows of the chunk), see Words
+    excess: Vec<i32>,       // (rows), see Int8Operands
+    excess_pairs: Vec<u32>, // (chunks of rows, parts, rows of the chunk), see Int8Operands
     samples: usize,
-}
-
-/// What a kernel sums over: all samples of a chunk of rows and of some columns.
-#[derive(Clone)]
-pub(in crate::kernel) struct Words<'a> {
-    /// (panels, words, [`PANEL`]): four samples of a column, each with [`OFFSET`]
-    pub x: &'a [u32],
-    /// (groups, [`CHUNK_ROWS`], [`WORDS`]): four samples of a row
-    pub dy: &'a [u32],
-    /// Words that hold samples; the rest of the last group is zero.
-    pub used: usize,
-    /// For every row of the chunk the sum of `OFFSET · dy`: the sums of `x` as it is stored have it too much.
-    pub excess: &'a [i32],
-    /// The same of every part of the samples: (parts, [`CHUNK_ROWS`]). In 16 bits each, modulo 2^16: that of the first two samples of
-    /// the words, and in the upper half that of the last two.
-    pub excess_pairs: &'a [u32],
-}
-
-impl Words<'_> {
-    /// Words of a row or column.
-    pub(in crate::kernel) fn words(&self) -> usize {
-        self.dy.len() / CHUNK_ROWS
-    }
-
-    /// Whether the lengths fit together and to sums `(rows of the chunk, columns)`.
-    pub(in crate::kernel) fn fit(&self, out: &[i32]) -> bool {
-        let words = self.words();
-        self.dy.len() == words * CHUNK_ROWS
-            && words.is_multiple_of(WORDS)
-            && (1..=words).contains(&self.used)
-            && self.x.len().is_multiple_of(words * BITS)
-            && self.excess.len() == CHUNK_ROWS
-            && self.excess_pairs.len() == words.div_ceil(PART_WORDS) * CHUNK_ROWS
-            && out.len() == CHUNK_ROWS * (self.x.len() / words)
-    }
-}
-
-/// Four samples of some columns that become words.
-pub(in crate::kernel) struct Quad<'a> {
-    /// The samples, as many numbers each as there are words; missing ones are zeros.
-    pub samples: [&'a [f32]; 4],
-    /// What each column is multiplied by.
-    pub inverse: &'a [f32],
-    /// Added to every rounded number.
-    pub offset: i32,
-    /// Counter of the first random number: two for a word.
-    pub counter: u32,
-    /// Their seed.
-    pub stream: u32,
-    /// Receives the words.
-    pub words: &'a mut [u32],
-}
-
-/// `floor(v / scale + u)`, u uniform in `[0, 1)`: the mean is `v / scale`.
-#[inline(always)]
-pub(in crate::kernel) fn quad(quad: Quad<'_>) {
-    let n = quad.words.len();
-    let samples = quad.samples.map(|s| &s[..n]);
-    let inverse = &quad.inverse[..n];
-    for (k, word) in quad.words.iter_mut().enumerate() {
-        let counter = quad.counter.wrapping_add(2 * k as u32);
-        let random = [hash(counter, quad.stream), hash(counter.wrapping_add(1), quad.stream)];
-        *word = 0;
-        for (i, sample) in samples.iter().enumerate() {
-            let u = (random[i / 2] >> (16 * (i % 2)) & 0xffff) as f32 * (1.0 / 65536.0);
-            let rounded = (sample[k] * inverse[k] + u).floor();
-            let rounded = if rounded > -MOST as f32 { rounded } else { -MOST as f32 };
-            let rounded = nearest(if rounded < MOST as f32 { rounded } else { MOST as f32 }) + quad.offset;
-            *word |= (rounded as u32 & 0xff) << (8 * i);
-        }
-    }
-}
-
-/// Largest magnitudes and sums of squares of every column so far.
-#[inline(always)]
-pub(in crate::kernel) fn measure(samples: &[&[f32]], most: &mut [f32], squares: &mut [f32]) {
-    let larger = |a: f32, b: f32| if a > b { a } else { b };
-    let (fours, rest) = samples.as_chunks::<4>();
-    for [a, b, c, d] in fours {
-        for (((((m, q), a), b), c), d) in most.iter_mut().zip(squares.iter_mut()).zip(*a).zip(*b).zip(*c).zip(*d) {
-            *m = larger(larger(a.abs(), b.abs()), larger(larger(c.abs(), d.abs()), *m));
-            *q += (a * a + b * b) + (c * c + d * d);
-        }
-    }
-    for sample in rest {
-        for ((m, q), v) in most.iter_mut().zip(squares.iter_mut()).zip(*sample) {
-            *m = larger(v.abs(), *m);
-            *q += v * v;
-        }
-    }
-}
-
-/// Adds `OFFSET` times the first two of the four samples of every row, and the last two.
-#[inline(always)]
-pub(in crate::kernel) fn add_excess(dy: &[u32], excess: [&mut [i32]; 2]) {
-    let [first, last] = excess;
-    for ((first, last), word) in first.iter_mut().zip(last).zip(dy) {
-        let word = word.cast_signed();
-        *first = first.wrapping_add(OFFSET * ((word << 24 >> 24) + (word << 16 >> 24)));
-        *last = last.wrapping_add(OFFSET * ((word << 8 >> 24) + (word >> 24)));
-    }
-}
-
-/// Sums (rows of the chunk, columns), without the excess, as the plain twin of the kernels computes them.
-pub(super) fn sums(w: &Words<'_>, out: &mut [i32]) {
-    assert!(w.fit(out), "sums: lengths");
-    let words = w.words();
-    let columns = w.x.len() / words;
-    for (r, (out, excess)) in out.chunks_exact_mut(columns).zip(w.excess).enumerate() {
-        out.fill(excess.wrapping_neg());
-        for (out, panel) in out.chunks_exact_mut(PANEL).zip(w.x.chunks_exact(words * PANEL)) {
-            for (i, x) in panel.chunks_exact(PANEL).take(w.used).enumerate() {
-                let dy = w.dy[(i / WORDS * CHUNK_ROWS + r) * WORDS + i % WORDS].to_le_bytes().map(|d| i32::from(d.cast_signed()));
-                for (out, x) in out.iter_mut().zip(x) {
-                    for (x, dy) in x.to_le_bytes().iter().zip(dy) {
-                        *out = out.wrapping_add(i32::from(*x) * dy);
-                    }
-                }
-            }
-        }
-    }
 }
 
 impl Rounded {
@@ -182,8 +42,8 @@ impl Rounded {
         let dy = memory::collect(factors.iter().flat_map(|f| f.dy.chunks_exact(w.rows())));
         let samples = x.len();
         // Random numbers of dy from the upper half of the counters.
-        let (x, x_scale) = round(isa, &x, w.cols(), width, OFFSET, 0, stream);
-        let (dy, dy_scale) = round(isa, &dy, w.rows(), rows, 0, 1 << 31, stream);
+        let (x, x_scale) = round(isa, &x, Rounding { n: w.cols(), width, offset: OFFSET, counter: 0, stream });
+        let (dy, dy_scale) = round(isa, &dy, Rounding { n: w.rows(), width: rows, offset: 0, counter: 1 << 31, stream });
         let (excess, excess_pairs) = excess(isa, dy.slice(), rows);
         Rounded { x: by_panel(x.slice(), width), dy: by_chunk(dy.slice(), rows), x_scale, dy_scale, excess, excess_pairs, samples }
     }
@@ -195,14 +55,14 @@ impl Rounded {
         let (x, dy): (&[u32], &[u32]) = (self.x.slice(), self.dy.slice());
         let words = x.len() / self.x_scale.len();
         let parts = words.div_ceil(PART_WORDS);
-        let words = Words {
+        let words = Int8Operands {
             x: &x[columns.start * words..columns.end * words],
             dy: &dy[first * words..][..CHUNK_ROWS * words],
             used: self.samples.div_ceil(4),
             excess: &self.excess[first..][..CHUNK_ROWS],
             excess_pairs: &self.excess_pairs[first * parts..][..CHUNK_ROWS * parts],
         };
-        vector_kernel!(isa, sums(&words, out), else sums);
+        vector_kernel!(isa, dot_u8_i8(&words, out), else dot_u8_i8);
     }
 
     /// Scales of the columns.
@@ -216,7 +76,7 @@ impl Rounded {
     }
 }
 
-/// See [`Words`]: the excess of every row, and that of every part in pairs, `(chunks of rows, parts, rows of the chunk)`.
+/// See [`Int8Operands`]: the excess of every row, and that of every part in pairs, `(chunks of rows, parts, rows of the chunk)`.
 fn excess(isa: Isa, dy: &[u32], rows: usize) -> (Vec<i32>, Vec<u32>) {
     let parts = (dy.len() / rows).div_ceil(PART_WORDS);
     let (mut all, mut pairs) = (memory::zeros::<i32>(rows), memory::zeros::<u32>(parts * rows));
@@ -261,14 +121,6 @@ fn by_chunk(dy: &[u32], rows: usize) -> Buffer {
     out
 }
 
-/// Whole numbers, in the memory of `g`, times the scales of their columns and their row.
-#[inline(always)]
-pub(in crate::kernel) fn scaled(g: &mut [f32], columns: &[f32], row: f32) {
-    for (g, column) in g.iter_mut().zip(columns) {
-        *g = g.to_bits().cast_signed() as f32 * column * row;
-    }
-}
-
 /// [`scaled`] of rows of as many numbers as there are columns.
 pub(super) fn scale_rows(isa: Isa, g: &mut [f32], columns: &[f32], row: impl Fn(usize) -> f32) {
     for (r, g) in g.chunks_exact_mut(columns.len()).enumerate() {
@@ -290,8 +142,21 @@ fn inverse_scale(most: f32, squares: f32, samples: usize) -> f32 {
     if most >= SMALLEST { inverse } else { 0.0 }
 }
 
-/// Words of `samples` of `n` columns, `width` to a line, in whole groups; and the scales of the columns.
-fn round(isa: Isa, samples: &[&[f32]], n: usize, width: usize, offset: i32, counter: u32, stream: u32) -> (Buffer, Vec<f32>) {
+/// How samples of a matrix are rounded.
+struct Rounding {
+    /// Columns.
+    n: usize,
+    /// Columns of a line of words, the last ones empty.
+    width: usize,
+    /// What is added to a rounded number.
+    offset: i32,
+    /// Counter of the first random number, and their seed.
+    counter: u32,
+    stream: u32,
+}
+
+/// Words of samples, in whole groups; and the scales of the columns.
+fn round(isa: Isa, samples: &[&[f32]], Rounding { n, width, offset, counter, stream }: Rounding) -> (Buffer, Vec<f32>) {
     let measured = parallel::map(samples.len().div_ceil(PIECE), |p| {
         let (mut most, mut squares) = (memory::zeros::<f32>(width), memory::zeros::<f32>(width));
         let samples = &samples[p * PIECE..samples.len().min((p + 1) * PIECE)];
@@ -324,7 +189,7 @@ fn round(isa: Isa, samples: &[&[f32]], n: usize, width: usize, offset: i32, coun
             }
             let of = std::array::from_fn(|s| samples.get(first + s).copied().unwrap_or(&zeros));
             let counter = counter.wrapping_add((first / 4 * n * 2) as u32);
-            vector_kernel!(isa, quad(Quad { samples: of, inverse: &inverse, offset, counter, stream, words: used }), else quad);
+            vector_kernel!(isa, round_four(FourSamples { samples: of, inverse: &inverse, offset, counter, stream, words: used }), else round_four);
         }
     });
     (words, memory::collect(inverse.into_iter().map(|i| if i > 0.0 { 1.0 / i } else { 0.0 })))

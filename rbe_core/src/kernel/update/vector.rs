@@ -1,9 +1,9 @@
 //! One row panel with sixteen weights or rows in a vector. The twin is [`super::reference`].
 
+use super::int8::CHUNK_ROWS;
 use super::level_parameters::Rows;
-use super::rounded::CHUNK_ROWS;
+use super::panel::{RowPanel, Sums, WeightStep};
 use super::source::{Piece, row_of};
-use super::weights::{RowPanel, Sums, WeightStep};
 use super::{charge, level_parameters};
 use crate::isa::VectorIsa;
 use crate::kernel::dispatch::vector_kernel;

@@ -8,9 +8,9 @@ use crate::Buffer;
 use crate::kernel::packed::dy_layout::DyTiles;
 use crate::kernel::packed::lane_layout::{Family, SAMPLES};
 use crate::kernel::packed::lanes::Lanes;
-use crate::kernel::packed::samples_in_lanes::Levels;
+use crate::kernel::packed::operands::Dx;
+use crate::kernel::packed::tile_levels::Levels;
 use crate::kernel::packed::view::View;
-use crate::kernel::shared::Shared;
 use crate::kernel::x86::avx512;
 use crate::kernel::x86::avx512::Avx512;
 use crate::packed::{BITS, TILE_ROWS, Tile};
@@ -28,12 +28,13 @@ struct Rows {
     levels: [Levels; 2], // gaps over ONE
 }
 
-/// Columns of block `j` of `dx (batch, cols)`.
+/// See [`Dx`].
 ///
 /// # Safety
-/// The machine must have AMX with bfloat16 beside AVX-512; nobody else may touch these columns of `dx`.
+/// The machine must have AMX with bfloat16 beside AVX-512.
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
-pub(in crate::kernel) unsafe fn dx(dy: DyTiles<'_>, w: View<'_>, j: usize, dx: Shared<'_, f32>) {
+pub(in crate::kernel) unsafe fn dx(p: Dx<'_>) {
+    let Dx { dy, w, j, .. } = p;
     // SAFETY: as the caller vouches.
     let s = unsafe { Avx512::new() };
     let sixteens = dy.sixteens();
@@ -49,12 +50,12 @@ pub(in crate::kernel) unsafe fn dx(dy: DyTiles<'_>, w: View<'_>, j: usize, dx: S
         let registers = unsafe { Tiles::new() };
         for c in sixteens.clone() {
             // SAFETY: as the caller vouches.
-            unsafe { chunk(s, &registers, rows, dy, c, &w, j, dx) };
+            unsafe { chunk(s, &registers, rows, c, p) };
         }
     }
     if let Some((c, Family::Rows)) = dy.rest() {
         // SAFETY: as the caller vouches.
-        unsafe { avx512::dx_of(dy, c..c + 1, w, j, dx) };
+        unsafe { avx512::dx_of(c..c + 1, p) };
     }
 }
 
@@ -89,8 +90,8 @@ impl Rows {
 /// # Safety
 /// As [`dx`].
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
-#[allow(clippy::too_many_arguments)] // the operands and their parts
-unsafe fn chunk(s: Avx512, _: &Tiles, rows: &[Rows], dy: DyTiles<'_>, c: usize, w: &View<'_>, j: usize, dx: Shared<'_, f32>) {
+unsafe fn chunk(s: Avx512, _: &Tiles, rows: &[Rows], c: usize, p: Dx<'_>) {
+    let Dx { dy, w, j, dx } = p;
     #[repr(C, align(64))]
     struct Aligned<T>(T);
     let mut u = Aligned([[[[0u32; 16]; SAMPLES]; PARTS]; AHEAD + 1]); // (turn, part, sample, pair of rows)
@@ -103,7 +104,7 @@ unsafe fn chunk(s: Avx512, _: &Tiles, rows: &[Rows], dy: DyTiles<'_>, c: usize, 
         zero!("2");
         zero!("3");
     }
-    let upstream = |p: usize| Upstream::of(s, rows, dy, c, p, w);
+    let upstream = |p: usize| Upstream::of(s, rows, dy, c, p, &w);
     for (p, u) in u.0.iter_mut().enumerate().take(rows.len().min(AHEAD)) {
         let first = upstream(p);
         (0..SAMPLES).for_each(|i| first.set(u, &mut base, i));

@@ -7,7 +7,7 @@ use std::arch::x86_64::*;
 use super::set_sums::{LINE, PARTS, Pairs};
 use super::tiles::{Tiles, load, product, store, zero};
 use crate::Buffer;
-use crate::kernel::dense::gemm::Matrix;
+use crate::kernel::dense::matrix::Matrix;
 use crate::kernel::shared::Shared;
 
 /// Rows or columns of a tile register.
@@ -64,10 +64,10 @@ pub(in crate::kernel) unsafe fn gemm(
             let terms = (k - from).min(DEPTH);
             let steps = terms.div_ceil(STEP);
             for (p, panel) in right.chunks_exact_mut(steps).enumerate().take(cols.div_ceil(PANEL)) {
-                most = pack::<true>(b, col + p * PANEL, cols - p * PANEL, from, terms, panel, most);
+                most = pack::<true>(b, (col + p * PANEL, cols - p * PANEL), (from, terms), panel, most);
             }
             for row in (0..rows).step_by(PANEL) {
-                most = pack::<false>(a, row, rows - row, from, terms, &mut left[..steps], most);
+                most = pack::<false>(a, (row, rows - row), (from, terms), &mut left[..steps], most);
                 for (p, panel) in right.chunks_exact(steps).enumerate().take(cols.div_ceil(PANEL)) {
                     let place = Place {
                         row: at.0 + row,
@@ -89,10 +89,8 @@ pub(in crate::kernel) unsafe fn gemm(
 #[target_feature(enable = "avx512f")]
 fn pack<const TURNED: bool>(
     source: Matrix<'_, f32>,
-    first: usize,
-    lines: usize,
-    from: usize,
-    terms: usize,
+    (first, lines): (usize, usize),
+    (from, terms): (usize, usize),
     out: &mut [Step],
     mut largest: __m512i,
 ) -> __m512i {

@@ -5,13 +5,12 @@ use std::ops::Range;
 use super::set_sums::{Bits, Inputs, ONE, PRODUCTS, Sums, one_by_four, two_by_two};
 use super::tiles::Tiles;
 use crate::Buffer;
-use crate::kernel::packed::dy_layout::DyTiles;
 use crate::kernel::packed::lane_layout::{Family, SAMPLES};
 use crate::kernel::packed::lanes::Lanes;
-use crate::kernel::packed::rows_in_lanes::{self, gv_rows};
-use crate::kernel::packed::samples_in_lanes::Levels;
+use crate::kernel::packed::operands::{Forward, LevelGradient, gv_rows};
+use crate::kernel::packed::rows_in_lanes;
+use crate::kernel::packed::tile_levels::Levels;
 use crate::kernel::packed::view::View;
-use crate::kernel::shared::Shared;
 use crate::kernel::x86::avx512;
 use crate::kernel::x86::avx512::Avx512;
 use crate::packed::{BITS, TILE_ROWS};
@@ -23,24 +22,17 @@ const QUARTER: usize = SAMPLES / 4;
 /// Products between which the sums of the step before are used; the bits of the next row tiles are made between the others.
 const USES: usize = AT_ONCE * SAMPLES / QUARTER;
 
-/// Rows `tiles` of `y (batch, rows)` for `x (samples, cols)`, the samples from `first` on.
+/// See [`Forward`].
 ///
 /// # Safety
-/// The machine must have AMX with bfloat16 beside AVX-512; nobody else may touch these elements of `y`.
+/// The machine must have AMX with bfloat16 beside AVX-512.
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
-pub(in crate::kernel) unsafe fn forward(
-    family: Family,
-    x: &[f32],
-    first: usize,
-    w: View<'_>,
-    tiles: Range<usize>,
-    bias: Option<&[f32]>,
-    y: Shared<'_, f32>,
-) {
+pub(in crate::kernel) unsafe fn forward(family: Family, f: Forward<'_>) {
     if family != Family::Sixteen {
         // SAFETY: as the caller vouches.
-        return unsafe { avx512::forward(family, x, first, w, tiles, bias, y) };
+        return unsafe { avx512::forward(family, f) };
     }
+    let Forward { x, first, w, tiles, bias, y } = f;
     // SAFETY: as the caller vouches.
     let (s, registers) = unsafe { (Avx512::new(), Tiles::new()) };
     let samples = x.len() / w.cols;
@@ -61,7 +53,7 @@ pub(in crate::kernel) unsafe fn forward(
         block.set_inputs(x, &w, j);
         // SAFETY: AMX is there, as the caller vouches.
         unsafe {
-            block.each(&registers, &w, j, tiles.clone(), |r, levels, group, first, totals, set| {
+            block.for_each(&registers, BlockColumn { w: &w, j, tiles: tiles.clone() }, |r, levels, group, first, totals, set| {
                 let sums = &mut sums[group * tiles.len() + r - tiles.start].0;
                 let (v0, gap) = (s.load(&levels.v0), s.load(&levels.gap));
                 for b in first..first + QUARTER {
@@ -92,6 +84,13 @@ struct Block {
     totals: Vec<[f32; SAMPLES]>, // sums over the block
     ready: Buffer,               // three of Ready
     sums: Buffer,                // two of AT_ONCE of Sums
+}
+
+/// Row tiles of one block column of a packed tensor.
+struct BlockColumn<'a> {
+    w: &'a View<'a>,
+    j: usize,
+    tiles: Range<usize>,
 }
 
 /// Row tiles made ready.
@@ -150,27 +149,25 @@ impl Block {
     /// AMX with bfloat16 must be available.
     #[inline]
     #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
-    unsafe fn each(
+    unsafe fn for_each(
         &mut self,
         registers: &Tiles,
-        w: &View<'_>,
-        j: usize,
-        tiles: Range<usize>,
+        place: BlockColumn<'_>,
         mut each: impl FnMut(usize, &Levels, usize, usize, &[f32; SAMPLES], &Sums),
     ) {
         let groups = self.totals.len();
         // SAFETY: AMX is there, as the caller vouches.
         unsafe {
             if groups > 1 {
-                self.pass::<2>(registers, w, j, tiles.clone(), 0..groups / 2 * 2, &mut each);
+                self.pass::<2>(registers, &place, 0..groups / 2 * 2, &mut each);
             }
             if groups % 2 == 1 {
-                self.pass::<1>(registers, w, j, tiles, groups - 1..groups, &mut each);
+                self.pass::<1>(registers, &place, groups - 1..groups, &mut each);
             }
         }
     }
 
-    /// As [`Block::each`] for some of the groups, `WIDE` and `AT_ONCE / WIDE` row tiles at once.
+    /// As [`Block::for_each`] for some of the groups, `WIDE` and `AT_ONCE / WIDE` row tiles at once.
     ///
     /// What is stored from registers of one kind cannot be loaded into those of the other before it has reached the cache. So
     /// between the products of a step, the sums of the step before are used and the bits of the next row tiles are made ready.
@@ -182,19 +179,17 @@ impl Block {
     unsafe fn pass<const WIDE: usize>(
         &mut self,
         registers: &Tiles,
-        w: &View<'_>,
-        j: usize,
-        tiles: Range<usize>,
+        place: &BlockColumn<'_>,
         groups: Range<usize>,
         each: &mut impl FnMut(usize, &Levels, usize, usize, &[f32; SAMPLES], &Sums),
     ) {
-        let tall = AT_ONCE / WIDE;
+        let (tall, tiles) = (AT_ONCE / WIDE, &place.tiles);
         let ready: &mut [Ready; 3] = first_mut(self.ready.slice_mut());
         let sums: &mut [[Sums; AT_ONCE]; 2] = first_mut(self.sums.slice_mut());
         let (inputs, totals): (&[Inputs], _) = (self.inputs.slice(), &self.totals);
         let steps = tiles.len().div_ceil(tall);
         for slice in 0..SLICES {
-            prepare(&mut ready[0], w, j, tiles.clone(), tall, slice);
+            prepare(&mut ready[0], place, tiles.clone(), tall, slice);
         }
         let mut pending: Option<Pending> = None;
         let mut step = 0;
@@ -213,8 +208,8 @@ impl Block {
                 let rest = if group == groups.start && t + 1 < steps { tiles.start + (t + 1) * tall..tiles.end } else { 0..0 };
                 let bits = &now.bits;
                 let between = |i: usize| match (i < USES, used) {
-                    (true, Some(p)) => finish::<WIDE>(p, i, levels, from, tiles.clone(), totals, each),
-                    (false, _) if !rest.is_empty() => prepare(next, w, j, rest.clone(), tall, i - USES),
+                    (true, Some(p)) => finish::<WIDE>(p, i, (levels, from), tiles, totals, each),
+                    (false, _) if !rest.is_empty() => prepare(next, place, rest.clone(), tall, i - USES),
                     _ => {}
                 };
                 // SAFETY: AMX is there, as the caller vouches.
@@ -230,7 +225,7 @@ impl Block {
         }
         if let Some(p) = pending {
             for i in 0..USES {
-                finish::<WIDE>(p, i, &ready[p.tiles % 3].levels, &sums[(step + 1) % 2], tiles.clone(), totals, each);
+                finish::<WIDE>(p, i, (&ready[p.tiles % 3].levels, &sums[(step + 1) % 2]), tiles, totals, each);
             }
         }
     }
@@ -242,15 +237,15 @@ const SLICES: usize = PRODUCTS - USES;
 /// Makes a slice of up to `tall` of the row tiles ready. Beyond the last lie bits of earlier ones, whose sums are nobody's.
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
-fn prepare(ready: &mut Ready, w: &View<'_>, j: usize, tiles: Range<usize>, tall: usize, slice: usize) {
+fn prepare(ready: &mut Ready, place: &BlockColumn<'_>, tiles: Range<usize>, tall: usize, slice: usize) {
     const PAIRS: usize = BITS / 4 / SLICES;
     for (i, r) in tiles.enumerate().take(tall) {
-        let tile = w.tile(r, j);
+        let tile = place.w.tile(r, place.j);
         for pair in slice * PAIRS..(slice + 1) * PAIRS {
             ready.bits[i].set(tile, pair);
         }
         if i == slice {
-            ready.levels[i] = Levels::of(tile, w.scale);
+            ready.levels[i] = Levels::of(tile, place.w.scale);
             ready.levels[i].gap.iter_mut().for_each(|gap| *gap *= 1.0 / ONE);
         }
     }
@@ -262,9 +257,8 @@ fn prepare(ready: &mut Ready, w: &View<'_>, j: usize, tiles: Range<usize>, tall:
 fn finish<const WIDE: usize>(
     p: Pending,
     i: usize,
-    levels: &[Levels; AT_ONCE],
-    sums: &[Sums; AT_ONCE],
-    tiles: Range<usize>,
+    (levels, sums): (&[Levels; AT_ONCE], &[Sums; AT_ONCE]),
+    tiles: &Range<usize>,
     totals: &[[f32; SAMPLES]],
     each: &mut impl FnMut(usize, &Levels, usize, usize, &[f32; SAMPLES], &Sums),
 ) {
@@ -294,13 +288,13 @@ fn first_mut<T, const N: usize>(all: &mut [T]) -> &mut [T; N] {
     }
 }
 
-/// Block column `j` of `gv (rows, blocks * 2)`: the gradient of the levels for `x (batch, cols)` is added, or with `fresh`
-/// written.
+/// See [`LevelGradient`].
 ///
 /// # Safety
-/// The machine must have AMX with bfloat16 beside AVX-512; nobody else may touch this block column of `gv`.
+/// The machine must have AMX with bfloat16 beside AVX-512.
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
-pub(in crate::kernel) unsafe fn level_gradient(x: &[f32], dy: DyTiles<'_>, w: View<'_>, j: usize, gv: Shared<'_, f32>, fresh: bool) {
+pub(in crate::kernel) unsafe fn level_gradient(p: LevelGradient<'_>) {
+    let LevelGradient { x, dy, w, j, gv, fresh } = p;
     /// Groups whose inputs stay in the first-level cache.
     const GROUPS: usize = 4;
     // SAFETY: as the caller vouches.
@@ -317,7 +311,7 @@ pub(in crate::kernel) unsafe fn level_gradient(x: &[f32], dy: DyTiles<'_>, w: Vi
             block.set_inputs(&x[first * SAMPLES * w.cols..dy.batch.min(last * SAMPLES) * w.cols], &w, j);
             // SAFETY: AMX is there, as the caller vouches.
             unsafe {
-                block.each(&registers, &w, j, 0..w.row_tiles(), |r, _, group, from, totals, set| {
+                block.for_each(&registers, BlockColumn { w: &w, j, tiles: 0..w.row_tiles() }, |r, _, group, from, totals, set| {
                     let mut all = s.load(&sums[r][0]);
                     let mut sum = s.splat(0.0);
                     for (b, dy) in dy.rows(first + group, r).iter().enumerate().skip(from).take(QUARTER) {
@@ -338,7 +332,7 @@ pub(in crate::kernel) unsafe fn level_gradient(x: &[f32], dy: DyTiles<'_>, w: Vi
     }
     if sixteens.end < dy.chunks() {
         // SAFETY: as the caller vouches.
-        unsafe { rows_in_lanes::level_gradient(s, x, dy, sixteens.end..dy.chunks(), w, j, gv, fresh && sixteens.is_empty()) };
+        unsafe { rows_in_lanes::level_gradient(s, sixteens.end..dy.chunks(), LevelGradient { fresh: fresh && sixteens.is_empty(), ..p }) };
     } else if sixteens.is_empty() && fresh {
         for r in 0..w.row_tiles() {
             // SAFETY: the caller owns this block column.

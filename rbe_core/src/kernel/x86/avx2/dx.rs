@@ -2,11 +2,9 @@
 
 use std::arch::x86_64::*;
 
-use crate::kernel::packed::dy_layout::DyTiles;
 use crate::kernel::packed::lane_layout::SAMPLES;
+use crate::kernel::packed::operands::Dx;
 use crate::kernel::packed::samples_in_lanes_dx::Columns;
-use crate::kernel::packed::view::View;
-use crate::kernel::shared::Shared;
 use crate::packed::{BITS, TILE_ROWS};
 
 /// Groups of a tile's rows: five of three and one of one.
@@ -17,7 +15,8 @@ const GROUPS: usize = 6;
 /// # Safety
 /// The machine must have AVX2 with FMA; nobody else may touch these columns of `dx`.
 #[target_feature(enable = "avx2,fma")]
-pub(super) unsafe fn rows(tiles: &[Columns], dy: DyTiles<'_>, c: usize, w: &View<'_>, j: usize, dx: Shared<'_, f32>) {
+pub(super) unsafe fn rows(tiles: &[Columns], c: usize, p: Dx<'_>) {
+    let Dx { dy, w, j, dx } = p;
     for b in 0..dy.samples(c) {
         let out = sample(tiles, |r| &dy.rows(c, r)[b]);
         let used = w.cols_in(j);

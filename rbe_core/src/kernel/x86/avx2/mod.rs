@@ -1,13 +1,13 @@
 //! Kernels for AVX2 with FMA.
 
 mod dx;
+mod int8;
 mod lanes;
 mod products;
-mod rounded;
 mod rows;
 mod update;
 
+pub(in crate::kernel) use int8::{add_excess, dot_u8_i8, measure, round_four, scaled};
 pub(in crate::kernel) use lanes::{across_halves, transpose};
 pub(in crate::kernel) use products::{dx, flips, forward, level_gradient, order};
-pub(in crate::kernel) use rounded::{add_excess, measure, quad, scaled, sums};
 pub(in crate::kernel) use update::{accumulate_row, charge_row, points};

@@ -7,10 +7,9 @@ use std::ops::Range;
 use super::lanes::{column_bits, load, load_words, store};
 use crate::kernel::packed::dy_layout::DyTiles;
 use crate::kernel::packed::lane_layout::SAMPLES;
+use crate::kernel::packed::operands::Dx;
 use crate::kernel::packed::tile_levels::tile_levels;
-use crate::kernel::packed::view::View;
 use crate::kernel::scratch::scratch;
-use crate::kernel::shared::Shared;
 use crate::packed::{BITS, TILE_ROWS, Tile};
 
 /// Rows whose bits are the position in a table.
@@ -63,7 +62,9 @@ type Sums = [[f32; LANES]; BITS / LANES];
 /// # Safety
 /// The machine must have AVX-512 F, DQ, BW and VL with FMA; nobody else may touch these columns of `dx`.
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,fma")]
-pub(in crate::kernel) unsafe fn dx(dy: DyTiles<'_>, chunks: Range<usize>, w: &View<'_>, j: usize, dx: Shared<'_, f32>) {
+pub(in crate::kernel) unsafe fn dx(chunks: Range<usize>, p: Dx<'_>) {
+    let Dx { dy, w, j, dx } = p;
+    let w = &w;
     let (first, last) = (chunks.start * SAMPLES, dy.batch.min(chunks.end * SAMPLES));
     let mut sums = scratch((last - first) * BITS);
     let sums: &mut [Sums] = sums.slice_mut().as_chunks_mut().0.as_chunks_mut().0;

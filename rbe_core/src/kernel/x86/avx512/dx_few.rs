@@ -4,11 +4,9 @@
 use std::arch::x86_64::*;
 
 use super::lanes::{load, load_words, store};
-use crate::kernel::packed::dy_layout::DyTiles;
 use crate::kernel::packed::lane_layout::SAMPLES;
+use crate::kernel::packed::operands::Dx;
 use crate::kernel::packed::samples_in_lanes_dx::Columns;
-use crate::kernel::packed::view::View;
-use crate::kernel::shared::Shared;
 use crate::packed::BITS;
 
 #[inline]
@@ -22,14 +20,14 @@ fn lanes(index: impl Fn(u32) -> u32) -> __m512i {
 /// # Safety
 /// The machine must have AVX-512 F, DQ, BW and VL; nobody else may touch these columns of `dx`.
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,fma")]
-pub(super) unsafe fn rows(tiles: &[Columns], dy: DyTiles<'_>, c: usize, w: &View<'_>, j: usize, dx: Shared<'_, f32>) {
+pub(super) unsafe fn rows(tiles: &[Columns], c: usize, p: Dx<'_>) {
     let mut b = 0;
-    while b < dy.samples(c) {
+    while b < p.dy.samples(c) {
         // SAFETY: the caller owns these columns.
         b += unsafe {
-            match dy.samples(c) - b {
-                2.. => samples::<2>(tiles, dy, (c, b), w, j, dx),
-                _ => samples::<1>(tiles, dy, (c, b), w, j, dx),
+            match p.dy.samples(c) - b {
+                2.. => samples::<2>(tiles, (c, b), p),
+                _ => samples::<1>(tiles, (c, b), p),
             }
         };
     }
@@ -41,14 +39,8 @@ pub(super) unsafe fn rows(tiles: &[Columns], dy: DyTiles<'_>, c: usize, w: &View
 /// As [`rows`].
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,fma")]
-unsafe fn samples<const B: usize>(
-    tiles: &[Columns],
-    dy: DyTiles<'_>,
-    (c, b): (usize, usize),
-    w: &View<'_>,
-    j: usize,
-    dx: Shared<'_, f32>,
-) -> usize {
+unsafe fn samples<const B: usize>(tiles: &[Columns], (c, b): (usize, usize), p: Dx<'_>) -> usize {
+    let Dx { dy, w, j, dx } = p;
     // From u of sixteen rows to the sums over pairs, four to a group of four lanes, and on to those over fours.
     let pair = [lanes(|l| 2 * (l / 4)), lanes(|l| 2 * (l / 4) + 1), lanes(|l| 2 * (l / 4) + 8), lanes(|l| 2 * (l / 4) + 9)];
     let four = [lanes(|l| l & 3), lanes(|l| 4 + (l >> 2)), lanes(|l| 8 + (l & 3)), lanes(|l| 12 + (l >> 2))];

@@ -5,13 +5,13 @@
 
 mod dx;
 mod dx_few;
+mod int8;
 mod lanes;
 mod products;
-mod rounded;
 mod rows;
 mod update;
 
+pub(in crate::kernel) use int8::{add_excess, dot_u8_i8, measure, round_four, scaled};
 pub(in crate::kernel) use lanes::Avx512;
 pub(in crate::kernel) use products::{dx, dx_of, flips, forward, level_gradient};
-pub(in crate::kernel) use rounded::{add_excess, measure, quad, scaled, sums};
 pub(in crate::kernel) use update::{accumulate_row, charge_row, points};

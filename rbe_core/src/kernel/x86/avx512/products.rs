@@ -5,35 +5,26 @@ use std::ops::Range;
 
 use super::lanes::{Avx512, load, store};
 use super::update::both_sums;
-use crate::kernel::packed::dy_layout::DyTiles;
 use crate::kernel::packed::lane_layout::Family;
-use crate::kernel::packed::samples_in_lanes::Levels;
+use crate::kernel::packed::operands::{Dx, Forward, LevelGradient};
+use crate::kernel::packed::tile_levels::Levels;
 use crate::kernel::packed::view::View;
 use crate::kernel::packed::{rows_in_lanes, samples_in_lanes, samples_in_lanes_dx};
-use crate::kernel::shared::Shared;
 use crate::packed::BITS;
 
-/// Rows `tiles` of `y (batch, rows)` for `x (samples, cols)`, the samples from `first` on.
+/// See [`Forward`].
 ///
 /// # Safety
-/// The machine must have AVX-512 F, DQ, BW and VL with FMA and BMI2; nobody else may touch these elements of `y`.
+/// The machine must have AVX-512 F, DQ, BW and VL with FMA and BMI2.
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
-pub(in crate::kernel) unsafe fn forward(
-    family: Family,
-    x: &[f32],
-    first: usize,
-    w: View<'_>,
-    tiles: Range<usize>,
-    bias: Option<&[f32]>,
-    y: Shared<'_, f32>,
-) {
+pub(in crate::kernel) unsafe fn forward(family: Family, f: Forward<'_>) {
     // SAFETY: as the caller vouches.
     unsafe {
         let s = Avx512::new();
         match family {
-            Family::Rows => rows_in_lanes::forward(s, x, first, w, tiles, bias, y),
+            Family::Rows => rows_in_lanes::forward(s, f),
             Family::Eight => no_kernel(family),
-            Family::Sixteen => samples_in_lanes::forward::<_, 16>(s, x, first, w, tiles, bias, y),
+            Family::Sixteen => samples_in_lanes::forward::<_, 16>(s, f),
         }
     }
 }
@@ -42,46 +33,45 @@ pub(in crate::kernel) unsafe fn forward(
 /// 85, 123 and 137 µs so, else 90, 100, 129 and 134.
 const FEW: usize = 3;
 
-/// Columns of block `j` of `dx (batch, cols)` for the samples of some chunks.
+/// See [`Dx`]; for the samples of some chunks.
 ///
 /// # Safety
-/// The machine must have AVX-512 F, DQ, BW and VL with FMA and BMI2; nobody else may touch these columns of `dx`.
+/// The machine must have AVX-512 F, DQ, BW and VL with FMA and BMI2.
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
-pub(in crate::kernel) unsafe fn dx_of(dy: DyTiles<'_>, chunks: Range<usize>, w: View<'_>, j: usize, dx: Shared<'_, f32>) {
+pub(in crate::kernel) unsafe fn dx_of(chunks: Range<usize>, p: Dx<'_>) {
     // SAFETY: as the caller vouches.
     unsafe {
-        if chunks.len() == 1 && dy.samples(chunks.start) <= FEW {
-            let mut columns = samples_in_lanes_dx::column_scratch(&w);
-            samples_in_lanes_dx::columns::<_, 16>(Avx512::new(), &w, j, columns.slice_mut());
-            super::dx_few::rows(columns.slice(), dy, chunks.start, &w, j, dx);
+        if chunks.len() == 1 && p.dy.samples(chunks.start) <= FEW {
+            let mut columns = samples_in_lanes_dx::column_scratch(&p.w);
+            samples_in_lanes_dx::columns::<_, 16>(Avx512::new(), &p.w, p.j, columns.slice_mut());
+            super::dx_few::rows(columns.slice(), chunks.start, p);
         } else {
-            super::dx::dx(dy, chunks, &w, j, dx);
+            super::dx::dx(chunks, p);
         }
     }
 }
 
-/// Columns of block `j` of `dx (batch, cols)`.
+/// See [`Dx`].
 ///
 /// # Safety
 /// As [`dx_of`].
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
-pub(in crate::kernel) unsafe fn dx(dy: DyTiles<'_>, w: View<'_>, j: usize, dx: Shared<'_, f32>) {
+pub(in crate::kernel) unsafe fn dx(p: Dx<'_>) {
     // SAFETY: as the caller vouches.
-    unsafe { dx_of(dy, 0..dy.chunks(), w, j, dx) }
+    unsafe { dx_of(0..p.dy.chunks(), p) }
 }
 
-/// Block column `j` of `gv (rows, blocks * 2)`: the gradient of the levels for `x (batch, cols)` is added, or with `fresh`
-/// written.
+/// See [`LevelGradient`].
 ///
 /// # Safety
-/// The machine must have AVX-512 F, DQ, BW and VL with FMA and BMI2; nobody else may touch this block column of `gv`.
+/// The machine must have AVX-512 F, DQ, BW and VL with FMA and BMI2.
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
-pub(in crate::kernel) unsafe fn level_gradient(x: &[f32], dy: DyTiles<'_>, w: View<'_>, j: usize, gv: Shared<'_, f32>, fresh: bool) {
+pub(in crate::kernel) unsafe fn level_gradient(p: LevelGradient<'_>) {
     // SAFETY: as the caller vouches.
     unsafe {
         let s = Avx512::new();
         // At any batch: the sums of the lanes, which samples in lanes need at the end of every row, cost more than they save.
-        rows_in_lanes::level_gradient(s, x, dy, 0..dy.chunks(), w, j, gv, fresh);
+        rows_in_lanes::level_gradient(s, 0..p.dy.chunks(), p);
     }
 }
 
@@ -117,7 +107,8 @@ fn no_kernel(family: Family) {
 mod tests {
     use super::*;
     use crate::isa::{Isa, VectorIsa};
-    use crate::kernel::packed::dy_layout::Orders;
+    use crate::kernel::packed::dy_layout::{DyTiles, Orders};
+    use crate::kernel::shared::Shared;
     use crate::packed::PackedTensor;
     use crate::random::Generator;
 
@@ -141,8 +132,9 @@ mod tests {
             for j in 0..view.blocks {
                 // SAFETY: AVX-512 is available, and nobody else has the outputs.
                 unsafe {
-                    dx(dy, view, j, Shared::new(&mut all, cols));
-                    (0..dy.chunks()).for_each(|c| dx_of(dy, c..c + 1, view, j, Shared::new(&mut one_by_one, cols)));
+                    dx(Dx { dy, w: view, j, dx: Shared::new(&mut all, cols) });
+                    let one = Dx { dy, w: view, j, dx: Shared::new(&mut one_by_one, cols) };
+                    (0..dy.chunks()).for_each(|c| dx_of(c..c + 1, one));
                 }
             }
             let size = all.iter().fold(0.0f32, |most, v| most.max(v.abs()));

@@ -1,60 +1,60 @@
-//! Evidence in whole numbers for AVX-512: `vpdpbusd` where the machine has VNNI, else as AVX2.
+//! Sums of int8 products for AVX-512: `vpdpbusd` where the machine has VNNI, else as AVX2.
 
 use std::arch::x86_64::*;
 
-use crate::kernel::update::rounded::{self, CHUNK_ROWS, PANEL, Quad, WORDS, Words};
+use crate::kernel::update::int8::{self, CHUNK_ROWS, FourSamples, Int8Operands, PANEL, WORDS};
 use crate::kernel::x86::avx2;
 use crate::packed::BITS;
 
-/// See [`rounded::quad`].
+/// See [`int8::round_four`].
 ///
 /// # Safety
 /// AVX-512 must be available.
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
-pub(in crate::kernel) unsafe fn quad(quad: Quad<'_>) {
-    rounded::quad(quad);
+pub(in crate::kernel) unsafe fn round_four(four: FourSamples<'_>) {
+    int8::round_four(four);
 }
 
-/// See [`rounded::measure`].
+/// See [`int8::measure`].
 ///
 /// # Safety
 /// AVX-512 must be available.
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
 pub(in crate::kernel) unsafe fn measure(samples: &[&[f32]], most: &mut [f32], squares: &mut [f32]) {
-    rounded::measure(samples, most, squares);
+    int8::measure(samples, most, squares);
 }
 
-/// See [`rounded::add_excess`].
+/// See [`int8::add_excess`].
 ///
 /// # Safety
 /// AVX-512 must be available.
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
 pub(in crate::kernel) unsafe fn add_excess(dy: &[u32], excess: [&mut [i32]; 2]) {
-    rounded::add_excess(dy, excess);
+    int8::add_excess(dy, excess);
 }
 
-/// See [`rounded::scaled`].
+/// See [`int8::scaled`].
 ///
 /// # Safety
 /// AVX-512 must be available.
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
 pub(in crate::kernel) unsafe fn scaled(g: &mut [f32], columns: &[f32], row: f32) {
-    rounded::scaled(g, columns, row);
+    int8::scaled(g, columns, row);
 }
 
-/// See [`rounded::Words`]: sums (rows of the chunk, columns).
+/// See [`int8::Int8Operands`]: sums (rows of the chunk, columns).
 ///
 /// # Safety
 /// AVX-512 must be available.
-pub(in crate::kernel) unsafe fn sums(w: &Words<'_>, out: &mut [i32]) {
+pub(in crate::kernel) unsafe fn dot_u8_i8(w: &Int8Operands<'_>, out: &mut [i32]) {
     assert!(w.fit(out), "sums: lengths");
     // SAFETY: AVX-512 is available as the caller vouches, and VNNI as just asked.
-    unsafe { if is_x86_feature_detected!("avx512vnni") { of_words(w, out) } else { avx2::sums(w, out) } }
+    unsafe { if is_x86_feature_detected!("avx512vnni") { of_words(w, out) } else { avx2::dot_u8_i8(w, out) } }
 }
 
 /// Four rows of 64 columns in registers.
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx512vnni")]
-fn of_words(w: &Words<'_>, out: &mut [i32]) {
+fn of_words(w: &Int8Operands<'_>, out: &mut [i32]) {
     const ROWS: usize = 4;
     const PANELS: usize = BITS / PANEL;
     let words = w.words();

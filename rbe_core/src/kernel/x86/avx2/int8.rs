@@ -1,52 +1,52 @@
-//! Evidence in whole numbers for AVX2: products of bytes by `vpmaddubsw`, so small that those of a part of the samples add up in 16 bits.
+//! Sums of int8 products for AVX2: products of bytes by `vpmaddubsw`, so small that those of a part of the samples add up in 16 bits.
 
 use std::arch::x86_64::*;
 
-use crate::kernel::update::rounded::{self, CHUNK_ROWS, PANEL, PART_WORDS, Quad, WORDS, Words};
+use crate::kernel::update::int8::{self, CHUNK_ROWS, FourSamples, Int8Operands, PANEL, PART_WORDS, WORDS};
 
-/// See [`rounded::quad`].
+/// See [`int8::round_four`].
 ///
 /// # Safety
 /// AVX2 with FMA must be available.
 #[target_feature(enable = "avx2,fma,bmi2")]
-pub(in crate::kernel) unsafe fn quad(quad: Quad<'_>) {
-    rounded::quad(quad);
+pub(in crate::kernel) unsafe fn round_four(four: FourSamples<'_>) {
+    int8::round_four(four);
 }
 
-/// See [`rounded::measure`].
+/// See [`int8::measure`].
 ///
 /// # Safety
 /// AVX2 with FMA must be available.
 #[target_feature(enable = "avx2,fma,bmi2")]
 pub(in crate::kernel) unsafe fn measure(samples: &[&[f32]], most: &mut [f32], squares: &mut [f32]) {
-    rounded::measure(samples, most, squares);
+    int8::measure(samples, most, squares);
 }
 
-/// See [`rounded::add_excess`].
+/// See [`int8::add_excess`].
 ///
 /// # Safety
 /// AVX2 with FMA must be available.
 #[target_feature(enable = "avx2,fma,bmi2")]
 pub(in crate::kernel) unsafe fn add_excess(dy: &[u32], excess: [&mut [i32]; 2]) {
-    rounded::add_excess(dy, excess);
+    int8::add_excess(dy, excess);
 }
 
-/// See [`rounded::scaled`].
+/// See [`int8::scaled`].
 ///
 /// # Safety
 /// AVX2 with FMA must be available.
 #[target_feature(enable = "avx2,fma,bmi2")]
 pub(in crate::kernel) unsafe fn scaled(g: &mut [f32], columns: &[f32], row: f32) {
-    rounded::scaled(g, columns, row);
+    int8::scaled(g, columns, row);
 }
 
-/// See [`rounded::Words`]: sums (rows of the chunk, columns). Four rows of sixteen columns are summed in registers, modulo 2^16, and begin below zero
+/// See [`int8::Int8Operands`]: sums (rows of the chunk, columns). Four rows of sixteen columns are summed in registers, modulo 2^16, and begin below zero
 /// by what they would have too much; what is left fits. The sums of parts are added in `out`.
 ///
 /// # Safety
 /// AVX2 with FMA must be available.
 #[target_feature(enable = "avx2,fma,bmi2")]
-pub(in crate::kernel) unsafe fn sums(w: &Words<'_>, out: &mut [i32]) {
+pub(in crate::kernel) unsafe fn dot_u8_i8(w: &Int8Operands<'_>, out: &mut [i32]) {
     const ROWS: usize = 4;
     assert!(w.fit(out), "sums: lengths");
     let (words, ones) = (w.words(), _mm256_set1_epi16(1));

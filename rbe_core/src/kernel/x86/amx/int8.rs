@@ -1,16 +1,16 @@
-//! Evidence in whole numbers by products of int8 tiles: 64 samples of sixteen rows times sixteen columns in one instruction.
+//! Sums of int8 products by products of int8 tiles: 64 samples of sixteen rows times sixteen columns in one instruction.
 
 use super::tiles::{Tiles, load, product, store};
-use crate::kernel::update::rounded::{CHUNK_ROWS, PANEL, WORDS, Words};
+use crate::kernel::update::int8::{CHUNK_ROWS, Int8Operands, PANEL, WORDS};
 use crate::packed::TILE_ROWS;
 
-pub(in crate::kernel) use crate::kernel::x86::avx512::{add_excess, measure, quad, scaled};
+pub(in crate::kernel) use crate::kernel::x86::avx512::{add_excess, measure, round_four, scaled};
 
-/// See [`Words`]: sums (rows of the chunk, columns), two row tiles times two panels in registers.
+/// See [`Int8Operands`]: sums (rows of the chunk, columns), two row tiles times two panels in registers.
 ///
 /// # Safety
 /// AMX with int8 must be available.
-pub(in crate::kernel) unsafe fn sums(w: &Words<'_>, out: &mut [i32]) {
+pub(in crate::kernel) unsafe fn dot_u8_i8(w: &Int8Operands<'_>, out: &mut [i32]) {
     assert!(w.fit(out), "sums: lengths");
     let (words, groups) = (w.words(), w.used.div_ceil(WORDS));
     let width = w.x.len() / words;

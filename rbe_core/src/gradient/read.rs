@@ -5,7 +5,7 @@ use crate::array::{Array, Dims};
 use crate::error::{RbeError, Result};
 use crate::kernel::packed as kernel;
 use crate::kernel::packed::reference;
-use crate::kernel::update::to_points;
+use crate::kernel::update::to_level_parameters;
 use crate::memory;
 use crate::packed::{BITS, FactorPair, pull_back};
 use crate::parallel;
@@ -119,7 +119,7 @@ impl GradientCache {
             return Array::from_slice(&memory::collect(total.into_iter().map(|v| v as f32)), &self.shape([2]));
         }
         let gv = self.levels()?;
-        to_points(&self.weight, &mut gv.write::<f32>());
+        to_level_parameters(&self.weight, &mut gv.write::<f32>());
         Ok(gv)
     }
 

@@ -105,7 +105,7 @@ impl FileType {
     /// # Errors
     /// `Format` for a bool other than 0 and 1, or an integer beyond int64.
     pub(super) fn decode(self, bytes: &[u8], out: &mut [u8]) -> Result<()> {
-        macro_rules! each {
+        macro_rules! convert {
             ($n:literal, $to:ty, $convert:expr) => {{
                 let out: &mut [$to] = bytemuck::cast_slice_mut(out);
                 for (to, from) in out.iter_mut().zip(bytes.as_chunks::<$n>().0) {
@@ -127,13 +127,13 @@ impl FileType {
                 }
                 out.copy_from_slice(bytes);
             }
-            FileType::I8 => each!(1, i64, |b| i64::from(i8::from_le_bytes(b))),
-            FileType::U16 => each!(2, i64, |b| i64::from(u16::from_le_bytes(b))),
-            FileType::I16 => each!(2, i64, |b| i64::from(i16::from_le_bytes(b))),
-            FileType::U32 => each!(4, i64, |b| i64::from(u32::from_le_bytes(b))),
-            FileType::I32 => each!(4, i64, |b| i64::from(i32::from_le_bytes(b))),
-            FileType::BF16 => each!(2, f32, |b| f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16)),
-            FileType::F16 => each!(2, f32, |b| half(u16::from_le_bytes(b))),
+            FileType::I8 => convert!(1, i64, |b| i64::from(i8::from_le_bytes(b))),
+            FileType::U16 => convert!(2, i64, |b| i64::from(u16::from_le_bytes(b))),
+            FileType::I16 => convert!(2, i64, |b| i64::from(i16::from_le_bytes(b))),
+            FileType::U32 => convert!(4, i64, |b| i64::from(u32::from_le_bytes(b))),
+            FileType::I32 => convert!(4, i64, |b| i64::from(i32::from_le_bytes(b))),
+            FileType::BF16 => convert!(2, f32, |b| f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16)),
+            FileType::F16 => convert!(2, f32, |b| half(u16::from_le_bytes(b))),
         }
         Ok(())
     }

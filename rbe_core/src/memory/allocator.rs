@@ -74,11 +74,11 @@ impl Allocator {
 
 /// Whether little of the reserve is left and the system has nothing either.
 pub(super) fn is_low() -> bool {
-    LEFT.load(Ordering::Relaxed) < SIZE / 2 && !has_room(SIZE / SHARE)
+    LEFT.load(Ordering::Relaxed) < SIZE / 2 && !can_allocate(SIZE / SHARE)
 }
 
 /// Whether the system has `bytes` to give now.
-pub(crate) fn has_room(bytes: usize) -> bool {
+pub(crate) fn can_allocate(bytes: usize) -> bool {
     let Ok(layout) = Layout::from_size_align(bytes, ALIGN) else { return false };
     // SAFETY: the layout has a size; what it gives is given back.
     unsafe {
@@ -288,7 +288,7 @@ mod tests {
             unsafe { block.write_bytes(7, size) };
             blocks.push((block, size));
         }
-        assert!(!own.take(layout(100)).is_null(), "a small request finds room where a large one does not");
+        assert!(!own.take(layout(100)).is_null(), "a small request is served where a large one does not");
         let mut places: Vec<(usize, usize)> = blocks.iter().map(|(block, size)| (block.addr(), *size)).collect();
         places.sort_unstable();
         assert!(places.windows(2).all(|w| w[0].0 + w[0].1 <= w[1].0));

@@ -86,7 +86,7 @@ pub(crate) fn attempt<T>(bytes: usize, mut allocate: impl FnMut() -> Option<T>) 
     })
 }
 
-/// Gives the system back room for `bytes` of what was kept for this thread's work; whether there was any.
+/// Gives the system back `bytes` and a margin of what was kept for this thread's work; whether there was any.
 #[cold]
 fn give_way(bytes: usize) -> bool {
     let work = WORK.get();

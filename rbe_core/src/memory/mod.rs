@@ -15,10 +15,11 @@ mod refusal;
 mod system;
 mod vector;
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 pub use allocator::Allocator;
-pub(crate) use allocator::{has_room, lend};
+pub(crate) use allocator::{can_allocate, lend};
 pub(crate) use assured::{assured, current_work, taking_part};
 pub use block::ALIGN;
 pub use buffer::Buffer;

@@ -9,14 +9,14 @@ use super::obtain::obtain;
 use super::refusal::refuse;
 use super::system::there_is;
 
-/// An empty vector with room for `n` elements.
+/// An empty vector with capacity for `n` elements.
 pub fn with_capacity<T>(n: usize) -> Vec<T> {
     let mut out = Vec::new();
     reserve(&mut out, n);
     out
 }
 
-/// Makes room for exactly `n` further elements.
+/// Reserves capacity for exactly `n` further elements.
 fn reserve<T>(out: &mut Vec<T>, n: usize) {
     let Some(bytes) = n.checked_mul(size_of::<T>()) else { refuse(None) };
     if obtain(bytes, || if there_is(bytes) { out.try_reserve_exact(n).ok() } else { None }).is_none() {
@@ -65,8 +65,8 @@ pub fn collect<T>(items: impl IntoIterator<Item = T>) -> Vec<T> {
         return out;
     }
     loop {
-        let room = out.capacity() - out.len();
-        out.extend(items.by_ref().take(room));
+        let free = out.capacity() - out.len();
+        out.extend(items.by_ref().take(free));
         match items.next() {
             Some(item) if out.len() == out.capacity() => push(&mut out, item),
             Some(item) => out.push(item),
@@ -81,7 +81,7 @@ pub fn pad<T: Clone>(out: &mut Vec<T>, n: usize, value: T) {
     out.resize(n, value);
 }
 
-/// Appends `item`; the room grows as that of vectors does.
+/// Appends `item`; the capacity grows as that of vectors does.
 pub fn push<T>(out: &mut Vec<T>, item: T) {
     if out.len() == out.capacity() {
         let more = out.len().max(4);

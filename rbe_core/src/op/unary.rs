@@ -111,7 +111,7 @@ multiversion! {
 #[inline(always)]
 fn far<T: Elementary>(x: Grid<'_, T>, reach: Option<f64>, out: &mut Target<'_, T>, value: impl Fn(usize, usize, T) -> T) {
     let Some(reach) = reach.map(T::of) else { return };
-    let (mut room, width) = (x.room(), out.width);
+    let (mut room, width) = (x.scratch(), out.width);
     for (r, out) in out.rows.chunks_mut(width).enumerate() {
         let (line, across) = x.line(r, width, &mut room);
         let mut any = false;

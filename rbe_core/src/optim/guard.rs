@@ -29,11 +29,11 @@ pub struct Guard {
 /// Sizes of the gradient of one step.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Sizes {
-    /// Upper bound of the mean square, known before the gradient is formed. Of an activation: the mean square of the evidence.
+    /// Upper bound of the mean square, known before the gradient is formed. Of an activation: that of the flip scores.
     pub bound: f64,
-    /// Mean square. Of an activation: that of the Euclidean gradient of the points.
+    /// Mean square. Of an activation: that of the Euclidean gradient of the level parameters.
     pub square: f64,
-    /// Mean square of the length, in the metric, of the gradients of the points; 0 for a tensor without points.
+    /// Mean square of the length, in the metric, of the gradients of the level parameters; 0 for a tensor without them.
     pub points: f64,
 }
 

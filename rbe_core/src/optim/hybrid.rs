@@ -1,22 +1,24 @@
-//! The hybrid optimiser: charges for the bits of packed tensors, Riemannian Adam for their points, AdamW for the rest.
+//! The hybrid optimiser: charges for the bits of packed tensors, Riemannian Adam for their level parameters, AdamW for the rest.
 
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
 use super::activation_step::step_activation;
-use super::dense::{DenseRates, DenseRule, DenseState, check_leaf, check_moments, fill_grad, squares};
+use super::dense::{DenseState, check_leaf, check_moments, fill_grad, squares};
+use super::dense_rule::{DenseRates, DenseRule};
 use super::guard::Guard;
 use super::packed_state::PackedState;
 use super::packed_step::step_weights;
 use super::rates::{NonFinite, Rates};
+use super::ready::{Ready, nonfinite};
 use super::{earlier, scratch};
 use crate::array::Array;
 use crate::error::{RbeError, Result};
-use crate::gradient::{Factor, Gradient, GradientCache};
+use crate::gradient::Gradient;
 use crate::kernel::update::StepParams;
 use crate::memory;
-use crate::packed::{Magnitude, PackedGradient, PackedTensor};
+use crate::packed::{PackedGradient, PackedTensor};
 use crate::tape::{OnReady, RBETensor, Value};
 
 /// Epsilon of the dense AdamW.
@@ -31,15 +33,6 @@ impl ParamState {
     fn packed(w: &PackedTensor, seed: u64, at: usize) -> ParamState {
         ParamState::Packed(Box::new(PackedState::new(w, seed.wrapping_add(at as u64))))
     }
-}
-
-/// A gradient that is finite, with what the step needs to know about it.
-enum Ready {
-    /// And the mean square.
-    Dense(Array, f64),
-    Weights(GradientCache, Magnitude),
-    /// And the change of the loss for each flip, and the Euclidean gradient of the points.
-    Activation(GradientCache, Vec<f64>, Vec<f64>),
 }
 
 struct Param {
@@ -351,43 +344,6 @@ const CHARGES: &str = "charges";
 const GUARD: &str = "guard";
 
 const ADAM: DenseRule = DenseRule::Adam { betas: (0.9, 0.999), eps: EPS, decoupled: true, amsgrad: false };
-
-fn nonfinite(tensor: &RBETensor) -> RbeError {
-    RbeError::non_finite(
-        "step",
-        "finite gradients (on_nonfinite=\"skip\" leaves such steps out)",
-        format!("NaN, infinity or a number beyond the dtype's range in that of {tensor:?}"),
-    )
-}
-
-impl Ready {
-    /// None if a number of the gradient is not finite: too large for float32 where its factors are not, or such that its square is not.
-    fn new(gradient: Gradient) -> Result<Option<Ready>> {
-        let cache = match gradient {
-            Gradient::Dense(g) => {
-                let mean = |sum: f64| sum / g.numel().max(1) as f64;
-                return Ok(squares(&g)?.filter(|sum| *sum < f64::MAX).map(mean).map(|square| Ready::Dense(g, square)));
-            }
-            Gradient::Packed(cache) => cache,
-        };
-        let mut uses = Vec::with_capacity(cache.factors().len());
-        for Factor::Product { x, dy } | Factor::Activation { x, dy } in cache.factors() {
-            let (Some(x), Some(dy)) = (squares(x)?, squares(dy)?) else { return Ok(None) };
-            uses.push([x, dy]);
-        }
-        let Some(folded) = cache.folded().map_or(Ok(Some(0.0)), squares)? else { return Ok(None) };
-        if cache.is_activation() {
-            let (delta, g) = (cache.unit_flips()?.0, cache.unit_points()?);
-            let finite = cache.has_finite_sums() && g.iter().all(|v| v.is_finite());
-            return Ok(finite.then_some(Ready::Activation(cache, delta, g)));
-        }
-        let magnitude = Magnitude::new(cache.weight(), uses, folded);
-        if magnitude.largest() > f64::from(f32::MAX) && squares(&cache.weight_cotangent())?.is_none() {
-            return Ok(None);
-        }
-        Ok(Some(Ready::Weights(cache, magnitude)))
-    }
-}
 
 /// Updates parameter `at` as soon as its gradient is complete.
 fn receiver(inner: Weak<Mutex<Inner>>, at: usize) -> OnReady {

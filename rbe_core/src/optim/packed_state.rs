@@ -84,7 +84,7 @@ impl PackedState {
         Ok(())
     }
 
-    /// Takes the sizes of a step into account, of which `moments` is that of rows and columns; `beta` is the decay of the points' second moments.
+    /// Takes the sizes of a step into account, of which `moments` is that of rows and columns; `beta` is the decay of the level parameters' second moments.
     pub(super) fn record(&mut self, now: Sizes, moments: impl Fn(&Sizes) -> f64, beta: f64) {
         let Some(level) = self.guard.record(now) else { return };
         let [rows, of_g] = [self.charges.shape()[0] as f64, correction(BETA_G, self.step)];

@@ -112,7 +112,7 @@ mod tests {
         StepParams { lr_hi: 0.6, lr_lo: 0.03, betas: (0.9, 0.999), interaction: 0.0, seed: 5, evidence: Precision::Exact }
     }
 
-    /// Charges, bits, points, moments and flips after one step.
+    /// Charges, bits, level parameters, moments and flips after one step.
     fn after(isa: Isa, rows: usize, cols: usize, g: PackedGradient<'_>) -> (Vec<u8>, Vec<u64>, Vec<f32>, Vec<f32>, u64) {
         after_with(isa, rows, cols, g, &params())
     }
@@ -152,7 +152,7 @@ mod tests {
                 let vector = after(isa, rows, cols, gradient);
                 // One G, one set of moments: the charges agree to the bit.
                 assert!(plain.0 == vector.0 && plain.1 == vector.1 && plain.4 == vector.4, "{} {rows} {cols}", isa.name());
-                close("points", &vector.2, &plain.2, 1e-5);
+                close("level parameters", &vector.2, &plain.2, 1e-5);
                 close("moments", &vector.3, &plain.3, 1e-4);
             }
         }
@@ -175,7 +175,7 @@ mod tests {
                 for isa in Isa::for_tests().into_iter().filter(|isa| *isa != Isa::SCALAR) {
                     let vector = step(isa);
                     assert!(plain.0 == vector.0 && plain.1 == vector.1 && plain.4 == vector.4, "{} {rows} {cols} {folded}", isa.name());
-                    close("points", &vector.2, &plain.2, 1e-5);
+                    close("level parameters", &vector.2, &plain.2, 1e-5);
                     close("moments", &vector.3, &plain.3, 1e-4);
                 }
             }

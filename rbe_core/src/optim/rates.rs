@@ -48,7 +48,7 @@ impl Rates {
                 return Err(RbeError::value(OP, format!("{name} from 0 to {MOST:e}"), v));
             }
         }
-        // Bits and points are trained in single precision.
+        // Bits and level parameters are trained in single precision.
         if ![self.betas.0, self.betas.1].into_iter().all(|beta| beta >= 0.0 && (beta as f32) < 1.0) {
             return Err(RbeError::value(OP, "betas in [0, 1), below 1 in float32 too", format!("{:?}", self.betas)));
         }

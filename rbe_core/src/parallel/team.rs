@@ -224,7 +224,7 @@ impl Team {
             let shared = team.shared.clone();
             let thread = std::thread::Builder::new().name(format!("rbe-{}", i + 1));
             // A thread that cannot allocate its thread-local values ends the process.
-            if !memory::has_room(THREAD_BYTES) || thread.spawn(move || shared.serve(i)).is_err() {
+            if !memory::can_allocate(THREAD_BYTES) || thread.spawn(move || shared.serve(i)).is_err() {
                 return (team, i);
             }
         }

@@ -6,7 +6,7 @@
 
 use std::f32::consts::{LN_2, LOG2_E};
 
-/// 1.5 · 2^23: adding it leaves a whole number in the low bits.
+/// 1.5 · 2^23: adding it leaves an integer in the low bits.
 const ROUND: f32 = 12_582_912.0;
 /// As [`ROUND`], in double precision.
 const ROUND_WIDE: f64 = 6_755_399_441_055_744.0;
@@ -47,7 +47,7 @@ fn wide_polynomial<const N: usize>(x: f64, coefficients: [f64; N]) -> f64 {
     p
 }
 
-/// `2^(n + r)` for |r| <= 1/2 and the whole number n that `rounded` holds in its low bits.
+/// `2^(n + r)` for |r| <= 1/2 and the integer n that `rounded` holds in its low bits.
 #[inline(always)]
 fn power_of_two(rounded: f32, r: f32) -> f32 {
     let p = polynomial(r, [1.532_646_3e-4, 1.339_080_6e-3, 9.618_506e-3, 5.550_36e-2, 0.240_226_48, LN_2, 1.0]);

@@ -1,4 +1,4 @@
-//! Element-wise loops over slices, written so that they become vectors and find the memory that they write.
+//! Element-wise loops over slices, written so that they compile to vector instructions and prefetch what they write.
 
 use std::sync::LazyLock;
 
@@ -15,9 +15,9 @@ multiversion! {
     }
 }
 
-/// Whether loops gain by asking for the lines that they will write. Intel's processors do; an EPYC (Zen 4) takes up to a fifth longer.
+/// Whether loops gain by prefetching the lines that they will write. Intel's processors do; an EPYC (Zen 4) takes up to a fifth longer.
 #[inline(always)]
-pub(crate) fn asks_ahead() -> bool {
+pub(crate) fn prefetches_writes() -> bool {
     #[cfg(target_arch = "x86_64")]
     {
         static INTEL: LazyLock<bool> = LazyLock::new(|| {
@@ -30,10 +30,10 @@ pub(crate) fn asks_ahead() -> bool {
     false
 }
 
-/// Asks for the cache line of an address to write it: else a line is fetched only when it is written, and the loop waits for it.
-/// Nothing is touched; the address may lie beyond the end.
+/// Prefetches the cache line of an address for writing: else it is fetched only when it is written, and the loop waits. The address may
+/// lie beyond the end.
 #[inline(always)]
-pub(crate) fn fetch_to_write<T>(at: *const T) {
+pub(crate) fn prefetch_for_write<T>(at: *const T) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a prefetch is a hint that reads and writes nothing.
     unsafe {
@@ -60,26 +60,26 @@ impl<'a, T: Element> Grid<'a, T> {
         Grid { data, down: 0, across: 1 }
     }
 
-    /// Room for [`Grid::line`].
+    /// Scratch for [`Grid::line`].
     #[inline(always)]
-    pub(crate) fn room(&self) -> [T; RUN] {
+    pub(crate) fn scratch(&self) -> [T; RUN] {
         [self.data[0]; RUN]
     }
 
-    /// Row `r`, of `width` elements, and by how much to go on in it with every element. One number is laid out in `room`.
+    /// Row `r`, of `width` elements, and by how much to go on in it with every element. One number is laid out in `scratch`.
     #[inline(always)]
-    pub(crate) fn line<'s>(&'s self, r: usize, width: usize, room: &'s mut [T; RUN]) -> (&'s [T], usize) {
+    pub(crate) fn line<'s>(&'s self, r: usize, width: usize, scratch: &'s mut [T; RUN]) -> (&'s [T], usize) {
         let data = &self.data[r * self.down..];
         if self.across == 0 {
-            room.fill(data[0]);
-            (room, 0)
+            scratch.fill(data[0]);
+            (scratch, 0)
         } else {
             (&data[..width], 1)
         }
     }
 }
 
-/// What a loop over rows writes: rows that lie one behind the other, past the caches if that is asked for.
+/// What a loop over rows writes: contiguous rows, with non-temporal stores if `past_caches` is given.
 pub(crate) struct Target<'a, T> {
     pub(crate) rows: &'a mut [T],
     pub(crate) width: usize,
@@ -95,15 +95,15 @@ impl<'a, T> Target<'a, T> {
 
 /// `each!(x in row, y in other => out, value)`: every element of `out` from those at its place in slices of at least its length.
 /// `each!(rows x in grid, y in other => target, value)` does so row by row for [`Grid`]s and a [`Target`]. With `past streaming`
-/// after `out` it is written past the caches, if that is `Some`. `each!(laid out x in grid, …)` is one loop, in which a number along
+/// after `out` it is written with non-temporal stores, if that is `Some`. `each!(laid out x in grid, …)` is one loop, in which a number along
 /// rows is read from memory as others are: for long formulas, beside which that costs nothing.
 macro_rules! each {
     // Of two, one that is one number along rows stays in a register.
     (rows $x:ident in $first:expr, $y:ident in $second:expr => $target:expr, past $streaming:expr, $value:expr) => {{
         let (first, second, width, streaming) = ($first, $second, $target.width, $streaming);
-        let (mut room, mut other) = (first.room(), second.room());
+        let (mut scratch, mut other) = (first.scratch(), second.scratch());
         for (r, out) in $target.rows.chunks_mut(width).enumerate() {
-            let ($x, $y) = (first.line(r, width, &mut room), second.line(r, width, &mut other));
+            let ($x, $y) = (first.line(r, width, &mut scratch), second.line(r, width, &mut other));
             if $y.1 == 0 {
                 let $y = $y.0[0];
                 each!(@line out, streaming, $value, $x);
@@ -120,7 +120,7 @@ macro_rules! each {
     };
     (laid out $($x:ident in $grid:expr),+ => $target:expr, past $streaming:expr, $value:expr) => {{
         let (width, streaming) = ($target.width, $streaming);
-        $(let grid = $grid; let mut $x = (grid, grid.room());)+
+        $(let grid = $grid; let mut $x = (grid, grid.scratch());)+
         for (r, out) in $target.rows.chunks_mut(width).enumerate() {
             $(let $x = $x.0.line(r, width, &mut $x.1);)+
             each!(@line out, streaming, $value, $($x),+);
@@ -149,7 +149,7 @@ macro_rules! each {
         if let Some(streaming) = $streaming {
             for at in (0..bulk).step_by(RUN) {
                 $(let $x = &$x.0[at * $x.1..at * $x.1 + RUN];)+
-                let mut run = [bytemuck::Zeroable::zeroed(); RUN]; // not from `out`: what was written past the caches is slow to read
+                let mut run = [bytemuck::Zeroable::zeroed(); RUN]; // not from `out`: what non-temporal stores wrote is slow to read
                 for i in 0..RUN {
                     $(let $x = $x[i];)+
                     run[i] = $value;
@@ -157,11 +157,11 @@ macro_rules! each {
                 streaming.copy(&run, &mut $out[at..at + RUN]);
             }
         } else {
-            let ahead = $crate::kernel::dense::elementwise::asks_ahead();
+            let ahead = $crate::kernel::dense::elementwise::prefetches_writes();
             for at in (0..bulk).step_by(RUN) {
                 let out = &mut $out[at..at + RUN];
                 for line in 0..if ahead { size_of_val(out) / LINE } else { 0 } {
-                    $crate::kernel::dense::elementwise::fetch_to_write(out.as_ptr().cast::<u8>().wrapping_add(AHEAD + line * LINE));
+                    $crate::kernel::dense::elementwise::prefetch_for_write(out.as_ptr().cast::<u8>().wrapping_add(AHEAD + line * LINE));
                 }
                 $(let $x = &$x.0[at * $x.1..at * $x.1 + RUN];)+
                 for i in 0..RUN {

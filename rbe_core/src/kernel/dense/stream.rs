@@ -1,4 +1,4 @@
-//! Results too large for a cache, written past it: a line that is only written need not be read first, and what is still wanted stays.
+//! Non-temporal stores, for results too large for a cache: a line is written without being read first, and displaces no other.
 
 use bytemuck::Pod;
 
@@ -8,7 +8,7 @@ pub(crate) const LARGE: usize = 16 << 20;
 /// Bytes of a cache line.
 pub(crate) const LINE: usize = 64;
 
-/// Whoever writes past the caches holds one until all is written.
+/// Held during non-temporal stores; its drop makes them visible to other threads.
 pub(crate) struct Streaming(());
 
 impl Streaming {
@@ -19,14 +19,14 @@ impl Streaming {
     /// Copies `from` to `to` without bringing it into a cache.
     #[inline(always)]
     pub(crate) fn copy<T: Pod>(&self, from: &[T], to: &mut [T]) {
-        past_caches(bytemuck::cast_slice(from), bytemuck::cast_slice_mut(to));
+        store_non_temporal(bytemuck::cast_slice(from), bytemuck::cast_slice_mut(to));
     }
 }
 
 impl Drop for Streaming {
     fn drop(&mut self) {
         #[cfg(target_arch = "x86_64")]
-        // Other threads are told with ordinary writes that a piece is done; these do not wait for those past the caches.
+        // Other threads learn by ordinary stores that a piece is done, and those do not wait for non-temporal ones.
         // SAFETY: every x86-64 has SSE.
         unsafe {
             std::arch::x86_64::_mm_sfence();
@@ -37,7 +37,7 @@ impl Drop for Streaming {
 /// Copies `from` to `to` without bringing it into a cache.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-fn past_caches(from: &[u8], to: &mut [u8]) {
+fn store_non_temporal(from: &[u8], to: &mut [u8]) {
     use std::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_stream_si128};
     assert!(from.len() == to.len(), "stream: lengths");
     if !to.as_ptr().cast::<__m128i>().is_aligned() {
@@ -55,7 +55,7 @@ fn past_caches(from: &[u8], to: &mut [u8]) {
 
 /// Copies `from` to `to`.
 #[cfg(not(target_arch = "x86_64"))]
-fn past_caches(from: &[u8], to: &mut [u8]) {
+fn store_non_temporal(from: &[u8], to: &mut [u8]) {
     to.copy_from_slice(from);
 }
 

@@ -61,9 +61,9 @@ pub(in crate::kernel) fn dx(dy: &[f32], batch: usize, w: &PackedTensor, dx: &mut
     transpose(transposed.slice(), cols, batch, dx);
 }
 
-/// Rows `strip` of `G = Σ dyᵀ x`, (rows of the strip, blocks * 64); unused columns are zero.
-pub(in crate::kernel) fn panel_gradient(factors: &[FactorPair<'_>], w: &PackedTensor, strip: usize, g: &mut [f32]) {
-    rows_gradient(factors, w, strip * PANEL_ROWS, g);
+/// Row panel `panel` of `G = Σ dyᵀ x`, (rows of the panel, blocks * 64); unused columns are zero.
+pub(in crate::kernel) fn panel_gradient(factors: &[FactorPair<'_>], w: &PackedTensor, panel: usize, g: &mut [f32]) {
+    rows_gradient(factors, w, panel * PANEL_ROWS, g);
 }
 
 /// As many rows of `G = Σ dyᵀ x` from `first` on as `g (rows, blocks * 64)` takes; unused columns are zero.

@@ -144,7 +144,7 @@ pub(in crate::kernel) unsafe fn forward<S: Lanes<N>, const N: usize>(s: S, f: Fo
             let total = build(s, x, c * N, &w, j, tables);
             for ((sums, levels), r) in sums.iter_mut().zip(levels.iter()).zip(tiles.clone()) {
                 let tile = w.tile(r, j);
-                w.fetch_bits(r + 1, j);
+                w.prefetch_bits(r + 1, j);
                 for i in 0..TILE_ROWS {
                     let sum = s.mul_add(s.splat(levels.v0[i]), total, s.load(&sums[i]));
                     s.store(&mut sums[i], s.mul_add(s.splat(levels.gap[i]), set_sums(s, tile.hi(i), tables), sum));

@@ -36,9 +36,9 @@ impl<'a> View<'a> {
         &self.tiles[r * self.blocks + j]
     }
 
-    /// Asks for the bits of a tile, if there is one: those of a column of tiles lie too far apart for a processor to foresee them.
+    /// Prefetches the bits of a tile, if there is one: tiles of a column lie too far apart for the hardware to do so.
     #[inline(always)]
-    pub(in crate::kernel) fn fetch_bits(&self, r: usize, j: usize) {
+    pub(in crate::kernel) fn prefetch_bits(&self, r: usize, j: usize) {
         #[cfg(target_arch = "x86_64")]
         if let Some(tile) = self.tiles.get(r * self.blocks + j) {
             for words in [&tile.low, &tile.high] {

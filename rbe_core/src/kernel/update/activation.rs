@@ -10,7 +10,7 @@ use crate::kernel::packed::activation::MIN_RADIUS;
 use crate::packed::{BITS, CYCLE_BITS, Cycle, PackedTensor, TILE_ROWS};
 
 /// Rate of an activation's charges over that of weights. A flip there changes a whole feature by much more than Δ_j, a first
-/// order term, foresees: at the rate of weights some networks diverge (`benches/python/activations.py`).
+/// order term, predicts: at the rate of weights some networks diverge (`benches/python/activations.py`).
 const SHARE: f32 = 0.01;
 
 /// What all blocks of a step share.

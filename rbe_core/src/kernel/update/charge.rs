@@ -1,31 +1,31 @@
-//! Charges of bits: what evidence does to one, and what a kernel needs for a row of them.
+//! Charges of bits: how a flip score moves one, and what a kernel needs for a row of them.
 
 use super::level_parameters::Rows;
 use crate::packed::{BITS, Tile};
 
 /// Charge that stands for 1.0.
 pub(crate) const FULL_CHARGE: f32 = 127.0;
-/// Parts of a unit of charge in which evidence is counted: a random byte decides what becomes of them.
+/// Parts of a unit of charge that flip scores are counted in: a random byte rounds them.
 pub(in crate::kernel) const PARTS: f32 = 256.0;
-/// Evidence that empties or fills any charge, in parts.
+/// Flip score that empties or fills any charge, in parts.
 pub(in crate::kernel) const MOST: f32 = 32767.0;
 /// Charge added to a fresh flip: it must be contradicted, not merely doubted.
 pub(in crate::kernel) const HYSTERESIS: i32 = 38; // 0.3 of a full charge
 
-/// The whole number nearest to `v`, ties to even, for `|v| < 2^22`: adding 1.5 · 2^23 rounds to whole numbers, which are then
+/// The integer nearest to `v`, ties to even, for `|v| < 2^22`: adding 1.5 · 2^23 rounds to an integer, which is then in
 /// the low bits. Unlike a cast it needs no checks, so loops with it become vectors.
 #[inline(always)]
 pub(super) fn nearest(v: f32) -> i32 {
     (v + 12_582_912.0).to_bits().cast_signed() - 0x4b40_0000
 }
 
-/// The charge moved by `evidence` parts, rounded stochastically by a random byte, and whether its bit flips.
+/// The charge moved by a flip score in parts, rounded stochastically by a random byte, and whether its bit flips.
 ///
-/// `floor((n + byte) / 256)` of a whole number n of parts has the mean n / 256.
+/// `floor((n + byte) / 256)` of an integer n of parts has the mean n / 256.
 #[inline(always)]
-pub(in crate::kernel) fn discharge(charge: u8, evidence: f32, byte: u8) -> (u8, bool) {
+pub(in crate::kernel) fn discharge(charge: u8, score: f32, byte: u8) -> (u8, bool) {
     // A minimum that takes MOST for NaN, as vector instructions do.
-    let parts = if evidence < MOST { evidence } else { MOST };
+    let parts = if score < MOST { score } else { MOST };
     let parts = nearest(if parts > -MOST - 1.0 { parts } else { -MOST - 1.0 });
     let moved = ((i32::from(charge) << 8 | i32::from(byte)) + parts).min(32767) >> 8;
     let next = if moved < 0 { (HYSTERESIS - moved).min(127) } else { moved };
@@ -35,19 +35,19 @@ pub(in crate::kernel) fn discharge(charge: u8, evidence: f32, byte: u8) -> (u8, 
 /// Gradients of the two levels of a tile's rows.
 pub(in crate::kernel) type Levels = [Rows; 2];
 
-/// Weight cotangents of some blocks of a row (blocks * 64), 0 at unused bits, over their unit.
+/// Gradient of some blocks of a row (blocks * 64), 0 at unused bits, over their unit.
 #[derive(Clone, Copy)]
-pub(in crate::kernel) enum Cotangents<'a> {
+pub(in crate::kernel) enum RowGradient<'a> {
     /// As they are.
     Real(&'a [f32]),
-    /// Whole numbers, to be multiplied by the scales of their columns.
-    Whole(&'a [i32], &'a [f32]),
+    /// Integers, to be multiplied by the scales of their columns.
+    Integer(&'a [i32], &'a [f32]),
 }
 
 /// Some blocks of one row of weights with what their charges need.
 pub(in crate::kernel) struct Row<'a> {
     /// G over `unit`.
-    pub g: Cotangents<'a>,
+    pub g: RowGradient<'a>,
     /// Unit of G: 1 for real numbers.
     pub unit: f32,
     /// The tiles (blocks) whose row `lane` it is: bits are flipped in place.
@@ -73,14 +73,14 @@ pub(in crate::kernel) struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    /// The numbers of G, those of whole ones with their own bits, and the scales of their columns, which real ones do not need.
+    /// The numbers of G, those of integers with their own bits, and the scales of their columns, which real ones do not need.
     ///
     /// # Panics
     /// If the lengths do not fit together.
     pub(in crate::kernel) fn numbers(&self) -> (&'a [f32], &'a [f32]) {
         let (g, scale): (&[f32], &[f32]) = match self.g {
-            Cotangents::Real(g) => (g, g),
-            Cotangents::Whole(g, scale) => (bytemuck::cast_slice(g), scale),
+            RowGradient::Real(g) => (g, g),
+            RowGradient::Integer(g, scale) => (bytemuck::cast_slice(g), scale),
         };
         let (blocks, width) = (self.tiles.len(), self.tiles.len() * BITS);
         assert!(
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_mean_over_the_bytes_is_the_evidence() {
+    fn the_mean_over_the_bytes_is_the_flip_score() {
         for (charge, parts) in [(64u8, 3.0f32), (64, -700.0), (10, 1000.0), (100, -25_000.0)] {
             let sum: i32 = (0..=255u8).map(|byte| i32::from(discharge(charge, parts, byte).0)).sum();
             assert_eq!(sum - 256 * i32::from(charge), parts as i32, "{charge} {parts}");

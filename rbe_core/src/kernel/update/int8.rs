@@ -144,7 +144,7 @@ pub(super) fn dot_u8_i8(w: &Int8Operands<'_>, out: &mut [i32]) {
     }
 }
 
-/// Whole numbers, in the memory of `g`, times the scales of their columns and their row.
+/// Integers, in the memory of `g`, times the scales of their columns and their row.
 #[inline(always)]
 pub(in crate::kernel) fn scaled(g: &mut [f32], columns: &[f32], row: f32) {
     for (g, column) in g.iter_mut().zip(columns) {

@@ -1,4 +1,4 @@
-//! Steps of sixteen points at a time, in single precision without branches, so that a compiler can keep them in vectors.
+//! Steps of the level parameters of sixteen rows at a time, in single precision without branches, so that a compiler can keep them in vectors.
 //! The plain twins, in double precision, are `packed::pull_back` and the verbs of [`crate::disk`].
 
 use super::bounds::Pace;
@@ -40,7 +40,7 @@ fn tanh_ratios(squares: Rows) -> Rows {
     if far { rows(|r| if squares[r] > NEAR * NEAR { exact(squares[r]) } else { series[r] }) } else { series }
 }
 
-/// Where sixteen points are.
+/// Level parameters of sixteen rows, as points of the disk.
 #[derive(Clone, Copy)]
 struct Places {
     x: Rows,
@@ -78,24 +78,24 @@ impl Places {
 ///
 /// # Panics
 /// If `gv` has another length.
-pub fn to_points(w: &PackedTensor, gv: &mut [f32]) {
+pub fn to_level_parameters(w: &PackedTensor, gv: &mut [f32]) {
     let blocks = w.blocks();
     assert!(gv.len() == w.rows() * blocks * 2, "gradient of the level parameters: length");
     let tiles = w.tiles();
     const ROW_TILES: usize = 16; // of a piece
     parallel::for_each_piece(gv, ROW_TILES * TILE_ROWS * blocks * 2, |p, piece| {
         for (gv, tiles) in piece.chunks_mut(TILE_ROWS * blocks * 2).zip(tiles[p * ROW_TILES * blocks..].chunks_exact(blocks)) {
-            tile_to_points(tiles, w.scale(), gv);
+            tile_to_level_parameters(tiles, w.scale(), gv);
         }
     });
 }
 
-/// Tiles whose gradients [`tile_to_points`] collects at a time: their pairs are a cache line of each row.
+/// Tiles whose gradients [`tile_to_level_parameters`] collects at a time: their pairs are a cache line of each row.
 const COLLECTED: usize = 8;
 
 multiversion! {
     /// Gradients of the levels of the rows of a row tile, `g (rows, blocks, 2)`, to those of its level parameters.
-    fn tile_to_points(tiles: &[Tile], scale: f32, g: &mut [f32]) {
+    fn tile_to_level_parameters(tiles: &[Tile], scale: f32, g: &mut [f32]) {
         let (blocks, (g, _)) = (tiles.len(), g.as_chunks_mut::<2>());
         let count = g.len() / blocks;
         let mut pairs = [[[0.0f32; 2]; TILE_ROWS]; COLLECTED];
@@ -117,9 +117,9 @@ multiversion! {
     }
 }
 
-/// Sixteen points with their gradients and moments.
-pub(in crate::kernel) struct Points<'a> {
-    /// The points, moved in place.
+/// Level parameters of sixteen rows with their gradients and moments.
+pub(in crate::kernel) struct AdamStep<'a> {
+    /// The level parameters, moved in place.
     pub tile: &'a mut Tile,
     /// Gradient of the levels of each row.
     pub levels: &'a [Rows; 2],
@@ -131,7 +131,7 @@ pub(in crate::kernel) struct Points<'a> {
     pub added: &'a mut Rows,
     /// Factor of the levels.
     pub scale: f32,
-    /// What applies to all points.
+    /// What applies to all blocks.
     pub pace: &'a Pace,
 }
 
@@ -165,13 +165,13 @@ fn inside(z: [Rows; 2]) -> [Rows; 2] {
     [rows(|r| z[0][r] * factor[r]), rows(|r| z[1][r] * factor[r])]
 }
 
-/// One step of Riemannian Adam for sixteen points; the formulas of `packed::pull_back`, `disk::exp` and `disk::transport`.
+/// One step of Riemannian Adam for sixteen rows; the formulas of `packed::pull_back`, `disk::exp` and `disk::transport`.
 ///
 /// Differences of numbers that nearly agree are written out: the new point is the old one and a small vector, so that short
 /// steps keep their digits. A step differs from the twin's by less than 1e-4 of its length (at the rim, where `1 - |z|²` has
 /// lost digits; by 1e-6 elsewhere) and half a unit in the last place of the point.
 #[inline(always)]
-pub(in crate::kernel) fn points(p: Points<'_>) {
+pub(in crate::kernel) fn adam_step(p: AdamStep<'_>) {
     let at = Places::of(p.tile);
     let Places { x, y, q, shrink, inverse, .. } = at;
     let Pace { lr, betas, corrections, gain, most } = *p.pace;
@@ -252,7 +252,7 @@ mod tests {
             let wide = |v: f32| f64::from(v);
             let pace = Pace { lr: wide(lr), betas: betas.map(wide), corrections: corrections.map(wide), ..Pace::plain() };
             let mut added = [0.0; TILE_ROWS];
-            points(Points { tile: &mut tile, levels: &g, m: &mut m_out, v: &mut v_out, added: &mut added, scale, pace: &pace });
+            adam_step(AdamStep { tile: &mut tile, levels: &g, m: &mut m_out, v: &mut v_out, added: &mut added, scale, pace: &pace });
             for r in 0..TILE_ROWS {
                 let z = [f64::from(start[0] as f32), f64::from(start[1] as f32)];
                 let e = pull_back(z, wide(scale), [wide(g[0][r]), wide(g[1][r])]);
@@ -284,7 +284,7 @@ mod tests {
         let (mut m_out, mut v_out) = ([[0.0f32; TILE_ROWS]; 2], [0.0f32; TILE_ROWS]);
         let levels = [[3.0f32; TILE_ROWS], [4.0; TILE_ROWS]];
         let (pace, mut added) = (Pace { lr: 0.03, ..Pace::plain() }, [0.0; TILE_ROWS]);
-        points(Points { tile: &mut tile, levels: &levels, m: &mut m_out, v: &mut v_out, added: &mut added, scale: 1.0, pace: &pace });
+        adam_step(AdamStep { tile: &mut tile, levels: &levels, m: &mut m_out, v: &mut v_out, added: &mut added, scale: 1.0, pace: &pace });
         // Towards the centre by 0.03 in the metric.
         let r = f64::from(tile.z0[0].hypot(tile.z1[0]));
         assert!((2.0 * 0.5f64.atanh() - 2.0 * r.atanh() - 0.03).abs() < 1e-6, "{r}");

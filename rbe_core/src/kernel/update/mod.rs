@@ -18,7 +18,7 @@ mod weights;
 pub(crate) use activation::{ActivationStep, update_activation};
 pub(crate) use bounds::{BETA_G, Bounds, MOST_ADDED, Pace, correction, power_of_two};
 pub(crate) use charge::FULL_CHARGE;
-pub use level_parameters::to_points;
+pub use level_parameters::to_level_parameters;
 pub(crate) use moments::{OfStep, of_step, running};
 pub(crate) use panel::{StateSlices, WeightStep};
 pub use params::{Precision, StepParams};

@@ -1,4 +1,4 @@
-//! Second moments of the weight cotangent, factored over rows and columns.
+//! Second moments of the gradient of a weight, factored over rows and columns.
 
 use super::bounds::{BETA_G, correction};
 use super::source::Source;

@@ -100,7 +100,7 @@ impl ChargedBlock<'_> {
 }
 
 /// One step of Riemannian Adam (Bécigneul, Ganea 2019) from `z` with Euclidean gradient `g` and the moments of a row of a tile; the
-/// new point, and the square that was added to the second moment. As [`super::level_parameters::points`] has it.
+/// new point, and the square that was added to the second moment. As [`super::level_parameters::adam_step`] has it.
 pub(super) fn point(z: [f32; 2], g: [f64; 2], (m, v, row): (&mut [Rows; 2], &mut Rows, usize), pace: &Pace) -> ([f32; 2], f64) {
     let [b1, b2] = pace.betas;
     let z = z.map(f64::from);

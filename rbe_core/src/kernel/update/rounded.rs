@@ -1,4 +1,4 @@
-//! Evidence in whole numbers: `x` and `dy` rounded to int8, every column by a scale of its own, and stochastically, so that the sums
+//! The gradient in integers: `x` and `dy` rounded to int8, every column by a scale of its own, and stochastically, so that the sums
 //! of their products have the mean `G`. Those sums are exact in any order: every instruction set gives the same numbers.
 //!
 //! A column's scale is as large as two bounds allow: no number above [`MOST`], and a length (the root of the sum of squares) such that the
@@ -48,10 +48,10 @@ impl Rounded {
         Rounded { x: by_panel(x.slice(), width), dy: by_chunk(dy.slice(), rows), x_scale, dy_scale, excess, excess_pairs, samples }
     }
 
-    /// Whole numbers of rows `first..` and of some columns, `out (rows of a chunk, columns)`: times the scales of their row and column
+    /// Integers of rows `first..` and of some columns, `out (rows of a chunk, columns)`: times the scales of their row and column
     /// they are `G`.
     pub(super) fn sums(&self, isa: Isa, first: usize, columns: &Range<usize>, out: &mut [i32]) {
-        assert!(first.is_multiple_of(CHUNK_ROWS) && first < self.dy_scale.len(), "rounded evidence: rows");
+        assert!(first.is_multiple_of(CHUNK_ROWS) && first < self.dy_scale.len(), "rounded gradient: rows");
         let (x, dy): (&[u32], &[u32]) = (self.x.slice(), self.dy.slice());
         let words = x.len() / self.x_scale.len();
         let parts = words.div_ceil(PART_WORDS);
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mean_is_the_cotangent() {
+    fn the_mean_is_the_gradient() {
         let (rows, cols, batch, draws) = (5, 70, 13, 4000);
         let w = PackedTensor::random(&[rows, cols], None, Generator::new(1).stream()).unwrap();
         let (x, dy) = (normal(batch * cols, 2), normal(batch * rows, 3));

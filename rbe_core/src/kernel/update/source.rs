@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::Precision;
 use super::bounds::power_of_two;
-use super::charge::Cotangents;
+use super::charge::RowGradient;
 use super::int8::CHUNK_ROWS;
 use super::rounded::{MOST_SAMPLES, Rounded, scale_rows};
 use crate::Buffer;
@@ -19,11 +19,11 @@ use crate::packed::{BITS, FactorPair, Magnitude, PackedGradient, PackedTensor};
 /// Samples up to which a row of `G` is summed where it is used, in the first-level cache. Above, the dense product of a
 /// row panel, which holds sums in registers, is faster.
 const FEW_SAMPLES: usize = 8;
-/// As [`FEW_SAMPLES`] where the alternative are whole numbers.
+/// As [`FEW_SAMPLES`] where the alternative is int8.
 const FEW_ROUNDED: usize = 2;
 
-/// Blocks of a piece of whole numbers, which is 96 KB large: larger pieces leave the second-level cache, and of smaller ones the charges,
-/// row by row, come from memory in bits too short to be foreseen.
+/// Blocks of a piece of integers, which takes 96 KB: larger pieces leave the second-level cache, and with smaller ones the runs of charges
+/// in a row are too short for the hardware to prefetch.
 const PIECE_BLOCKS: usize = 12;
 
 /// How large `gradient` can be; measured where that is not known.
@@ -113,7 +113,7 @@ impl<'a> Source<'a> {
 
     /// Rows from `first` on, a chunk of them where numbers are rounded, else those of a row panel, and the given blocks, all of them where
     /// numbers are not rounded, of `G (rows, blocks, 64)` over its units: 0 at unused bits. Rows beyond the tensor's have any value.
-    /// If the scales of the columns are returned, `g` has the bits of whole numbers, which they are to be multiplied by.
+    /// If the scales of the columns are returned, `g` holds the bits of integers, to be multiplied by the scales.
     pub(super) fn fill(&self, w: &PackedTensor, first: usize, blocks: Range<usize>, g: &mut [f32]) -> Option<&[f32]> {
         let (width, columns) = (w.blocks() * BITS, blocks.start * BITS..blocks.end * BITS);
         match &self.rounded {
@@ -157,10 +157,10 @@ impl<'a> Source<'a> {
 }
 
 /// `g`, in which [`Source::fill`] has left some rows of some columns, as `charge::Row` takes a row of it.
-pub(super) fn row_of<'a>(g: &'a [f32], scale: Option<&'a [f32]>) -> Cotangents<'a> {
+pub(super) fn row_of<'a>(g: &'a [f32], scale: Option<&'a [f32]>) -> RowGradient<'a> {
     match scale {
-        Some(scale) => Cotangents::Whole(bytemuck::cast_slice(g), scale),
-        None => Cotangents::Real(g),
+        Some(scale) => RowGradient::Integer(bytemuck::cast_slice(g), scale),
+        None => RowGradient::Real(g),
     }
 }
 

@@ -69,9 +69,9 @@ pub(super) fn update(set: VectorIsa, step: &WeightStep<'_>, panel: &mut RowPanel
     let (m, v) = (panel.m.as_chunks_mut().0.as_chunks_mut().0, panel.v.as_chunks_mut().0);
     let mut added = [0.0; TILE_ROWS];
     for (((tile, levels), m), v) in panel.tiles.iter_mut().zip(&levels).zip(m).zip(v) {
-        let points = level_parameters::Points { tile, levels, m, v, added: &mut added, scale: w.scale(), pace: &step.pace };
+        let step = level_parameters::AdamStep { tile, levels, m, v, added: &mut added, scale: w.scale(), pace: &step.pace };
         // SAFETY: as above.
-        unsafe { vector_kernel!(set, points(points)) };
+        unsafe { vector_kernel!(set, adam_step(step)) };
     }
     let wide = |sums: &[f32]| memory::collect(sums.iter().map(|v| f64::from(*v)));
     Sums { flips, columns: wide(&squares[..w.cols()]), points: wide(&added).into_iter().sum() }

@@ -10,4 +10,4 @@ mod update;
 pub(in crate::kernel) use int8::{add_excess, dot_u8_i8, measure, round_four, scaled};
 pub(in crate::kernel) use lanes::{across_halves, transpose};
 pub(in crate::kernel) use products::{dx, flips, forward, level_gradient, order};
-pub(in crate::kernel) use update::{accumulate_row, charge_row, points};
+pub(in crate::kernel) use update::{accumulate_row, adam_step, charge_row};

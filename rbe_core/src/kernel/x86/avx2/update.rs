@@ -4,26 +4,26 @@ use std::arch::x86_64::*;
 
 use super::lanes::across;
 use crate::kernel::noise::words;
-use crate::kernel::update::{accumulate_row as accumulate, charge, level_parameters as of_points};
+use crate::kernel::update::{accumulate_row as accumulate, charge, level_parameters};
 use crate::packed::BITS;
 use crate::packed::FactorPair;
 
-/// Moves every charge of the row by its evidence and flips the bits whose charge is used up; the number of flips. As for AVX-512, with 32 charges in a register.
+/// Moves every charge of the row by its flip score and flips the bits whose charge is used up; the number of flips. As for AVX-512, with 32 charges in a register.
 ///
 /// # Safety
 /// AVX2 with FMA must be available.
 #[target_feature(enable = "avx2,fma,bmi2,popcnt")]
 pub(in crate::kernel) unsafe fn charge_row(row: charge::Row<'_>) -> u32 {
     match row.g {
-        charge::Cotangents::Real(_) => charges::<false>(row),
-        charge::Cotangents::Whole(..) => charges::<true>(row),
+        charge::RowGradient::Real(_) => charges::<false>(row),
+        charge::RowGradient::Integer(..) => charges::<true>(row),
     }
 }
 
 /// Blocks whose sums are taken across the lanes together.
 const FOUR: usize = 4;
 
-/// [`charge_row`] of whole numbers, or of others.
+/// [`charge_row`] of integers, or of real numbers.
 #[target_feature(enable = "avx2,fma,bmi2,popcnt")]
 fn charges<const WHOLE: bool>(row: charge::Row<'_>) -> u32 {
     let (g, scale) = row.numbers();
@@ -36,7 +36,7 @@ fn charges<const WHOLE: bool>(row: charge::Row<'_>) -> u32 {
     let hysteresis = _mm256_set1_epi8(charge::HYSTERESIS as i8);
     let (mut total, mut flips) = ([_mm256_setzero_ps(); 2], 0);
     for (four, (tiles, levels)) in tiles.chunks_mut(FOUR).zip(levels.chunks_mut(FOUR)).enumerate() {
-        // First the evidence of all four blocks, in parts, and then their charges: what depends on each other stays close together, so
+        // First the flip scores of all four blocks, in parts, and then their charges: what depends on each other stays close together, so
         // that a processor finds enough that does not.
         let mut parts = [[[_mm256_setzero_si256(); 2]; 2]; FOUR];
         let mut random = [[0u32; BITS / 4]; FOUR];
@@ -62,14 +62,14 @@ fn charges<const WHOLE: bool>(row: charge::Row<'_>) -> u32 {
                         };
                         (g, _mm256_loadu_ps(col_scale.as_ptr().add(at)), squares.as_mut_ptr().add(at))
                     };
-                    // A set bit turns the evidence around.
+                    // A set bit turns the sign of the score.
                     let sign = _mm256_and_ps(_mm256_castsi256_ps(_mm256_sllv_epi32(word, to_sign[q])), minus);
                     let turning = _mm256_xor_ps(g, sign);
                     all = _mm256_add_ps(all, g);
                     turned = _mm256_add_ps(turned, turning);
-                    let evidence = _mm256_mul_ps(_mm256_mul_ps(rate, turning), col_scale);
+                    let score = _mm256_mul_ps(_mm256_mul_ps(rate, turning), col_scale);
                     // Numbers too low for 32 bits become the lowest.
-                    eights[q] = _mm256_cvtps_epi32(_mm256_min_ps(evidence, most));
+                    eights[q] = _mm256_cvtps_epi32(_mm256_min_ps(score, most));
                     total[q % 2] = _mm256_fmadd_ps(g, g, total[q % 2]);
                     let g = if WHOLE { _mm256_mul_ps(g, units) } else { g };
                     // SAFETY: as above.
@@ -114,13 +114,13 @@ fn charges<const WHOLE: bool>(row: charge::Row<'_>) -> u32 {
     flips
 }
 
-/// See [`of_points::points`].
+/// See [`level_parameters::adam_step`].
 ///
 /// # Safety
 /// AVX2 with FMA must be available.
 #[target_feature(enable = "avx2,fma,bmi2")]
-pub(in crate::kernel) unsafe fn points(p: of_points::Points<'_>) {
-    of_points::points(p);
+pub(in crate::kernel) unsafe fn adam_step(p: level_parameters::AdamStep<'_>) {
+    level_parameters::adam_step(p);
 }
 
 /// See [`accumulate`].

@@ -88,21 +88,21 @@ pub(super) fn column_bits(tile: &Tile) -> [u16; BITS] {
     out
 }
 
-/// Transposes the 8 x 8 bits of every 64-bit lane: swaps of single bits, then pairs, then fours across the diagonal.
+/// Transposes the 8 x 8 bits of every 64-bit lane: exchanges of single bits, then pairs, then fours across the diagonal.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn transpose_bits(x: __m512i) -> __m512i {
     const XOR_AND: i32 = 0x28; // (a ^ b) & c
     const XOR_XOR: i32 = 0x96; // a ^ b ^ c
-    macro_rules! swap {
+    macro_rules! exchange {
         ($x:expr, $by:literal, $mask:literal) => {{
             let t = _mm512_ternarylogic_epi64::<XOR_AND>($x, _mm512_srli_epi64::<$by>($x), _mm512_set1_epi64($mask));
             _mm512_ternarylogic_epi64::<XOR_XOR>($x, t, _mm512_slli_epi64::<$by>(t))
         }};
     }
-    let x = swap!(x, 7, 0x00aa_00aa_00aa_00aa);
-    let x = swap!(x, 14, 0x0000_cccc_0000_cccc);
-    swap!(x, 28, 0x0000_0000_f0f0_f0f0)
+    let x = exchange!(x, 7, 0x00aa_00aa_00aa_00aa);
+    let x = exchange!(x, 14, 0x0000_cccc_0000_cccc);
+    exchange!(x, 28, 0x0000_0000_f0f0_f0f0)
 }
 
 #[inline]

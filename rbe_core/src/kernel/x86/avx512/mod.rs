@@ -14,4 +14,4 @@ mod update;
 pub(in crate::kernel) use int8::{add_excess, dot_u8_i8, measure, round_four, scaled};
 pub(in crate::kernel) use lanes::Avx512;
 pub(in crate::kernel) use products::{dx, dx_of, flips, forward, level_gradient};
-pub(in crate::kernel) use update::{accumulate_row, charge_row, points};
+pub(in crate::kernel) use update::{accumulate_row, adam_step, charge_row};

@@ -2,14 +2,14 @@
 
 use std::arch::x86_64::*;
 
-use crate::kernel::update::{accumulate_row as accumulate, charge, level_parameters as of_points};
+use crate::kernel::update::{accumulate_row as accumulate, charge, level_parameters};
 use crate::packed::BITS;
 use crate::packed::FactorPair;
 
-/// Moves every charge of the row by its evidence and flips the bits whose charge is used up; the number of flips. Twin of
+/// Moves every charge of the row by its flip score and flips the bits whose charge is used up; the number of flips. Twin of
 /// [`charge::discharge`], to the bit: 64 charges in a register.
 ///
-/// A charge above its random byte is a number of 16 bits that counts parts, to which evidence is added with saturation: an
+/// A charge above its random byte is a number of 16 bits that counts parts, to which flip scores are added with saturation: an
 /// addition and a shift for 32 weights.
 ///
 /// # Safety
@@ -17,12 +17,12 @@ use crate::packed::FactorPair;
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2,popcnt")]
 pub(in crate::kernel) unsafe fn charge_row(row: charge::Row<'_>) -> u32 {
     match row.g {
-        charge::Cotangents::Real(_) => charges::<false>(row),
-        charge::Cotangents::Whole(..) => charges::<true>(row),
+        charge::RowGradient::Real(_) => charges::<false>(row),
+        charge::RowGradient::Integer(..) => charges::<true>(row),
     }
 }
 
-/// [`charge_row`] of whole numbers, or of others.
+/// [`charge_row`] of integers, or of real numbers.
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2,popcnt")]
 fn charges<const WHOLE: bool>(row: charge::Row<'_>) -> u32 {
@@ -38,7 +38,7 @@ fn charges<const WHOLE: bool>(row: charge::Row<'_>) -> u32 {
         let hi = tile.hi(lane);
         let counter = (((block + j) * 16) as u32).wrapping_add(stream);
         let random = hash(_mm512_add_epi32(_mm512_set1_epi32(counter.cast_signed()), lanes));
-        // A set bit turns the evidence around.
+        // A set bit turns the sign of the score.
         let (clear_rate, set_rate) = (_mm512_set1_ps(rates[lane]), _mm512_set1_ps(-rates[lane]));
         let mut parts = [_mm512_setzero_si512(); 4];
         let (mut all, mut set) = (_mm512_setzero_ps(), _mm512_setzero_ps());
@@ -55,11 +55,11 @@ fn charges<const WHOLE: bool>(row: charge::Row<'_>) -> u32 {
                 (g, _mm512_loadu_ps(col_scale.as_ptr().add(at)), squares.as_mut_ptr().add(at))
             };
             let bits = (hi >> (16 * q)) as u16;
-            let evidence = _mm512_mul_ps(_mm512_mul_ps(_mm512_mask_blend_ps(bits, clear_rate, set_rate), g), col_scale);
+            let score = _mm512_mul_ps(_mm512_mul_ps(_mm512_mask_blend_ps(bits, clear_rate, set_rate), g), col_scale);
             all = _mm512_add_ps(all, g);
             set = _mm512_mask_add_ps(set, bits, set, g);
             // Numbers too low for 32 bits become the lowest.
-            parts[q] = _mm512_cvtps_epi32(_mm512_min_ps(evidence, most));
+            parts[q] = _mm512_cvtps_epi32(_mm512_min_ps(score, most));
             total[q] = _mm512_fmadd_ps(g, g, total[q]);
             let g = if WHOLE { _mm512_mul_ps(g, units) } else { g };
             // SAFETY: as above.
@@ -67,7 +67,7 @@ fn charges<const WHOLE: bool>(row: charge::Row<'_>) -> u32 {
         }
         // SAFETY: `j * BITS + BITS` is at most the length of the charges.
         let at = unsafe { charges.as_mut_ptr().add(j * BITS) };
-        // Pieces of rows come in an order that processors do not foresee.
+        // Pieces of rows come in an order that the hardware does not prefetch.
         _mm_prefetch::<_MM_HINT_T0>(at.wrapping_add(2 * BITS).cast());
         // SAFETY: as above.
         let now = _mm512_permutexvar_epi32(fours, unsafe { _mm512_loadu_si512(at.cast()) });
@@ -111,13 +111,13 @@ fn hash(x: __m512i) -> __m512i {
     _mm512_xor_si512(x, _mm512_srli_epi32::<15>(x))
 }
 
-/// See [`of_points::points`].
+/// See [`level_parameters::adam_step`].
 ///
 /// # Safety
 /// AVX-512 must be available.
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
-pub(in crate::kernel) unsafe fn points(p: of_points::Points<'_>) {
-    of_points::points(p);
+pub(in crate::kernel) unsafe fn adam_step(p: level_parameters::AdamStep<'_>) {
+    level_parameters::adam_step(p);
 }
 
 /// See [`accumulate`].

@@ -1,0 +1,173 @@
+//! Update rules of dense tensors, with torch's formulas.
+
+use crate::dtype::Float;
+use crate::kernel::update::correction;
+use crate::parallel;
+
+/// How a dense tensor is updated.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum DenseRule {
+    /// Stochastic gradient descent.
+    Sgd {
+        /// Share of the previous velocity.
+        momentum: f64,
+        /// Share of the gradient that does not enter the velocity.
+        dampening: f64,
+        /// Look ahead along the velocity.
+        nesterov: bool,
+    },
+    /// Adam (Kingma, Ba 2015), or AdamW (Loshchilov, Hutter 2019) with decoupled weight decay.
+    Adam {
+        /// Decays of the moments.
+        betas: (f64, f64),
+        /// Added to the root of the second moment.
+        eps: f64,
+        /// Weight decay shrinks the tensor instead of joining the gradient.
+        decoupled: bool,
+        /// The largest second moment so far stands for the second moment (Reddi, Kale, Kumar 2018).
+        amsgrad: bool,
+    },
+    /// RMSprop (Hinton 2012).
+    RmsProp {
+        /// Decay of the second moment.
+        alpha: f64,
+        /// Added to the root of the second moment.
+        eps: f64,
+        /// Share of the previous velocity.
+        momentum: f64,
+        /// Subtract the squared mean from the second moment.
+        centered: bool,
+    },
+    /// Adagrad (Duchi, Hazan, Singer 2011).
+    Adagrad {
+        /// Decay of the rate.
+        lr_decay: f64,
+        /// Added to the root of the sum of squares.
+        eps: f64,
+        /// First value of the sum of squares.
+        initial: f64,
+    },
+    /// Lion (Chen et al. 2023).
+    Lion {
+        /// Shares of the momentum in the step and in its update.
+        betas: (f64, f64),
+    },
+}
+
+impl DenseRule {
+    /// Names of the arrays of its state.
+    pub fn state_names(self) -> &'static [&'static str] {
+        match self {
+            DenseRule::Sgd { momentum: 0.0, .. } => &[],
+            DenseRule::Sgd { .. } => &["momentum_buffer"],
+            DenseRule::Adam { amsgrad: true, .. } => &["exp_avg", "exp_avg_sq", "max_exp_avg_sq"],
+            DenseRule::Adam { .. } => &["exp_avg", "exp_avg_sq"],
+            DenseRule::RmsProp { .. } => &["square_avg", "momentum_buffer", "grad_avg"],
+            DenseRule::Adagrad { .. } => &["sum"],
+            DenseRule::Lion { .. } => &["exp_avg"],
+        }
+    }
+}
+
+/// Rates of one step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DenseRates {
+    /// Learning rate.
+    pub lr: f64,
+    /// Weight decay.
+    pub weight_decay: f64,
+    /// Whether to ascend the gradient instead of descending it.
+    pub maximize: bool,
+}
+
+/// Elements of one parallel piece.
+const PIECE: usize = 1 << 14;
+
+/// The rule on arrays of one length, in parallel pieces; `state` are the arrays it has, else empty.
+pub(super) fn run<T: Float>(rule: DenseRule, rates: DenseRates, step: u64, p: &mut [T], g: &[T], state: [&mut [T]; 3]) {
+    let [a, b, c] = state;
+    parallel::for_each_pieces([p, a, b, c], PIECE, |i, [p, a, b, c]| {
+        update(rule, rates, step, p, &g[i * PIECE..][..p.len()], [a, b, c]);
+    });
+}
+
+/// The rule on one piece; `a`, `b`, `c` are the state arrays it has, else empty.
+fn update<T: Float>(rule: DenseRule, rates: DenseRates, step: u64, p: &mut [T], g: &[T], [a, b, c]: [&mut [T]; 3]) {
+    let (lr, decay) = (T::of(rates.lr), T::of(rates.weight_decay));
+    let (one, sign) = (T::one(), if rates.maximize { -T::one() } else { T::one() });
+    // Without decay an infinite parameter is no NaN.
+    let decayed = |g: T, p: T| if decay == T::zero() { sign * g } else { sign * g + decay * p };
+    match rule {
+        DenseRule::Sgd { momentum, dampening, nesterov } => {
+            let (mu, keep) = (T::of(momentum), T::of(1.0 - dampening));
+            for i in 0..p.len() {
+                let mut d = decayed(g[i], p[i]);
+                if momentum != 0.0 {
+                    a[i] = if step == 1 { d } else { mu * a[i] + keep * d };
+                    d = if nesterov { d + mu * a[i] } else { a[i] };
+                }
+                p[i] = p[i] - lr * d;
+            }
+        }
+        DenseRule::Adam { betas, eps, decoupled, amsgrad } => {
+            let (b1, b2, eps) = (T::of(betas.0), T::of(betas.1), T::of(eps));
+            let rate = T::of(rates.lr / correction(betas.0, step));
+            let root = T::of(correction(betas.1, step).sqrt());
+            let shrink = if decoupled { one - lr * decay } else { one };
+            for i in 0..p.len() {
+                let d = if decoupled { sign * g[i] } else { decayed(g[i], p[i]) };
+                a[i] = a[i] + (d - a[i]) * (one - b1);
+                b[i] = b2 * b[i] + (one - b2) * d * d;
+                let mut second = b[i];
+                if amsgrad {
+                    c[i] = c[i].max(second);
+                    second = c[i];
+                }
+                p[i] = p[i] * shrink - rate * a[i] / (second.sqrt() / root + eps);
+            }
+        }
+        DenseRule::RmsProp { alpha, eps, momentum, centered } => {
+            let (alpha, eps, mu) = (T::of(alpha), T::of(eps), T::of(momentum));
+            for i in 0..p.len() {
+                let d = decayed(g[i], p[i]);
+                a[i] = alpha * a[i] + (one - alpha) * d * d;
+                let mut second = a[i];
+                if centered {
+                    c[i] = c[i] + (d - c[i]) * (one - alpha);
+                    second = second - c[i] * c[i];
+                }
+                let d = d / (second.sqrt() + eps);
+                if momentum > 0.0 {
+                    b[i] = mu * b[i] + d;
+                    p[i] = p[i] - lr * b[i];
+                } else {
+                    p[i] = p[i] - lr * d;
+                }
+            }
+        }
+        DenseRule::Adagrad { lr_decay, eps, .. } => {
+            let (rate, eps) = (T::of(rates.lr / (1.0 + (step - 1) as f64 * lr_decay)), T::of(eps));
+            for i in 0..p.len() {
+                let d = decayed(g[i], p[i]);
+                a[i] += d * d;
+                p[i] = p[i] - rate * d / (a[i].sqrt() + eps);
+            }
+        }
+        DenseRule::Lion { betas } => {
+            let (b1, b2) = (T::of(betas.0), T::of(betas.1));
+            for i in 0..p.len() {
+                let g = sign * g[i];
+                let direction = b1 * a[i] + (one - b1) * g;
+                let step = if direction > T::zero() {
+                    one
+                } else if direction < T::zero() {
+                    -one
+                } else {
+                    T::zero()
+                };
+                p[i] = p[i] * (one - lr * decay) - lr * step;
+                a[i] = b2 * a[i] + (one - b2) * g;
+            }
+        }
+    }
+}

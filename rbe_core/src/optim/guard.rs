@@ -5,6 +5,8 @@ use crate::array::Array;
 use crate::error::{RbeError, Result};
 use crate::kernel::update::{MOST_ADDED, power_of_two};
 
+/// Name of a saved [`Guard`].
+pub(super) const GUARD: &str = "guard";
 /// Steps that the usual mean square is averaged over.
 const WINDOW: u64 = 1000;
 /// Multiples of the usual mean square above which a gradient is a spike: as many as there are steps in the mean, so that one step can

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use super::activation_step::step_activation;
 use super::dense::{DenseState, check_leaf, check_moments, fill_grad, squares};
 use super::dense_rule::{DenseRates, DenseRule};
-use super::guard::Guard;
+use super::guard::{GUARD, Guard};
 use super::packed_state::PackedState;
 use super::packed_step::step_weights;
 use super::rates::{NonFinite, Rates};
@@ -339,9 +339,6 @@ impl Drop for HybridOptimizer {
 
 /// Name of the saved charges.
 const CHARGES: &str = "charges";
-
-/// Name of the saved [`Guard`].
-const GUARD: &str = "guard";
 
 const ADAM: DenseRule = DenseRule::Adam { betas: (0.9, 0.999), eps: EPS, decoupled: true, amsgrad: false };
 

@@ -41,7 +41,9 @@ pub fn gradcheck(f: impl Fn(&[RBETensor]) -> Result<RBETensor>, inputs: &[RBETen
     const OP: &str = "gradcheck";
     let checked: Vec<usize> = (0..inputs.len()).filter(|i| inputs[*i].requires_grad()).collect();
     if checked.is_empty() || checked.iter().any(|i| inputs[*i].dtype() != DType::F64 || inputs[*i].is_packed()) {
-        return Err(RbeError::dtype(OP, "float64 inputs, at least one of which requires grad", "something else"));
+        let got: Vec<String> = checked.iter().map(|i| inputs[*i].dtype().to_string()).collect();
+        let got = format!("{} inputs that require grad, of {got:?}", checked.len());
+        return Err(RbeError::dtype(OP, "float64 inputs, at least one of which requires grad", got));
     }
     let y = f(inputs)?;
     if y.dtype() != DType::F64 {

@@ -11,10 +11,10 @@ use crate::kernel::dense::elementwise::{Grid, RUN, Target};
 use crate::kernel::dense::stream::{LARGE, Streaming};
 use crate::parallel;
 
-/// What the time of an element-wise function is that of.
+/// What bounds the time of an element-wise function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bound {
-    /// Reading and writing memory: large results are written past the caches.
+    /// Reading and writing memory: large results use non-temporal stores.
     Memory,
     /// Working out values, beside which writes go on.
     Arithmetic,
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn every_element_finds_its_partners() {
-        // Rows narrower than a run, longer than a piece, and some that no piece divides; one result that is written past the caches.
+        // Rows narrower than a run, longer than a piece, and some that no piece divides; one result with non-temporal stores.
         for (rows, width) in [(1, 1), (3, 64), (5, 65), (40, 130), (9, 512), (3, 1500), (2, 4099), (2, PIECE), (3, 20_000), (8192, 512)] {
             let x = numbers(&[rows, width]);
             for other in [&[][..], &[1, 1], &[rows, 1], &[width], &[rows, width]] {

@@ -40,7 +40,7 @@ pub(super) fn promote_all(operands: &[&Array]) -> DType {
 pub trait BinaryFn: Send + Sync + 'static {
     /// Row of the rule table.
     const RULE: &'static Rule;
-    /// What its time is that of.
+    /// What bounds its time.
     const BOUND: Bound = Bound::Arithmetic;
     /// Value.
     fn f<T: Elementary>(a: T, b: T) -> T;

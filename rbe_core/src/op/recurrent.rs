@@ -163,7 +163,7 @@ impl Recurrent {
         Ok(Output::keeping(out, [kept, held]))
     }
 
-    fn walk_back<T: Elementary>(&self, cx: &Cx<'_>) -> Result<Grads> {
+    fn gradients<T: Elementary>(&self, cx: &Cx<'_>) -> Result<Grads> {
         let [steps, n, rows] = *cx.shape(0) else { unreachable!("forward checked the shape") };
         let h = rows / self.cell.gates();
         let (lstm, gru) = (self.cell == Cell::Lstm, self.cell == Cell::Gru);
@@ -239,7 +239,7 @@ impl Op for Recurrent {
     }
 
     fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
-        dispatch_float!(OP, cx.dy().dtype(), T => self.walk_back::<T>(cx))
+        dispatch_float!(OP, cx.dy().dtype(), T => self.gradients::<T>(cx))
     }
 }
 

@@ -21,7 +21,7 @@ use crate::tape::RBETensor;
 pub trait UnaryFn: Send + Sync + 'static {
     /// Row of the rule table; what it saves is what [`UnaryFn::df`] is given.
     const RULE: &'static Rule;
-    /// What its time is that of.
+    /// What bounds its time.
     const BOUND: Bound = Bound::Arithmetic;
     /// Value.
     fn f<T: Elementary>(&self, x: T) -> T;
@@ -82,8 +82,8 @@ fn name(rule: &'static Rule) -> &'static str {
     }
 }
 
-/// What loops write past the caches with: never anything for those bound by arithmetic, of which the compiler then makes one
-/// loop instead of two.
+/// The writer of non-temporal stores, if the loop is bound by memory. For loops bound by arithmetic it is always `None`, so that the
+/// compiler emits one loop instead of two.
 #[inline(always)]
 pub(super) fn past_caches<'a, T>(bound: Bound, out: &Target<'a, T>) -> Option<&'a Streaming> {
     if bound == Bound::Memory { out.past_caches } else { None }

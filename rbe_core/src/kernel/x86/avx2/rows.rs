@@ -58,7 +58,7 @@ fn set_sums(index: &[[__m256i; 2]; 2], table: &[[f32; 8]; 2 * GROUPS]) -> [__m25
                 // SAFETY: eight floats are readable.
                 let entries = unsafe { _mm256_loadu_ps(table[$half * GROUPS + $group].as_ptr()) };
                 for rows in 0..2 {
-                    // The look-up reads the low three bits of an index.
+                    // The lookup reads the low three bits of an index.
                     let at = _mm256_srli_epi32::<{ 3 * $group }>(index[$half][rows]);
                     sums[$half][rows] = _mm256_add_ps(sums[$half][rows], _mm256_permutevar8x32_ps(entries, at));
                 }

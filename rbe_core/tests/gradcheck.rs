@@ -206,8 +206,14 @@ fn places(c: &mut Cases) {
         });
     }
     c.add("gather", vec![t(1, &[3, 4])], |x| x[0].gather(1, &ints(&[0, 3, 3, -1, 2, 0], &[3, 2])));
-    c.add("gather", vec![t(1, &[3, 4])], |x| Ok(x[0].sort(0, true)?.0));
-    c.add("gather", vec![t(1, &[3, 6])], |x| Ok(x[0].topk(2, -1, false)?.0));
+    c.add("sort", vec![t(1, &[3, 4])], |x| Ok(x[0].sort(0, true)?.0));
+    c.add("sort", vec![t(1, &[2, 3, 4])], |x| Ok(x[0].sort(1, false)?.0));
+    c.add("topk", vec![t(1, &[3, 6])], |x| Ok(x[0].topk(2, -1, false)?.0));
+    c.add("topk", vec![t(1, &[3, 4, 2])], |x| Ok(x[0].topk(2, 1, true)?.0));
+    for keepdims in [false, true] {
+        c.add("max_along", vec![t(1, &[3, 4, 2])], move |x| Ok(x[0].extreme_along(true, 1, keepdims)?.0));
+        c.add("min_along", vec![t(1, &[3, 4])], move |x| Ok(x[0].extreme_along(false, -1, keepdims)?.0));
+    }
     c.add("gather", vec![t(1, &[1, 4])], |x| x[0].take_along_axis(1, &ints(&[0, 3, 3, -1, 2, 0], &[3, 2])));
     c.add("scatter_add", vec![t(1, &[3, 4]), t(2, &[2, 3])], |x| x[0].scatter_add(-1, &ints(&[0, 0, -1, 2, 2, 2], &[2, 3]), &x[1]));
     c.add("clone", vec![t(1, &[3, 4])], |x| x[0].flip(Some(&[-1]))?.mul(&x[0].flip(None)?)?.mul(&x[0].copied()?));
@@ -347,7 +353,12 @@ fn windows(c: &mut Cases) {
     for w in [planes[0].clone(), planes[3].clone(), slide(&[3, 2], &[2, 3], &[(1, 1), (0, 0)], &[1, 2])] {
         for ceil in [false, true] {
             let w = w.clone();
+            let again = w.clone();
             c.add("max_pool", vec![t(1, &[2, 2, 5, 6])], move |x| x[0].max_pool(&w, ceil));
+            c.add("max_pool", vec![t(1, &[2, 2, 5, 6])], move |x| {
+                let [values, places] = x[0].max_pool_with_indices(&again, ceil)?;
+                values.mul(&places)
+            });
         }
     }
     let w = line;
@@ -396,11 +407,17 @@ fn recurrent(c: &mut Cases) {
     let (steps, n, h) = (3, 2, 4);
     for cell in [Cell::Tanh, Cell::Relu, Cell::Lstm, Cell::Gru] {
         let rows = cell.gates() * h;
-        for reverse in [false, true] {
+        for (reverse, uses) in [(false, 0), (true, 1), (false, 2), (true, 3)] {
             let inputs = || vec![t(1, &[steps, n, rows]), t(2, &[rows, h]), t(3, &[n, h]), t(4, &[rows]), t(5, &[n, h])];
             let run = move |x: &[RBETensor], bias: bool, weight: &RBETensor| {
                 let cells = (cell == Cell::Lstm).then_some(&x[4]);
-                let y = x[0].recurrent(cell, weight, bias.then_some(&x[3]), (&x[2], cells), reverse)?;
+                let (y, last, cells) = x[0].recurrent(cell, weight, bias.then_some(&x[3]), (&x[2], cells), reverse)?;
+                let y = match uses {
+                    0 => y,
+                    1 => y.mul(&last)?,
+                    2 => last.unsqueeze(0)?,
+                    _ => cells.unwrap_or(last).unsqueeze(0)?.square()?,
+                };
                 // Every input stays on the tape, so that each is checked.
                 y.add(&x[4].mul(&x[3].sum(None, false)?)?)?.add(&x[1].sum(None, false)?)
             };

@@ -188,6 +188,7 @@ fn operations_and_their_gradients_survive_every_refusal() {
             unary("conv", &|a| a.reshape(&[4, 4, 24, 24])?.conv(filters, None, &windows, 1));
         }
         unary("max_pool", &|a| a.reshape(&[4, 4, 24, 24])?.max_pool(&windows, false));
+        unary("sort", &|a| Ok(a.sort(0, false)?.0));
         unary("unfold", &|a| a.reshape(&[4, 4, 24, 24])?.unfold(&windows));
         let (weight, table, some) = (packed(&[80, 96]), packed(&[96, 96]), integers(96, &[200]));
         unary("packed_linear", &|a| a.packed_linear(&weight, None));
@@ -197,7 +198,8 @@ fn operations_and_their_gradients_survive_every_refusal() {
         let (recurrent, first) = (packed(&[4 * 40, 40]), normal(&[24, 40]));
         unary("LSTM", &|a| {
             let x = RBETensor::concat(&[a, &b, a], 0)?.narrow(0, 0, 240)?.reshape(&[6, 24, 160])?;
-            x.recurrent(Cell::Lstm, &recurrent, None, (&first, Some(&first)), false)
+            let (states, last, _) = x.recurrent(Cell::Lstm, &recurrent, None, (&first, Some(&first)), false)?;
+            states.add(&last)
         });
     }
 }

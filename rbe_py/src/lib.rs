@@ -66,7 +66,7 @@ mod _rbe {
     #[pymodule_export]
     use crate::tensor::{RBETensor, as_tensor, class_of_results};
     #[pymodule_export]
-    use crate::window::{adaptive_avg_pool, avg_pool, conv, max_pool, max_pool_places, unfold};
+    use crate::window::{adaptive_avg_pool, avg_pool, conv, max_pool, max_pool_with_indices, unfold};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -447,13 +447,7 @@ fn extreme<'py>(
     };
     match dim.extract::<Integer>() {
         Ok(axis) => {
-            let found = enter(py, this.inner.numel(), || {
-                let places = if largest { this.inner.argmax(Some(axis.0), true)? } else { this.inner.argmin(Some(axis.0), true)? };
-                let values = this.inner.gather(axis.0, &places)?;
-                let squeezed = |t: Tensor| if keepdim { Ok(t) } else { t.squeeze(Some(&[axis.0])) };
-                Ok((squeezed(values)?, squeezed(places)?))
-            });
-            let (values, places) = found?;
+            let (values, places) = enter(py, this.inner.numel(), || this.inner.extreme_along(largest, axis.0, keepdim))?;
             Ok((NewTensor::from(values), NewTensor::from(places)).into_pyobject(py)?.into_any())
         }
         Err(_) => Err(raise(RbeError::dtype(op, format!("one axis, an integer (a{op} takes several), or a tensor"), dim.repr()?))),

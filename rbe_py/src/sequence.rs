@@ -43,7 +43,7 @@ pub fn self_attention(
     enter(py, x.inner.numel(), || x.inner.self_attention(heads, mask, options)).map(NewTensor::from)
 }
 
-/// All time steps of one direction of a recurrent layer.
+/// All time steps of one direction of a recurrent layer: states, last state and, of an LSTM, last cells.
 #[pyfunction]
 #[pyo3(signature = (x, cell, weight, bias, h, c = None, reverse = false))]
 #[allow(clippy::too_many_arguments)] // one for each input
@@ -56,7 +56,7 @@ pub fn recurrent(
     h: &RBETensor,
     c: Option<&RBETensor>,
     reverse: bool,
-) -> PyResult<NewTensor> {
+) -> PyResult<(NewTensor, NewTensor, Option<NewTensor>)> {
     let cell = match cell {
         "tanh" => Cell::Tanh,
         "relu" => Cell::Relu,
@@ -65,5 +65,6 @@ pub fn recurrent(
         other => return Err(raise(RbeError::value("recurrent", "cell tanh, relu, lstm or gru", format!("{other:?}")))),
     };
     let (bias, first) = (bias.map(|b| &b.inner), (&h.inner, c.map(|c| &c.inner)));
-    enter(py, x.inner.numel() * 16, || x.inner.recurrent(cell, &weight.inner, bias, first, reverse)).map(NewTensor::from)
+    let (states, last, cells) = enter(py, x.inner.numel() * 16, || x.inner.recurrent(cell, &weight.inner, bias, first, reverse))?;
+    Ok((states.into(), last.into(), cells.map(NewTensor::from)))
 }

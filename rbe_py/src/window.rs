@@ -55,9 +55,9 @@ pub fn max_pool(
     unary(py, x, |x| x.max_pool(&windows, ceil_mode))
 }
 
-/// Positions, in their plane, of the elements that `max_pool` returns.
+/// As `max_pool`, with the positions of the elements in their plane.
 #[pyfunction]
-pub fn max_pool_places(
+pub fn max_pool_with_indices(
     py: Python<'_>,
     x: &RBETensor,
     kernel: Sizes,
@@ -65,9 +65,10 @@ pub fn max_pool_places(
     padding: Padding,
     dilation: Sizes,
     ceil_mode: bool,
-) -> PyResult<NewTensor> {
+) -> PyResult<(NewTensor, NewTensor)> {
     let windows = Windows::new("max_pool", &kernel, &stride, &padding, &dilation).or_raise()?;
-    unary(py, x, |x| x.max_pool_places(&windows, ceil_mode))
+    let [values, places] = enter(py, x.inner.numel(), || x.inner.max_pool_with_indices(&windows, ceil_mode))?;
+    Ok((values.into(), places.into()))
 }
 
 /// Mean of every window.

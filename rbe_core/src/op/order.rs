@@ -1,13 +1,17 @@
-//! Order along an axis: sorting and the few largest.
+//! Order along an axis: sorting, the few largest, and the largest or smallest with its position.
 
 use std::cmp::Ordering;
 
+use super::apply::apply_many;
+use super::reduce::place_of_extreme;
+use super::rule::{Cx, Grads, Inputs, Op, Output, Rule};
+use super::table;
 use crate::array::{Array, Dims, fold_rows, normalize_axis};
-use crate::dispatch_all;
-use crate::dtype::DType;
+use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
 use crate::memory;
 use crate::tape::RBETensor;
+use crate::{dispatch_all, dispatch_float};
 
 /// Order of two elements; NaN is above everything, as in NumPy and torch.
 fn compare<T: PartialOrd>(a: &T, b: &T) -> Ordering {
@@ -30,35 +34,119 @@ fn leading<T: PartialOrd>(row: &[T], descending: bool, out: &mut [i64]) {
     out.copy_from_slice(&places);
 }
 
-impl RBETensor {
-    /// Positions (int64) of the first `count` elements along `axis`; all if `None`.
-    fn ranked(&self, op: &'static str, axis: isize, count: Option<usize>, descending: bool) -> Result<RBETensor> {
-        let a = self.array(op)?;
-        if a.ndim() == 0 {
-            return self.with_an_axis()?.ranked(op, axis, count, descending)?.reshape(if count == Some(0) { &[0] } else { &[] });
+/// Which elements of a row are taken, and in which order.
+#[derive(Debug, Clone, Copy)]
+enum Taken {
+    /// All in order.
+    Sorted { descending: bool },
+    /// The first few in order.
+    First { count: usize, descending: bool },
+    /// The first of the largest or smallest.
+    Extreme { largest: bool },
+}
+
+impl Taken {
+    /// Number of elements taken from each of `rows` rows of `width` along `axis`.
+    fn count(self, op: &'static str, axis: usize, width: usize, rows: usize) -> Result<usize> {
+        match self {
+            Taken::Sorted { .. } => Ok(width),
+            Taken::First { count, .. } if count <= width => Ok(count),
+            Taken::First { count, .. } => Err(RbeError::value(op, format!("at most {width} elements of axis {axis}"), count)),
+            Taken::Extreme { .. } if width > 0 || rows == 0 => Ok(1),
+            Taken::Extreme { .. } => Err(RbeError::value(op, "at least one element to compare", format!("none on axis {axis}"))),
         }
-        let axis = normalize_axis(op, axis, a.ndim())? as isize;
-        RBETensor::unrecorded(op, || {
-            let rows = a.transpose(axis, -1)?.contiguous();
-            let mut shape = Dims::from_slice(rows.shape());
-            let last = shape.len() - 1;
-            let width = shape[last];
-            let count = count.unwrap_or(width);
-            if count > width {
-                return Err(RbeError::value(op, format!("at most {width} elements of axis {axis}"), count));
-            }
-            shape[last] = count;
-            if shape.contains(&0) {
-                return Array::zeros(DType::I64, &shape).transpose(axis, -1);
-            }
-            let places = dispatch_all!(rows.dtype(), T => {
-                let source = rows.read::<T>();
-                Array::build(&shape, |out: &mut [i64]| {
-                    fold_rows(&source, width, out, count, |row, out| leading(row, descending, out));
-                })
-            });
-            Ok(places.transpose(axis, -1)?.contiguous())
+    }
+
+    fn positions<T: PartialOrd + Copy>(self, row: &[T], out: &mut [i64]) {
+        match self {
+            Taken::Sorted { descending } | Taken::First { descending, .. } => leading(row, descending, out),
+            Taken::Extreme { largest } => out[0] = place_of_extreme(row, largest) as i64,
+        }
+    }
+}
+
+/// Rows of `a` along `axis`, contiguous, and the positions that are taken of each.
+fn ranked(op: &'static str, a: &Array, axis: usize, taken: Taken) -> Result<(Array, Array)> {
+    let rows = a.transpose(axis as isize, -1)?.contiguous();
+    let mut shape = Dims::from_slice(rows.shape());
+    let last = shape.len() - 1;
+    let width = shape[last];
+    let count = taken.count(op, axis, width, shape[..last].iter().product())?;
+    shape[last] = count;
+    if shape.contains(&0) {
+        return Ok((rows, Array::zeros(DType::I64, &shape)));
+    }
+    let places = dispatch_all!(rows.dtype(), T => {
+        let source = rows.read::<T>();
+        Array::build(&shape, |out: &mut [i64]| fold_rows(&source, width, out, count, |row, out| taken.positions(row, out)))
+    });
+    Ok((rows, places))
+}
+
+/// Rows back along their axis.
+fn back(rows: &Array, axis: usize) -> Result<Array> {
+    Ok(rows.transpose(axis as isize, -1)?.contiguous())
+}
+
+/// Some elements along an axis and their positions (int64). Input: a tensor of at least one axis. Outputs: elements, positions.
+struct Ranked {
+    rule: &'static Rule,
+    axis: usize,
+    taken: Taken,
+}
+
+impl Op for Ranked {
+    fn rule(&self) -> &Rule {
+        self.rule
+    }
+
+    fn forward(&self, x: Inputs<'_>) -> Result<Output> {
+        let (rows, places) = ranked(&self.rule.name, x.array(0)?, self.axis, self.taken)?;
+        let (width, count) = (rows.shape()[rows.ndim() - 1].max(1), places.shape()[rows.ndim() - 1].max(1));
+        let values = dispatch_all!(rows.dtype(), T => {
+            let (source, at) = (rows.read::<T>(), places.read::<i64>());
+            Array::build(places.shape(), |out: &mut [T]| {
+                let rows = out.chunks_mut(count).zip(at.chunks(count)).zip(source.chunks(width));
+                rows.for_each(|((out, at), row)| out.iter_mut().zip(at).for_each(|(o, i)| *o = row[*i as usize]));
+            })
         })
+        .relabel(rows.dtype());
+        Ok(Output::several([back(&values, self.axis)?, back(&places, self.axis)?]))
+    }
+
+    fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
+        let name: &'static str = &self.rule.name;
+        let rows = |a: &Array| -> Result<Array> { Ok(a.transpose(self.axis as isize, -1)?.contiguous()) };
+        let mut shape = Dims::from_slice(cx.shape(0));
+        let last = shape.len() - 1;
+        shape.swap(self.axis, last);
+        cx.one(|| {
+            let (dy, places) = (rows(cx.dy())?, rows(cx.output_at(1)?)?);
+            let (width, count) = (shape[last].max(1), dy.shape()[last].max(1));
+            let whole = dispatch_float!(name, dy.dtype(), T => {
+                let (dy, at) = (dy.read::<T>(), places.read::<i64>());
+                Ok(Array::build(&shape, |out: &mut [T]| {
+                    out.fill(T::of(0.0));
+                    let rows = out.chunks_mut(width).zip(at.chunks(count)).zip(dy.chunks(count));
+                    rows.for_each(|((out, at), dy)| at.iter().zip(dy).for_each(|(i, d)| out[*i as usize] += *d));
+                }))
+            })?;
+            back(&whole, self.axis)
+        })
+    }
+}
+
+impl RBETensor {
+    /// The elements that are taken along `axis`, and their positions.
+    fn taken(&self, rule: &'static Rule, axis: isize, taken: Taken) -> Result<(RBETensor, RBETensor)> {
+        let whole = self.with_an_axis()?;
+        let axis = normalize_axis(&rule.name, axis, whole.shape().len())?;
+        let [values, places] = apply_many(Ranked { rule, axis, taken }, &[&whole])?;
+        match (self.shape(), taken) {
+            ([], Taken::First { count: 0, .. }) => Ok((values, places)),
+            ([], _) => Ok((values.reshape(&[])?, places.reshape(&[])?)),
+            _ => Ok((values, places)),
+        }
     }
 
     /// Positions (int64) of the elements along `axis` in ascending or descending order; equal elements keep their order
@@ -67,7 +155,12 @@ impl RBETensor {
     /// # Errors
     /// `Index` for an axis that is not there; `DType` for a packed tensor.
     pub fn argsort(&self, axis: isize, descending: bool) -> Result<RBETensor> {
-        self.ranked("argsort", axis, None, descending)
+        const OP: &str = "argsort";
+        let whole = self.with_an_axis()?;
+        let a = whole.array(OP)?;
+        let axis = normalize_axis(OP, axis, a.ndim())?;
+        let places = RBETensor::unrecorded(OP, || back(&ranked(OP, a, axis, Taken::Sorted { descending })?.1, axis))?;
+        if self.shape().is_empty() { places.reshape(&[]) } else { Ok(places) }
     }
 
     /// The elements in order along `axis`, and their positions (int64) as [`RBETensor::argsort`] gives them. Gradients
@@ -76,8 +169,7 @@ impl RBETensor {
     /// # Errors
     /// As [`RBETensor::argsort`].
     pub fn sort(&self, axis: isize, descending: bool) -> Result<(RBETensor, RBETensor)> {
-        let places = self.ranked("sort", axis, None, descending)?;
-        Ok((self.gather(axis, &places)?, places))
+        self.taken(&table::SORT, axis, Taken::Sorted { descending })
     }
 
     /// The `k` largest (or smallest) elements along `axis` in order, and their positions (int64). Gradients flow through
@@ -86,7 +178,20 @@ impl RBETensor {
     /// # Errors
     /// As [`RBETensor::argsort`]; `Value` if the axis has fewer than `k` elements.
     pub fn topk(&self, k: usize, axis: isize, largest: bool) -> Result<(RBETensor, RBETensor)> {
-        let places = self.ranked("topk", axis, Some(k), largest)?;
-        Ok((self.gather(axis, &places)?, places))
+        self.taken(&table::TOPK, axis, Taken::First { count: k, descending: largest })
+    }
+
+    /// The largest (or smallest) elements along `axis`, which stays with length 1 if `keepdims`, and their positions (int64). Of
+    /// equal elements the first is taken and receives the gradient; NaN is above and below everything.
+    ///
+    /// # Errors
+    /// As [`RBETensor::argsort`]; `Value` if there is no element.
+    pub fn extreme_along(&self, largest: bool, axis: isize, keepdims: bool) -> Result<(RBETensor, RBETensor)> {
+        let rule = if largest { &table::MAX_ALONG } else { &table::MIN_ALONG };
+        let (values, places) = self.taken(rule, axis, Taken::Extreme { largest })?;
+        if keepdims || self.shape().is_empty() {
+            return Ok((values, places));
+        }
+        Ok((values.squeeze(Some(&[axis]))?, places.squeeze(Some(&[axis]))?))
     }
 }

@@ -1,6 +1,6 @@
 //! Pooling: the largest element or the mean of every window of a plane.
 
-use super::apply::apply;
+use super::apply::{apply, apply_many};
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule};
 use super::table;
 use super::window::{Slide, Windows, on_planes, planes, with_size};
@@ -35,7 +35,7 @@ fn check_padding(op: &'static str, windows: &Windows) -> Result<()> {
     }
 }
 
-/// Inputs: x (…, height, width).
+/// Input: x (…, height, width). Outputs: largest elements, and their positions in their plane (int64).
 struct MaxPool {
     windows: Windows,
     ceil: bool,
@@ -134,12 +134,12 @@ impl Op for MaxPool {
     }
 
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
-        let (value, places) = self.largest(x.array(0)?)?;
-        Ok(Output::keeping(value, [places]))
+        let (values, places) = self.largest(x.array(0)?)?;
+        Ok(Output::several([values, places]))
     }
 
     fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
-        let (dy, places) = (cx.dy().contiguous(), cx.kept(0)?);
+        let (dy, places) = (cx.dy().contiguous(), cx.output_at(1)?);
         let shape = cx.shape(0);
         let (hw, (_, counts)) = (shape[shape.len() - 2..].iter().product(), planes(Self::NAME, places)?);
         let len = counts[0] * counts[1];
@@ -276,15 +276,12 @@ impl RBETensor {
         windows.over(self, |x| apply(MaxPool { windows: windows.clone(), ceil }, &[x]))
     }
 
-    /// Positions (int64), in their plane, of the elements that [`RBETensor::max_pool`] returns.
+    /// As [`RBETensor::max_pool`], with the positions (int64) of the elements in their plane.
     ///
     /// # Errors
     /// As [`RBETensor::max_pool`].
-    pub fn max_pool_places(&self, windows: &Windows, ceil: bool) -> Result<RBETensor> {
-        windows.over(self, |x| {
-            let op = MaxPool { windows: windows.clone(), ceil };
-            RBETensor::unrecorded(MaxPool::NAME, || Ok(op.largest(x.array(MaxPool::NAME)?)?.1))
-        })
+    pub fn max_pool_with_indices(&self, windows: &Windows, ceil: bool) -> Result<[RBETensor; 2]> {
+        on_planes(windows.axes, self, |x| apply_many(MaxPool { windows: windows.clone(), ceil }, &[x]))
     }
 
     /// Mean of every window over the last axes of x (…, channels, one or two spatial axes). Padding counts as zeros where
@@ -311,6 +308,7 @@ impl RBETensor {
             [h, w] => [h, w],
             _ => return Err(RbeError::shape("adaptive_avg_pool", "one or two spatial axes", parts.len())),
         };
-        on_planes(parts.len(), self, |x| apply(AvgPool(Averages::Parts(both)), &[x]))
+        let [means] = on_planes(parts.len(), self, |x| Ok([apply(AvgPool(Averages::Parts(both)), &[x])?]))?;
+        Ok(means)
     }
 }

@@ -1,6 +1,6 @@
 //! Recurrent layers: all time steps of one direction in one operation.
 
-use super::apply::apply;
+use super::apply::apply_many;
 use super::matmul::matmul;
 use super::packed::dense_weight;
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense};
@@ -24,8 +24,8 @@ pub use recurrent::Cell;
 const OP: &str = "recurrent";
 
 /// Inputs: products of the layer's inputs (T, N, gates · H), weight of the state (gates · H, H) dense or packed, first state
-/// (N, H), for an LSTM first cells (N, H), optional bias of the state's products (gates · H). Result: states (T, N, H), and for
-/// an LSTM the last cells behind them, (T + 1, N, H).
+/// (N, H), for an LSTM first cells (N, H), optional bias of the state's products (gates · H). Outputs: states (T, N, H), last state
+/// (N, H), and for an LSTM last cells (N, H).
 struct Recurrent {
     cell: Cell,
     reverse: bool, // from the last time step to the first
@@ -132,10 +132,10 @@ impl Recurrent {
         let whole = dense_of(x.value(1), T::DTYPE).map(|w| Ok(w.transpose(0, 1)?.contiguous())).transpose()?;
         let weight = view::<T>(whole.as_ref(), x.value(1));
         let (rows, kept_width, size) = (self.cell.gates() * h, self.cell.kept() * h, n * h);
-        let out = Array::build(&[steps + usize::from(lstm), n, h], |_: &mut [T]| {});
+        let out = Array::build(&[steps, n, h], |_: &mut [T]| {});
         let kept = Array::build(&[steps, n, kept_width], |_: &mut [T]| {});
         let held = Array::build(&[if lstm { steps + 1 } else { 0 }, n, h], |_: &mut [T]| {}); // cells before each step, and the last
-        {
+        let (last, cells) = {
             let (products, bias) = (products.read::<T>(), bias.as_ref().map(Array::read::<T>));
             let (mut out, mut kept, mut held) = (out.write::<T>(), kept.write::<T>(), held.write::<T>());
             let mut state = memory::copied(&first.read::<T>());
@@ -157,17 +157,18 @@ impl Recurrent {
             }
             if lstm {
                 held[steps * size..].copy_from_slice(&c);
-                out[steps * size..].copy_from_slice(&c);
             }
-        }
-        Ok(Output::keeping(out, [kept, held]))
+            (Array::from_slice(&state, &[n, h])?, lstm.then(|| Array::from_slice(&c, &[n, h])).transpose()?)
+        };
+        Ok(Output { values: [out, last].into_iter().chain(cells).collect(), kept: [kept, held].into_iter().collect() })
     }
 
     fn gradients<T: Elementary>(&self, cx: &Cx<'_>) -> Result<Grads> {
         let [steps, n, rows] = *cx.shape(0) else { unreachable!("forward checked the shape") };
         let h = rows / self.cell.gates();
         let (lstm, gru) = (self.cell == Cell::Lstm, self.cell == Cell::Gru);
-        let (dy, out, first) = (cx.dy().contiguous(), cx.output()?, cx.input(2)?.cast(T::DTYPE).contiguous());
+        let (out, first) = (cx.output()?, cx.input(2)?.cast(T::DTYPE).contiguous());
+        let dys = [0, 1, 2].map(|k| cx.dy_of(k).map(Array::contiguous));
         let (kept_width, size) = (self.cell.kept() * h, n * h);
         let value = cx.value(1)?;
         let whole = dense_of(value, T::DTYPE).map(|w| w.contiguous());
@@ -176,17 +177,20 @@ impl Recurrent {
         let before = Array::build(&[steps, n, h], |_: &mut [T]| {}); // the state before each time step
         let (dh, dc) = {
             let weight = view::<T>(whole.as_ref(), value);
-            let (dy, out, first, kept, held) =
-                (dy.read::<T>(), out.read::<T>(), first.read::<T>(), cx.kept(0)?.read::<T>(), cx.kept(1)?.read::<T>());
+            let (out, first, kept, held) = (out.read::<T>(), first.read::<T>(), cx.kept(0)?.read::<T>(), cx.kept(1)?.read::<T>());
+            let [dy, d_last, d_cells] = dys.each_ref().map(|dy| dy.as_ref().map(Array::read::<T>));
+            let start = |d: Option<Read<'_, T>>| d.map_or_else(|| memory::filled(T::zero(), size), |d| memory::copied(&d));
             let (mut dx, mut da, mut before) = (dx.write::<T>(), da.write::<T>(), before.write::<T>());
-            let mut dh = memory::filled(T::zero(), size);
-            let mut dc = if lstm { memory::copied(&dy[steps * size..]) } else { Vec::new() };
+            let mut dh = start(d_last);
+            let mut dc = if lstm { start(d_cells) } else { Vec::new() };
             let mut through = memory::filled(T::zero(), size);
             for k in (0..steps).rev() {
                 let t = self.time(k, steps);
                 let earlier = if k == 0 { &first[..] } else { &out[self.time(k - 1, steps) * size..][..size] };
                 before[t * size..][..size].copy_from_slice(earlier);
-                dh.iter_mut().zip(&dy[t * size..]).for_each(|(o, d)| *o += *d);
+                if let Some(dy) = &dy {
+                    dh.iter_mut().zip(&dy[t * size..]).for_each(|(o, d)| *o += *d);
+                }
                 let at = t * n * rows..(t + 1) * n * rows;
                 let cell = |k: usize| if lstm { &held[k * size..][..size] } else { &[][..] };
                 let step = recurrent::Backward {
@@ -239,14 +243,14 @@ impl Op for Recurrent {
     }
 
     fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
-        dispatch_float!(OP, cx.dy().dtype(), T => self.gradients::<T>(cx))
+        dispatch_float!(OP, cx.dtype_of(0), T => self.gradients::<T>(cx))
     }
 }
 
 impl RBETensor {
     /// All time steps of one direction of a recurrent layer. `self` are the products of its inputs with biases
     /// (T, N, gates · H), `weight` (gates · H, H) and `bias` those of the state, `first` the state (N, H) and for an LSTM the
-    /// cells (N, H) it starts from. Returns the states (T, N, H); behind those of an LSTM come its last cells, (T + 1, N, H).
+    /// cells (N, H) it starts from. Returns the states (T, N, H), the last state (N, H) and, of an LSTM, the last cells (N, H).
     ///
     /// # Errors
     /// `Shape` if the shapes do not fit; `Value` for cells where there are none, or the reverse.
@@ -257,11 +261,17 @@ impl RBETensor {
         bias: Option<&RBETensor>,
         first: (&RBETensor, Option<&RBETensor>),
         reverse: bool,
-    ) -> Result<RBETensor> {
+    ) -> Result<(RBETensor, RBETensor, Option<RBETensor>)> {
         if first.1.is_some() != (cell == Cell::Lstm) {
             return Err(RbeError::value(OP, "first cells for an LSTM and for no other", format!("{cell:?}")));
         }
         let inputs: Vec<&RBETensor> = [Some(self), Some(weight), Some(first.0), first.1, bias].into_iter().flatten().collect();
-        apply(Recurrent { cell, reverse }, &inputs)
+        let op = Recurrent { cell, reverse };
+        if cell == Cell::Lstm {
+            let [states, last, cells] = apply_many(op, &inputs)?;
+            return Ok((states, last, Some(cells)));
+        }
+        let [states, last] = apply_many(op, &inputs)?;
+        Ok((states, last, None))
     }
 }

@@ -242,7 +242,7 @@ impl Op for Reduce {
 }
 
 /// Position of the first largest or smallest element; a NaN counts as both.
-fn place_of_extreme<T: PartialOrd + Copy>(row: &[T], largest: bool) -> usize {
+pub(super) fn place_of_extreme<T: PartialOrd + Copy>(row: &[T], largest: bool) -> usize {
     let mut best = 0;
     for (i, v) in row.iter().enumerate() {
         if v.partial_cmp(v).is_none() {

@@ -19,6 +19,7 @@ pub(super) const NOTHING: Saves = Saves::NOTHING;
 pub(super) const INPUTS: Saves = Saves::INPUTS;
 pub(super) const OUTPUT: Saves = Saves::OUTPUT;
 pub(super) const X: Saves = Saves::input(0);
+const PLACES: Saves = Saves::output(1);
 const ANY: (usize, usize) = (1, usize::MAX);
 
 /// All rules.
@@ -44,6 +45,10 @@ rules! {
     LOGSUMEXP: "logsumexp", (1, 1), X.and(OUTPUT);
     MAX: "max", (1, 1), X.and(OUTPUT);
     MIN: "min", (1, 1), X.and(OUTPUT);
+    MAX_ALONG: "max_along", (1, 1), PLACES;
+    MIN_ALONG: "min_along", (1, 1), PLACES;
+    SORT: "sort", (1, 1), PLACES;
+    TOPK: "topk", (1, 1), PLACES;
     NORM: "norm", (1, 1), X.and(OUTPUT);
     PROD: "prod", (1, 1), X;
     CUMSUM: "cumsum", (1, 1), NOTHING;
@@ -70,7 +75,7 @@ rules! {
     // windows
     UNFOLD: "unfold", (1, 1), NOTHING;
     CONV: "conv", (2, 3), X.and(Saves::input(1));
-    MAX_POOL: "max_pool", (1, 1), NOTHING;
+    MAX_POOL: "max_pool", (1, 1), PLACES;
     AVG_POOL: "avg_pool", (1, 1), NOTHING;
     ADAPTIVE_AVG_POOL: "adaptive_avg_pool", (1, 1), NOTHING;
     // networks

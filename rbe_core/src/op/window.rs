@@ -87,13 +87,25 @@ impl Windows {
 
     /// Calls `f` with `x`, given a spatial axis of length 1 where the windows have one axis only.
     pub(super) fn over(&self, x: &RBETensor, f: impl FnOnce(&RBETensor) -> Result<RBETensor>) -> Result<RBETensor> {
-        on_planes(self.axes, x, f)
+        let [y] = on_planes(self.axes, x, |x| Ok([f(x)?]))?;
+        Ok(y)
     }
 }
 
 /// Calls `f` with `x`, whose last `axes` (one or two) are spatial, as a tensor of two spatial axes.
-pub(super) fn on_planes(axes: usize, x: &RBETensor, f: impl FnOnce(&RBETensor) -> Result<RBETensor>) -> Result<RBETensor> {
-    if axes == 2 || x.shape().is_empty() { f(x) } else { f(&x.unsqueeze(-2)?)?.squeeze(Some(&[-2])) }
+pub(super) fn on_planes<const N: usize>(
+    axes: usize,
+    x: &RBETensor,
+    f: impl FnOnce(&RBETensor) -> Result<[RBETensor; N]>,
+) -> Result<[RBETensor; N]> {
+    if axes == 2 || x.shape().is_empty() {
+        return f(x);
+    }
+    let mut found = f(&x.unsqueeze(-2)?)?;
+    for y in &mut found {
+        *y = y.squeeze(Some(&[-2]))?;
+    }
+    Ok(found)
 }
 
 /// Fails where a tensor of these axes could not be counted in bytes.

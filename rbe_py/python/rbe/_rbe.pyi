@@ -66,7 +66,7 @@ __all__ = [
     "layer_norm",
     "manual_seed",
     "max_pool",
-    "max_pool_places",
+    "max_pool_with_indices",
     "mse_loss",
     "pool_clear",
     "pool_reset",
@@ -1537,14 +1537,14 @@ def max_pool(
     dilation: Sequence[int],
     ceil_mode: bool,
 ) -> RBETensor: ...
-def max_pool_places(
+def max_pool_with_indices(
     x: RBETensor,
     kernel: Sequence[int],
     stride: Sequence[int],
     padding: Sequence[_Pad],
     dilation: Sequence[int],
     ceil_mode: bool,
-) -> RBETensor: ...
+) -> tuple[RBETensor, RBETensor]: ...
 def avg_pool(
     x: RBETensor,
     kernel: Sequence[int],
@@ -1582,7 +1582,7 @@ def recurrent(
     h: RBETensor,
     c: RBETensor | None = None,
     reverse: _bool = False,
-) -> RBETensor: ...
+) -> tuple[RBETensor, RBETensor, RBETensor | None]: ...
 def clip_grad_norm(params: Sequence[RBETensor], max_norm: float, norm_type: float, error_if_nonfinite: bool) -> float: ...
 def clip_grad_value(params: Sequence[RBETensor], bound: float) -> None: ...
 def scale_grad(params: Sequence[RBETensor], scale: float) -> None: ...

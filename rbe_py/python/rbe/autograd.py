@@ -295,27 +295,10 @@ class Function:
             return [grads[i] for i in places]
 
         inputs = [args[i] for i in places]
-        parts = _record_results(cls.__name__, inputs, [outputs[i] for i in kept], run)
+        parts = _rbe._record(cls.__name__, inputs, [outputs[i] for i in kept], run)
         by_place = dict(zip(kept, parts, strict=True))
         listed = tuple(by_place.get(i, r) for i, r in enumerate(outputs))
         return listed if outputs is result else listed[0]
-
-
-def _record_results(
-    name: str,
-    inputs: list[RBETensor],
-    results: list[RBETensor],
-    backward: Callable[[list[Any]], list[Any]],
-    always: bool = False,
-) -> list[RBETensor]:
-    """Record `results` as those of one operation on `inputs`.
-
-    `backward` takes a gradient, or None if none came, for every result and returns one, or None, for every input. It is called
-    once in a backward pass that brings any of them a gradient, or (`always`) that could have.
-    """
-    if not inputs or not results:
-        return results
-    return _rbe._record(name, inputs, results, backward, always)
 
 
 def register_operation(name: str, forward: Callable[..., RBETensor], backward: Callable[..., Any]) -> Callable[..., RBETensor]:

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from .. import _rbe
 from .._tensor import RBETensor
-from ..autograd import _record_results
 from ..errors import DTypeError, GraphError
 
 __all__ = ["Watch"]
@@ -25,7 +25,7 @@ class Watch:
         self.arity = len(args)
         self.tracked = [i for i, a in enumerate(args) if _has_gradient(a)]
         inputs = [args[i] for i in self.tracked]
-        parts = _record_results(_NAME, inputs, [t.detach() for t in inputs], self._inputs, always=True)
+        parts = _rbe._record(_NAME, inputs, [t.detach() for t in inputs], self._inputs, always=True)
         self.args = _replaced(args, dict(zip(self.tracked, parts, strict=True)))  # until the results are there
 
     def outward(self, result: Any) -> Any:
@@ -46,7 +46,7 @@ class Watch:
                 self._run((None,) * self.arity)
             return [*upstream, *missing]
 
-        parts = _record_results(_NAME, [*(listed[i] for i in places), *inputs], [listed[i].detach() for i in places], arrived)
+        parts = _rbe._record(_NAME, [*(listed[i] for i in places), *inputs], [listed[i].detach() for i in places], arrived)
         changed = _replaced(listed, dict(zip(places, parts, strict=True)))
         return changed[0] if isinstance(result, RBETensor) else changed
 

@@ -15,6 +15,7 @@ from .packed import Packed
 __all__ = ["GRU", "LSTM", "RBEGRU", "RBELSTM", "RBERNN", "RNN"]
 
 State = RBETensor | tuple[RBETensor, RBETensor]
+_Run = tuple[RBETensor, RBETensor, RBETensor | None]
 GATES = {"tanh": 1, "relu": 1, "lstm": 4, "gru": 3}
 
 
@@ -53,8 +54,8 @@ class Recurrent(Module):
         if self.proj_size:
             self.register_parameter(f"weight_hr{suffix}", self._weight_of((self.proj_size, self.hidden_size), fill, dtype))
 
-    def _run(self, suffix: str, x: RBETensor, h: RBETensor, c: RBETensor | None, reverse: bool) -> RBETensor:
-        """Return states (T, N, H), for an LSTM with the last cells behind them, from x (T, N, inputs); not projected."""
+    def _run(self, suffix: str, x: RBETensor, h: RBETensor, c: RBETensor | None, reverse: bool) -> _Run:
+        """Return states (T, N, H), last state and (LSTM) last cells (N, H) from x (T, N, inputs); not projected."""
         own: dict[str, Any] = self._parameters
         products, weight = linear(x, own[f"weight_ih{suffix}"], own[f"bias_ih{suffix}"]), own[f"weight_hh{suffix}"]
         if self.proj_size:
@@ -162,11 +163,13 @@ class _Layers(Recurrent):
             outputs = []
             for direction in self._directions:
                 at, back, suffix = len(last), direction == "_reverse", f"_l{layer}{direction}"
-                y = self._run(suffix, x, h[at], None if c is None else c[at], back)
-                if c is not None:
-                    cells.append(y[steps])
-                    y = self._projected(suffix, y.narrow(0, 0, steps))
-                last.append(y[0 if back else steps - 1])
+                y, end, end_cells = self._run(suffix, x, h[at], None if c is None else c[at], back)
+                if end_cells is not None:
+                    cells.append(end_cells)
+                if self.proj_size:
+                    y = self._projected(suffix, y)
+                    end = y[0 if back else steps - 1]
+                last.append(end)
                 outputs.append(y)
             x = outputs[0] if len(outputs) == 1 else _rbe.concat(outputs, -1)
         axis = 1 if single else 0

@@ -34,8 +34,8 @@ class _Cell(Recurrent):
         shape = (*input.shape[:-1], self.hidden_size)
         h, c = self._first(hx, shape, input.dtype)
         lifted = [None if t is None else t.reshape(-1, self.hidden_size) for t in (h, c)]
-        y = self._run("", input.reshape(1, -1, self.input_size), lifted[0], lifted[1], False)  # type: ignore[arg-type]
-        return y[0].reshape(*shape) if c is None else (y[0].reshape(*shape), y[1].reshape(*shape))
+        _, end, cells = self._run("", input.reshape(1, -1, self.input_size), lifted[0], lifted[1], False)  # type: ignore[arg-type]
+        return end.reshape(*shape) if cells is None else (end.reshape(*shape), cells.reshape(*shape))
 
     def extra_repr(self) -> str:
         """Return the sizes."""

@@ -37,10 +37,8 @@ def max_pool(
     batched(op, input, axes)
     kernel, steps, around = _windows(op, axes, kernel_size, stride, padding)
     gaps = spread(op, "dilation", dilation, axes)
-    out = _rbe.max_pool(input, kernel, steps, around, gaps, ceil_mode)
-    if not return_indices:
-        return out
-    return out, _rbe.max_pool_places(input, kernel, steps, around, gaps, ceil_mode)
+    run: Any = _rbe.max_pool_with_indices if return_indices else _rbe.max_pool
+    return run(input, kernel, steps, around, gaps, ceil_mode)
 
 
 def max_pool1d(

@@ -62,7 +62,6 @@ LONG = {
     "rbe_py/python/rbe/_functions.py": "one entry for every function",
     "rbe_py/python/rbe/_rbe.pyi": "one entry for every name of the binding",
     "rbe_py/python/rbe/_tensor.py": "the tensor class in one file",
-    "rbe_py/python/rbe/autograd.py": "to be cut",
     "rbe_py/python/rbe/creation.py": "to be cut",
     "rbe_py/python/rbe/nn/module.py": "the whole Module in one file",
     "rbe_py/src/autograd.rs": "to be cut",

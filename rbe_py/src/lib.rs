@@ -4,6 +4,7 @@ mod arguments;
 mod arrange;
 mod autograd;
 mod create;
+mod custom;
 mod error;
 mod file;
 mod fork;
@@ -39,14 +40,15 @@ mod _rbe {
 
     #[pymodule_export]
     use crate::autograd::{
-        Hook, Node, PackedGradient, backward, checkpoint, execute, grad, gradcheck, is_grad_enabled, is_recomputing, record,
-        set_grad_enabled,
+        Hook, Node, PackedGradient, backward, checkpoint, execute, grad, gradcheck, is_grad_enabled, is_recomputing, set_grad_enabled,
     };
     #[pymodule_export]
     use crate::create::{
         arange_floats, arange_integers, encode, eye, full, get_rng_state, linspace, manual_seed, packed, rand, randint, randn,
         random_packed, randperm, set_default_dtype, set_rng_state, tensor_from_list,
     };
+    #[pymodule_export]
+    use crate::custom::record;
     #[pymodule_export]
     use crate::file::{load, save};
     #[pymodule_export]

@@ -64,7 +64,6 @@ LONG = {
     "rbe_py/python/rbe/_tensor.py": "the tensor class in one file",
     "rbe_py/python/rbe/creation.py": "to be cut",
     "rbe_py/python/rbe/nn/module.py": "the whole Module in one file",
-    "rbe_py/src/autograd.rs": "to be cut",
     "rbe_py/src/methods.rs": "one entry for every method",
     "rbe_py/src/tensor.rs": "to be cut",
 }

@@ -106,7 +106,9 @@ def stub() -> str:
         tail = tail[: tail.index(marker)]
     while tail and not tail[-1]:
         tail.pop()
-    return "\n".join([*head, *out, *tail, "", marker, *functions, ""])
+    text = "\n".join([*head, *out, *tail, "", marker, *functions, ""])
+    names = ", ".join(f'"{name}"' for name in sorted(_rbe.__all__))
+    return re.sub(r"__all__ = \[.*?\]", lambda _: f"__all__ = [{names}]", text, count=1, flags=re.DOTALL)
 
 
 def plain(annotation: ast.expr | None) -> str:

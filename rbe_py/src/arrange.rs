@@ -29,7 +29,7 @@ impl RBETensor {
     /// >>> import rbe
     /// >>> rbe.argsort(rbe.tensor([3, 1, 2]))
     /// tensor([1, 2, 0])
-    #[pyo3(signature = (dim = Integer(-1), descending = false, stable = false))]
+    #[pyo3(signature = (dim = Integer(-1), descending = false, stable = false), text_signature = "($self, dim=-1, descending=False, stable=False)")]
     fn argsort(&self, py: Python<'_>, dim: Integer, descending: bool, stable: bool) -> PyResult<NewTensor> {
         let _ = stable; // it always is
         unary(py, self, |t| t.argsort(dim.0, descending))

@@ -72,7 +72,7 @@ macro_rules! documentation_in_place {
 
 macro_rules! unary_operation {
     (core $($row:tt)*) => {};
-    (python [$doc:literal] [$($example:tt)*] [$($in_place:ident)?] $method:ident ($($parameter:ident = $default:literal),*) saves $saves:ident) => {
+    (python [$doc:literal] [$($example:tt)*] [$($in_place:ident)?] $method:ident ($($parameter:ident = $default:tt),*) saves $saves:ident) => {
         #[pymethods]
         impl RBETensor {
             #[doc = documentation!($doc [$($example)*])]
@@ -138,7 +138,7 @@ macro_rules! binary_operation {
 /// Adds the function of an operation to the module, and its declaration to the list.
 macro_rules! register {
     ($module:ident $list:ident $tensors:literal core $($row:tt)*) => {};
-    ($module:ident $list:ident $tensors:literal python [$doc:literal] [] [$($in_place:ident)?] $method:ident ($($parameter:ident = $default:literal),*) $($saves:ident)*) => {
+    ($module:ident $list:ident $tensors:literal python [$doc:literal] [] [$($in_place:ident)?] $method:ident ($($parameter:ident = $default:tt),*) $($saves:ident)*) => {
         $list.push((stringify!($method), $tensors, false, concat!($(stringify!($in_place))?), vec![$((stringify!($parameter), $default)),*]));
     };
     ($module:ident $list:ident $tensors:literal python [$doc:literal] [$code:literal, $shown:literal] [$($in_place:ident)?] $($row:tt)*) => {

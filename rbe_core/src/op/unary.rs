@@ -196,7 +196,7 @@ macro_rules! rule_name {
 
 macro_rules! unary {
     (rules $rules:ident, export $export:ident $d:tt; $(#[doc = $doc:literal] $(#[example($code:literal, $shown:literal)])? $(#[in_place($in_place:ident)])?
-        $audience:ident $op:ident $(($($field:ident: $kind:ty = $default:literal),*))? $method:ident $(named $named:literal)? saves $saves:ident $(bound by $bound:ident)?:
+        $audience:ident $op:ident $(($($field:ident: $kind:ty = $default:tt),*))? $method:ident $(named $named:literal)? saves $saves:ident $(bound by $bound:ident)?:
         |$x:ident $(, $p:ident)*| $f:expr, |$s:ident $(, $q:ident)*| $df:expr $(, flat $flat:literal)?
         $(, beyond $reach:expr, |$far:ident| $beyond:expr)? $(, int |$i:ident| $int:expr)? $(, bools $bools:expr)?;)*) => {
         $(

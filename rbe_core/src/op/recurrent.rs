@@ -160,7 +160,7 @@ impl Recurrent {
             }
             (Array::from_slice(&state, &[n, h])?, lstm.then(|| Array::from_slice(&c, &[n, h])).transpose()?)
         };
-        Ok(Output { values: [out, last].into_iter().chain(cells).collect(), kept: [kept, held].into_iter().collect() })
+        Ok(Output { values: [out, last].into_iter().chain(cells).collect(), kept: vec![kept, held] })
     }
 
     fn gradients<T: Elementary>(&self, cx: &Cx<'_>) -> Result<Grads> {

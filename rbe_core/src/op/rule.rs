@@ -103,18 +103,18 @@ pub struct Output {
     /// The results, most often one.
     pub values: Arrays,
     /// By-products, read back with [`Cx::kept`].
-    pub kept: Arrays,
+    pub kept: Vec<Array>,
 }
 
 impl Output {
     /// One result, with by-products.
     pub fn keeping<const N: usize>(value: Array, kept: [Array; N]) -> Output {
-        Output { values: Arrays::from_buf([value]), kept: kept.into_iter().collect() }
+        Output { values: Arrays::from_buf([value]), kept: Vec::from(kept) }
     }
 
     /// Several results.
     pub fn several<const N: usize>(values: [Array; N]) -> Output {
-        Output { values: values.into_iter().collect(), kept: Arrays::new() }
+        Output { values: values.into_iter().collect(), kept: Vec::new() }
     }
 }
 

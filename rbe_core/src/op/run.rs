@@ -19,13 +19,12 @@ pub(super) fn run_all(op: Arc<dyn Op>, inputs: &[&RBETensor]) -> Result<Tensors>
     let forward = || memory::guard(&rule.name, || op.forward(Inputs::new(inputs, &rule.name)));
     let bytes = |out: &Result<Output>| out.iter().flat_map(|out| &out.values).map(Array::nbytes).sum();
     let Output { mut values, kept } = measured(&rule.name, Phase::Forward, forward, bytes)?;
-    match values.pop() {
-        Some(view) if op.is_view() => Ok(Tensors::from_buf([record_view(op, inputs, view)])),
-        last => {
-            values.extend(last);
-            record_with(op, inputs, values, kept)
-        }
+    if op.is_view()
+        && let Some(view) = values.pop()
+    {
+        return Ok(Tensors::from_buf([record_view(op, inputs, view)]));
     }
+    record_with(op, inputs, values, kept)
 }
 
 /// The result of an operation that has one, or the first of several.

@@ -92,28 +92,36 @@ struct Saved {
     inputs: SmallVec<[Option<Value>; 3]>,
     versions: SmallVec<[u64; 3]>,
     outputs: SmallVec<[Option<(Array, u64)>; 1]>,
-    kept: Arrays,
+    kept: Vec<Array>,
+}
+
+/// What `f` makes of every output and its number; of a single one without a loop, which small operations would notice.
+fn of_outputs<T>(outputs: &[Array], f: impl Fn(usize, &Array) -> T) -> SmallVec<[T; 1]> {
+    match outputs {
+        [only] => SmallVec::from_buf([f(0, only)]),
+        several => several.iter().enumerate().map(|(k, a)| f(k, a)).collect(),
+    }
 }
 
 impl Node {
     /// The node of an operation that ran on `inputs`, one of which requires grad, and gave `outputs` and the by-products `kept`.
-    pub(super) fn new(rule: Arc<dyn BackwardRule>, inputs: &[&RBETensor], outputs: &[Array], kept: Arrays) -> Node {
+    pub(super) fn new(rule: Arc<dyn BackwardRule>, inputs: &[&RBETensor], outputs: &[Array], kept: Vec<Array>) -> Node {
         let parents: SmallVec<[Parent; 3]> = inputs.iter().map(|t| t.as_parent()).collect();
         let saves = rule.saves();
         let saved = Saved {
             inputs: inputs.iter().enumerate().map(|(i, t)| saves.has_input(i).then(|| t.value().clone())).collect(),
             versions: inputs.iter().map(|t| t.value().version()).collect(),
-            outputs: outputs.iter().enumerate().map(|(k, a)| saves.has_output(k).then(|| (a.clone(), a.version()))).collect(),
+            outputs: of_outputs(outputs, |k, a| saves.has_output(k).then(|| (a.clone(), a.version()))),
             kept,
         };
-        let port = |a: &Array| Port { shape: Dims::from_slice(a.shape()), dtype: a.dtype(), slot: LazySlot::default() };
+        let port = |_, a: &Array| Port { shape: Dims::from_slice(a.shape()), dtype: a.dtype(), slot: LazySlot::default() };
         Node {
             id: next_id(),
             depth: parents.iter().map(|p| if let Parent::Node(edge) = p { edge.node.depth + 1 } else { 1 }).max().unwrap_or(1),
             needs: inputs.iter().map(|t| t.requires_grad()).collect(),
             input_shapes: inputs.iter().map(|t| Dims::from_slice(t.shape())).collect(),
             input_dtypes: inputs.iter().map(|t| t.dtype()).collect(),
-            ports: outputs.iter().map(port).collect(),
+            ports: of_outputs(outputs, port),
             trace: anomaly::trace(rule.name(), inputs, outputs),
             saved: Mutex::new(Some(saved)),
             parents,

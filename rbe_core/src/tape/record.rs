@@ -26,11 +26,11 @@ pub fn record(rule: Arc<dyn BackwardRule>, inputs: &[&RBETensor], outputs: Array
     inputs.iter().try_for_each(|t| t.resolve())?;
     note(|| rule.name().to_owned());
     measured(rule.name(), Phase::Forward, || (), |()| outputs.iter().map(Array::nbytes).sum());
-    record_with(rule, inputs, outputs, Arrays::new())
+    record_with(rule, inputs, outputs, Vec::new())
 }
 
 /// As [`record`], with the by-products `kept` that the rule wants; for an operation that has been noted and measured.
-pub(crate) fn record_with(rule: Arc<dyn BackwardRule>, inputs: &[&RBETensor], mut outputs: Arrays, kept: Arrays) -> Result<Tensors> {
+pub(crate) fn record_with(rule: Arc<dyn BackwardRule>, inputs: &[&RBETensor], mut outputs: Arrays, kept: Vec<Array>) -> Result<Tensors> {
     // Gradients of a view that is changed in place go by its memory, past its operation: only views may share that.
     for output in &mut outputs {
         if inputs.iter().any(|t| t.value().shares(output)) {
@@ -39,17 +39,22 @@ pub(crate) fn record_with(rule: Arc<dyn BackwardRule>, inputs: &[&RBETensor], mu
     }
     let node = node_of(rule, inputs, &outputs, kept);
     let tensor = |(k, array): (usize, Array)| RBETensor::result(array_edge(&node, k, &array), array, None);
+    if outputs.len() == 1
+        && let Some(only) = outputs.pop()
+    {
+        return Ok(Tensors::from_buf([tensor((0, only))])); // most operations: without the loop, which small ones would notice
+    }
     Ok(outputs.into_iter().enumerate().map(tensor).collect())
 }
 
 /// As [`record_with`], for an output that may lie in the memory of an input, as a view of it.
 pub(crate) fn record_view(rule: Arc<dyn BackwardRule>, inputs: &[&RBETensor], output: Array) -> RBETensor {
-    let node = node_of(rule, inputs, std::slice::from_ref(&output), Arrays::new());
+    let node = node_of(rule, inputs, std::slice::from_ref(&output), Vec::new());
     let of = inputs.iter().find(|t| t.value().shares(&output));
     RBETensor::result(array_edge(&node, 0, &output), output, of.copied())
 }
 
-fn node_of(rule: Arc<dyn BackwardRule>, inputs: &[&RBETensor], outputs: &[Array], kept: Arrays) -> Option<Arc<Node>> {
+fn node_of(rule: Arc<dyn BackwardRule>, inputs: &[&RBETensor], outputs: &[Array], kept: Vec<Array>) -> Option<Arc<Node>> {
     let wanted = is_grad_enabled() && outputs.iter().any(|a| a.dtype().is_float()) && inputs.iter().any(|t| t.requires_grad());
     wanted.then(|| Arc::new(Node::new(rule, inputs, outputs, kept)))
 }
@@ -60,5 +65,5 @@ fn array_edge(node: &Option<Arc<Node>>, k: usize, array: &Array) -> Option<Edge>
 
 /// The node by which memory that holds `array` already goes to a later place on the tape.
 pub(crate) fn record_place(rule: Arc<dyn BackwardRule>, inputs: &[&RBETensor], array: &Array) -> Edge {
-    Edge { node: Arc::new(Node::new(rule, inputs, std::slice::from_ref(array), Arrays::new())), output: 0 }
+    Edge { node: Arc::new(Node::new(rule, inputs, std::slice::from_ref(array), Vec::new())), output: 0 }
 }

@@ -55,19 +55,20 @@ unsafe impl GlobalAlloc for Failing {
 #[global_allocator]
 static ALLOCATOR: Failing = Failing;
 
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-
-fn alone() -> std::sync::MutexGuard<'static, ()> {
+/// Allocations of other threads, those of the test harness too, are refused with those of a test: so the tests are one for it.
+#[test]
+fn a_refused_allocation_is_an_error_that_changes_nothing() {
     Allocator::prepare();
-    static HOOK: std::sync::Once = std::sync::Once::new();
-    HOOK.call_once(|| {
-        let report = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
-            GRANTED.store(-1, Ordering::Relaxed); // the report of a test that fails takes memory
-            report(panic);
-        }));
-    });
-    ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        GRANTED.store(-1, Ordering::Relaxed); // the report of a test that fails takes memory
+        report(panic);
+    }));
+    operations_and_their_gradients_survive_every_refusal();
+    a_pass_that_fails_leaves_every_gradient_as_it_was();
+    running_statistics_follow_a_batch_or_do_not();
+    #[cfg(target_os = "linux")]
+    steps_happen_whole_or_not_at_all_when_address_space_is_short();
 }
 
 fn normal(shape: &[usize]) -> RBETensor {
@@ -144,9 +145,7 @@ fn sum_of(t: &RBETensor) -> Result<()> {
     t.sum(None, false)?.backward()
 }
 
-#[test]
 fn operations_and_their_gradients_survive_every_refusal() {
-    let _alone = alone();
     let options = || AttentionOptions { causal: true, ..AttentionOptions::default() };
     for threads in [1, 3] {
         parallel::set_num_threads(threads).unwrap();
@@ -204,9 +203,7 @@ fn operations_and_their_gradients_survive_every_refusal() {
     }
 }
 
-#[test]
 fn a_pass_that_fails_leaves_every_gradient_as_it_was() {
-    let _alone = alone();
     parallel::set_num_threads(2).unwrap();
     let (layer, x, other) = (RBELinear::new(96, 80).unwrap(), leaf(&[64, 96]), leaf(&[64, 80]));
     let forward = || layer.forward(&x)?.mul(&other)?.tanh();
@@ -227,9 +224,7 @@ fn a_pass_that_fails_leaves_every_gradient_as_it_was() {
     );
 }
 
-#[test]
 fn running_statistics_follow_a_batch_or_do_not() {
-    let _alone = alone();
     const WIDTH: usize = 1024;
     let full = |v: f64| Array::full(DType::F32, &[WIDTH], v);
     let (x, weight, bias, mean, var) = (normal(&[64, WIDTH]), leaf(&[WIDTH]), leaf(&[WIDTH]), full(0.0), full(1.0));
@@ -278,10 +273,8 @@ fn squeeze(name: &str, step: u64, watched: &dyn Fn() -> Vec<u8>, work: &dyn Fn()
 }
 
 #[cfg(target_os = "linux")]
-#[test]
 fn steps_happen_whole_or_not_at_all_when_address_space_is_short() {
     use rbe_core::kernel::update::Precision;
-    let _alone = alone();
     for threads in [1, 3] {
         parallel::set_num_threads(threads).unwrap();
         for evidence in [Precision::Int8, Precision::Exact] {

@@ -335,6 +335,8 @@ def chunk(input: Any, chunks: int, dim: int = 0) -> list[RBETensor]:
     ------
     ShapeError
         For less than one.
+    OutOfMemoryError
+        For more than fit in memory.
 
     Examples
     --------

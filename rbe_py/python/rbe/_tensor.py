@@ -20,7 +20,7 @@ from ._memory_format import check_memory_format
 from .device import check_device
 from .device import device as _Device
 from .dtypes import DTypeLike, as_dtype
-from .errors import DeviceError, DTypeError, GraphError, OutOfRangeError, ShapeError, TensorError
+from .errors import DeviceError, DTypeError, GraphError, OutOfMemoryError, OutOfRangeError, ShapeError, TensorError
 
 _CPU = _Device("cpu")
 _Bool: TypeAlias = bool  # the class has methods of these names
@@ -286,6 +286,13 @@ class RBETensor(_rbe.TensorBase):
 
     @data.setter
     def data(self, value: "RBETensor") -> None:
+        """Replace the values, unseen by the tape.
+
+        Raises
+        ------
+        ShapeError
+            For values of another shape.
+        """
         if value.shape != self.shape:
             raise ShapeError("data", f"values of shape {self.shape}", str(value.shape))
         before = _rbe._set_grad_enabled(False)
@@ -392,6 +399,8 @@ class RBETensor(_rbe.TensorBase):
         ------
         ShapeError
             For less than one.
+        OutOfMemoryError
+            For more than fit in memory.
 
         Examples
         --------
@@ -403,7 +412,12 @@ class RBETensor(_rbe.TensorBase):
         if count < 1:
             raise ShapeError("chunk", "at least 1 chunk", str(count))
         n = self.shape[_axis("chunk", dim, self.ndim)]
-        return self.split(-(-n // count), dim) if n else self._split([0] * count, dim)
+        if n:
+            return self.split(-(-n // count), dim)
+        try:
+            return self._split([0] * count, dim)
+        except MemoryError as error:
+            raise OutOfMemoryError("chunk", "results and scratch that fit in memory", f"{count} parts") from error
 
     def unbind(self, dim: int = 0) -> tuple["RBETensor", ...]:
         """Return the slices along an axis: views without it.

@@ -1,4 +1,4 @@
-//! Which instruction set the kernels use: decided at the start, and changed on demand. [`multiversion`] compiles a function for each.
+//! Which instruction set the kernels use: decided at the start, and changed on demand. `multiversion!` compiles a function for each.
 
 #[cfg(target_arch = "x86_64")]
 mod amx;

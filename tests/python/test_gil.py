@@ -119,12 +119,9 @@ def calls(tmp_path):
 
 @pytest.fixture(scope="module")
 def named(tmp_path_factory):
-    threads = rbe.get_num_threads()
-    rbe.set_num_threads(1)  # and one is left to wake, on a machine of two
     gc.disable()  # a collection needs the GIL, and takes long beside all that the other tests hold
     yield calls(tmp_path_factory.mktemp("gil"))
     gc.enable()
-    rbe.set_num_threads(threads)
 
 
 NAMES = [
@@ -146,6 +143,7 @@ def test_every_call_has_its_test(named):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_thread_that_wakes_every_millisecond_keeps_its_pace(name, named):
+    rbe.set_num_threads(1)  # one core is left to wake on, of two; the setting ends with the test
     call, shares, text = named[name], [], bytes(16 * MIB)
     call()
     with Ticker() as ticker:

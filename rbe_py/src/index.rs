@@ -1,7 +1,8 @@
 //! What Python puts between brackets, as the core's subscripts.
 
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyEllipsis, PyInt, PyList, PySlice, PyTuple};
+use pyo3::types::{PyBool, PyEllipsis, PyInt, PyList, PySlice, PyString, PyTuple};
 use rbe_core::op::{Place, Subscript};
 use rbe_core::{DType, RbeError};
 
@@ -14,7 +15,7 @@ const OP: &str = "index";
 const ASSIGN: &str = "assign";
 
 /// A bound of a slice; what is beyond 64 bits is beyond every axis.
-fn bound(slice: &Bound<'_, PySlice>, name: &str) -> PyResult<Option<i64>> {
+fn bound(slice: &Bound<'_, PySlice>, name: &Bound<'_, PyString>) -> PyResult<Option<i64>> {
     let value = slice.getattr(name)?;
     if value.is_none() {
         return Ok(None);
@@ -32,8 +33,9 @@ fn subscript(item: &Bound<'_, PyAny>) -> PyResult<Subscript> {
         return Ok(Subscript::Ellipsis);
     }
     if let Ok(slice) = item.cast::<PySlice>() {
-        let (start, stop) = (bound(slice, "start")?, bound(slice, "stop")?);
-        return Ok(Subscript::Slice { start, stop, step: bound(slice, "step")?.unwrap_or(1) });
+        let py = item.py();
+        let (start, stop) = (bound(slice, intern!(py, "start"))?, bound(slice, intern!(py, "stop"))?);
+        return Ok(Subscript::Slice { start, stop, step: bound(slice, intern!(py, "step"))?.unwrap_or(1) });
     }
     if item.is_instance_of::<PyInt>() && !item.is_instance_of::<PyBool>() {
         let wide = |_| raise(RbeError::index(OP, "an integer of 64 bits", item));

@@ -5,8 +5,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyInt, PyTuple};
 use rbe_core::{DType, RbeError};
 
+use crate::convert::dtype_of;
 use crate::error::raise;
-use crate::tensor::{RBETensor, dtype_of};
+use crate::tensor::RBETensor;
 
 /// An integer argument: anything with `__index__`, but no bool, which would be read as 0 or 1.
 pub struct Integer(pub isize);

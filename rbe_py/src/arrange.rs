@@ -1,13 +1,15 @@
-//! Methods of the tensor class: order, running sums, rearrangement.
+//! Methods of the tensor class: extremes and order, running sums, rearrangement.
 
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
+use rbe_core::RbeError;
 
-use crate::arguments::{Axes, Integer, dtype_or_none, integers_or, reduced, whole};
-use crate::error::OrRaise;
-use crate::methods::unary;
+use crate::arguments::{Axes, Integer, dtype_or_none, either, integers_or, reduced, whole};
+use crate::class::NewTensor;
+use crate::error::{OrRaise, raise};
+use crate::methods::{binary, unary};
 use crate::runtime::{elements, enter};
-use crate::tensor::{NewTensor, RBETensor};
+use crate::tensor::RBETensor;
 
 type Tensor = rbe_core::RBETensor;
 
@@ -20,8 +22,50 @@ fn pair(
     enter(py, t.inner.numel(), || f(&t.inner)).map(|(a, b)| (a.into(), b.into()))
 }
 
+/// `max` and `min` in torch's forms: of all, along one axis with the places, of two tensors.
+fn extreme<'py>(
+    slf: &Bound<'py, RBETensor>,
+    dim: Option<&Bound<'py, PyAny>>,
+    keepdim: bool,
+    axis: Option<&Bound<'py, PyAny>>,
+    other: Option<&Bound<'py, PyAny>>,
+    largest: bool,
+) -> PyResult<Bound<'py, PyAny>> {
+    let (py, this) = (slf.py(), slf.get());
+    let op = if largest { "max" } else { "min" };
+    let dim = either(axis, dim)?;
+    let tensor = |o: &&Bound<'py, PyAny>| o.is_instance_of::<RBETensor>();
+    if let Some(other) = either(other, dim.filter(tensor))? {
+        let result = binary(this, other, false, if largest { Tensor::maximum } else { Tensor::minimum })?;
+        return Ok(result.into_pyobject(py)?.into_any());
+    }
+    let Some(dim) = dim else {
+        let result = unary(py, this, |t| if largest { t.max(None, keepdim) } else { t.min(None, keepdim) })?;
+        return Ok(result.into_pyobject(py)?.into_any());
+    };
+    match dim.extract::<Integer>() {
+        Ok(axis) => {
+            let (values, places) = enter(py, this.inner.numel(), || this.inner.extreme_along(largest, axis.0, keepdim))?;
+            Ok((NewTensor::from(values), NewTensor::from(places)).into_pyobject(py)?.into_any())
+        }
+        Err(_) => Err(raise(RbeError::dtype(op, format!("one axis, an integer (a{op} takes several), or a tensor"), dim.repr()?))),
+    }
+}
+
 #[pymethods]
 impl RBETensor {
+    /// The largest or smallest elements: of all, along one axis with their places as a pair, or of two tensors.
+    fn _extreme<'py>(
+        slf: &Bound<'py, Self>,
+        dim: Option<&Bound<'py, PyAny>>,
+        keepdim: bool,
+        axis: Option<&Bound<'py, PyAny>>,
+        other: Option<&Bound<'py, PyAny>>,
+        largest: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        extreme(slf, dim, keepdim, axis, other, largest)
+    }
+
     /// Return where the elements in order along an axis are, equal ones in their order: int64.
     ///
     /// Examples
@@ -129,22 +173,5 @@ impl RBETensor {
 
     fn _nonzero(&self, py: Python<'_>) -> PyResult<NewTensor> {
         unary(py, self, Tensor::nonzero)
-    }
-
-    /// Return the tensor with the elements of `src` added at the places along an axis that an int64 index names.
-    ///
-    /// Raises
-    /// ------
-    /// ShapeError, OutOfRangeError, DTypeError
-    ///     For an index that does not fit, names a place that is not there, or is not int64.
-    ///
-    /// Examples
-    /// --------
-    /// >>> import rbe
-    /// >>> rbe.scatter_add(rbe.zeros(3), 0, rbe.tensor([2, 2]), rbe.ones(2))
-    /// tensor([0., 0., 2.])
-    fn scatter_add(&self, py: Python<'_>, dim: Integer, index: &RBETensor, src: &RBETensor) -> PyResult<NewTensor> {
-        let work = self.inner.numel().max(index.inner.numel());
-        enter(py, work, || self.inner.scatter_add(dim.0, &index.inner, &src.inner)).map(NewTensor::from)
     }
 }

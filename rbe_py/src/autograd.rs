@@ -10,10 +10,12 @@ use rbe_core::gradient::{Gradient, GradientCache};
 use rbe_core::tape::{self, BackwardOptions, CheckpointStrategy, ComputationGraph, GradMode, Parent, Step};
 use rbe_core::{RbeError, WeakSlot};
 
+use crate::class::NewTensor;
+use crate::convert::{gradient_object, gradient_of, operand};
 use crate::error::{OrRaise, carry, raise};
 use crate::fork::detach;
 use crate::gc::Object;
-use crate::tensor::{NewTensor, RBETensor, gradient_object, gradient_of, operand};
+use crate::tensor::RBETensor;
 
 pub type Tensor = rbe_core::RBETensor;
 

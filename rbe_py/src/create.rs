@@ -7,10 +7,12 @@ use rbe_core::array::Array;
 use rbe_core::packed::PackedTensor;
 use rbe_core::{DType, RbeError, memory, random};
 
+use crate::class::NewTensor;
+use crate::convert::dtype_of;
 use crate::error::{OrRaise, raise};
 use crate::ops::words;
 use crate::runtime::{elements, enter, enter_for, within};
-use crate::tensor::{NewTensor, RBETensor, dtype_of};
+use crate::tensor::RBETensor;
 use crate::turns::Turns;
 
 /// Numbers of a nested list, in row-major order, with the shape and the narrowest type that holds them.

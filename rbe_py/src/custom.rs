@@ -9,9 +9,11 @@ use rbe_core::array::Array;
 use rbe_core::tape::{self, Arrays, BackwardRule, Cx, Grads, Holding, dense};
 
 use crate::autograd::{Tensor, collected, tensors};
+use crate::class::NewTensor;
+use crate::convert::operand;
 use crate::error::{OrRaise, carry, raise};
 use crate::gc::Object;
-use crate::tensor::{NewTensor, RBETensor, operand};
+use crate::tensor::RBETensor;
 
 /// The rule of an operation whose results Python has computed and whose gradients it will.
 struct Custom {

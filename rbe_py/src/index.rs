@@ -6,9 +6,10 @@ use pyo3::types::{PyBool, PyEllipsis, PyInt, PyList, PySlice, PyString, PyTuple}
 use rbe_core::op::{Place, Subscript};
 use rbe_core::{DType, RbeError};
 
+use crate::class::NewTensor;
+use crate::convert::operand;
 use crate::error::{OrRaise, raise};
 use crate::runtime::{enter_for, within};
-use crate::tensor::{NewTensor, operand};
 
 /// Names in errors.
 const OP: &str = "index";

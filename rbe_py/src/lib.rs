@@ -3,6 +3,8 @@
 mod arguments;
 mod arrange;
 mod autograd;
+mod class;
+mod convert;
 mod create;
 mod custom;
 mod error;
@@ -10,6 +12,7 @@ mod file;
 mod fork;
 mod fuse;
 mod gc;
+mod in_place;
 mod index;
 mod memory;
 mod methods;
@@ -19,9 +22,13 @@ mod operations;
 mod operators;
 mod ops;
 mod optim;
+mod products;
 mod rates;
+mod reductions;
 mod runtime;
+mod select;
 mod sequence;
+mod shape;
 mod tensor;
 mod turns;
 mod window;
@@ -42,6 +49,10 @@ mod _rbe {
     use crate::autograd::{
         Hook, Node, PackedGradient, backward, checkpoint, execute, grad, gradcheck, is_grad_enabled, is_recomputing, set_grad_enabled,
     };
+    #[pymodule_export]
+    use crate::class::class_of_results;
+    #[pymodule_export]
+    use crate::convert::as_tensor;
     #[pymodule_export]
     use crate::create::{
         arange_floats, arange_integers, encode, eye, full, get_rng_state, linspace, manual_seed, packed, rand, randint, randn,
@@ -66,7 +77,8 @@ mod _rbe {
     #[pymodule_export]
     use crate::sequence::{attention, recurrent, self_attention};
     #[pymodule_export]
-    use crate::tensor::{RBETensor, as_tensor, class_of_results};
+    use crate::tensor::RBETensor;
+
     #[pymodule_export]
     use crate::window::{adaptive_avg_pool, avg_pool, conv, max_pool, max_pool_with_indices, unfold};
 

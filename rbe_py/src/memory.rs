@@ -10,8 +10,9 @@ use pyo3::types::{PyCapsule, PyCapsuleMethods, PyDict};
 use rbe_core::array::{Array, Storage};
 use rbe_core::{Buffer, DType, RbeError};
 
+use crate::class::NewTensor;
+use crate::convert::dtype_of;
 use crate::error::{OrRaise, raise};
-use crate::tensor::{NewTensor, dtype_of};
 
 /// Gives NumPy the memory of an array and keeps it alive as long as NumPy uses it.
 #[pyclass(frozen, module = "rbe._rbe", name = "_ArrayHolder")]

@@ -12,9 +12,10 @@ use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMapping, Py
 use rbe_core::io::json::{Reader, Scalar, Shown, write_string, written_length};
 use rbe_core::{RbeError, Value};
 
+use crate::class::NewTensor;
 use crate::error::{OrRaise, raise};
 use crate::runtime::enter;
-use crate::tensor::{NewTensor, RBETensor};
+use crate::tensor::RBETensor;
 use crate::turns::Turns;
 
 /// Deepest nesting that is written. Reading allows twice that, for files of versions that knew no limit.

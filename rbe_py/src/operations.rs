@@ -5,12 +5,14 @@
 
 use pyo3::prelude::*;
 use rbe_core::op::{Comparison, Logic};
-use rbe_core::{RbeError, tape};
 
 use crate::arguments::float;
+use crate::class::NewTensor;
+use crate::convert::operand;
+use crate::in_place::change;
 use crate::methods::{binary, of_both, unary};
 use crate::runtime::enter;
-use crate::tensor::{NewTensor, RBETensor, operand};
+use crate::tensor::RBETensor;
 
 type Tensor = rbe_core::RBETensor;
 
@@ -20,37 +22,6 @@ type Declaration = (&'static str, usize, bool, &'static str, Vec<(&'static str, 
 /// Whether a rule reads the first input again in backward: an in-place form must keep a copy of it then.
 fn reads_input(saves: &str) -> bool {
     !matches!(saves, "NOTHING" | "OUTPUT")
-}
-
-/// Replaces the elements of a tensor by what `f` makes of it, which must have its shape and fit its kind of numbers. Where `f` is recorded
-/// and its gradient reads the elements from before, `keeps` is set and the tape keeps a copy.
-pub fn change<'py>(
-    slf: &Bound<'py, RBETensor>,
-    op: &'static str,
-    other: Option<&Tensor>,
-    keeps: bool,
-    f: impl FnOnce(&Tensor) -> rbe_core::Result<Tensor> + Send,
-) -> PyResult<Bound<'py, RBETensor>> {
-    let this = &slf.get().inner;
-    let recorded = tape::is_grad_enabled() && (this.requires_grad() || other.is_some_and(Tensor::requires_grad));
-    let work = other.map_or(this.numel(), |other| of_both(this, other));
-    enter(slf.py(), work, || {
-        let before = if recorded && keeps {
-            this.before_change(op)?
-        } else {
-            this.writable(op)?;
-            this.clone()
-        };
-        let result = f(&before)?;
-        if result.shape() != this.shape() {
-            return Err(RbeError::shape(op, format!("a result of shape {:?}", this.shape()), format!("{:?}", result.shape())));
-        }
-        if !result.dtype().fits_kind_of(this.dtype()) {
-            return Err(RbeError::dtype(op, format!("a result that {} holds", this.dtype()), result.dtype()));
-        }
-        this.take_over(op, &result)
-    })?;
-    Ok(slf.clone())
 }
 
 /// The docstring of an operation.

@@ -5,9 +5,11 @@ use pyo3::exceptions::{PyMemoryError, PyTypeError};
 use pyo3::prelude::*;
 use rbe_core::op::{Comparison, Logic};
 
+use crate::class::NewTensor;
+use crate::convert::operand;
+use crate::in_place::change;
 use crate::methods::{Exponent, binary, unary};
-use crate::operations::change;
-use crate::tensor::{NewTensor, RBETensor, operand};
+use crate::tensor::RBETensor;
 
 type Tensor = rbe_core::RBETensor;
 

@@ -6,9 +6,11 @@ use rbe_core::array::Array;
 use rbe_core::memory;
 use rbe_core::op::{CrossEntropyOptions, Reduction, Running};
 
+use crate::class::NewTensor;
+use crate::convert::operand;
 use crate::error::{OrRaise, raise};
 use crate::runtime::enter;
-use crate::tensor::{NewTensor, RBETensor, operand};
+use crate::tensor::RBETensor;
 
 type Tensor = rbe_core::RBETensor;
 

@@ -9,10 +9,11 @@ use rbe_core::array::Array;
 use rbe_core::optim::{self, DenseOptimizer, DenseRule, HybridOptimizer, NonFinite};
 use rbe_core::tape::{Phase, measured};
 
+use crate::class::NewTensor;
 use crate::error::{OrRaise, raise};
 use crate::fork::{detach, detach_for};
 use crate::rates::{self, Kind};
-use crate::tensor::{NewTensor, RBETensor};
+use crate::tensor::RBETensor;
 
 type Tensor = rbe_core::RBETensor;
 /// The name of optimisers in errors.

@@ -4,9 +4,10 @@ use pyo3::prelude::*;
 use rbe_core::RbeError;
 use rbe_core::op::{AttentionOptions, Cell};
 
+use crate::class::NewTensor;
 use crate::error::raise;
 use crate::runtime::enter;
-use crate::tensor::{NewTensor, RBETensor};
+use crate::tensor::RBETensor;
 
 /// Attention of queries (…, L, E) to keys (…, S, E) and values (…, S, F).
 #[pyfunction]

@@ -1,20 +1,17 @@
 //! The tensor class: identity, value, gradient.
 
-use pyo3::exceptions::{PyAttributeError, PyTypeError};
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBool, PyFloat, PyInt, PyTuple, PyType};
+use pyo3::types::{PyBool, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 use rbe_core::array::Array;
-use rbe_core::gradient::Gradient;
 use rbe_core::tape;
 use rbe_core::{DType, RbeError, Value, memory};
 
-use crate::autograd::{Hook, Node, PackedGradient, listed, run_backward};
-use crate::create::from_nested;
-use crate::error::{OrRaise, is_dtype_error, raise};
-use crate::memory::{ArrayHolder, array_of};
+use crate::autograd::{Hook, Node, listed, run_backward};
+use crate::class::NewTensor;
+use crate::convert::{dtype_object, dtype_of, gradient_object, gradient_of, operand};
+use crate::error::{OrRaise, raise};
+use crate::memory::ArrayHolder;
 use crate::runtime::{enter_for, within};
 
 /// A dense or packed tensor.
@@ -29,183 +26,6 @@ use crate::runtime::{enter_for, within};
 #[pyclass(frozen, subclass, weakref, module = "rbe._rbe", name = "TensorBase")]
 pub struct RBETensor {
     pub inner: rbe_core::RBETensor,
-}
-
-/// A tensor on its way to Python, where it becomes an object of the registered class.
-pub struct NewTensor(rbe_core::RBETensor);
-
-impl From<rbe_core::RBETensor> for NewTensor {
-    fn from(tensor: rbe_core::RBETensor) -> NewTensor {
-        NewTensor(tensor)
-    }
-}
-
-impl From<Array> for NewTensor {
-    fn from(array: Array) -> NewTensor {
-        NewTensor(rbe_core::RBETensor::from_array(array))
-    }
-}
-
-/// The classes of the package's users, `rbe.RBETensor` and `rbe.RBEGradient`.
-static TENSORS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-static GRADIENTS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-
-/// Makes a subclass of `TensorBase` or `GradientBase` the class of all results; decorates the class.
-#[pyfunction(name = "_class_of_results")]
-pub fn class_of_results(class: Bound<'_, PyType>) -> PyResult<Bound<'_, PyType>> {
-    let py = class.py();
-    let registered = if class.is_subclass_of::<RBETensor>()? { &TENSORS } else { &GRADIENTS };
-    if !class.is_subclass_of::<RBETensor>()? && !class.is_subclass_of::<PackedGradient>()? || registered.get(py).is_some() {
-        return Err(raise(RbeError::value("class of results", "one subclass of TensorBase or GradientBase", class.name()?)));
-    }
-    registered.get_or_init(py, || class.clone().unbind());
-    Ok(class)
-}
-
-/// `object` as one of the class of the package's users. PyO3 makes objects of its own classes only; as the subclass has no fields of its
-/// own, the object may change its class.
-fn of_class<'py, T>(object: Bound<'py, T>, class: &PyOnceLock<Py<PyType>>) -> PyResult<Bound<'py, T>> {
-    if let Some(class) = class.get(object.py()) {
-        object.as_any().setattr(intern!(object.py(), "__class__"), class)?;
-    }
-    Ok(object)
-}
-
-impl<'py> IntoPyObject<'py> for NewTensor {
-    type Target = RBETensor;
-    type Output = Bound<'py, RBETensor>;
-    type Error = PyErr;
-
-    fn into_pyobject(self, py: Python<'py>) -> PyResult<Bound<'py, RBETensor>> {
-        of_class(Bound::new(py, RBETensor { inner: self.0 })?, &TENSORS)
-    }
-}
-
-/// The element type that `object` names: an rbe or NumPy dtype, a string, or a Python type.
-pub fn dtype_of(object: &Bound<'_, PyAny>) -> PyResult<DType> {
-    let name: String = if let Ok(name) = object.extract::<String>() {
-        name
-    } else if let Ok(name) = object.getattr("name") {
-        name.extract()?
-    } else if let Ok(name) = object.getattr("__name__") {
-        name.extract()?
-    } else {
-        object.str()?.extract()?
-    };
-    match name.as_str() {
-        "float32" => Ok(DType::F32),
-        "float64" | "double" => Ok(DType::F64),
-        "float" if object.is_instance_of::<pyo3::types::PyType>() => Ok(DType::F64),
-        "int64" | "int" | "long" => Ok(DType::I64),
-        "bool" | "bool_" => Ok(DType::Bool),
-        "uint8" => Ok(DType::U8),
-        _ => Err(raise(RbeError::dtype("dtype", "float32, float64, int64, uint8 or bool", name))),
-    }
-}
-
-/// The Python object of an element type.
-pub fn dtype_object(py: Python<'_>, dtype: DType) -> PyResult<Py<PyAny>> {
-    static OBJECTS: PyOnceLock<[Py<PyAny>; 5]> = PyOnceLock::new();
-    let objects = OBJECTS.get_or_try_init(py, || -> PyResult<_> {
-        let module = py.import("rbe.dtypes")?;
-        let get = |d: DType| -> PyResult<Py<PyAny>> { Ok(module.getattr(if d == DType::Bool { "bool" } else { d.name() })?.unbind()) };
-        Ok([get(DType::F32)?, get(DType::F64)?, get(DType::I64)?, get(DType::Bool)?, get(DType::U8)?])
-    })?;
-    let at = match dtype {
-        DType::F32 => 0,
-        DType::F64 => 1,
-        DType::I64 => 2,
-        DType::Bool => 3,
-        DType::U8 => 4,
-    };
-    Ok(objects[at].clone_ref(py))
-}
-
-/// A scalar of NumPy as the Python number it stands for, as torch reads it; anything else as it is.
-pub fn number<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    static SCALAR: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let py = object.py();
-    if object.is_exact_instance_of::<PyFloat>() || object.is_exact_instance_of::<PyInt>() || object.is_instance_of::<RBETensor>() {
-        return Ok(object.clone());
-    }
-    let scalar = SCALAR.get_or_try_init(py, || -> PyResult<_> { Ok(py.import("numpy")?.getattr("generic")?.unbind()) })?;
-    if object.is_instance(scalar.bind(py))? { object.call_method0("item") } else { Ok(object.clone()) }
-}
-
-/// `object` as a tensor: a tensor itself, a number of Python or NumPy (of the type of `like` where the kinds agree), or whatever
-/// `rbe.as_tensor` takes.
-pub fn operand(object: &Bound<'_, PyAny>, like: Option<DType>) -> PyResult<rbe_core::RBETensor> {
-    if let Ok(tensor) = object.cast::<RBETensor>() {
-        return Ok(tensor.get().inner.clone());
-    }
-    let constant = rbe_core::RBETensor::from_array;
-    let scalar = |dtype: DType, v: f64| constant(Array::full(dtype, &[], v));
-    let object = &number(object)?;
-    if object.is_instance_of::<PyBool>() {
-        return Ok(scalar(DType::Bool, if object.extract::<bool>()? { 1.0 } else { 0.0 }));
-    }
-    if object.is_instance_of::<PyInt>() {
-        let exact = object.extract::<i64>();
-        return match (like.filter(|d| d.is_float()), exact) {
-            (Some(d), Ok(v)) => Ok(scalar(d, v as f64)),
-            (None, Ok(v)) => Ok(constant(Array::scalar(v))),
-            (Some(d), Err(_)) if object.extract::<f64>().is_ok() => Ok(scalar(d, object.extract()?)),
-            (_, Err(_)) => Err(raise(RbeError::value("number", "an integer that int64 holds", object))),
-        };
-    }
-    if object.is_instance_of::<PyFloat>() {
-        return Ok(scalar(like.map_or_else(DType::default_float, DType::floating), object.extract()?));
-    }
-    array_like(object).map(constant)
-}
-
-/// The array of a NumPy array, of nested lists of numbers, or of whatever NumPy makes an array of numbers from.
-fn array_like(object: &Bound<'_, PyAny>) -> PyResult<Array> {
-    let numpy = || object.py().import("numpy");
-    if object.is_instance(&numpy()?.getattr("ndarray")?)? {
-        return array_of(object, true);
-    }
-    match from_nested(object, None) {
-        Err(e) if e.is_instance_of::<PyTypeError>(object.py()) || e.is_instance_of::<PyAttributeError>(object.py()) => {
-            if is_dtype_error(object.py(), &e) {
-                return Err(e);
-            }
-            let array = numpy()?.call_method1("array", (object,))?;
-            let kind: char = array.getattr("dtype")?.getattr("kind")?.extract()?;
-            if matches!(kind, 'O' | 'S' | 'U') {
-                return Err(raise(RbeError::dtype("tensor", "numbers", object.get_type().name()?)));
-            }
-            let array = array_of(&array, true)?;
-            array.storage().unshare(); // nobody else has the memory
-            Ok(array)
-        }
-        other => other,
-    }
-}
-
-/// A tensor itself, numbers or arrays as one.
-#[pyfunction(name = "_as_tensor")]
-pub fn as_tensor<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    if object.is_instance_of::<RBETensor>() {
-        return Ok(object.clone());
-    }
-    Ok(NewTensor::from(operand(object, None)?).into_pyobject(object.py())?.into_any())
-}
-
-/// Python object of a gradient.
-pub fn gradient_object(py: Python<'_>, gradient: Gradient) -> PyResult<Py<PyAny>> {
-    match gradient {
-        Gradient::Dense(array) => Ok(NewTensor::from(array).into_pyobject(py)?.into_any().unbind()),
-        Gradient::Packed(cache) => Ok(of_class(Bound::new(py, PackedGradient { cache })?, &GRADIENTS)?.into_any().unbind()),
-    }
-}
-
-/// Gradient of a Python object.
-pub fn gradient_of(object: &Bound<'_, PyAny>) -> PyResult<Gradient> {
-    if let Ok(packed) = object.cast::<PackedGradient>() {
-        return Ok(Gradient::Packed(packed.get().cache.clone()));
-    }
-    Ok(Gradient::Dense(operand(object, None)?.array("grad").or_raise()?.clone()))
 }
 
 impl RBETensor {

@@ -3,10 +3,11 @@
 use pyo3::prelude::*;
 use rbe_core::op::Windows;
 
+use crate::class::NewTensor;
 use crate::error::OrRaise;
 use crate::methods::unary;
 use crate::runtime::enter;
-use crate::tensor::{NewTensor, RBETensor};
+use crate::tensor::RBETensor;
 
 type Sizes = Vec<usize>;
 type Padding = Vec<(usize, usize)>;

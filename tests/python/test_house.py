@@ -62,10 +62,7 @@ LONG = {
     "rbe_py/python/rbe/_functions.py": "one entry for every function",
     "rbe_py/python/rbe/_rbe.pyi": "one entry for every name of the binding",
     "rbe_py/python/rbe/_tensor.py": "the tensor class in one file",
-    "rbe_py/python/rbe/creation.py": "to be cut",
     "rbe_py/python/rbe/nn/module.py": "the whole Module in one file",
-    "rbe_py/src/methods.rs": "one entry for every method",
-    "rbe_py/src/tensor.rs": "to be cut",
 }
 
 

@@ -26,8 +26,10 @@ from . import (
     visualization,
 )
 from ._debug import is_debug_mode, set_debug_mode
+from ._default_dtype import get_default_dtype, set_default_dtype
 from ._functions import *  # noqa: F403 (the functions of operations, listed there)
 from ._gradient import RBEGradient
+from ._interchange import from_dlpack, from_numpy
 from ._logging import start as _start
 from ._memory_format import contiguous_format, preserve_format
 from ._random import rand, rand_like, randint, randn, randn_like, randperm
@@ -47,15 +49,11 @@ from .creation import (
     as_tensor,
     empty,
     eye,
-    from_dlpack,
-    from_numpy,
     full,
     full_like,
-    get_default_dtype,
     linspace,
     ones,
     ones_like,
-    set_default_dtype,
     tensor,
     zeros,
     zeros_like,

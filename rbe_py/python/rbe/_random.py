@@ -5,9 +5,11 @@ from typing import Any
 
 from . import _rbe, dtypes
 from ._arguments import integer
+from ._default_dtype import default_float
 from ._memory_format import check_memory_format
+from ._sizes import Shape, sizes
 from ._tensor import RBETensor
-from .creation import Shape, default_float, finish, sizes
+from .creation import finish
 from .device import check_device
 from .dtypes import DTypeLike, as_dtype
 from .errors import DTypeError, TensorError

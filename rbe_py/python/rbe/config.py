@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from . import _rbe, creation
+from . import _default_dtype, _rbe
 from .dtypes import as_dtype
 from .errors import ConfigError
 
@@ -38,7 +38,7 @@ def get() -> dict[str, Any]:
     rbe.float32
     """
     return {
-        "default_dtype": creation.get_default_dtype(),
+        "default_dtype": _default_dtype.get_default_dtype(),
         "num_threads": _rbe.get_num_threads(),
         "isa": _rbe.isa(),
         "simd": _rbe.isa() != "scalar",
@@ -78,13 +78,13 @@ def set(*, default_dtype: Any = None, num_threads: int | None = None, isa: str |
     before = get()
     try:
         if default_dtype is not None:
-            creation.set_default_dtype(as_dtype(default_dtype))
+            _default_dtype.set_default_dtype(as_dtype(default_dtype))
         if num_threads is not None:
             _rbe.set_num_threads(num_threads)
         if isa is not None or simd is not None:
             _rbe.set_isa("scalar" if simd is False else isa)
     except Exception:
-        creation.set_default_dtype(before["default_dtype"])
+        _default_dtype.set_default_dtype(before["default_dtype"])
         _rbe.set_num_threads(before["num_threads"])
         raise
 

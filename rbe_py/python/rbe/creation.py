@@ -1,134 +1,25 @@
 """Tensors from values and from NumPy; filled ones and ranges."""
 
-import math
-import sys
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from . import _rbe, dtypes
 from ._arguments import integer, number
+from ._default_dtype import default_float
+from ._interchange import from_numpy, own
 from ._memory_format import check_memory_format
+from ._sizes import Shape, check_memory, sizes
 from ._tensor import RBETensor
 from .device import check_device as check_device
 from .dtypes import DTypeLike, as_dtype
-from .errors import DeviceError, DTypeError, OutOfMemoryError, RBEError, ShapeError, TensorError
-
-Shape = int | Sequence[int]
-
-_default_dtype = dtypes.float32
-
-
-def get_default_dtype() -> dtypes.dtype:
-    """Return the element type of tensors made from floats when none is given.
-
-    Examples
-    --------
-    >>> import rbe
-    >>> rbe.get_default_dtype()
-    rbe.float32
-    """
-    return _default_dtype
-
-
-def set_default_dtype(dtype: DTypeLike) -> None:
-    """Set the element type of tensors made from floats when none is given: float32 or float64.
-
-    Integers become it, too, where a function has only float results.
-
-    Raises
-    ------
-    DTypeError
-        For another type.
-
-    Examples
-    --------
-    >>> import rbe
-    >>> rbe.set_default_dtype("float64")
-    >>> rbe.zeros(1).dtype
-    rbe.float64
-    >>> rbe.set_default_dtype("float32")
-    """
-    global _default_dtype
-    chosen = as_dtype(dtype)
-    _rbe._set_default_dtype(chosen)
-    _default_dtype = chosen
+from .errors import DTypeError, TensorError
 
 
 def finish(t: RBETensor, requires_grad: bool) -> RBETensor:
     """Return a fresh tensor, recorded from here on if wanted."""
     if requires_grad:
         t.requires_grad = True
-    return t
-
-
-def check_memory(op: str, shape: Sequence[int], dtype: dtypes.dtype) -> None:
-    """Raise where a tensor would have more bytes than there are addresses. What the system refuses, the core reports.
-
-    Raises
-    ------
-    OutOfMemoryError
-    """
-    if math.prod(shape) * dtype.itemsize > sys.maxsize or any(n > sys.maxsize for n in shape):
-        got = f"{dtype.name} {list(shape)}: more bytes than there are addresses"
-        raise OutOfMemoryError(op, "results and scratch that fit in memory", got)
-
-
-def sizes(op: str, size: tuple[Any, ...], dtype: dtypes.dtype, keyword: Any = None) -> list[int]:
-    """Return the lengths that `size`, given as numbers or as a sequence, or a keyword stands for, checked."""
-    if keyword is not None:
-        if size:
-            raise TensorError(op, "lengths by position or as size", "both")
-        size = (keyword,)
-    if len(size) == 1 and isinstance(size[0], Sequence | np.ndarray) and not isinstance(size[0], str):
-        size = tuple(size[0])
-    lengths = [integer(op, "a length", n) for n in size]
-    if any(n < 0 for n in lengths):
-        raise ShapeError(op, "lengths of at least 0", str(tuple(lengths)))
-    check_memory(op, lengths, dtype)
-    return lengths
-
-
-def default_float(dtype: DTypeLike) -> dtypes.dtype:
-    """Return `dtype`, or the default one."""
-    return _default_dtype if dtype is None else as_dtype(dtype)
-
-
-def from_numpy(array: "np.ndarray[Any, Any]") -> RBETensor:
-    """Return a tensor that shares the memory of a NumPy array.
-
-    Writing to one changes the other. The array is kept alive. A read-only, unaligned or byte-swapped array is copied.
-
-    Parameters
-    ----------
-    array : numpy.ndarray
-        Of float32, float64, int64, uint8 or bool.
-
-    Raises
-    ------
-    DTypeError
-        For another element type.
-
-    Examples
-    --------
-    >>> import rbe
-    >>> import numpy as np
-    >>> a = np.zeros(2)
-    >>> t = rbe.from_numpy(a)
-    >>> a[0] = 5.0
-    >>> t
-    tensor([5., 0.], dtype=rbe.float64)
-    """
-    if not isinstance(array, np.ndarray):
-        raise DTypeError("from_numpy", "a NumPy array", type(array).__name__)
-    return _rbe._from_array(array)
-
-
-def own(array: "np.ndarray[Any, Any]") -> RBETensor:
-    """Return a tensor over the memory of an array that nobody else holds or views."""
-    t = from_numpy(array)
-    t._own()
     return t
 
 
@@ -211,86 +102,6 @@ def as_tensor(data: Any, dtype: DTypeLike = None, device: object = None) -> RBET
     return tensor(data, dtype)
 
 
-class _Producer:
-    """What NumPy takes over DLPack from in place of an object: notes whether the capsule says if its memory is read-only."""
-
-    def __init__(self, x: Any) -> None:
-        self.x = x
-        self.says_read_only = False
-
-    def __dlpack__(self, **wanted: Any) -> Any:
-        try:
-            capsule = self.x.__dlpack__(**wanted)
-        except TypeError:
-            if not wanted:
-                raise
-            capsule = self.x.__dlpack__()  # a producer of the time before DLPack 1.0
-        self.says_read_only = _rbe._says_read_only(capsule)
-        return capsule
-
-    def __dlpack_device__(self) -> Any:
-        return self.x.__dlpack_device__()
-
-
-def from_dlpack(x: Any) -> RBETensor:
-    """Return a tensor that shares the memory of any object with `__dlpack__` on the CPU (torch, NumPy, JAX).
-
-    Memory that the object says is read-only is copied, as `from_numpy` does: writing to the tensor never changes it.
-    Objects of the time before DLPack 1.0 cannot say so, and share what they lend, as with torch.
-
-    Raises
-    ------
-    DTypeError
-        For what has no `__dlpack__`, or another element type.
-    DeviceError
-        For one that is elsewhere than on the CPU.
-    TensorError
-        For one whose memory cannot be shared.
-
-    Examples
-    --------
-    >>> import rbe
-    >>> import numpy as np
-    >>> rbe.from_dlpack(np.arange(3))
-    tensor([0, 1, 2])
-    """
-    if not hasattr(x, "__dlpack__") or not hasattr(x, "__dlpack_device__"):
-        raise DTypeError("from_dlpack", "an object with __dlpack__ and __dlpack_device__", type(x).__name__)
-    producer = _Producer(x)
-    try:
-        kind = int(x.__dlpack_device__()[0])
-        if kind == 1:
-            array = np.from_dlpack(producer)
-    except RBEError:
-        raise
-    except (BufferError, RuntimeError, TypeError, ValueError, IndexError, NotImplementedError) as e:
-        raise TensorError("from_dlpack", "an object that lends its memory", f"{type(x).__name__}: {e}") from e
-    if kind != 1:
-        raise DeviceError("from_dlpack", "an object on the CPU", f"one on DLPack's device {kind}")
-    if array.flags.writeable or producer.says_read_only or not array.flags.aligned:
-        return from_numpy(array)
-    # NumPy marks all as read-only that comes from a producer which cannot say whether it is.
-    size = array.itemsize
-    address = array.__array_interface__["data"][0]
-    strides = [s // size for s in array.strides]
-    return _rbe._from_memory(array, address, as_dtype(array.dtype), list(array.shape), strides)
-
-
-_MANY = 1 << 10
-_PART = 1 << 8  # floats that the objects of a part take at least
-
-
-def check_parts(op: str, parts: int, elements: int) -> None:
-    """Raise where the system has no memory for so many parts of a layer, which are made one by one, of `elements` floats each.
-
-    Raises
-    ------
-    OutOfMemoryError
-    """
-    if parts > _MANY:
-        _rbe.full(sizes(op, (parts, elements + _PART), dtypes.float32), 0, dtypes.float32, op)  # given back at once
-
-
 def full(
     size: Shape,
     fill_value: Any,
@@ -323,7 +134,7 @@ def full(
     check_device("full", device)
     value = number("full", fill_value)
     if dtype is None:
-        chosen = dtypes.bool if isinstance(value, bool) else dtypes.int64 if isinstance(value, int) else _default_dtype
+        chosen = dtypes.bool if isinstance(value, bool) else dtypes.int64 if isinstance(value, int) else default_float(None)
     else:
         chosen = as_dtype(dtype)
     return finish(_rbe.full(sizes("full", (size,), chosen), value, chosen, "full"), requires_grad)
@@ -483,7 +294,7 @@ def arange(
         start, end = 0, start
     numbers = [number("arange", v) for v in (start, end, step)]
     whole = all(isinstance(v, int) for v in numbers)
-    chosen = as_dtype(dtype) if dtype is not None else dtypes.int64 if whole else _default_dtype
+    chosen = as_dtype(dtype) if dtype is not None else dtypes.int64 if whole else default_float(None)
     if chosen is dtypes.bool:
         raise DTypeError("arange", "numbers as dtype", chosen.name)
     if whole and all(-(2**63) <= v < 2**63 for v in numbers):

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from . import creation, dtypes
+from . import _interchange, creation, dtypes
 from ._compat import require
 from ._tensor import RBETensor
 from .errors import DTypeError, TensorError
@@ -44,7 +44,7 @@ def from_torch(tensor: Any) -> RBETensor:
     name = str(tensor.dtype).removeprefix("torch.")
     if name not in {dtype.name for dtype in dtypes.ALL}:
         raise DTypeError("from_torch", "float32, float64, int64, uint8 or bool (convert with .to())", name)
-    return creation.from_dlpack(tensor.detach())
+    return _interchange.from_dlpack(tensor.detach())
 
 
 def to_torch(tensor: RBETensor) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import creation
+from .. import _interchange
 from .collate import default_collate
 from .dataset import Subset, TensorDataset
 
@@ -48,7 +48,7 @@ def fetch(dataset: Any, keys: Any, collate: Collate) -> Any:
         found = rows_of(dataset, keys)
         if found is not None:
             tensors, rows = found
-            return list(tensors[creation.from_numpy(np.ascontiguousarray(rows))])
+            return list(tensors[_interchange.from_numpy(np.ascontiguousarray(rows))])
     if hasattr(dataset, "__getitems__"):
         return collate(dataset.__getitems__(keys))
     return collate([dataset[key] for key in keys])

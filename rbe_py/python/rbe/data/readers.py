@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 
-from .. import creation
+from .. import _default_dtype, _interchange, creation
 from .._paths import Path, open_regular, path_of
 from .._tensor import RBETensor
 from ..errors import FormatError, OutOfMemoryError, OutOfRangeError, RBEError, TensorError
@@ -277,10 +277,10 @@ def read_csv(path: Path, *, delimiter: str = ",", header: bool | None = None) ->
         raise FormatError("read_csv", expected, "an empty file")
     wide = np.frombuffer(values, np.float64) if values else np.empty(0)
     with np.errstate(over="ignore"):
-        table = wide.astype(creation.get_default_dtype().numpy).reshape(count, len(names))
+        table = wide.astype(_default_dtype.get_default_dtype().numpy).reshape(count, len(names))
     if (np.isinf(table.ravel()) & np.isfinite(wide)).any():
         raise FormatError("read_csv", expected, f"numbers beyond {table.dtype}")
-    return creation.from_numpy(table), names
+    return _interchange.from_numpy(table), names
 
 
 def _is_number(field: str) -> bool:

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from .. import _rbe, creation
+from .. import _rbe, _sizes, creation
 from .._tensor import RBETensor
 from ..dtypes import DTypeLike
 from ..errors import ShapeError, TensorError
@@ -115,7 +115,7 @@ class _Layers(Recurrent):
             raise TensorError(type(self).__name__, "a dropout in [0, 1]", str(dropout))
         self.num_layers, self.batch_first, self.dropout, self.bidirectional = num_layers, batch_first, dropout, bidirectional
         self._directions = ("", "_reverse") if bidirectional else ("",)
-        creation.check_parts(type(self).__name__, num_layers, 2 * hidden_size * len(self._directions))
+        _sizes.check_parts(type(self).__name__, num_layers, 2 * hidden_size * len(self._directions))
         for layer in range(num_layers):
             inputs = (proj_size or hidden_size) * len(self._directions) if layer else input_size
             for direction in self._directions:

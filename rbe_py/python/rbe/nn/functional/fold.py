@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ... import _rbe, creation
+from ... import _interchange, _rbe, creation
 from ..._tensor import RBETensor
 from ...errors import ShapeError
 from .conv import Sizes, batched, edges, spread
@@ -61,7 +61,7 @@ def _places(size: Sequence[int], kernel: Sequence[int], steps: Sequence[int], ga
         along.append(np.arange(k)[:, None] * d + np.arange(0, n - (k - 1) * d, s))
     rows, cols = along
     places = rows[:, None, :, None] * size[1] + cols[None, :, None, :]
-    return creation.from_numpy(places.reshape(kernel[0] * kernel[1], -1).astype(np.int64))
+    return _interchange.from_numpy(places.reshape(kernel[0] * kernel[1], -1).astype(np.int64))
 
 
 def fold(

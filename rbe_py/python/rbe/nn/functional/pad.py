@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ... import _rbe, creation
+from ... import _rbe, _sizes, creation
 from ..._tensor import RBETensor
 from ...errors import ShapeError, TensorError
 
@@ -61,7 +61,7 @@ def pad(input: RBETensor, pad: Sequence[int], mode: str = "constant", value: flo
     shape = list(input.shape)
     for axis, (before, after) in axes.items():
         shape[axis] = max(_check(mode, input.shape[axis], before, after), 0)
-    creation.check_memory("pad", shape, input.dtype)
+    _sizes.check_memory("pad", shape, input.dtype)
     for axis, (before, after) in axes.items():
         start, end = max(-before, 0), input.shape[axis] - max(-after, 0)
         kept = input if (start, end) == (0, input.shape[axis]) else input.narrow(axis, start, end - start)

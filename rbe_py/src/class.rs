@@ -1,0 +1,62 @@
+//! The classes of the package's users, `rbe.RBETensor` and `rbe.RBEGradient`: what Rust returns becomes an object of theirs.
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyType;
+use rbe_core::RbeError;
+use rbe_core::array::Array;
+
+use crate::autograd::PackedGradient;
+use crate::error::raise;
+use crate::tensor::RBETensor;
+
+/// A tensor on its way to Python, where it becomes an object of the registered class.
+pub struct NewTensor(rbe_core::RBETensor);
+
+impl From<rbe_core::RBETensor> for NewTensor {
+    fn from(tensor: rbe_core::RBETensor) -> NewTensor {
+        NewTensor(tensor)
+    }
+}
+
+impl From<Array> for NewTensor {
+    fn from(array: Array) -> NewTensor {
+        NewTensor(rbe_core::RBETensor::from_array(array))
+    }
+}
+
+/// The classes of the package's users, `rbe.RBETensor` and `rbe.RBEGradient`.
+static TENSORS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+pub static GRADIENTS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+
+/// Makes a subclass of `TensorBase` or `GradientBase` the class of all results; decorates the class.
+#[pyfunction(name = "_class_of_results")]
+pub fn class_of_results(class: Bound<'_, PyType>) -> PyResult<Bound<'_, PyType>> {
+    let py = class.py();
+    let registered = if class.is_subclass_of::<RBETensor>()? { &TENSORS } else { &GRADIENTS };
+    if !class.is_subclass_of::<RBETensor>()? && !class.is_subclass_of::<PackedGradient>()? || registered.get(py).is_some() {
+        return Err(raise(RbeError::value("class of results", "one subclass of TensorBase or GradientBase", class.name()?)));
+    }
+    registered.get_or_init(py, || class.clone().unbind());
+    Ok(class)
+}
+
+/// `object` as one of the class of the package's users. PyO3 makes objects of its own classes only; as the subclass has no fields of its
+/// own, the object may change its class.
+pub fn of_class<'py, T>(object: Bound<'py, T>, class: &PyOnceLock<Py<PyType>>) -> PyResult<Bound<'py, T>> {
+    if let Some(class) = class.get(object.py()) {
+        object.as_any().setattr(intern!(object.py(), "__class__"), class)?;
+    }
+    Ok(object)
+}
+
+impl<'py> IntoPyObject<'py> for NewTensor {
+    type Target = RBETensor;
+    type Output = Bound<'py, RBETensor>;
+    type Error = PyErr;
+
+    fn into_pyobject(self, py: Python<'py>) -> PyResult<Bound<'py, RBETensor>> {
+        of_class(Bound::new(py, RBETensor { inner: self.0 })?, &TENSORS)
+    }
+}

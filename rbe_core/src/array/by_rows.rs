@@ -67,16 +67,16 @@ fn walk<T: Element>(op: &'static str, arrays: &[&Array], bound: Bound, f: &OfRow
     let (dims, strides) = join(&shape, &strides.iter().map(|s| &**s).collect::<SmallVec<[&[isize]; 3]>>());
     let width = dims.last().copied().unwrap_or(1);
     let plain = strides.iter().all(|s| s.last().is_none_or(|across| *across <= 1) && s.iter().all(|stride| *stride >= 0));
-    let past = bound == Bound::Memory && shape.iter().product::<usize>() * size_of::<T>() >= LARGE;
+    let large = bound == Bound::Memory && shape.iter().product::<usize>() * size_of::<T>() >= LARGE;
     if !plain || dims.len() > 1 && width < RUN {
         let arrays: SmallVec<[&Array; 3]> = arrays.iter().map(|a| &**a).collect();
         return tiled_with(
             op,
             &arrays,
-            || past.then(Streaming::new),
-            |past_caches, x, out| {
+            || large.then(Streaming::new),
+            |non_temporal, x, out| {
                 let x: SmallVec<[Grid<'_, T>; 4]> = x.iter().map(|x| Grid::row(x)).collect();
-                f(&x, &mut Target { past_caches: past_caches.as_ref(), ..Target::row(out) });
+                f(&x, &mut Target { non_temporal: non_temporal.as_ref(), ..Target::row(out) });
             },
         );
     }
@@ -87,7 +87,7 @@ fn walk<T: Element>(op: &'static str, arrays: &[&Array], bound: Bound, f: &OfRow
     Ok(Array::build(&shape, |out: &mut [T]| {
         let size = if width <= PIECE && !outer.is_empty() { PIECE / width * width } else { PIECE };
         parallel::for_each_piece(out, size, |i, piece| {
-            let past_caches = past.then(Streaming::new);
+            let non_temporal = large.then(Streaming::new);
             let (mut at, mut rest) = (i * size, piece);
             while !rest.is_empty() {
                 let (row, column) = (at / width, at % width);
@@ -96,7 +96,7 @@ fn walk<T: Element>(op: &'static str, arrays: &[&Array], bound: Bound, f: &OfRow
                 let (rows, others) = rest.split_at_mut(breadth * rows.max(1));
                 at += rows.len();
                 let x: SmallVec<[Grid<'_, T>; 4]> = operands.iter().map(|o| o.at(outer, row, column)).collect();
-                f(&x, &mut Target { rows, width: breadth, past_caches: past_caches.as_ref() });
+                f(&x, &mut Target { rows, width: breadth, non_temporal: non_temporal.as_ref() });
                 rest = others;
             }
         });

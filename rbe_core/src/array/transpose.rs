@@ -31,9 +31,9 @@ pub(super) fn copy_strided<T: Element>(source: &[T], offset: usize, strides: &[i
     let places = contiguous_strides(&dims);
     // Squares that begin within a cache line would be written in halves of lines.
     let whole = out.as_ptr().addr().is_multiple_of(LINE) && (places[along] as usize * size_of::<T>()).is_multiple_of(LINE);
-    let past = whole && size_of_val(out) >= LARGE;
+    let large = whole && size_of_val(out) >= LARGE;
     parallel::for_each_piece(out, steps * unit, |i, piece| {
-        let past_caches = past.then(Streaming::new);
+        let non_temporal = large.then(Streaming::new);
         let mut part = dims.clone();
         part[0] = piece.len() / unit;
         let from = offset as isize + (i * steps) as isize * strides[0];
@@ -50,7 +50,7 @@ pub(super) fn copy_strided<T: Element>(source: &[T], offset: usize, strides: &[i
             if along == last {
                 copy_run(source, at, strides[last], &mut piece[to..to + part[last]]);
             } else {
-                turn(source, at, strides[last], &mut piece[to..], places[along] as usize, [part[along], part[last]], past_caches.as_ref());
+                turn(source, at, strides[last], &mut piece[to..], places[along] as usize, [part[along], part[last]], non_temporal.as_ref());
             }
         }
     });
@@ -73,11 +73,11 @@ fn turn<T: Element>(
     out: &mut [T],
     width: usize,
     [rows, cols]: [usize; 2],
-    past_caches: Option<&Streaming>,
+    non_temporal: Option<&Streaming>,
 ) {
     for (r, c) in squares(rows, cols) {
         let (from, to) = (at + r as isize + c as isize * step, &mut out[r * width + c..]);
-        match (SIDE.min(rows - r), SIDE.min(cols - c), past_caches) {
+        match (SIDE.min(rows - r), SIDE.min(cols - c), non_temporal) {
             // Lengths that the compiler knows: copies in registers, not calls.
             (SIDE, SIDE, Some(streaming)) => {
                 let mut turned = [[source[at as usize]; SIDE]; SIDE];

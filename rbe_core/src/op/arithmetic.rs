@@ -6,7 +6,7 @@ use super::apply::apply;
 use super::fused::{Elementwise, ElementwiseOf};
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule};
 use super::table;
-use super::unary::{Bools, past_caches, working_type};
+use super::unary::{Bools, non_temporal, working_type};
 use crate::array::{Array, Bound, by_rows, zip};
 use crate::dispatch_float;
 use crate::dtype::{DType, Float};
@@ -92,7 +92,7 @@ fn name<F: BinaryFn>() -> &'static str {
 
 multiversion! {
     fn values[F: BinaryFn, T: Elementary](x: Grid<'_, T>, y: Grid<'_, T>, out: &mut Target<'_, T>) where narrow(F::BOUND == Bound::Memory) {
-        each!(rows a in x, b in y => out, past past_caches(F::BOUND, out), F::f(a, b));
+        each!(rows a in x, b in y => out, streaming non_temporal(F::BOUND, out), F::f(a, b));
         if F::FAR {
             far::<F, T>(x, y, out);
         }
@@ -118,9 +118,9 @@ fn far<F: BinaryFn, T: Elementary>(x: Grid<'_, T>, y: Grid<'_, T>, out: &mut Tar
 multiversion! {
     fn slopes[F: BinaryFn, T: Elementary](first: bool, dy: Grid<'_, T>, x: Grid<'_, T>, y: Grid<'_, T>, out: &mut Target<'_, T>) where narrow(F::BOUND == Bound::Memory) {
         if first {
-            each!(rows d in dy, a in x, b in y => out, past past_caches(F::BOUND, out), d * F::da(a, b));
+            each!(rows d in dy, a in x, b in y => out, streaming non_temporal(F::BOUND, out), d * F::da(a, b));
         } else {
-            each!(rows d in dy, a in x, b in y => out, past past_caches(F::BOUND, out), d * F::db(a, b));
+            each!(rows d in dy, a in x, b in y => out, streaming non_temporal(F::BOUND, out), d * F::db(a, b));
         }
     }
 }

@@ -68,11 +68,11 @@ impl Op for RowNorm {
             let (w, b) = (weight.as_ref().map(Array::read::<T>), bias.as_ref().map(Array::read::<T>));
             let stats = Array::build(&[a.numel() / width, 2], |_: &mut [T]| {});
             let value = Array::build(a.shape(), |out: &mut [T]| {
-                let past_caches = size_of_val(out) >= LARGE;
+                let non_temporal = size_of_val(out) >= LARGE;
                 let mut stats = stats.write::<T>();
                 let of_pieces = out.chunks_mut(CHUNK * width).zip(stats.as_chunks_mut::<2>().0.chunks_mut(CHUNK));
                 parallel::for_each_mut(&mut memory::collect(of_pieces), |p, (piece, stats)| {
-                    let past_caches = past_caches.then(Streaming::new);
+                    let non_temporal = non_temporal.then(Streaming::new);
                     let rows = source[p * CHUNK * width..].chunks(width).zip(piece.chunks_mut(width));
                     for ((x, o), stats) in rows.zip(stats.iter_mut()) {
                         let statistics = match self.centred {
@@ -80,7 +80,7 @@ impl Op for RowNorm {
                             false => [0.0, row_norm::inverse_root_mean_square(x, self.eps)],
                         };
                         let [mean, scale] = statistics.map(T::of);
-                        row_norm::normalise(row_norm::Row { x, mean, scale }, w.as_deref(), b.as_deref(), o, past_caches.as_ref());
+                        row_norm::normalise(row_norm::Row { x, mean, scale }, w.as_deref(), b.as_deref(), o, non_temporal.as_ref());
                         *stats = [mean, scale];
                     }
                 });

@@ -85,13 +85,13 @@ fn name(rule: &'static Rule) -> &'static str {
 /// The writer of non-temporal stores, if the loop is bound by memory. For loops bound by arithmetic it is always `None`, so that the
 /// compiler emits one loop instead of two.
 #[inline(always)]
-pub(super) fn past_caches<'a, T>(bound: Bound, out: &Target<'a, T>) -> Option<&'a Streaming> {
-    if bound == Bound::Memory { out.past_caches } else { None }
+pub(super) fn non_temporal<'a, T>(bound: Bound, out: &Target<'a, T>) -> Option<&'a Streaming> {
+    if bound == Bound::Memory { out.non_temporal } else { None }
 }
 
 multiversion! {
     fn values[F: UnaryFn, T: Elementary](f: &F, x: Grid<'_, T>, out: &mut Target<'_, T>) where narrow(F::BOUND == Bound::Memory) {
-        each!(rows v in x => out, past past_caches(F::BOUND, out), f.f(v));
+        each!(rows v in x => out, streaming non_temporal(F::BOUND, out), f.f(v));
         far(x, F::REACH, out, |_, _, v| F::beyond(v).0);
     }
 }
@@ -111,9 +111,9 @@ multiversion! {
 #[inline(always)]
 fn far<T: Elementary>(x: Grid<'_, T>, reach: Option<f64>, out: &mut Target<'_, T>, value: impl Fn(usize, usize, T) -> T) {
     let Some(reach) = reach.map(T::of) else { return };
-    let (mut room, width) = (x.scratch(), out.width);
+    let (mut scratch, width) = (x.scratch(), out.width);
     for (r, out) in out.rows.chunks_mut(width).enumerate() {
-        let (line, across) = x.line(r, width, &mut room);
+        let (line, across) = x.line(r, width, &mut scratch);
         let mut any = false;
         for v in line {
             any |= v.abs() >= reach;

@@ -79,17 +79,17 @@ impl<'a, T: Element> Grid<'a, T> {
     }
 }
 
-/// What a loop over rows writes: contiguous rows, with non-temporal stores if `past_caches` is given.
+/// What a loop over rows writes: contiguous rows, with non-temporal stores if `non_temporal` is given.
 pub(crate) struct Target<'a, T> {
     pub(crate) rows: &'a mut [T],
     pub(crate) width: usize,
-    pub(crate) past_caches: Option<&'a Streaming>,
+    pub(crate) non_temporal: Option<&'a Streaming>,
 }
 
 impl<'a, T> Target<'a, T> {
     /// One row.
     pub(crate) fn row(row: &'a mut [T]) -> Target<'a, T> {
-        Target { width: row.len(), rows: row, past_caches: None }
+        Target { width: row.len(), rows: row, non_temporal: None }
     }
 }
 
@@ -99,7 +99,7 @@ impl<'a, T> Target<'a, T> {
 /// rows is read from memory as others are: for long formulas, beside which that costs nothing.
 macro_rules! each {
     // Of two, one that is one number along rows stays in a register.
-    (rows $x:ident in $first:expr, $y:ident in $second:expr => $target:expr, past $streaming:expr, $value:expr) => {{
+    (rows $x:ident in $first:expr, $y:ident in $second:expr => $target:expr, streaming $streaming:expr, $value:expr) => {{
         let (first, second, width, streaming) = ($first, $second, $target.width, $streaming);
         let (mut scratch, mut other) = (first.scratch(), second.scratch());
         for (r, out) in $target.rows.chunks_mut(width).enumerate() {
@@ -115,10 +115,10 @@ macro_rules! each {
             }
         }
     }};
-    (rows $($x:ident in $grid:expr),+ => $target:expr, past $streaming:expr, $value:expr) => {
-        each!(laid out $($x in $grid),+ => $target, past $streaming, $value)
+    (rows $($x:ident in $grid:expr),+ => $target:expr, streaming $streaming:expr, $value:expr) => {
+        each!(laid out $($x in $grid),+ => $target, streaming $streaming, $value)
     };
-    (laid out $($x:ident in $grid:expr),+ => $target:expr, past $streaming:expr, $value:expr) => {{
+    (laid out $($x:ident in $grid:expr),+ => $target:expr, streaming $streaming:expr, $value:expr) => {{
         let (width, streaming) = ($target.width, $streaming);
         $(let grid = $grid; let mut $x = (grid, grid.scratch());)+
         for (r, out) in $target.rows.chunks_mut(width).enumerate() {
@@ -127,18 +127,18 @@ macro_rules! each {
         }
     }};
     (laid out $($x:ident in $grid:expr),+ => $target:expr, $value:expr) => {
-        each!(laid out $($x in $grid),+ => $target, past None::<&$crate::kernel::dense::stream::Streaming>, $value)
+        each!(laid out $($x in $grid),+ => $target, streaming None::<&$crate::kernel::dense::stream::Streaming>, $value)
     };
     (rows $($x:ident in $grid:expr),+ => $target:expr, $value:expr) => {
-        each!(rows $($x in $grid),+ => $target, past $target.past_caches, $value)
+        each!(rows $($x in $grid),+ => $target, streaming $target.non_temporal, $value)
     };
-    ($($x:ident in $row:expr),+ => $out:expr, past $streaming:expr, $value:expr) => {{
+    ($($x:ident in $row:expr),+ => $out:expr, streaming $streaming:expr, $value:expr) => {{
         let out = &mut $out[..];
         $(let $x = (&$row[..out.len()], 1);)+
         each!(@line out, $streaming, $value, $($x),+);
     }};
     ($($x:ident in $row:expr),+ => $out:expr, $value:expr) => {
-        each!($($x in $row),+ => $out, past None::<&$crate::kernel::dense::stream::Streaming>, $value)
+        each!($($x in $row),+ => $out, streaming None::<&$crate::kernel::dense::stream::Streaming>, $value)
     };
     // Slices, and by how much to go on in them with every element.
     (@line $out:ident, $streaming:expr, $value:expr, $($x:ident),+) => {{
@@ -188,15 +188,15 @@ mod tests {
         let data: Vec<f32> = (0..5000).map(|i| (i * 7919 % 1009) as f32).collect();
         for width in [1, 63, 64, 65, 128, 200] {
             for (down, across) in [(0, 0), (0, 1), (1, 0), (width, 1), (width + 3, 1), (5, 0)] {
-                for past in [false, true] {
-                    let streaming = past.then(Streaming::new);
+                for large in [false, true] {
+                    let streaming = large.then(Streaming::new);
                     let (grid, first) = (Grid { data: &data, down, across }, Grid { data: &data[7..], down: width, across: 1 });
                     let mut out = crate::Buffer::zeroed(3 * width * size_of::<f32>());
                     let rows = out.slice_mut::<f32>();
-                    let target = Target { rows, width, past_caches: streaming.as_ref() };
+                    let target = Target { rows, width, non_temporal: streaming.as_ref() };
                     each!(rows a in first, b in grid => target, a - b);
                     for (i, o) in rows.iter().enumerate() {
-                        assert!(*o == data[7 + i] - data[i / width * down + i % width * across], "{width} {down} {across} {past} {i}");
+                        assert!(*o == data[7 + i] - data[i / width * down + i % width * across], "{width} {down} {across} {large} {i}");
                     }
                 }
             }

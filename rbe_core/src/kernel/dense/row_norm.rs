@@ -38,13 +38,13 @@ multiversion! {
 
 multiversion! {
     /// `out = (x - mean) scale`, then an affine map of weight and bias where there are any.
-    pub(crate) fn normalise[T: Float](row: Row<'_, T>, weight: Option<&[T]>, bias: Option<&[T]>, out: &mut [T], past_caches: Option<&Streaming>) {
+    pub(crate) fn normalise[T: Float](row: Row<'_, T>, weight: Option<&[T]>, bias: Option<&[T]>, out: &mut [T], non_temporal: Option<&Streaming>) {
         let Row { x: row, mean, scale } = row;
         match (weight, bias) {
-            (Some(weight), Some(bias)) => each!(x in row, w in weight, b in bias => out, past past_caches, ((x - mean) * scale).mul_add(w, b)),
-            (Some(weight), None) => each!(x in row, w in weight => out, past past_caches, ((x - mean) * scale) * w),
-            (None, Some(bias)) => each!(x in row, b in bias => out, past past_caches, (x - mean).mul_add(scale, b)),
-            (None, None) => each!(x in row => out, past past_caches, (x - mean) * scale),
+            (Some(weight), Some(bias)) => each!(x in row, w in weight, b in bias => out, streaming non_temporal, ((x - mean) * scale).mul_add(w, b)),
+            (Some(weight), None) => each!(x in row, w in weight => out, streaming non_temporal, ((x - mean) * scale) * w),
+            (None, Some(bias)) => each!(x in row, b in bias => out, streaming non_temporal, (x - mean).mul_add(scale, b)),
+            (None, None) => each!(x in row => out, streaming non_temporal, (x - mean) * scale),
         }
     }
 }

@@ -58,7 +58,6 @@ def test_texts_use_the_words_of_the_field():
 
 LONG = {
     "rbe_core/src/op/unary.rs": "the table of element-wise functions of one tensor",
-    "rbe_core/tests/gradcheck.rs": "one case for every rule",
     "rbe_py/python/rbe/_functions.py": "one entry for every function",
     "rbe_py/python/rbe/_rbe.pyi": "one entry for every name of the binding",
     "rbe_py/python/rbe/_tensor.py": "the tensor class in one file",

@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyInt, PyTuple};
 use rbe_core::{DType, RbeError};
 
-use crate::convert::dtype_of;
+use crate::convert::{dtype_of, type_name};
 use crate::error::raise;
 use crate::tensor::RBETensor;
 
@@ -49,7 +49,7 @@ const SHOWN: usize = 80;
 
 /// Type and value of an argument, for errors.
 fn described(object: &Bound<'_, PyAny>) -> String {
-    let kind = object.get_type().name().map_or_else(|_| "another object".to_owned(), |name| name.to_string());
+    let kind = type_name(object);
     let text = object.repr().map_or_else(|_| String::new(), |text| text.to_string());
     if text.chars().count() <= SHOWN {
         format!("{kind} {text}")

@@ -11,7 +11,7 @@ use rbe_core::tape::{self, BackwardOptions, CheckpointStrategy, ComputationGraph
 use rbe_core::{RbeError, WeakSlot};
 
 use crate::class::NewTensor;
-use crate::convert::{gradient_object, gradient_of, operand};
+use crate::convert::{gradient_object, gradient_of, operand, type_name};
 use crate::error::{OrRaise, carry, raise};
 use crate::fork::detach;
 use crate::gc::Object;
@@ -265,11 +265,6 @@ fn call(op: &'static str, f: &Object, inputs: &[Tensor]) -> rbe_core::Result<Ten
 
 pub fn collected(op: impl Into<Cow<'static, str>>) -> RbeError {
     RbeError::graph(op, "a graph that somebody holds", "one that the garbage collector took")
-}
-
-/// Name of the type of `object`.
-fn type_name(object: &Bound<'_, PyAny>) -> String {
-    object.get_type().name().map_or_else(|_| "an object".to_owned(), |name| name.to_string())
 }
 
 /// Runs `f` on tensors, and again in backward.

@@ -38,6 +38,11 @@ pub fn dtype_of(object: &Bound<'_, PyAny>) -> PyResult<DType> {
     }
 }
 
+/// Name of the type of `object`.
+pub fn type_name(object: &Bound<'_, PyAny>) -> String {
+    object.get_type().name().map_or_else(|_| "an object".to_owned(), |name| name.to_string())
+}
+
 /// The Python object of an element type.
 pub fn dtype_object(py: Python<'_>, dtype: DType) -> PyResult<Py<PyAny>> {
     static OBJECTS: PyOnceLock<[Py<PyAny>; 5]> = PyOnceLock::new();

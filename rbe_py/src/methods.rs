@@ -5,12 +5,11 @@ use pyo3::types::{PyBool, PyFloat, PyInt};
 use rbe_core::array::{Array, broadcast_shapes};
 use rbe_core::{DType, RbeError};
 
-use crate::arguments::{Integer, either, float, whole};
+use crate::arguments::{float, whole};
 use crate::class::NewTensor;
 use crate::convert::{dtype_of, number, operand};
 use crate::error::raise;
 use crate::in_place::change;
-use crate::reductions::reduction;
 use crate::runtime::{elements, enter};
 use crate::tensor::RBETensor;
 
@@ -259,57 +258,5 @@ impl RBETensor {
     fn cast_to(&self, py: Python<'_>, dtype: &Bound<'_, PyAny>) -> PyResult<NewTensor> {
         let dtype = dtype_of(dtype)?;
         unary(py, self, |t| t.cast(dtype))
-    }
-
-    /// Return `e^x / Σ e^x` along an axis.
-    ///
-    /// Parameters
-    /// ----------
-    /// axis, dim : int
-    ///     The axis, by either name; the last unless given.
-    /// dtype : dtype, optional
-    ///     Converted to before.
-    ///
-    /// Examples
-    /// --------
-    /// >>> import rbe
-    /// >>> rbe.softmax(rbe.tensor([0.0, 0.0, 0.0, 0.0]))
-    /// tensor([0.25, 0.25, 0.25, 0.25])
-    #[pyo3(signature = (axis = None, dtype = None, *, dim = None))]
-    fn softmax(
-        &self,
-        py: Python<'_>,
-        axis: Option<Integer>,
-        dtype: Option<&Bound<'_, PyAny>>,
-        dim: Option<Integer>,
-    ) -> PyResult<NewTensor> {
-        let axis = either(axis, dim)?.map_or(-1, |axis| axis.0);
-        reduction(py, self, dtype, |t| t.softmax(axis))
-    }
-
-    /// Return `x - ln Σ e^x` along an axis.
-    ///
-    /// Parameters
-    /// ----------
-    /// axis, dim : int
-    ///     The axis, by either name; the last unless given.
-    /// dtype : dtype, optional
-    ///     Converted to before.
-    ///
-    /// Examples
-    /// --------
-    /// >>> import rbe
-    /// >>> rbe.log_softmax(rbe.tensor([0.0, 0.0]))
-    /// tensor([-0.6931, -0.6931])
-    #[pyo3(signature = (axis = None, dtype = None, *, dim = None))]
-    fn log_softmax(
-        &self,
-        py: Python<'_>,
-        axis: Option<Integer>,
-        dtype: Option<&Bound<'_, PyAny>>,
-        dim: Option<Integer>,
-    ) -> PyResult<NewTensor> {
-        let axis = either(axis, dim)?.map_or(-1, |axis| axis.0);
-        reduction(py, self, dtype, |t| t.log_softmax(axis))
     }
 }

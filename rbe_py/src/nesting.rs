@@ -13,6 +13,7 @@ use rbe_core::io::json::{Reader, Scalar, Shown, write_string, written_length};
 use rbe_core::{RbeError, Value};
 
 use crate::class::NewTensor;
+use crate::convert::type_name;
 use crate::error::{OrRaise, raise};
 use crate::runtime::enter;
 use crate::tensor::RBETensor;
@@ -72,10 +73,6 @@ fn reserve(out: &mut String, bytes: usize) -> PyResult<()> {
     let more = bytes.max(out.len());
     out.try_reserve(more)
         .map_err(|_| raise(RbeError::memory("save", "a nesting that fits in memory", format!("{} bytes", out.len() + more))))
-}
-
-fn type_name(object: &Bound<'_, PyAny>) -> String {
-    object.get_type().name().map_or_else(|_| "an object".into(), |name| name.to_string())
 }
 
 /// The text of a string; half a surrogate pair is refused.

@@ -1,5 +1,8 @@
 //! Operators of the tensor class, and what stands between brackets.
 
+// PyO3 calls unsafe functions in the slots that it writes; inside a macro they count as code of this file.
+#![allow(unsafe_op_in_unsafe_fn)]
+
 use pyo3::basic::CompareOp;
 use pyo3::exceptions::{PyMemoryError, PyTypeError};
 use pyo3::prelude::*;
@@ -13,16 +16,37 @@ use crate::tensor::RBETensor;
 
 type Tensor = rbe_core::RBETensor;
 
-/// An operator in place; whoever holds the tensor, or a view of it, sees the new elements. `keeps` as in [`change`].
-fn in_place(
-    slf: &Bound<'_, RBETensor>,
-    op: &'static str,
-    other: &Bound<'_, PyAny>,
-    keeps: bool,
-    f: impl FnOnce(&Tensor, &Tensor) -> rbe_core::Result<Tensor> + Send,
-) -> PyResult<()> {
-    let other = operand(other, Some(slf.get().inner.dtype()))?;
-    change(slf, op, Some(&other), keeps, |t| f(t, &other)).map(drop)
+/// An operator, its reflected form and its form in place: whoever holds the tensor, or a view of it, sees the new elements. `keeps` as in
+/// [`change`].
+macro_rules! operators {
+    ($($name:ident $reflected:ident $($in_place:ident keeps $keeps:literal)?: $f:expr;)*) => {
+        #[pymethods]
+        impl RBETensor {
+            $(fn $name(&self, other: &Bound<'_, PyAny>) -> PyResult<NewTensor> {
+                binary(self, other, false, $f)
+            }
+            fn $reflected(&self, other: &Bound<'_, PyAny>) -> PyResult<NewTensor> {
+                binary(self, other, true, $f)
+            }
+            $(fn $in_place(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>) -> PyResult<()> {
+                let other = operand(other, Some(slf.get().inner.dtype()))?;
+                change(slf, stringify!($in_place), Some(&other), $keeps, |t| ($f)(t, &other)).map(drop)
+            })?)*
+        }
+    };
+}
+
+operators! {
+    __add__ __radd__ __iadd__ keeps false: Tensor::add;
+    __sub__ __rsub__ __isub__ keeps false: Tensor::sub;
+    __mul__ __rmul__ __imul__ keeps true: Tensor::mul;
+    __truediv__ __rtruediv__ __itruediv__ keeps true: Tensor::div;
+    __floordiv__ __rfloordiv__ __ifloordiv__ keeps true: Tensor::floor_divide;
+    __mod__ __rmod__ __imod__ keeps true: Tensor::remainder;
+    __matmul__ __rmatmul__: Tensor::matmul;
+    __and__ __rand__ __iand__ keeps false: |a: &Tensor, b: &Tensor| a.bitwise(b, Logic::And);
+    __or__ __ror__ __ior__ keeps false: |a: &Tensor, b: &Tensor| a.bitwise(b, Logic::Or);
+    __xor__ __rxor__ __ixor__ keeps false: |a: &Tensor, b: &Tensor| a.bitwise(b, Logic::Xor);
 }
 
 #[pymethods]
@@ -42,103 +66,15 @@ impl RBETensor {
         };
         Ok(binary(self, other, false, |a, b| a.compare(b, which))?.into_pyobject(py)?.into_any().unbind())
     }
-    fn __and__(&self, other: &Bound<'_, PyAny>) -> PyResult<NewTensor> {
-        binary(self, other, false, |a, b| a.bitwise(b, Logic::And))
-    }
-    fn __rand__(&self, other: &Bound<'_, PyAny>) -> PyResult<NewTensor> {
-        binary(self, other, false, |a, b| a.bitwise(b, Logic::And))
-    }
-    fn __or__(&self, other: &Bound<'_, PyAny>) -> PyResult<NewTensor> {
-        binary(self, other, false, |a, b| a.bitwise(b, Logic::Or))
-    }
-    fn __ror__(&self, other: &Bound<'_, PyAny>) -> PyResult<NewTensor> {
-        binary(self, other, false, |a, b| a.bitwise(b, Logic::Or))
-    }
-    fn __xor__(&self, other: &Bound<'_, PyAny>) -> PyResult<NewTensor> {
-        binary(self, other, false, |a, b| a.bitwise(b, Logic::Xor))
-    }
-    fn __rxor__(&self, other: &Bound<'_, PyAny>) -> PyResult<NewTensor> {
-        binary(self, other, false, |a, b| a.bitwise(b, Logic::Xor))
-    }
-
-    fn __add__(&self, other: &Bound<'_, PyAny>) -> PyResult<NewTensor> {
-        binary(self, other, false, Tensor::add)
-    }
-    fn __radd__(&self, other: &Bound<'_, PyAny>) -> PyResult<NewTensor> {
-        binary(self, other, true, Tensor::add)
-    }
-    fn __sub__(&self, other: &Bound<'_, PyAny>) -> PyResult<NewTensor> {
-        binary(self, other, false, Tensor::sub)
-    }
-    fn __rsub__(&self, other: &Bound<'_, PyAny>) -> PyResult<NewTensor> {
-        binary(self, other, true, Tensor::sub)
-    }
-    fn __mul__(&self, other: &Bound<'_, PyAny>) -> PyResult<NewTensor> {
-        binary(self, other, false, Tensor::mul)
-    }
-    fn __rmul__(&self, other: &Bound<'_, PyAny>) -> PyResult<NewTensor> {
-        binary(self, other, true, Tensor::mul)
-    }
-    fn __truediv__(&self, other: &Bound<'_, PyAny>) -> PyResult<NewTensor> {
-        binary(self, other, false, Tensor::div)
-    }
-    fn __rtruediv__(&self, other: &Bound<'_, PyAny>) -> PyResult<NewTensor> {
-        binary(self, other, true, Tensor::div)
-    }
-    fn __floordiv__(&self, other: &Bound<'_, PyAny>) -> PyResult<NewTensor> {
-        binary(self, other, false, Tensor::floor_divide)
-    }
-    fn __rfloordiv__(&self, other: &Bound<'_, PyAny>) -> PyResult<NewTensor> {
-        binary(self, other, true, Tensor::floor_divide)
-    }
-    fn __mod__(&self, other: &Bound<'_, PyAny>) -> PyResult<NewTensor> {
-        binary(self, other, false, Tensor::remainder)
-    }
-    fn __rmod__(&self, other: &Bound<'_, PyAny>) -> PyResult<NewTensor> {
-        binary(self, other, true, Tensor::remainder)
-    }
-    fn __matmul__(&self, other: &Bound<'_, PyAny>) -> PyResult<NewTensor> {
-        binary(self, other, false, Tensor::matmul)
-    }
-    fn __rmatmul__(&self, other: &Bound<'_, PyAny>) -> PyResult<NewTensor> {
-        binary(self, other, true, Tensor::matmul)
-    }
     fn __pow__(&self, other: &Bound<'_, PyAny>, _modulo: Option<&Bound<'_, PyAny>>) -> PyResult<NewTensor> {
         self.pow(other)
     }
     fn __rpow__(&self, other: &Bound<'_, PyAny>, _modulo: Option<&Bound<'_, PyAny>>) -> PyResult<NewTensor> {
         binary(self, other, true, Tensor::pow)
     }
-    fn __iadd__(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>) -> PyResult<()> {
-        in_place(slf, "__iadd__", other, false, Tensor::add)
-    }
-    fn __isub__(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>) -> PyResult<()> {
-        in_place(slf, "__isub__", other, false, Tensor::sub)
-    }
-    fn __imul__(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>) -> PyResult<()> {
-        in_place(slf, "__imul__", other, true, Tensor::mul)
-    }
-    fn __itruediv__(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>) -> PyResult<()> {
-        in_place(slf, "__itruediv__", other, true, Tensor::div)
-    }
-    fn __ifloordiv__(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>) -> PyResult<()> {
-        in_place(slf, "__ifloordiv__", other, true, Tensor::floor_divide)
-    }
-    fn __imod__(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>) -> PyResult<()> {
-        in_place(slf, "__imod__", other, true, Tensor::remainder)
-    }
     fn __ipow__(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>, _modulo: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         let power = Exponent::of(other, slf.get().inner.dtype())?;
         change(slf, "__ipow__", power.tensor(), true, |t| power.raise(t)).map(drop)
-    }
-    fn __iand__(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>) -> PyResult<()> {
-        in_place(slf, "__iand__", other, false, |a, b| a.bitwise(b, Logic::And))
-    }
-    fn __ior__(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>) -> PyResult<()> {
-        in_place(slf, "__ior__", other, false, |a, b| a.bitwise(b, Logic::Or))
-    }
-    fn __ixor__(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>) -> PyResult<()> {
-        in_place(slf, "__ixor__", other, false, |a, b| a.bitwise(b, Logic::Xor))
     }
     fn __neg__(&self, py: Python<'_>) -> PyResult<NewTensor> {
         unary(py, self, Tensor::neg)

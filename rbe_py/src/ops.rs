@@ -6,32 +6,33 @@ use rbe_core::array::Array;
 use rbe_core::memory;
 use rbe_core::op::{CrossEntropyOptions, Reduction, Running};
 
+use crate::autograd::{Tensor, tensors};
 use crate::class::NewTensor;
 use crate::convert::operand;
 use crate::error::{OrRaise, raise};
 use crate::runtime::enter;
 use crate::tensor::RBETensor;
 
-type Tensor = rbe_core::RBETensor;
-
-fn inner(list: Vec<PyRef<'_, RBETensor>>) -> Vec<Tensor> {
-    list.iter().map(|t| t.inner.clone()).collect()
+fn joined(
+    py: Python<'_>,
+    list: Vec<PyRef<'_, RBETensor>>,
+    axis: isize,
+    join: fn(&[&Tensor], isize) -> rbe_core::Result<Tensor>,
+) -> PyResult<NewTensor> {
+    let list = tensors(list);
+    enter(py, list.iter().map(Tensor::numel).sum(), || join(&list.iter().collect::<Vec<_>>(), axis)).map(NewTensor::from)
 }
 
 /// Tensors one after another along an axis.
 #[pyfunction]
 pub fn concat(py: Python<'_>, tensors: Vec<PyRef<'_, RBETensor>>, axis: isize) -> PyResult<NewTensor> {
-    let tensors = inner(tensors);
-    let elements = tensors.iter().map(Tensor::numel).sum();
-    enter(py, elements, || Tensor::concat(&tensors.iter().collect::<Vec<_>>(), axis)).map(NewTensor::from)
+    joined(py, tensors, axis, Tensor::concat)
 }
 
 /// Tensors of one shape along a new axis.
 #[pyfunction]
 pub fn stack(py: Python<'_>, tensors: Vec<PyRef<'_, RBETensor>>, axis: isize) -> PyResult<NewTensor> {
-    let tensors = inner(tensors);
-    let elements = tensors.iter().map(Tensor::numel).sum();
-    enter(py, elements, || Tensor::stack(&tensors.iter().collect::<Vec<_>>(), axis)).map(NewTensor::from)
+    joined(py, tensors, axis, Tensor::stack)
 }
 
 /// Elements of `a` where a condition holds, of `b` elsewhere.

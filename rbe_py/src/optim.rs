@@ -1,6 +1,7 @@
 //! Optimisers behind the Python classes.
 
 use std::collections::HashMap;
+use std::sync::Mutex;
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -9,13 +10,14 @@ use rbe_core::array::Array;
 use rbe_core::optim::{self, DenseOptimizer, DenseRule, HybridOptimizer, NonFinite};
 use rbe_core::tape::{Phase, measured};
 
+use crate::autograd::{Tensor, tensors};
 use crate::class::NewTensor;
 use crate::error::{OrRaise, raise};
 use crate::fork::{detach, detach_for};
 use crate::rates::{self, Kind};
+use crate::runtime::within;
 use crate::tensor::RBETensor;
 
-type Tensor = rbe_core::RBETensor;
 /// The name of optimisers in errors.
 const OP: &str = "optimizer";
 
@@ -34,45 +36,52 @@ fn entries(py: Python<'_>, state: Option<State>) -> PyResult<Option<Entries<'_>>
     Ok(Some((named, step)))
 }
 
-fn by_name(arrays: &HashMap<String, PyRef<'_, RBETensor>>) -> Vec<(String, Tensor)> {
-    arrays.iter().map(|(name, t)| (name.clone(), t.inner.clone())).collect()
+/// Methods that both optimisers have; `$name` stands in profiles.
+macro_rules! shared_methods {
+    ($class:ident $name:literal) => {
+        #[pymethods]
+        impl $class {
+            fn step(&self, py: Python<'_>) -> PyResult<()> {
+                self.inner.with(|o| detach(py, || measured($name, Phase::Step, || o.step(), |_| 0)).or_raise())
+            }
+
+            fn zero_grad(&self, py: Python<'_>, set_to_none: bool) -> PyResult<()> {
+                self.inner.with(|o| {
+                    if set_to_none {
+                        o.zero_grad();
+                        return Ok(());
+                    }
+                    detach_for(py, OP, || o.fill_grad()).or_raise()
+                })
+            }
+
+            fn set_state_of(&self, py: Python<'_>, i: usize, arrays: HashMap<String, PyRef<'_, RBETensor>>, step: u64) -> PyResult<()> {
+                let arrays: Vec<(String, Tensor)> = arrays.into_iter().map(|(name, t)| (name, t.inner.clone())).collect();
+                let array = |(name, t): (String, Tensor)| Ok((name, t.array("load_state_dict")?.clone()));
+                let arrays = || arrays.into_iter().map(array).collect::<rbe_core::Result<Vec<_>>>();
+                self.inner.with(|o| detach_for(py, OP, || o.set_state_of(i, &arrays()?, step)).or_raise())
+            }
+        }
+    };
 }
 
-fn arrays_of(arrays: Vec<(String, Tensor)>) -> rbe_core::Result<Vec<(String, Array)>> {
-    arrays.into_iter().map(|(name, t)| Ok((name, t.array("load_state_dict")?.clone()))).collect()
-}
-
-fn tensors(list: &[PyRef<'_, RBETensor>]) -> Vec<Tensor> {
-    list.iter().map(|t| t.inner.clone()).collect()
-}
+shared_methods! { Hybrid "HybridOptimizer" }
+shared_methods! { Dense "DenseOptimizer" }
 
 /// The hybrid optimiser.
 #[pyclass(frozen, module = "rbe._rbe", name = "_Hybrid")]
 pub struct Hybrid {
-    inner: parking::Mutexed<HybridOptimizer>,
+    inner: Exclusive<HybridOptimizer>,
 }
 
 /// A lock that fails instead of waiting: an optimiser is not used from two threads at once.
-mod parking {
-    use std::sync::Mutex;
+struct Exclusive<T>(Mutex<T>);
 
-    use pyo3::PyResult;
-    use rbe_core::RbeError;
-
-    pub struct Mutexed<T>(Mutex<T>);
-
-    impl<T> Mutexed<T> {
-        pub fn new(value: T) -> Self {
-            Mutexed(Mutex::new(value))
-        }
-
-        pub fn with<R>(&self, f: impl FnOnce(&mut T) -> PyResult<R>) -> PyResult<R> {
-            match self.0.try_lock() {
-                Ok(mut guard) => crate::runtime::within(super::OP, || f(&mut guard)),
-                Err(_) => {
-                    Err(crate::error::raise(RbeError::graph(super::OP, "one call at a time", "another call of this optimizer under way")))
-                }
-            }
+impl<T> Exclusive<T> {
+    fn with<R>(&self, f: impl FnOnce(&mut T) -> PyResult<R>) -> PyResult<R> {
+        match self.0.try_lock() {
+            Ok(mut guard) => within(OP, || f(&mut guard)),
+            Err(_) => Err(raise(RbeError::graph(OP, "one call at a time", "another call of this optimizer under way"))),
         }
     }
 }
@@ -86,7 +95,8 @@ impl Hybrid {
             "skip" => NonFinite::Skip,
             other => return Err(raise(RbeError::value("HybridOptimizer", "on_nonfinite \"error\" or \"skip\"", other))),
         };
-        Ok(Hybrid { inner: parking::Mutexed::new(HybridOptimizer::with_groups(Vec::new(), on_nonfinite, in_backward, seed).or_raise()?) })
+        let inner = HybridOptimizer::with_groups(Vec::new(), on_nonfinite, in_backward, seed).or_raise()?;
+        Ok(Hybrid { inner: Exclusive(Mutex::new(inner)) })
     }
 
     /// Fails for rates outside their domain.
@@ -97,7 +107,7 @@ impl Hybrid {
 
     fn add_group(&self, params: Vec<PyRef<'_, RBETensor>>, rates: &Bound<'_, PyAny>) -> PyResult<()> {
         let rates = rates::hybrid(rates)?;
-        self.inner.with(|o| o.add_group(tensors(&params), rates).or_raise())
+        self.inner.with(|o| o.add_group(tensors(params), rates).or_raise())
     }
 
     /// Sets the rates of all groups, or of none on error.
@@ -105,20 +115,6 @@ impl Hybrid {
         let rates = rates.iter().map(rates::hybrid).collect::<PyResult<Vec<_>>>()?;
         rates.iter().try_for_each(optim::Rates::check).or_raise()?;
         self.inner.with(|o| rates.into_iter().enumerate().try_for_each(|(group, rates)| o.set_rates(group, rates)).or_raise())
-    }
-
-    fn step(&self, py: Python<'_>) -> PyResult<()> {
-        self.inner.with(|o| detach(py, || measured("HybridOptimizer", Phase::Step, || o.step(), |_| 0)).or_raise())
-    }
-
-    fn zero_grad(&self, py: Python<'_>, set_to_none: bool) -> PyResult<()> {
-        self.inner.with(|o| {
-            if set_to_none {
-                o.zero_grad();
-                return Ok(());
-            }
-            detach_for(py, OP, || o.fill_grad()).or_raise()
-        })
     }
 
     /// Steps taken.
@@ -168,30 +164,25 @@ impl Hybrid {
     fn state_of<'py>(&self, py: Python<'py>, i: usize) -> PyResult<Option<Entries<'py>>> {
         entries(py, self.inner.with(|o| detach_for(py, OP, || Ok(o.state_of(i))).or_raise())?)
     }
-
-    fn set_state_of(&self, py: Python<'_>, i: usize, arrays: HashMap<String, PyRef<'_, RBETensor>>, step: u64) -> PyResult<()> {
-        let arrays = by_name(&arrays);
-        self.inner.with(|o| detach_for(py, OP, || o.set_state_of(i, &arrays_of(arrays)?, step)).or_raise())
-    }
 }
 
 /// An optimiser of dense tensors.
 #[pyclass(frozen, module = "rbe._rbe", name = "_Dense")]
 pub struct Dense {
     kind: Kind,
-    inner: parking::Mutexed<DenseOptimizer>,
+    inner: Exclusive<DenseOptimizer>,
 }
 
 #[pymethods]
 impl Dense {
     #[new]
     fn new(kind: &str) -> PyResult<Dense> {
-        Ok(Dense { kind: Kind::named(kind)?, inner: parking::Mutexed::new(DenseOptimizer::default()) })
+        Ok(Dense { kind: Kind::named(kind)?, inner: Exclusive(Mutex::new(DenseOptimizer::default())) })
     }
 
     fn add_group(&self, params: Vec<PyRef<'_, RBETensor>>, rates: &Bound<'_, PyAny>) -> PyResult<()> {
         let (rule, rates) = self.kind.read(rates)?;
-        self.inner.with(|o| o.add_group(tensors(&params), rule, rates).or_raise())
+        self.inner.with(|o| o.add_group(tensors(params), rule, rates).or_raise())
     }
 
     /// Sets the rates of all groups, or of none on error.
@@ -200,20 +191,6 @@ impl Dense {
         self.inner.with(|o| {
             o.groups_mut().iter_mut().zip(fresh).for_each(|(slot, fresh)| *slot = fresh);
             Ok(())
-        })
-    }
-
-    fn step(&self, py: Python<'_>) -> PyResult<()> {
-        self.inner.with(|o| detach(py, || measured("DenseOptimizer", Phase::Step, || o.step(), |_| 0)).or_raise())
-    }
-
-    fn zero_grad(&self, py: Python<'_>, set_to_none: bool) -> PyResult<()> {
-        self.inner.with(|o| {
-            if set_to_none {
-                o.zero_grad();
-                return Ok(());
-            }
-            detach_for(py, OP, || o.fill_grad()).or_raise()
         })
     }
 
@@ -231,11 +208,6 @@ impl Dense {
             entries(py, detach_for(py, OP, || Ok(o.states().get(i).map(copy))).or_raise()?)
         })
     }
-
-    fn set_state_of(&self, py: Python<'_>, i: usize, arrays: HashMap<String, PyRef<'_, RBETensor>>, step: u64) -> PyResult<()> {
-        let arrays = by_name(&arrays);
-        self.inner.with(|o| detach_for(py, OP, || o.set_state_of(i, &arrays_of(arrays)?, step)).or_raise())
-    }
 }
 
 /// Scales gradients to a norm.
@@ -247,20 +219,20 @@ pub fn clip_grad_norm(
     norm_type: f64,
     error_if_nonfinite: bool,
 ) -> PyResult<f64> {
-    let params = tensors(&params);
+    let params = tensors(params);
     detach(py, || optim::clip_grad_norm(&params, max_norm, norm_type, error_if_nonfinite)).or_raise()
 }
 
 /// Holds gradients within bounds.
 #[pyfunction]
 pub fn clip_grad_value(py: Python<'_>, params: Vec<PyRef<'_, RBETensor>>, bound: f64) -> PyResult<()> {
-    let params = tensors(&params);
+    let params = tensors(params);
     detach(py, || optim::clip_grad_value(&params, bound)).or_raise()
 }
 
 /// Multiplies gradients by a number.
 #[pyfunction]
 pub fn scale_grad(py: Python<'_>, params: Vec<PyRef<'_, RBETensor>>, scale: f64) -> PyResult<()> {
-    let params = tensors(&params);
+    let params = tensors(params);
     detach(py, || optim::scale_grad(&params, scale)).or_raise()
 }

@@ -6,7 +6,8 @@ use super::apply::apply;
 use super::fused::{Elementwise, ElementwiseOf};
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule};
 use super::table;
-use super::unary::{Bools, non_temporal, working_type};
+use super::unary::negative;
+use super::unary_fn::{Bools, non_temporal, working_type};
 use crate::array::{Array, Bound, by_rows, zip};
 use crate::dispatch_float;
 use crate::dtype::{DType, Float};
@@ -52,6 +53,8 @@ pub trait BinaryFn: Send + Sync + 'static {
     const READ: [[bool; 2]; 2] = [[true; 2]; 2];
     /// Whether both derivatives are 0 everywhere.
     const FLAT: bool = false;
+    /// The derivatives, if they are 1 or -1 everywhere: gradients pass as they are, or negative.
+    const SIGNS: Option<[i8; 2]> = None;
     /// Whether [`BinaryFn::f`] does not hold where [`is_far`] says so, but [`BinaryFn::far`] does.
     const FAR: bool = false;
     /// Value there.
@@ -80,13 +83,6 @@ pub struct Binary<F>(std::marker::PhantomData<F>);
 impl<F> Default for Binary<F> {
     fn default() -> Self {
         Binary(std::marker::PhantomData)
-    }
-}
-
-fn name<F: BinaryFn>() -> &'static str {
-    match &F::RULE.name {
-        std::borrow::Cow::Borrowed(name) => name,
-        std::borrow::Cow::Owned(_) => "binary",
     }
 }
 
@@ -134,6 +130,11 @@ impl<F: BinaryFn, T: Elementary> ElementwiseOf<T> for Binary<F> {
         if F::FLAT {
             return out.fill(T::zero());
         }
+        match F::SIGNS {
+            Some(signs) if signs[k] < 0 => return out.iter_mut().zip(dy).for_each(|(o, d)| *o = -*d),
+            Some(_) => return out.copy_from_slice(dy),
+            None => {}
+        }
         slopes::<F, T>(k == 0, Grid::row(dy), Grid::row(x[0]), Grid::row(x[1]), &mut Target::row(out));
     }
 }
@@ -149,18 +150,18 @@ impl<F: BinaryFn> Op for Binary<F> {
 
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
         let (a, b) = (x.array(0)?, x.array(1)?);
-        let dtype = working_type(name::<F>(), promote(a, b), F::KEEPS_INTEGERS, F::BOOLS)?;
+        let dtype = working_type(&F::RULE.name, promote(a, b), F::KEEPS_INTEGERS, F::BOOLS)?;
         let (a, b) = (a.cast(dtype), b.cast(dtype));
         match dtype {
-            DType::Bool => Ok(zip(name::<F>(), &a, &b, |a: u8, b: u8| F::bools(a, b))?.into()),
+            DType::Bool => Ok(zip(&F::RULE.name, &a, &b, |a: u8, b: u8| F::bools(a, b))?.into()),
             DType::I64 => {
                 if F::DIVIDES && b.contiguous().read::<i64>().contains(&0) {
-                    return Err(RbeError::value(name::<F>(), "an integer divisor other than 0", 0));
+                    return Err(RbeError::value(&*F::RULE.name, "an integer divisor other than 0", 0));
                 }
-                Ok(zip(name::<F>(), &a, &b, |a: i64, b: i64| F::int(a, b))?.into())
+                Ok(zip(&F::RULE.name, &a, &b, |a: i64, b: i64| F::int(a, b))?.into())
             }
-            _ => dispatch_float!(name::<F>(), dtype, T => {
-                Ok(by_rows(name::<F>(), &[&a, &b], F::BOUND, |x: &[Grid<'_, T>], out| values::<F, T>(x[0], x[1], out))?.into())
+            _ => dispatch_float!(&*F::RULE.name, dtype, T => {
+                Ok(by_rows(&F::RULE.name, &[&a, &b], F::BOUND, |x: &[Grid<'_, T>], out| values::<F, T>(x[0], x[1], out))?.into())
             }),
         }
     }
@@ -171,13 +172,17 @@ impl<F: BinaryFn> Op for Binary<F> {
             let zeros = |i: usize| Ok(Array::zeros(dy.dtype(), cx.shape(i)));
             return cx.two(|| zeros(0), || zeros(1));
         }
+        if let Some([a, b]) = F::SIGNS {
+            let passed = |sign: i8| if sign < 0 { negative(dy) } else { Ok(dy.clone()) };
+            return cx.two(|| passed(a), || passed(b));
+        }
         let saved = |i: usize| -> Result<Array> { Ok(cx.input(i)?.cast(dy.dtype())) };
         let run = |first: bool| -> Result<Array> {
             // In the place of an operand that is not read, any other will do.
             let [a, b] = F::READ[usize::from(!first)];
             let (a, b) = (if a { saved(0)? } else { dy.clone() }, if b { saved(1)? } else { dy.clone() });
-            dispatch_float!(name::<F>(), dy.dtype(), T => {
-                by_rows(name::<F>(), &[dy, &a, &b], F::BOUND, |x: &[Grid<'_, T>], out| slopes::<F, T>(first, x[0], x[1], x[2], out))
+            dispatch_float!(&*F::RULE.name, dy.dtype(), T => {
+                by_rows(&F::RULE.name, &[dy, &a, &b], F::BOUND, |x: &[Grid<'_, T>], out| slopes::<F, T>(first, x[0], x[1], x[2], out))
             })
         };
         cx.two(|| run(true), || run(false))
@@ -186,12 +191,12 @@ impl<F: BinaryFn> Op for Binary<F> {
 
 /// Declares functions of two numbers, as `unary!` those of one: `|a, b| value, |a, b| derivative by a, |a, b| derivative by b`. `far`
 /// gives the value where the quotient is far from 0, `divides true` refuses integer divisors of 0, `read` says which operands the
-/// derivatives read.
+/// derivatives read, `signs` that they are 1 or -1 everywhere.
 macro_rules! binary {
     (rules $rules:ident, export $export:ident $d:tt; $(#[doc = $doc:literal] $(#[example($code:literal, $shown:literal)])? $(#[in_place($in_place:ident)])?
         $audience:ident $op:ident $method:ident saves $saves:ident $(bound by $bound:ident)?:
         |$fa:ident, $fb:ident| $f:expr, |$xa:ident, $xb:ident| $da:expr, |$ya:ident, $yb:ident| $db:expr
-        $(, flat $flat:literal)? $(, far |$ra:ident, $rb:ident| $far:expr)?
+        $(, flat $flat:literal)? $(, signs $signs:expr)? $(, far |$ra:ident, $rb:ident| $far:expr)?
         $(, int $int:expr)? $(, divides $divides:literal)? $(, bools $bools:expr)? $(, refuses $refused:expr)? $(, read $read:expr)?;)*) => {
         $(
         #[doc = $doc]
@@ -207,6 +212,7 @@ macro_rules! binary {
             fn db<T: Elementary>($ya: T, $yb: T) -> T { $db }
             $(const READ: [[bool; 2]; 2] = $read;)?
             $(const FLAT: bool = $flat;)?
+            $(const SIGNS: Option<[i8; 2]> = Some($signs);)?
             $(const FAR: bool = true;
             #[inline(always)]
             fn far<T: Elementary>($ra: T, $rb: T) -> T { $far })?
@@ -268,6 +274,11 @@ fn near_floor_quotient<T: Float>(a: T, b: T) -> T {
 
 binary! {
     rules RULES, export for_each_binary $;
+    /// `a + b`.
+    core Add add saves NOTHING bound by Memory: |a, b| a + b, |_a, _b| T::one(), |_a, _b| T::one(), signs [1, 1], int i64::wrapping_add, bools |a, b| a | b;
+    /// `a - b`.
+    core Sub sub saves NOTHING bound by Memory: |a, b| a - b, |_a, _b| T::one(), |_a, _b| -T::one(), signs [1, -1], int i64::wrapping_sub,
+        refuses Bools::Refused("use ^ or logical_xor for masks");
     /// Return `a * b`.
     #[example("rbe.mul(rbe.tensor([1.0, 2.0]), 3)", "tensor([3., 6.])")]
     #[in_place(mul_)]
@@ -306,76 +317,4 @@ binary! {
     #[example("rbe.copysign(rbe.tensor([1.0, 2.0]), -0.0)", "tensor([-1., -2.])")]
     #[in_place(copysign_)]
     python Copysign copysign saves INPUTS bound by Memory: |a, b| a.copysign(b), |a, b| if a == T::zero() { a } else { a.copysign(b) / a }, |_a, _b| T::zero(), read [[true, true], [false, false]];
-}
-
-/// `a + b` or `a - b`.
-pub struct Sum {
-    subtract: bool,
-}
-
-multiversion! {
-    fn sums[T: Float](subtract: bool, x: Grid<'_, T>, y: Grid<'_, T>, out: &mut Target<'_, T>) where narrow(true) {
-        if subtract {
-            each!(rows a in x, b in y => out, a - b);
-        } else {
-            each!(rows a in x, b in y => out, a + b);
-        }
-    }
-}
-
-impl<T: Float> ElementwiseOf<T> for Sum {
-    fn value(&self, x: &[&[T]], out: &mut [T]) {
-        sums(self.subtract, Grid::row(x[0]), Grid::row(x[1]), &mut Target::row(out));
-    }
-
-    fn slope(&self, k: usize, dy: &[T], _x: &[&[T]], _y: &[T], out: &mut [T]) {
-        if self.subtract && k == 1 { out.iter_mut().zip(dy).for_each(|(o, d)| *o = -*d) } else { out.copy_from_slice(dy) }
-    }
-}
-
-impl Op for Sum {
-    fn rule(&self) -> &Rule {
-        if self.subtract { &table::SUB } else { &table::ADD }
-    }
-
-    fn elementwise(self: Arc<Self>) -> Option<Arc<dyn Elementwise>> {
-        Some(self)
-    }
-
-    fn forward(&self, x: Inputs<'_>) -> Result<Output> {
-        let (a, b) = (x.array(0)?, x.array(1)?);
-        let name = if self.subtract { "sub" } else { "add" };
-        let bools = if self.subtract { Bools::Refused("use ^ or logical_xor for masks") } else { Bools::Stay };
-        let dtype = working_type(name, promote(a, b), true, bools)?;
-        let (a, b) = (a.cast(dtype), b.cast(dtype));
-        Ok(match (dtype, self.subtract) {
-            (DType::Bool, _) => zip(name, &a, &b, |a: u8, b: u8| a | b)?,
-            (DType::I64, false) => zip(name, &a, &b, i64::wrapping_add)?,
-            (DType::I64, true) => zip(name, &a, &b, i64::wrapping_sub)?,
-            _ => dispatch_float!(name, dtype, T => by_rows(name, &[&a, &b], Bound::Memory, |x: &[Grid<'_, T>], out| sums(self.subtract, x[0], x[1], out)))?,
-        }
-        .into())
-    }
-
-    fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
-        cx.two(|| Ok(cx.dy().clone()), || if self.subtract { super::unary::negative(cx.dy()) } else { Ok(cx.dy().clone()) })
-    }
-}
-
-impl RBETensor {
-    /// `a + b`.
-    ///
-    /// # Errors
-    /// `Shape` if the shapes do not broadcast; `DType` for a packed tensor.
-    pub fn add(&self, other: &RBETensor) -> Result<RBETensor> {
-        apply(Sum { subtract: false }, &[self, other])
-    }
-
-    /// `a - b`.
-    ///
-    /// # Errors
-    /// As [`RBETensor::add`].
-    pub fn sub(&self, other: &RBETensor) -> Result<RBETensor> {
-        apply(Sum { subtract: true }, &[self, other])
-    }
 }

@@ -28,6 +28,7 @@ mod softmax;
 mod subscript;
 pub mod table;
 mod unary;
+mod unary_fn;
 mod unfold;
 mod views;
 mod window;

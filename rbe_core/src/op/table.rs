@@ -29,8 +29,6 @@ pub fn rules() -> impl Iterator<Item = &'static Rule> {
 
 rules! {
     // two tensors
-    ADD: "add", (2, 2), NOTHING;
-    SUB: "sub", (2, 2), NOTHING;
     WHERE: "where", (3, 3), X;
     CLAMP_BETWEEN: "clamp_between", (3, 3), INPUTS;
     // one tensor

@@ -8,19 +8,19 @@ use crate::error::{RbeError, Result};
 /// Whether integers become float64, not float32, where a function has only float results.
 static WIDE: AtomicBool = AtomicBool::new(false);
 
-/// Element type of a dense tensor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Element type of a dense tensor; in arithmetic of two types the later one counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DType {
-    /// 32-bit IEEE float, the default.
-    F32,
-    /// 64-bit IEEE float.
-    F64,
-    /// 64-bit signed integer: indices, class labels.
-    I64,
     /// One byte, 0 or 1.
     Bool,
     /// One byte, 0 to 255, to store: arithmetic is left to the other types.
     U8,
+    /// 64-bit signed integer: indices, class labels.
+    I64,
+    /// 32-bit IEEE float, the default.
+    F32,
+    /// 64-bit IEEE float.
+    F64,
 }
 
 impl DType {
@@ -73,28 +73,12 @@ impl DType {
 
     /// Whether numbers of this type may be written over those of `other`: bools, bytes, integers and floats each hold those before.
     pub fn fits_kind_of(self, other: DType) -> bool {
-        let kind = |dtype| match dtype {
-            DType::Bool => 0,
-            DType::U8 => 1,
-            DType::I64 => 2,
-            DType::F32 | DType::F64 => 3,
-        };
-        kind(self) <= kind(other)
+        self <= other || other.is_float()
     }
 
-    /// The type both operands are converted to before arithmetic, NumPy's promotion on these types:
-    /// bool < uint8 < int64 < float32 < float64.
+    /// The type both operands are converted to before arithmetic: the later one, which is NumPy's promotion on these types.
     pub fn promote(self, other: DType) -> DType {
-        const fn rank(d: DType) -> u8 {
-            match d {
-                DType::Bool => 0,
-                DType::U8 => 1,
-                DType::I64 => 2,
-                DType::F32 => 3,
-                DType::F64 => 4,
-            }
-        }
-        if rank(self) >= rank(other) { self } else { other }
+        self.max(other)
     }
 }
 

@@ -5,7 +5,7 @@ use super::guard::{Guard, Sizes};
 use super::scratch;
 use crate::array::Array;
 use crate::dispatch_float;
-use crate::dtype::Float;
+use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
 use crate::gradient::Gradient;
 use crate::kernel::dense::squares::sum_of_squares;
@@ -197,13 +197,7 @@ impl DenseOptimizer {
                 None if matches!(rule, DenseRule::RmsProp { .. }) && *name != "square_avg" => &Array::zeros(value.dtype(), value.shape()),
                 None => return Err(RbeError::value(OP, format!("{name:?} of parameter {i}"), "none")),
             };
-            if found.shape() != value.shape() {
-                return Err(RbeError::shape(OP, format!("{name} {:?}", value.shape()), format!("{:?}", found.shape())));
-            }
-            if found.dtype() != value.dtype() {
-                return Err(RbeError::dtype(OP, format!("{name} of {}", value.dtype()), found.dtype()));
-            }
-            fresh.push(found.copy());
+            fresh.push(restored(name, found, value.shape(), value.dtype())?);
         }
         check_moments(rule, &fresh)?;
         self.states[i] = DenseState { arrays: fresh, step };
@@ -261,6 +255,17 @@ pub(super) fn fill_grad(p: &RBETensor) -> Result<()> {
         return Ok(());
     };
     dispatch_float!("zero_grad", g.dtype(), T => crate::array::map_into(&g, &Array::scalar(T::of(0.0)), |_: T, zero: T| zero))
+}
+
+/// A copy of the array `name` of a saved state, which must have this shape and type.
+pub(super) fn restored(name: &str, saved: &Array, shape: &[usize], dtype: DType) -> Result<Array> {
+    if saved.shape() != shape {
+        return Err(RbeError::shape("load_state_dict", format!("{name} {shape:?}"), format!("{:?}", saved.shape())));
+    }
+    if saved.dtype() != dtype {
+        return Err(RbeError::dtype("load_state_dict", format!("{name} of {dtype}"), saved.dtype()));
+    }
+    Ok(saved.copy())
 }
 
 /// Fails for a negative second moment, or sum of squares, in the arrays of a state.

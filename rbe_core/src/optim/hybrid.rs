@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 
 use super::activation_step::step_activation;
-use super::dense::{DenseState, check_leaf, check_moments, fill_grad, squares};
+use super::dense::{DenseState, check_leaf, check_moments, fill_grad, restored, squares};
 use super::dense_rule::{DenseRates, DenseRule};
 use super::guard::{GUARD, Guard};
 use super::packed_state::PackedState;
@@ -278,13 +278,7 @@ impl HybridOptimizer {
             let found = arrays.iter().find(|(n, _)| n == name);
             let (_, found) = found.ok_or_else(|| RbeError::value(OP, format!("{name:?} of parameter {i}"), "none"))?;
             let found = if name == CHARGES { &earlier::charges(found) } else { found };
-            if found.shape() != shape {
-                return Err(RbeError::shape(OP, format!("{name} {shape:?}"), format!("{:?}", found.shape())));
-            }
-            if found.dtype() != dtype {
-                return Err(RbeError::dtype(OP, format!("{name} of {dtype}"), found.dtype()));
-            }
-            Ok(found.copy())
+            restored(name, found, shape, dtype)
         };
         let guard = match arrays.iter().find(|(name, _)| name == GUARD) {
             Some((_, found)) => Guard::from_array(found)?,

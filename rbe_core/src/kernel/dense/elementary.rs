@@ -40,95 +40,35 @@ pub trait Elementary: Float {
     fn to_nearest(self) -> Self;
 }
 
-impl Elementary for f32 {
-    #[inline(always)]
-    fn fast_exp(self) -> f32 {
-        elementary_f32::exp(self)
-    }
-    #[inline(always)]
-    fn fast_exp_m1(self) -> f32 {
-        elementary_f32::exp_m1(self)
-    }
-    #[inline(always)]
-    fn fast_ln(self) -> f32 {
-        elementary_f32::ln(self)
-    }
-    #[inline(always)]
-    fn fast_ln_1p(self) -> f32 {
-        elementary_f32::ln_1p(self)
-    }
-    #[inline(always)]
-    fn fast_tanh(self) -> f32 {
-        elementary_f32::tanh(self)
-    }
-    #[inline(always)]
-    fn fast_logistic(self) -> f32 {
-        elementary_f32::logistic(self)
-    }
-    #[inline(always)]
-    fn normal_cdf(self) -> f32 {
-        elementary_f32::normal_cdf(self)
-    }
-    #[inline(always)]
-    fn normal_density(self) -> f32 {
-        elementary_f32::normal_density(self)
-    }
-    #[inline(always)]
-    fn fast_sin(self) -> f32 {
-        elementary_f32::sin(self)
-    }
-    #[inline(always)]
-    fn fast_cos(self) -> f32 {
-        elementary_f32::cos(self)
-    }
-    #[inline(always)]
-    fn fast_pow(self, p: f32) -> f32 {
-        elementary_f32::pow(self, p)
-    }
-    #[inline(always)]
-    fn to_nearest(self) -> f32 {
-        self.round_ties_even()
-    }
+/// Implements [`Elementary`] by functions of one number, and of two for powers.
+macro_rules! elementary {
+    ($float:ty: $($name:ident $function:expr),*; $power:expr) => {
+        impl Elementary for $float {
+            $(#[inline(always)]
+            fn $name(self) -> $float {
+                ($function)(self)
+            })*
+            #[inline(always)]
+            fn fast_pow(self, p: $float) -> $float {
+                ($power)(self, p)
+            }
+        }
+    };
 }
 
-impl Elementary for f64 {
-    fn fast_exp(self) -> f64 {
-        self.exp()
-    }
-    fn fast_exp_m1(self) -> f64 {
-        self.exp_m1()
-    }
-    fn fast_ln(self) -> f64 {
-        self.ln()
-    }
-    fn fast_ln_1p(self) -> f64 {
-        self.ln_1p()
-    }
-    fn fast_tanh(self) -> f64 {
-        self.tanh()
-    }
-    fn fast_logistic(self) -> f64 {
-        1.0 / (1.0 + (-self).exp())
-    }
-    fn normal_cdf(self) -> f64 {
-        0.5 * (1.0 + libm::erf(self * std::f64::consts::FRAC_1_SQRT_2))
-    }
-    fn normal_density(self) -> f64 {
-        0.398_942_280_401_432_7 * (-0.5 * self * self).exp() // 1/sqrt(2 pi)
-    }
-    fn fast_sin(self) -> f64 {
-        self.sin()
-    }
-    fn fast_cos(self) -> f64 {
-        self.cos()
-    }
-    fn fast_pow(self, p: f64) -> f64 {
-        self.powf(p)
-    }
-    #[inline(always)]
-    fn to_nearest(self) -> f64 {
-        self.round_ties_even()
-    }
+elementary! { f32:
+    fast_exp elementary_f32::exp, fast_exp_m1 elementary_f32::exp_m1, fast_ln elementary_f32::ln, fast_ln_1p elementary_f32::ln_1p,
+    fast_tanh elementary_f32::tanh, fast_logistic elementary_f32::logistic, normal_cdf elementary_f32::normal_cdf,
+    normal_density elementary_f32::normal_density, fast_sin elementary_f32::sin, fast_cos elementary_f32::cos,
+    to_nearest f32::round_ties_even; elementary_f32::pow
+}
+
+elementary! { f64:
+    fast_exp f64::exp, fast_exp_m1 f64::exp_m1, fast_ln f64::ln, fast_ln_1p f64::ln_1p, fast_tanh f64::tanh,
+    fast_logistic |x: f64| 1.0 / (1.0 + (-x).exp()),
+    normal_cdf |x: f64| 0.5 * (1.0 + libm::erf(x * std::f64::consts::FRAC_1_SQRT_2)),
+    normal_density |x: f64| 0.398_942_280_401_432_7 * (-0.5 * x * x).exp(), // 1/sqrt(2 pi)
+    fast_sin f64::sin, fast_cos f64::cos, to_nearest f64::round_ties_even; f64::powf
 }
 
 multiversion! {

@@ -29,16 +29,6 @@ fn read(w: &RBETensor) -> RBEGradient {
     }
 }
 
-/// A loss linear in W, in float64: Σ c ∘ (x Wᵀ).
-#[allow(clippy::too_many_arguments)] // a product has this many parts
-fn linear_loss(x: &[f32], c: &[f32], batch: usize, hi: &[u64], lo: &[f64], scale: f64, rows: usize, cols: usize) -> f64 {
-    let v: Vec<f64> = lo.chunks_exact(2).flat_map(|z| levels([z[0], z[1]], scale)).collect();
-    let x: Vec<f64> = x.iter().map(|v| f64::from(*v)).collect();
-    let mut y = vec![0.0; batch * rows];
-    reference::forward(&x, batch, TwoLevel { hi, v: &v, rows, cols }, None, &mut y);
-    y.iter().zip(c).map(|(y, c)| y * f64::from(*c)).sum()
-}
-
 #[test]
 fn hi_is_the_loss_change_of_a_flip_and_interaction_its_derivative() {
     let (rows, cols, batch, blocks) = (3, 70, 4, 2);
@@ -52,7 +42,14 @@ fn hi_is_the_loss_change_of_a_flip_and_interaction_its_derivative() {
         (found.hi.to_vec::<f32>().unwrap(), found.lo.to_vec::<f32>().unwrap(), found.interaction.to_vec::<f32>().unwrap());
 
     let (hi, lo, scale) = (w.hi(), w.lo().iter().map(|v| f64::from(*v)).collect::<Vec<_>>(), f64::from(w.scale()));
-    let loss = |hi: &[u64], lo: &[f64]| linear_loss(&x, &c, batch, hi, lo, scale, rows, cols);
+    let wide: Vec<f64> = x.iter().map(|v| f64::from(*v)).collect();
+    // Linear in W, in float64: Σ c ∘ (x Wᵀ).
+    let loss = |hi: &[u64], lo: &[f64]| {
+        let v: Vec<f64> = lo.chunks_exact(2).flat_map(|z| levels([z[0], z[1]], scale)).collect();
+        let mut y = vec![0.0; batch * rows];
+        reference::forward(&wide, batch, TwoLevel { hi, v: &v, rows, cols }, None, &mut y);
+        y.iter().zip(&c).map(|(y, c): (&f64, &f32)| y * f64::from(*c)).sum::<f64>()
+    };
     let base = loss(&hi, &lo);
     let h = 1e-5;
     for block in 0..rows * blocks {

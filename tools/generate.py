@@ -25,6 +25,7 @@ FUNCTIONS = ROOT / "rbe_py" / "python" / "rbe" / "_functions.py"
 PAGE = ROOT / "design" / "operations.md"
 
 DECLARED = "    # Declared in the core: element-wise operations."
+ARITHMETIC = ("add", "div", "pow", "sub")  # methods whose first operand, as functions, may be a number
 PLAIN_TYPES = {"_Bool": "bool", "_bool": "bool", "_Float": "float", "_float": "float", '"RBETensor"': "RBETensor"}
 Signature = ast.FunctionDef
 
@@ -136,10 +137,12 @@ def function(name: str, node: Signature, doc: str) -> list[str]:
     star = ["*"] if keyword and not a.vararg else []
     head = f"def {name}({', '.join([*positional, *star, *keyword])}) -> {plain(node.returns)}:"
     call = f".{name}({', '.join(passed)})"
+    operand = f"left(input, {passed[0]})" if name in ARITHMETIC else "_rbe._as_tensor(input)"
     if plain(node.returns) == "Any":  # one of several overloads, which arguments of any type do not choose between
-        body = ["    x: Any = _rbe._as_tensor(input)", f"    return x{call}"]
+        body = [f"    x: Any = {operand}", f"    return x{call}"]
     else:
-        body = [f"    return _rbe._as_tensor(input){call}"]
+        body = [f"    return {operand}{call}"]
+    doc = re.sub(r"\bself\b", "input", doc)
     return [head.replace("'", '"'), *docstring(doc, "    "), *body, "", ""]
 
 
@@ -147,15 +150,9 @@ def functions() -> str:
     """Return the module of functions."""
     methods = methods_of(STUB, "TensorBase") | methods_of(CLASS, "RBETensor")
     rows = [name for name, _, has_function, _, _ in declared() if has_function]
-    own = (
-        "add",
-        "sub",
-        "div",
-        "pow",
-    )  # where the first operand may be a number that takes the type of the second: functional_ops.py
     names = [
         name for name in sorted(methods)
-        if name not in rows and name not in own and f">>> rbe.{name}(" in (getattr(RBETensor, name).__doc__ or "")
+        if name not in rows and f">>> rbe.{name}(" in (getattr(RBETensor, name).__doc__ or "")
     ]  # fmt: skip
     lines = [
         '"""Operations as functions, under torch\'s names. Written by `make generate` from the methods of the tensor class."""',
@@ -169,6 +166,7 @@ def functions() -> str:
         ")",
         "from ._tensor import Ranked, RBETensor",
         "from .dtypes import DTypeLike",
+        "from .functional_ops import left",
         "",
         "_Axis = int | Sequence[int] | None",
         "",

@@ -100,8 +100,8 @@ def test_functions_raise_errors_of_the_package(name, tmp_path, monkeypatch):
                 function(*arguments.values())
 
 
-# The first two take what becomes a tensor; the helpers are refused another argument first.
-CONVERTS = {"rbe.allclose", "rbe.isclose", "rbe.creation.finish"}
+# A helper is refused another argument first.
+CONVERTS = {"rbe.creation.finish"}
 
 
 @pytest.mark.parametrize("name", sorted(n for n in FUNCTIONS if first_is_a_tensor(FUNCTIONS[n]) and n not in CONVERTS))

@@ -77,12 +77,12 @@ from .errors import (
     TensorError,
     UnknownNameError,
 )  # fmt: skip
-from .functional_ops import add, cat, concat, div, pow, stack, sub, where
+from .functional_ops import cat, concat, stack, where
 from .graph import ComputationGraph
 from .interop import from_torch, load_torch_state_dict, to_torch
 from .io import load, save
 from .nn import RBEActivation, RBEConv1d, RBEConv2d, RBELinear
-from .queries import allclose, equal, is_tensor, isclose, numel
+from .queries import equal, is_tensor, numel
 from .trainer import Trainer
 
 _start()
@@ -92,14 +92,14 @@ __all__ = [
     "ComputationGraph", "ConfigError", "DTypeError", "DependencyError", "DeviceError", "FormatError", "Generator",
     "GraphError", "MissingMethodError", "NonFiniteError", "OutOfMemoryError", "OutOfRangeError", "RBEActivation",
     "RBEConv1d", "RBEConv2d", "RBEError", "RBEGradient", "RBELinear", "RBETensor", "ShapeError", "TensorError", "Trainer",
-    "UnknownNameError", "__version__", "add", "allclose", "arange", "as_tensor", "autograd", "bool", "cat", "concat",
-    "config", "contiguous_format", "cuda", "data", "device", "div", "double", "dtype", "empty", "enable_grad", "equal",
+    "UnknownNameError", "__version__", "arange", "as_tensor", "autograd", "bool", "cat", "concat",
+    "config", "contiguous_format", "cuda", "data", "device", "double", "dtype", "empty", "enable_grad", "equal",
     "errors", "eye", "float", "float32", "float64", "from_dlpack", "from_numpy", "from_torch", "full", "full_like",
     "get_default_dtype", "get_num_threads", "get_rng_state", "int64", "io", "is_debug_mode", "is_grad_enabled", "is_tensor",
-    "isa", "isclose", "jit", "linspace", "load", "load_torch_state_dict", "long", "manual_seed", "memory", "nn", "no_grad",
-    "numel", "ones", "ones_like", "ops", "optim", "pow", "preserve_format", "profiler", "rand", "rand_like", "randint",
+    "isa", "jit", "linspace", "load", "load_torch_state_dict", "long", "manual_seed", "memory", "nn", "no_grad",
+    "numel", "ones", "ones_like", "ops", "optim", "preserve_format", "profiler", "rand", "rand_like", "randint",
     "randn", "randn_like", "randperm", "register_operation", "save", "set_debug_mode", "set_default_dtype",
-    "set_grad_enabled", "set_num_threads", "set_rng_state", "stack", "sub", "tensor", "testing", "to_torch", "trainer",
+    "set_grad_enabled", "set_num_threads", "set_rng_state", "stack", "tensor", "testing", "to_torch", "trainer",
     "uint8", "utils", "visualization", "where", "zeros", "zeros_like",
 ]  # fmt: skip
 __all__ += _functions.__all__

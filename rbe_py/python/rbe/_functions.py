@@ -49,12 +49,15 @@ from ._rbe import (
 )
 from ._tensor import Ranked, RBETensor
 from .dtypes import DTypeLike
+from .functional_ops import left
 
 _Axis = int | Sequence[int] | None
 
 __all__ = [
     "abs",
+    "add",
     "all",
+    "allclose",
     "amax",
     "amin",
     "any",
@@ -71,6 +74,7 @@ __all__ = [
     "copysign",
     "cos",
     "cumsum",
+    "div",
     "dot",
     "eq",
     "exp",
@@ -84,6 +88,7 @@ __all__ = [
     "ge",
     "gt",
     "index_select",
+    "isclose",
     "isfinite",
     "isinf",
     "isnan",
@@ -114,6 +119,7 @@ __all__ = [
     "nonzero",
     "norm",
     "permute",
+    "pow",
     "prod",
     "reciprocal",
     "relu",
@@ -132,6 +138,7 @@ __all__ = [
     "square",
     "squeeze",
     "std",
+    "sub",
     "sum",
     "take_along_dim",
     "tanh",
@@ -145,6 +152,18 @@ __all__ = [
     "unsqueeze",
     "var",
 ]
+
+
+def add(input: Any, other: Any, *, alpha: Any = None) -> RBETensor:
+    """Return `input + alpha * other`, `alpha` being 1 unless given; integers and bools keep their kind.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.add(rbe.tensor([1.0, 2.0]), 3)
+    tensor([4., 5.])
+    """
+    return left(input, other).add(other, alpha=alpha)
 
 
 def all(input: Any, axis: _Axis = None, keepdims: bool = False, *, dim: _Axis = None, keepdim: bool = False) -> RBETensor:
@@ -169,6 +188,18 @@ def all(input: Any, axis: _Axis = None, keepdims: bool = False, *, dim: _Axis = 
     tensor(False)
     """
     return _rbe._as_tensor(input).all(axis, keepdims, dim=dim, keepdim=keepdim)
+
+
+def allclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
+    """Return whether all elements are close, as `isclose` has it.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.allclose(rbe.ones(2), rbe.ones(2) + 1e-7)
+    True
+    """
+    return _rbe._as_tensor(input).allclose(other, rtol, atol, equal_nan)
 
 
 def amax(input: Any, dim: _Axis = None, keepdim: bool = False, *, axis: _Axis = None, keepdims: bool = False) -> RBETensor:
@@ -407,6 +438,25 @@ def cumsum(input: Any, dim: int, *, dtype: DTypeLike = None) -> RBETensor:
     return _rbe._as_tensor(input).cumsum(dim, dtype=dtype)
 
 
+def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> RBETensor:
+    """Return `input / other`, rounded down with `rounding_mode="floor"`, towards 0 with `"trunc"`.
+
+    Integers become floats, unless the quotient is rounded.
+
+    Raises
+    ------
+    TensorError
+        For another rounding mode, or an integer divisor of 0.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.div(rbe.tensor([1.0, 2.0]), 4)
+    tensor([0.25, 0.5 ])
+    """
+    return left(input, other).div(other, rounding_mode=rounding_mode)
+
+
 def dot(input: Any, other: RBETensor) -> RBETensor:
     """Return the sum of the products of two vectors' elements.
 
@@ -480,6 +530,18 @@ def index_select(input: Any, dim: int, index: RBETensor) -> RBETensor:
     [[2, 0], [5, 3]]
     """
     return _rbe._as_tensor(input).index_select(dim, index)
+
+
+def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> RBETensor:
+    """Return whether `|input - other| <= atol + rtol |other|`, element by element; equal infinities are close.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.isclose(rbe.tensor([1.0, 2.0]), rbe.tensor([1.0, 2.1]))
+    tensor([ True, False])
+    """
+    return _rbe._as_tensor(input).isclose(other, rtol, atol, equal_nan)
 
 
 def log_softmax(input: Any, axis: int | None = None, dtype: DTypeLike = None, *, dim: int | None = None) -> RBETensor:
@@ -701,6 +763,18 @@ def permute(input: Any, *axes: Any, dims: Sequence[int] | None = None) -> RBETen
     return _rbe._as_tensor(input).permute(*axes, dims=dims)
 
 
+def pow(input: Any, exponent: Any) -> RBETensor:
+    """Return `input ** exponent`; integers stay integers. Quicker for a number than for a tensor.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.pow(rbe.tensor([2.0, 3.0]), 2)
+    tensor([4., 9.])
+    """
+    return left(input, exponent).pow(exponent)
+
+
 def prod(
     input: Any, axis: _Axis = None, keepdims: bool = False, *, dim: _Axis = None, keepdim: bool = False, dtype: DTypeLike = None
 ) -> RBETensor:
@@ -890,6 +964,18 @@ def std(
     tensor([1.4142, 1.4142])
     """
     return _rbe._as_tensor(input).std(axis, correction, keepdims, unbiased=unbiased, dim=dim, keepdim=keepdim)
+
+
+def sub(input: Any, other: Any, *, alpha: Any = None) -> RBETensor:
+    """Return `input - alpha * other`, `alpha` being 1 unless given.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.sub(rbe.tensor([1.0, 2.0]), 3)
+    tensor([-2., -1.])
+    """
+    return left(input, other).sub(other, alpha=alpha)
 
 
 def sum(

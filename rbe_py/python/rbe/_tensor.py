@@ -614,14 +614,28 @@ class RBETensor(_rbe.TensorBase):
     # --------------------------------------------------------------------------------------------------- comparisons and order
 
     def isclose(self, other: Any, rtol: _Float = 1e-5, atol: _Float = 1e-8, equal_nan: _Bool = False) -> "RBETensor":
-        """Return whether `|self - other| <= atol + rtol |other|`, element by element; equal infinities are close."""
+        """Return whether `|self - other| <= atol + rtol |other|`, element by element; equal infinities are close.
+
+        Examples
+        --------
+        >>> import rbe
+        >>> rbe.isclose(rbe.tensor([1.0, 2.0]), rbe.tensor([1.0, 2.1]))
+        tensor([ True, False])
+        """
         # Masks have no difference: they are compared as 0 and 1.
         a, b = (x.to(dtypes.int64) if x.dtype is dtypes.bool else x for x in (self, _rbe._as_tensor(other)))
         near = (a == b).logical_or(((a - b).abs() <= b.abs() * rtol + atol) & b.isfinite())
         return near.logical_or(a.isnan() & b.isnan()) if equal_nan else near
 
     def allclose(self, other: Any, rtol: _Float = 1e-5, atol: _Float = 1e-8, equal_nan: _Bool = False) -> _Bool:
-        """Return whether all elements are close, as `isclose` has it."""
+        """Return whether all elements are close, as `isclose` has it.
+
+        Examples
+        --------
+        >>> import rbe
+        >>> rbe.allclose(rbe.ones(2), rbe.ones(2) + 1e-7)
+        True
+        """
         return builtins.bool(self.isclose(other, rtol, atol, equal_nan).all())
 
     @overload

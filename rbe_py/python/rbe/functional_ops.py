@@ -11,59 +11,11 @@ from .creation import full
 from .errors import TensorError
 
 
-def _left(a: Any, b: Any) -> RBETensor:
+def left(a: Any, b: Any) -> RBETensor:
     """Return the first operand as a tensor; a number takes the type of a tensor of floats beside it, as with operators."""
     if isinstance(a, int | float | np.generic):
         return full((), a, dtype=b.dtype if isinstance(b, RBETensor) and b.dtype.is_floating_point else None)
     return _rbe._as_tensor(a)
-
-
-def add(input: Any, other: Any, *, alpha: Any = None) -> RBETensor:
-    """Return `input + alpha * other`, `alpha` being 1 unless given.
-
-    Examples
-    --------
-    >>> import rbe
-    >>> rbe.add(rbe.tensor([1.0, 2.0]), 3)
-    tensor([4., 5.])
-    """
-    return _left(input, other).add(other, alpha=alpha)
-
-
-def sub(input: Any, other: Any, *, alpha: Any = None) -> RBETensor:
-    """Return `input - alpha * other`, `alpha` being 1 unless given.
-
-    Examples
-    --------
-    >>> import rbe
-    >>> rbe.sub(rbe.tensor([1.0, 2.0]), 3)
-    tensor([-2., -1.])
-    """
-    return _left(input, other).sub(other, alpha=alpha)
-
-
-def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> RBETensor:
-    """Return `input / other`, rounded down with `rounding_mode="floor"`, towards 0 with `"trunc"`.
-
-    Examples
-    --------
-    >>> import rbe
-    >>> rbe.div(rbe.tensor([1.0, 2.0]), 4)
-    tensor([0.25, 0.5 ])
-    """
-    return _left(input, other).div(other, rounding_mode=rounding_mode)
-
-
-def pow(input: Any, exponent: Any) -> RBETensor:
-    """Return `input ** exponent`; integers stay integers.
-
-    Examples
-    --------
-    >>> import rbe
-    >>> rbe.pow(rbe.tensor([2.0, 3.0]), 2)
-    tensor([4., 9.])
-    """
-    return _left(input, exponent).pow(exponent)
 
 
 @overload

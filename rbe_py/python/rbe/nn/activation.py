@@ -181,7 +181,21 @@ class Softplus(Module):
         return f"beta={self.beta}, threshold={self.threshold}"
 
 
-class Softmax(Module):
+class _AlongAxis(Module):
+    """Base of the functions along an axis."""
+
+    def __init__(self, dim: int = -1) -> None:
+        super().__init__()
+        if not isinstance(dim, int) or isinstance(dim, bool):
+            raise DTypeError(type(self).__name__, "an integer as dim", f"{type(dim).__name__} {dim!r}")
+        self.dim = dim
+
+    def extra_repr(self) -> str:
+        """Return the axis."""
+        return f"dim={self.dim}"
+
+
+class Softmax(_AlongAxis):
     """`e^x / Σ e^x` along an axis.
 
     Examples
@@ -191,22 +205,12 @@ class Softmax(Module):
     [[0.25, 0.25, 0.25, 0.25]]
     """
 
-    def __init__(self, dim: int = -1) -> None:
-        super().__init__()
-        if not isinstance(dim, int) or isinstance(dim, bool):
-            raise DTypeError(type(self).__name__, "an integer as dim", f"{type(dim).__name__} {dim!r}")
-        self.dim = dim
-
     def forward(self, input: RBETensor) -> RBETensor:
         """Return shares that sum to 1 along the axis."""
         return input.softmax(self.dim)
 
-    def extra_repr(self) -> str:
-        """Return the axis."""
-        return f"dim={self.dim}"
 
-
-class LogSoftmax(Module):
+class LogSoftmax(_AlongAxis):
     """`x - ln Σ e^x` along an axis.
 
     Examples
@@ -216,16 +220,6 @@ class LogSoftmax(Module):
     [[0.0]]
     """
 
-    def __init__(self, dim: int = -1) -> None:
-        super().__init__()
-        if not isinstance(dim, int) or isinstance(dim, bool):
-            raise DTypeError(type(self).__name__, "an integer as dim", f"{type(dim).__name__} {dim!r}")
-        self.dim = dim
-
     def forward(self, input: RBETensor) -> RBETensor:
         """Return the logarithms of shares that sum to 1 along the axis."""
         return input.log_softmax(self.dim)
-
-    def extra_repr(self) -> str:
-        """Return the axis."""
-        return f"dim={self.dim}"

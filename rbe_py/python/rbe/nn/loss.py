@@ -24,8 +24,9 @@ class _Loss(Module):
     def _function(self, *args: Any, **kwargs: Any) -> RBETensor:
         raise NotImplementedError(f"{type(self).__name__} has no function")
 
-    def _loss(self, *args: RBETensor) -> RBETensor:
-        return self._function(*args, **self._options())
+    def forward(self, input: RBETensor, target: RBETensor) -> RBETensor:
+        """Return the loss of a prediction and its target."""
+        return self._function(input, target, **self._options())
 
     def _options(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self._names}
@@ -59,10 +60,6 @@ class MSELoss(_Loss):
 
     _function = staticmethod(F.mse_loss)
 
-    def forward(self, input: RBETensor, target: RBETensor) -> RBETensor:
-        """Return the loss of two tensors of one shape."""
-        return self._loss(input, target)
-
 
 class L1Loss(_Loss):
     """Absolute differences of prediction and target.
@@ -75,10 +72,6 @@ class L1Loss(_Loss):
     """
 
     _function = staticmethod(F.l1_loss)
-
-    def forward(self, input: RBETensor, target: RBETensor) -> RBETensor:
-        """Return the loss of two tensors of one shape."""
-        return self._loss(input, target)
 
 
 class SmoothL1Loss(_Loss):
@@ -98,10 +91,6 @@ class SmoothL1Loss(_Loss):
         super().__init__(reduction)
         self.beta = beta
 
-    def forward(self, input: RBETensor, target: RBETensor) -> RBETensor:
-        """Return the loss of two tensors of one shape."""
-        return self._loss(input, target)
-
 
 class HuberLoss(_Loss):
     """`d² / 2` where `|d| <= delta` and `delta (|d| - delta / 2)` elsewhere, for differences d.
@@ -119,10 +108,6 @@ class HuberLoss(_Loss):
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
         super().__init__(reduction)
         self.delta = delta
-
-    def forward(self, input: RBETensor, target: RBETensor) -> RBETensor:
-        """Return the loss of two tensors of one shape."""
-        return self._loss(input, target)
 
 
 class CrossEntropyLoss(_Loss):
@@ -162,10 +147,6 @@ class CrossEntropyLoss(_Loss):
         self.register_buffer("weight", weight)
         self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
 
-    def forward(self, input: RBETensor, target: RBETensor) -> RBETensor:
-        """Return the loss."""
-        return self._loss(input, target)
-
 
 class NLLLoss(_Loss):
     """Minus the log-probability of the target class, given log-probabilities (N, C) or (N, C, …).
@@ -187,10 +168,6 @@ class NLLLoss(_Loss):
         self.register_buffer("weight", weight)
         self.ignore_index = ignore_index
 
-    def forward(self, input: RBETensor, target: RBETensor) -> RBETensor:
-        """Return the loss."""
-        return self._loss(input, target)
-
 
 class BCELoss(_Loss):
     """Binary cross entropy of probabilities and targets of one shape.
@@ -210,10 +187,6 @@ class BCELoss(_Loss):
     def __init__(self, weight: RBETensor | None = None, *, reduction: str = "mean") -> None:
         super().__init__(reduction)
         self.register_buffer("weight", weight)
-
-    def forward(self, input: RBETensor, target: RBETensor) -> RBETensor:
-        """Return the loss."""
-        return self._loss(input, target)
 
 
 class BCEWithLogitsLoss(_Loss):
@@ -239,10 +212,6 @@ class BCEWithLogitsLoss(_Loss):
         self.register_buffer("weight", weight)
         self.register_buffer("pos_weight", pos_weight)
 
-    def forward(self, input: RBETensor, target: RBETensor) -> RBETensor:
-        """Return the loss."""
-        return self._loss(input, target)
-
 
 class KLDivLoss(_Loss):
     """`t (ln t - x)` for log-probabilities x and probabilities t of one shape.
@@ -263,10 +232,6 @@ class KLDivLoss(_Loss):
         super().__init__(reduction)
         self.log_target = log_target
 
-    def forward(self, input: RBETensor, target: RBETensor) -> RBETensor:
-        """Return the loss."""
-        return self._loss(input, target)
-
 
 class CosineEmbeddingLoss(_Loss):
     """`1 - cos` of two vectors where the target is 1 and `max(0, cos - margin)` where it is -1.
@@ -285,6 +250,8 @@ class CosineEmbeddingLoss(_Loss):
         super().__init__(reduction)
         self.margin = margin
 
-    def forward(self, input1: RBETensor, input2: RBETensor, target: RBETensor) -> RBETensor:
+    def forward(  # type: ignore[override]
+        self, input1: RBETensor, input2: RBETensor, target: RBETensor
+    ) -> RBETensor:
         """Return the loss of two tensors (N, D) and a target (N) of 1 and -1."""
-        return self._loss(input1, input2, target)
+        return self._function(input1, input2, target, **self._options())

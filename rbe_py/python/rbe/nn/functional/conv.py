@@ -93,30 +93,9 @@ def conv1d(
     dilation: Sizes = 1,
     groups: int = 1,
 ) -> RBETensor:
-    """Return the correlation of x with filters, dense or packed, along one axis.
+    """Return the correlation of x (N, C, L) or (C, L) with filters (out, C / groups, kernel): (…, out, windows).
 
-    Parameters
-    ----------
-    input : tensor (N, C, L) or (C, L)
-    weight : tensor (out, C / groups, kernel)
-        Dense or packed.
-    bias : tensor (out), optional
-    stride, dilation : int
-    padding : int, 'same' or 'valid'
-        Zeros before and after the axis.
-    groups : int
-        Group g of the outputs sees group g of the channels only.
-
-    Returns
-    -------
-    tensor (N, out, windows) or (out, windows)
-
-    Raises
-    ------
-    ShapeError
-        If shapes, groups and windows do not fit.
-    TensorError
-        For a stride, padding, dilation or number of groups outside its domain.
+    Parameters and errors are those of `conv2d`.
 
     Examples
     --------

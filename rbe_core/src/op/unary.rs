@@ -1,4 +1,4 @@
-//! Element-wise functions of one tensor: pure pairs of value and derivative.
+//! Element-wise functions of one tensor: pairs of value and derivative, in rows that the macro of `unary_fn.rs` reads.
 
 use super::apply::apply;
 use super::rule::Rule;

@@ -1,8 +1,9 @@
 """Compare the training steps of the examples' networks, packed and dense, with the same networks in torch with fused Adam.
 
-All three run alternately, in blocks of steps, on random data of the examples' sizes and with the same number of threads. The
-first step of a block, with cold caches and sleeping threads, is not counted. Prints the median step and its parts, the
-processor time of all threads (more reliable on a shared machine), and the number of steps of an epoch.
+Packed networks run with their products in int8 ("int8") and in float32 ("packed"). All run alternately, in blocks of steps,
+on random data of the examples' sizes and with the same number of threads. The first step of a block, with cold caches and
+sleeping threads, is not counted. Prints the median step and its parts, the processor time of all threads (more reliable on a
+shared machine), and the number of steps of an epoch.
 """
 
 import argparse
@@ -41,6 +42,7 @@ class Example:
     batch: int
     epoch: int  # steps of an epoch
     images: bool
+    context: int = 0  # characters of a sample
     dense: str = "Adam"  # optimiser of dense parameters, as in the example
 
     def data(self) -> tuple[Any, Any]:
@@ -48,29 +50,42 @@ class Example:
         if self.images:
             x = rng.standard_normal((self.batch, 1, SIDE, SIDE)).astype(np.float32)
             return x, rng.integers(0, CLASSES, self.batch)
-        return rng.integers(0, CHARACTERS, (self.batch, CONTEXT)), rng.integers(0, CHARACTERS, self.batch * CONTEXT)
+        return rng.integers(0, CHARACTERS, (self.batch, self.context)), rng.integers(0, CHARACTERS, self.batch * self.context)
 
 
 def image(build: Callable[[bool], nn.Module], twin: Callable[[], torch.nn.Module]) -> Example:
     return Example(build, twin, 100, IMAGES // 100, True)
 
 
-def text(build: Callable[[bool], nn.Module], twin: Callable[[], torch.nn.Module]) -> Example:
-    return Example(build, twin, 32, TEXT // (32 * CONTEXT), False, "AdamW")
+def text(
+    build: Callable[[bool], nn.Module], twin: Callable[[], torch.nn.Module], batch: int = 32, context: int = CONTEXT
+) -> Example:
+    return Example(build, twin, batch, TEXT // (batch * context), False, context, "AdamW")
+
+
+def gpt(width: int, layers: int, context: int, batch: int) -> Example:
+    return text(
+        lambda p: train_gpt.GPT(CHARACTERS, width, layers, context, p),
+        lambda: twins.GPT(CHARACTERS, width, layers, context, train_gpt.HEADS),
+        batch,
+        context,
+    )
 
 
 EXAMPLES = {
     "digits": image(lambda p: train_digits.build(SIDE * SIDE, 256, p), lambda: twins.digits(SIDE, 256)),
     "convnet": image(lambda p: train_convnet.build(SIDE, 32, 128, p), lambda: twins.convnet(SIDE, 32, 128)),
     "lstm": text(lambda p: train_lstm.CharacterLSTM(CHARACTERS, 256, 1, p), lambda: twins.LSTM(CHARACTERS, 256, 1)),
-    "gpt": text(
-        lambda p: train_gpt.GPT(CHARACTERS, 128, 2, CONTEXT, p), lambda: twins.GPT(CHARACTERS, 128, 2, CONTEXT, train_gpt.HEADS)
-    ),
+    "gpt": gpt(128, 2, CONTEXT, 32),
+    "gpt512": gpt(512, 4, 128, 8),
 }
 
 
-def stepper(model: Any, optimizer: Any, loss_of: Callable[..., Any], x: Any, y: Any) -> Callable[[], Parts]:
+def stepper(
+    model: Any, optimizer: Any, loss_of: Callable[..., Any], x: Any, y: Any, precision: str = "float32"
+) -> Callable[[], Parts]:
     def step() -> Parts:
+        rbe.set_packed_matmul_precision(precision)
         processor = time.process_time()
         optimizer.zero_grad()
         start = time.perf_counter()
@@ -90,12 +105,12 @@ def contenders(example: Example, evidence: str) -> dict[str, Callable[[], Parts]
     found = {}
     rbe.manual_seed(0)
     torch.manual_seed(0)
-    for name, packed in (("packed", True), ("dense", False)):
+    for name, packed, precision in (("int8", True, "int8"), ("packed", True, "float32"), ("dense", False, "float32")):
         model = example.build(packed)
         dense = getattr(rbe.optim, example.dense)
         p = model.parameters()
         optimizer = rbe.optim.HybridOptimizer(p, evidence=evidence) if packed else dense(p, lr=2e-3)
-        found[name] = stepper(model, optimizer, nn.functional.cross_entropy, rbe.tensor(x), rbe.tensor(y))
+        found[name] = stepper(model, optimizer, nn.functional.cross_entropy, rbe.tensor(x), rbe.tensor(y), precision)
     twin = example.twin()
     fused = getattr(torch.optim, example.dense)(twin.parameters(), lr=2e-3, fused=True)
     found["torch"] = stepper(twin, fused, torch.nn.functional.cross_entropy, torch.tensor(x), torch.tensor(y))

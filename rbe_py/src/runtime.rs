@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use pyo3::prelude::*;
 use rbe_core::GradientPool;
+use rbe_core::op::MatmulPrecision;
 use rbe_core::{RbeError, memory, parallel};
 
 use crate::error::{OrRaise, carry};
@@ -35,8 +36,9 @@ pub fn within<T>(op: &str, work: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
     memory::guard(op, || work().map_err(carry)).or_raise()
 }
 
-/// Reads `RBE_NUM_THREADS` and `RBE_ISA`.
+/// Reads `RBE_NUM_THREADS`, `RBE_ISA` and `RBE_PACKED_MATMUL_PRECISION`.
 pub fn start() -> PyResult<()> {
+    MatmulPrecision::init().or_raise()?;
     rbe_core::isa::init().or_raise()?;
     parallel::init().or_raise()
 }
@@ -83,6 +85,40 @@ pub fn isa() -> &'static str {
 #[pyo3(signature = (name = None))]
 pub fn set_isa(name: Option<&str>) -> PyResult<()> {
     rbe_core::isa::set_isa(name).or_raise()
+}
+
+/// In what products of float32 inputs with packed weights are computed: "float32" or "int8".
+///
+/// Examples
+/// --------
+/// >>> import rbe
+/// >>> rbe.get_packed_matmul_precision()
+/// 'float32'
+#[pyfunction]
+pub fn get_packed_matmul_precision() -> &'static str {
+    MatmulPrecision::current().name()
+}
+
+/// Sets in what products of float32 inputs with packed weights are computed, here by linear layers: "float32" or "int8".
+///
+/// With "int8" each sample of the input is rounded to int8 with a scale of its own, and backward is the gradient of that, with the
+/// upstream gradient rounded stochastically. float64 inputs stay float64. A block with the setting:
+/// `rbe.config.using(packed_matmul_precision="int8")`; the environment variable: RBE_PACKED_MATMUL_PRECISION.
+///
+/// Raises
+/// ------
+/// ConfigError
+///     For another name.
+///
+/// Examples
+/// --------
+/// >>> import rbe
+/// >>> rbe.set_packed_matmul_precision("int8")
+/// >>> rbe.set_packed_matmul_precision("float32")
+#[pyfunction]
+pub fn set_packed_matmul_precision(precision: &str) -> PyResult<()> {
+    MatmulPrecision::named("set_packed_matmul_precision", precision).or_raise()?.set();
+    Ok(())
 }
 
 /// Counters of the buffer pool.

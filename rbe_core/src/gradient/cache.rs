@@ -17,6 +17,15 @@ pub enum Factor {
         /// (batch, rows)
         dy: Array,
     },
+    /// The same with `x` rounded to int8: `G += Σ_b scales[b] dy[b]ᵀ values[b]`.
+    Rounded {
+        /// (batch, cols) int8, in the bytes of an array of u8
+        values: Array,
+        /// (batch) f32
+        scales: Array,
+        /// (batch, rows) f32
+        dy: Array,
+    },
     /// An activation whose blocks are cycle states: input `x` and upstream `dy`, both (batch, features), contiguous f32.
     Activation {
         /// (batch, features)
@@ -36,6 +45,31 @@ pub struct GradientCache {
     pub(super) folded: Option<Box<Array>>, // (rows, blocks, 64) f32: the part of G that is no longer held as factors
     pub(super) sums: Option<Box<UnitSums>>, // of an activation: the part of its gradients that is no longer held as factors
     pub(super) levels: OnceLock<Array>,    // what `levels` is to return, where reading `hi` has found it
+}
+
+impl Factor {
+    /// Upstream gradient (batch, rows), or (batch, features).
+    pub fn dy(&self) -> &Array {
+        match self {
+            Factor::Product { dy, .. } | Factor::Rounded { dy, .. } | Factor::Activation { dy, .. } => dy,
+        }
+    }
+
+    /// Inputs (batch, cols), or (batch, features), in f32; rounded ones are made anew.
+    pub fn x(&self) -> Array {
+        match self {
+            Factor::Product { x, .. } | Factor::Activation { x, .. } => x.clone(),
+            Factor::Rounded { values, scales, .. } => Array::build(values.shape(), |out: &mut [f32]| {
+                let (values, scales) = (values.read::<u8>(), scales.read::<f32>());
+                let cols = values.len() / scales.len().max(1);
+                if cols > 0 {
+                    for ((out, values), scale) in out.chunks_exact_mut(cols).zip(values.chunks_exact(cols)).zip(scales.iter()) {
+                        out.iter_mut().zip(values).for_each(|(out, v)| *out = scale * f32::from(v.cast_signed()));
+                    }
+                }
+            }),
+        }
+    }
 }
 
 impl GradientCache {
@@ -93,6 +127,7 @@ impl GradientCache {
     fn factor_bytes(&self) -> usize {
         let bytes = |f: &Factor| match f {
             Factor::Product { x, dy } | Factor::Activation { x, dy } => x.nbytes() + dy.nbytes(),
+            Factor::Rounded { values, scales, dy } => values.nbytes() + scales.nbytes() + dy.nbytes(),
         };
         self.factors.iter().map(bytes).sum()
     }
@@ -158,6 +193,7 @@ impl GradientCache {
         let times = |a: &Array| map(a, |v: f32| v * scale);
         let factors = self.factors.iter().map(|f| match f {
             Factor::Product { x, dy } => Factor::Product { x: x.clone(), dy: times(dy) },
+            Factor::Rounded { values, scales, dy } => Factor::Rounded { values: values.clone(), scales: scales.clone(), dy: times(dy) },
             Factor::Activation { x, dy } => Factor::Activation { x: x.clone(), dy: times(dy) },
         });
         GradientCache {

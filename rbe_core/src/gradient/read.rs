@@ -46,14 +46,9 @@ impl GradientCache {
 
     /// Calls `work` with the factors of the products.
     pub(crate) fn with_products<R>(&self, work: impl FnOnce(&[FactorPair<'_>]) -> R) -> R {
-        let guards: Vec<_> = self
-            .factors
-            .iter()
-            .filter_map(|f| match f {
-                Factor::Product { x, dy } => Some((x.read::<f32>(), dy.read::<f32>(), x.shape()[0])),
-                Factor::Activation { .. } => None,
-            })
-            .collect();
+        let products = self.factors.iter().filter(|f| !matches!(f, Factor::Activation { .. }));
+        let held: Vec<_> = products.map(|f| (f.x(), f.dy())).collect();
+        let guards: Vec<_> = held.iter().map(|(x, dy)| (x.read::<f32>(), dy.read::<f32>(), x.shape()[0])).collect();
         let factors: Vec<_> = guards.iter().map(|(x, dy, batch)| FactorPair { x, dy, batch: *batch }).collect();
         work(&factors)
     }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::apply::apply;
+use super::precision::MatmulPrecision;
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense};
 use super::table;
 use crate::array::{Array, Dims};
@@ -11,10 +12,11 @@ use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
 use crate::gradient::{Factor, Gradient, GradientCache};
 use crate::kernel::packed as kernel;
+use crate::kernel::packed::quantised;
 use crate::kernel::packed::reference::{self, TwoLevel};
 use crate::memory;
-use crate::packed::{BITS, FactorPair, PackedTensor, check_points, levels, pull_back};
-use crate::tape::RBETensor;
+use crate::packed::{BITS, FactorPair, PackedTensor, Quantised, check_points, levels, pull_back};
+use crate::tape::{RBETensor, Saves};
 
 fn batch_of(a: &Array) -> usize {
     a.shape()[..a.ndim().saturating_sub(1)].iter().product()
@@ -50,6 +52,54 @@ fn matrix(a: Cow<'_, Array>, batch: usize, width: usize) -> Result<Array> {
 
 /// `x Wᵀ + b` with a packed tensor. Inputs: x (…, in), w packed (out, in), optional bias (out).
 struct PackedLinear;
+
+/// The same with x (batch, in) rounded to int8, which is what backward reads: by-products are its values (batch, in) and scales (batch).
+struct RoundedLinear;
+
+/// A rule of [`table::PACKED_LINEAR`], too, but for what it saves.
+static ROUNDED_LINEAR: Rule = Rule::new("packed_linear", (2, 3), Saves::input(1));
+
+impl Op for RoundedLinear {
+    fn rule(&self) -> &Rule {
+        &ROUNDED_LINEAR
+    }
+
+    fn forward(&self, x: Inputs<'_>) -> Result<Output> {
+        let (a, w, bias) = (x.array(0)?, x.packed(1)?, x.optional(2)?);
+        check_lengths("packed_linear", a, w.rows(), w.cols(), bias)?;
+        let (a, bias) = (plain(a, DType::F32), bias.map(|b| plain(b, DType::F32)));
+        let batch = batch_of(&a);
+        let values = Array::build(&[batch, w.cols()], |_: &mut [u8]| {});
+        let scales = Array::build(&[batch], |_: &mut [f32]| {});
+        quantised::quantise(&a.read::<f32>(), bytemuck::cast_slice_mut(&mut values.write::<u8>()), &mut scales.write::<f32>());
+        let value = {
+            let (values, scales, bias) = (values.read::<u8>(), scales.read::<f32>(), bias.as_ref().map(|b| b.read::<f32>()));
+            let x = Quantised { values: bytemuck::cast_slice(&values), scales: &scales };
+            Array::build(&with_last(a.shape(), w.rows()), |y| quantised::forward(x, w, bias.as_deref(), y))
+        };
+        Ok(Output::keeping(value, [values, scales]))
+    }
+
+    fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
+        let (w, dy) = (cx.packed(1)?, plain(cx.dy(), DType::F32));
+        let batch = batch_of(&dy);
+        let mut grads = Grads::new();
+        let dx = cx.needs(0).then(|| Array::build(cx.shape(0), |dx| quantised::dx(&dy.read::<f32>(), batch, w, dx)));
+        grads.push(dx.and_then(dense));
+        let db = cx.needs(2).then(|| Array::build(&[w.rows()], |db| kernel::bias_gradient(&dy.read::<f32>(), db)));
+        grads.push(if cx.needs(1) {
+            let (values, scales) = (cx.kept(0)?.clone(), cx.kept(1)?.clone());
+            let factor = Factor::Rounded { values, scales, dy: matrix(dy, batch, w.rows())? };
+            Some(Gradient::Packed(GradientCache::new(w, factor)))
+        } else {
+            None
+        });
+        if cx.arity() > 2 {
+            grads.push(db.and_then(dense));
+        }
+        Ok(grads)
+    }
+}
 
 /// Row-major bits and levels of a packed tensor in type `T`.
 fn decoded<T: Float>(w: &PackedTensor) -> (Vec<u64>, Vec<T>) {
@@ -221,9 +271,12 @@ impl RBETensor {
     /// # Errors
     /// `Shape` if the lengths do not fit; `DType` if the weight is dense or `x` packed.
     pub fn packed_linear(&self, weight: &RBETensor, bias: Option<&RBETensor>) -> Result<RBETensor> {
-        match bias {
-            Some(bias) => apply(PackedLinear, &[self, weight, bias]),
-            None => apply(PackedLinear, &[self, weight]),
+        let rounded = MatmulPrecision::current() == MatmulPrecision::Int8 && self.dtype() != DType::F64;
+        match (bias, rounded) {
+            (Some(bias), true) => apply(RoundedLinear, &[self, weight, bias]),
+            (Some(bias), false) => apply(PackedLinear, &[self, weight, bias]),
+            (None, true) => apply(RoundedLinear, &[self, weight]),
+            (None, false) => apply(PackedLinear, &[self, weight]),
         }
     }
 

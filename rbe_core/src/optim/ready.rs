@@ -3,7 +3,7 @@
 use super::dense::squares;
 use crate::array::Array;
 use crate::error::{RbeError, Result};
-use crate::gradient::{Factor, Gradient, GradientCache};
+use crate::gradient::{Gradient, GradientCache};
 use crate::packed::Magnitude;
 use crate::tape::RBETensor;
 
@@ -27,8 +27,8 @@ impl Ready {
             Gradient::Packed(cache) => cache,
         };
         let mut uses = Vec::with_capacity(cache.factors().len());
-        for Factor::Product { x, dy } | Factor::Activation { x, dy } in cache.factors() {
-            let (Some(x), Some(dy)) = (squares(x)?, squares(dy)?) else { return Ok(None) };
+        for factor in cache.factors() {
+            let (Some(x), Some(dy)) = (squares(&factor.x())?, squares(factor.dy())?) else { return Ok(None) };
             uses.push([x, dy]);
         }
         let Some(folded) = cache.folded().map_or(Ok(Some(0.0)), squares)? else { return Ok(None) };

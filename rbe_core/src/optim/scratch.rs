@@ -34,6 +34,8 @@ pub(super) fn of(tensor: &RBETensor, gradient: &Gradient) -> usize {
 fn factors(cache: &GradientCache) -> (usize, usize) {
     let of_factor = |f: &Factor| match f {
         Factor::Product { x, dy } | Factor::Activation { x, dy } => (x.numel() + dy.numel(), x.shape()[0]),
+        // Inputs are made anew in f32, once more than the others.
+        Factor::Rounded { values, dy, .. } => (values.numel() * 3 / 2 + dy.numel(), values.shape()[0]),
     };
     cache.factors().iter().map(of_factor).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1))
 }

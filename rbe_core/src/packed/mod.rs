@@ -6,6 +6,7 @@ mod encode;
 mod factors;
 mod init;
 mod levels;
+mod quantised;
 mod tensor;
 
 pub use block::{BITS, MAX_RADIUS, Packed128};
@@ -13,4 +14,5 @@ pub use cycle::{CYCLE_BITS, Cycle, Family};
 pub use factors::{FactorPair, Magnitude, PackedGradient};
 pub(crate) use levels::check_points;
 pub use levels::{jacobian, levels, point_of_levels, pull_back};
+pub use quantised::Quantised;
 pub use tensor::{PackedParts, PackedTensor, TILE_ROWS, Tile};

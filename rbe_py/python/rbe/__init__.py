@@ -36,10 +36,12 @@ from ._random import rand, rand_like, randint, randn, randn_like, randperm
 from ._rbe import (
     __version__,
     get_num_threads,
+    get_packed_matmul_precision,
     get_rng_state,
     isa,
     manual_seed,
     set_num_threads,
+    set_packed_matmul_precision,
     set_rng_state,
 )
 from ._tensor import RBETensor
@@ -92,14 +94,14 @@ __all__ = [
     "ComputationGraph", "ConfigError", "DTypeError", "DependencyError", "DeviceError", "FormatError", "Generator",
     "GraphError", "MissingMethodError", "NonFiniteError", "OutOfMemoryError", "OutOfRangeError", "RBEActivation",
     "RBEConv1d", "RBEConv2d", "RBEError", "RBEGradient", "RBELinear", "RBETensor", "ShapeError", "TensorError", "Trainer",
-    "UnknownNameError", "__version__", "arange", "as_tensor", "autograd", "bool", "cat", "concat",
-    "config", "contiguous_format", "cuda", "data", "device", "double", "dtype", "empty", "enable_grad", "equal",
-    "errors", "eye", "float", "float32", "float64", "from_dlpack", "from_numpy", "from_torch", "full", "full_like",
-    "get_default_dtype", "get_num_threads", "get_rng_state", "int64", "io", "is_debug_mode", "is_grad_enabled", "is_tensor",
-    "isa", "jit", "linspace", "load", "load_torch_state_dict", "long", "manual_seed", "memory", "nn", "no_grad",
-    "numel", "ones", "ones_like", "ops", "optim", "preserve_format", "profiler", "rand", "rand_like", "randint",
+    "UnknownNameError", "__version__", "arange", "as_tensor", "autograd", "bool", "cat", "concat", "config",
+    "contiguous_format", "cuda", "data", "device", "double", "dtype", "empty", "enable_grad", "equal", "errors", "eye",
+    "float", "float32", "float64", "from_dlpack", "from_numpy", "from_torch", "full", "full_like", "get_default_dtype",
+    "get_num_threads", "get_packed_matmul_precision", "get_rng_state", "int64", "io", "is_debug_mode", "is_grad_enabled",
+    "is_tensor", "isa", "jit", "linspace", "load", "load_torch_state_dict", "long", "manual_seed", "memory", "nn",
+    "no_grad", "numel", "ones", "ones_like", "ops", "optim", "preserve_format", "profiler", "rand", "rand_like", "randint",
     "randn", "randn_like", "randperm", "register_operation", "save", "set_debug_mode", "set_default_dtype",
-    "set_grad_enabled", "set_num_threads", "set_rng_state", "stack", "tensor", "testing", "to_torch", "trainer",
-    "uint8", "utils", "visualization", "where", "zeros", "zeros_like",
+    "set_grad_enabled", "set_num_threads", "set_packed_matmul_precision", "set_rng_state", "stack", "tensor", "testing",
+    "to_torch", "trainer", "uint8", "utils", "visualization", "where", "zeros", "zeros_like",
 ]  # fmt: skip
 __all__ += _functions.__all__

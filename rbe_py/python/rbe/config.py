@@ -5,6 +5,7 @@ Environment variables are read when the package is imported:
 - `RBE_NUM_THREADS`: threads of the kernels; default: number of cores. Results do not depend on it.
 - `RBE_SPIN_US`: spin time, microseconds that an idle thread polls for work before it sleeps; default 100; 0: sleep at once.
 - `RBE_ISA`: "scalar", "avx2", "avx512" or "amx"; default: the best of the machine.
+- `RBE_PACKED_MATMUL_PRECISION`: "float32" or "int8"; default "float32" (see `rbe.set_packed_matmul_precision`).
 - `RBE_LOG`: "debug", "info", "warning" or "error": lowest level of messages that are printed to stderr.
 """
 
@@ -19,7 +20,7 @@ from .errors import ConfigError
 
 __all__ = ["ENVIRONMENT", "environment", "get", "set", "using"]
 
-ENVIRONMENT = ("RBE_NUM_THREADS", "RBE_SPIN_US", "RBE_ISA", "RBE_LOG")
+ENVIRONMENT = ("RBE_NUM_THREADS", "RBE_SPIN_US", "RBE_ISA", "RBE_PACKED_MATMUL_PRECISION", "RBE_LOG")
 
 
 def get() -> dict[str, Any]:
@@ -29,7 +30,7 @@ def get() -> dict[str, Any]:
     -------
     dict
         "default_dtype" (dtype of tensors made from floats), "num_threads", "isa" (instruction set of the kernels),
-        "simd" (whether it is not "scalar").
+        "simd" (whether it is not "scalar"), "packed_matmul_precision" (of products with packed weights).
 
     Examples
     --------
@@ -42,10 +43,18 @@ def get() -> dict[str, Any]:
         "num_threads": _rbe.get_num_threads(),
         "isa": _rbe.isa(),
         "simd": _rbe.isa() != "scalar",
+        "packed_matmul_precision": _rbe.get_packed_matmul_precision(),
     }
 
 
-def set(*, default_dtype: Any = None, num_threads: int | None = None, isa: str | None = None, simd: bool | None = None) -> None:
+def set(
+    *,
+    default_dtype: Any = None,
+    num_threads: int | None = None,
+    isa: str | None = None,
+    simd: bool | None = None,
+    packed_matmul_precision: str | None = None,
+) -> None:
     """Change settings; omitted ones stay.
 
     Parameters
@@ -56,12 +65,14 @@ def set(*, default_dtype: Any = None, num_threads: int | None = None, isa: str |
     isa : {"scalar", "avx2", "avx512", "amx"}, optional
     simd : bool, optional
         False stands for isa="scalar", True for the best of the machine.
+    packed_matmul_precision : {"float32", "int8"}, optional
+        See `rbe.set_packed_matmul_precision`.
 
     Raises
     ------
     ConfigError
-        For a number of threads out of range, an instruction set that is unknown or missing on the machine, or both `isa`
-        and `simd`; nothing changes then.
+        For a number of threads out of range, an instruction set that is unknown or missing on the machine, both `isa`
+        and `simd`, or an unknown precision; nothing changes then.
     DTypeError
         If `default_dtype` is neither float32 nor float64.
 
@@ -81,11 +92,14 @@ def set(*, default_dtype: Any = None, num_threads: int | None = None, isa: str |
             _default_dtype.set_default_dtype(as_dtype(default_dtype))
         if num_threads is not None:
             _rbe.set_num_threads(num_threads)
+        if packed_matmul_precision is not None:
+            _rbe.set_packed_matmul_precision(packed_matmul_precision)
         if isa is not None or simd is not None:
             _rbe.set_isa("scalar" if simd is False else isa)
     except Exception:
         _default_dtype.set_default_dtype(before["default_dtype"])
         _rbe.set_num_threads(before["num_threads"])
+        _rbe.set_packed_matmul_precision(before["packed_matmul_precision"])
         raise
 
 
@@ -110,7 +124,8 @@ def using(**settings: Any) -> Iterator[None]:
     try:
         yield
     finally:
-        set(default_dtype=before["default_dtype"], num_threads=before["num_threads"], isa=before["isa"])
+        before.pop("simd")
+        set(**before)
 
 
 def environment() -> dict[str, str | None]:
@@ -120,6 +135,6 @@ def environment() -> dict[str, str | None]:
     --------
     >>> import rbe
     >>> sorted(rbe.config.environment())
-    ['RBE_ISA', 'RBE_LOG', 'RBE_NUM_THREADS', 'RBE_SPIN_US']
+    ['RBE_ISA', 'RBE_LOG', 'RBE_NUM_THREADS', 'RBE_PACKED_MATMUL_PRECISION', 'RBE_SPIN_US']
     """
     return {name: os.environ.get(name) for name in ENVIRONMENT}

@@ -8,6 +8,7 @@ pub(in crate::kernel) mod lanes;
 pub(in crate::kernel) mod operands;
 pub(in crate::kernel) mod portable;
 mod products;
+pub mod quantised;
 pub mod reference;
 pub(crate) mod row_panel;
 pub(in crate::kernel) mod rows_in_lanes;
@@ -16,4 +17,4 @@ pub(in crate::kernel) mod samples_in_lanes_dx;
 pub(in crate::kernel) mod tile_levels;
 pub(in crate::kernel) mod view;
 
-pub use products::{Grads, backward, dx, flip_gradient, forward, level_gradient, to_flips, weight_gradient};
+pub use products::{Grads, backward, bias_gradient, dx, flip_gradient, forward, level_gradient, to_flips, weight_gradient};

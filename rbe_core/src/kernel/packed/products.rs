@@ -26,7 +26,7 @@ pub struct Grads<'a> {
 }
 
 /// Multiplications and additions below which handing over to another thread costs more than it saves.
-const WORTH_SHARING: usize = 1 << 20;
+pub(super) const WORTH_SHARING: usize = 1 << 20;
 /// Samples of a piece of the forward product: more decode the levels less often, fewer keep their sums nearer.
 const PIECE_SAMPLES: usize = 2 * SAMPLES;
 /// Pieces of one product for each thread where there are several.
@@ -54,7 +54,7 @@ fn forward_on(isa: Isa, x: &[f32], batch: usize, w: &PackedTensor, bias: Option<
     let tiles = w.tiles();
     let view = View::new(w, &tiles);
     let y = Shared::new(y, rows);
-    let (samples, per) = pieces(batch, &view);
+    let Pieces { samples, tiles: per } = pieces(batch, &view);
     let (across, down) = (view.row_tiles().div_ceil(per), batch.div_ceil(samples));
     parallel::for_each(across * down, |p| {
         let (first, r) = (p / across * samples, p % across * per);
@@ -74,10 +74,15 @@ fn forward_on(isa: Isa, x: &[f32], batch: usize, w: &PackedTensor, bias: Option<
 }
 
 /// Samples and row tiles of one piece of the forward product.
-fn pieces(batch: usize, w: &View<'_>) -> (usize, usize) {
+pub(super) struct Pieces {
+    pub samples: usize,
+    pub tiles: usize,
+}
+
+pub(super) fn pieces(batch: usize, w: &View<'_>) -> Pieces {
     let tiles = w.row_tiles();
     if batch * w.rows * w.cols < WORTH_SHARING {
-        return (batch.max(1).next_multiple_of(SAMPLES), tiles);
+        return Pieces { samples: batch.max(1).next_multiple_of(SAMPLES), tiles };
     }
     let most = match parallel::num_threads() {
         1 => 1,
@@ -87,7 +92,7 @@ fn pieces(batch: usize, w: &View<'_>) -> (usize, usize) {
     // Twice the fewest row tiles, unless a thread would be left without a piece.
     let worth = (tiles / (2 * ROW_TILES)).max(parallel::num_threads().min(tiles.div_ceil(ROW_TILES)));
     let across = (most / chunks.min(most)).min(worth).max(1);
-    (PIECE_SAMPLES, tiles.div_ceil(across))
+    Pieces { samples: PIECE_SAMPLES, tiles: tiles.div_ceil(across) }
 }
 
 /// `dx (batch, cols) = dy (batch, rows) W`.
@@ -205,6 +210,18 @@ pub fn backward(f: FactorPair<'_>, w: &PackedTensor, wanted: Grads<'_>) {
     backward_on(isa::current(), Use::from(f), w, wanted, true);
 }
 
+/// Gradient of a bias (rows), the sum of `dy (batch, rows)` over the batch.
+///
+/// # Panics
+/// If `dy` has no whole rows.
+pub fn bias_gradient(dy: &[f32], out: &mut [f32]) {
+    assert!(dy.len().is_multiple_of(out.len().max(1)), "bias gradient: lengths");
+    out.fill(0.0);
+    for row in dy.chunks_exact(out.len().max(1)) {
+        out.iter_mut().zip(row).for_each(|(o, d)| *o += d);
+    }
+}
+
 /// Row tiles of a piece of the levels' gradient.
 const LEVEL_TILES: usize = 96;
 
@@ -234,10 +251,7 @@ fn backward_on(isa: Isa, Use { x, dy, batch }: Use<'_>, w: &PackedTensor, wanted
         "packed backward: lengths"
     );
     if let Some(out) = wanted.bias {
-        out.fill(0.0);
-        for row in dy.chunks_exact(rows) {
-            out.iter_mut().zip(row).for_each(|(o, d)| *o += d);
-        }
+        bias_gradient(dy, out);
     }
     let Some(set) = isa.vectors() else {
         if let Some(out) = wanted.dx {

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::lane_layout::SAMPLES;
-use super::lanes::Lanes;
+use super::lanes::{Lanes, Transpose};
 use super::operands::{Forward, LevelGradient, gv_rows};
 use super::tile_levels::Levels;
 use super::view::View;
@@ -61,7 +61,7 @@ pub(in crate::kernel) fn into_lanes<'a, S: Lanes<N>, const N: usize>(s: S, rows:
 
 /// Writes the `used` columns of `from (columns, N)`, a row for each sample; `out(sample, first column, n)` is where up to eight go.
 #[inline(always)]
-pub(in crate::kernel) fn from_lanes<'a, S: Lanes<N>, const N: usize>(
+pub(in crate::kernel) fn from_lanes<'a, S: Transpose, const N: usize>(
     s: S,
     from: &[[f32; N]],
     used: usize,
@@ -207,7 +207,7 @@ pub(in crate::kernel) fn order<S: Lanes<N>, const N: usize>(s: S, dy: &[f32], w:
 
 /// Scratch memory as tables.
 #[inline(always)]
-pub(in crate::kernel) fn table<const N: usize, const M: usize>(scratch: &mut [f32]) -> &mut [[f32; N]; M] {
+pub(in crate::kernel) fn table<T, const N: usize, const M: usize>(scratch: &mut [T]) -> &mut [[T; N]; M] {
     match scratch.as_chunks_mut::<N>().0.first_chunk_mut::<M>() {
         Some(table) => table,
         None => unreachable!("scratch memory of the size asked for"),

@@ -1,6 +1,7 @@
 //! Charges of bits: how a flip score moves one, and what a kernel needs for a row of them.
 
 use super::level_parameters::Rows;
+use crate::kernel::noise::byte;
 use crate::packed::{BITS, Tile};
 
 /// Charge that stands for 1.0.
@@ -90,6 +91,51 @@ impl<'a> Row<'a> {
         );
         (g, scale)
     }
+}
+
+/// Lanes of the sums over a row: number `k` of a block is added in lane `k % 16`, whatever the instruction set, so that all have one result.
+const LANES: usize = 16;
+
+/// The lanes as one: their halves upon each other, then neighbours, twice, then what is left.
+#[inline(always)]
+fn across(lanes: [f32; LANES]) -> f32 {
+    let halves: [f32; 8] = std::array::from_fn(|i| lanes[i] + lanes[i + 8]);
+    let quarter = |i: usize| (halves[i] + halves[i + 1]) + (halves[i + 2] + halves[i + 3]);
+    quarter(0) + quarter(4)
+}
+
+/// Moves every charge of the row by its flip score and flips the bits whose charge is used up; the number of flips. The twin in plain Rust
+/// of what instruction sets have.
+pub(in crate::kernel) fn charge_row(row: Row<'_>) -> u32 {
+    let (g, scale) = row.numbers();
+    let whole = matches!(row.g, RowGradient::Integer(..));
+    let Row { unit, tiles, rates, col_scale, charges, squares, square, levels, lane, block, stream, .. } = row;
+    let (mut total, mut flips) = ([0.0f32; LANES], 0);
+    for (j, ((tile, rates), levels)) in tiles.iter_mut().zip(rates).zip(levels).enumerate() {
+        let (hi, mut flipped) = (tile.hi(lane), 0u64);
+        let (mut all, mut set) = ([0.0f32; LANES], [0.0f32; LANES]);
+        for k in 0..BITS {
+            let at = j * BITS + k;
+            let g = if whole { g[at].to_bits().cast_signed() as f32 * scale[at] } else { g[at] };
+            let is_set = hi >> k & 1 == 1;
+            // A set bit turns the sign of the score.
+            let score = if is_set { -rates[lane] } else { rates[lane] } * g * col_scale[at];
+            let (next, flips) = discharge(charges[at], score, byte(block + j, k, stream));
+            charges[at] = next;
+            flipped |= u64::from(flips) << k;
+            all[k % LANES] += g;
+            set[k % LANES] += if is_set { g } else { 0.0 };
+            total[k % LANES] = g.mul_add(g, total[k % LANES]);
+            let g = if whole { g * unit } else { g };
+            squares[at] = g.mul_add(g, squares[at]);
+        }
+        flips += flipped.count_ones();
+        tile.set_hi(lane, hi ^ flipped);
+        levels[0][lane] = unit * across(std::array::from_fn(|i| all[i] - set[i]));
+        levels[1][lane] = unit * across(set);
+    }
+    *square += unit * unit * across(total);
+    flips
 }
 
 #[cfg(test)]

@@ -1,11 +1,10 @@
-//! One row panel with sixteen weights or rows in a vector. The twin is [`super::reference`].
+//! One row panel with sixteen weights or rows in a vector: the same bits on every instruction set if G is. The twin is [`super::reference`].
 
 use super::int8::CHUNK_ROWS;
 use super::level_parameters::Rows;
 use super::panel::{RowPanel, Sums, WeightStep};
-use super::source::{Piece, row_of};
+use super::source::{Piece, accumulate_row, row_of};
 use super::{charge, level_parameters};
-use crate::isa::VectorIsa;
 use crate::kernel::dispatch::vector_kernel;
 use crate::kernel::packed::row_panel::PANEL_ROWS;
 use crate::kernel::scratch::scratch;
@@ -13,8 +12,8 @@ use crate::memory;
 use crate::packed::{BITS, TILE_ROWS};
 
 /// Updates a row panel.
-pub(super) fn update(set: VectorIsa, step: &WeightStep<'_>, panel: &mut RowPanel<'_>) -> Sums {
-    let (w, blocks, source) = (step.w, step.w.blocks(), step.source);
+pub(super) fn update(step: &WeightStep<'_>, panel: &mut RowPanel<'_>) -> Sums {
+    let (w, blocks, source, isa) = (step.w, step.w.blocks(), step.source, step.source.isa());
     let (width, rows) = (blocks * BITS, panel.row_moment.len());
     let (at_once, piece_blocks) = match source.piece() {
         Piece::Row => (1, blocks),
@@ -37,8 +36,8 @@ pub(super) fn update(set: VectorIsa, step: &WeightStep<'_>, panel: &mut RowPanel
         let g = &mut buffer.slice_mut()[..at_once * columns.len()];
         let scale = match source.piece() {
             Piece::Row => {
-                // SAFETY: the set is one of this machine's.
-                unsafe { vector_kernel!(set, accumulate_row(source.gradient.factors, w.rows(), w.cols(), panel.first + first, g)) };
+                let factors = source.gradient.factors;
+                vector_kernel!(isa, accumulate_row(factors, w.rows(), w.cols(), panel.first + first, g), else accumulate_row);
                 None
             }
             _ => source.fill(w, panel.first + first, here.clone(), g),
@@ -58,8 +57,7 @@ pub(super) fn update(set: VectorIsa, step: &WeightStep<'_>, panel: &mut RowPanel
                 block: (panel.first + r) * blocks + here.start,
                 stream: step.stream,
             };
-            // SAFETY: as above.
-            let flipped: u32 = unsafe { vector_kernel!(set, charge_row(row)) };
+            let flipped: u32 = vector_kernel!(isa, charge_row(row), else charge::charge_row);
             flips += u64::from(flipped);
         }
     }
@@ -70,8 +68,7 @@ pub(super) fn update(set: VectorIsa, step: &WeightStep<'_>, panel: &mut RowPanel
     let mut added = [0.0; TILE_ROWS];
     for (((tile, levels), m), v) in panel.tiles.iter_mut().zip(&levels).zip(m).zip(v) {
         let step = level_parameters::AdamStep { tile, levels, m, v, added: &mut added, scale: w.scale(), pace: &step.pace };
-        // SAFETY: as above.
-        unsafe { vector_kernel!(set, adam_step(step)) };
+        vector_kernel!(isa, adam_step(step), else level_parameters::adam_step);
     }
     let wide = |sums: &[f32]| memory::collect(sums.iter().map(|v| f64::from(*v)));
     Sums { flips, columns: wide(&squares[..w.cols()]), points: wide(&added).into_iter().sum() }

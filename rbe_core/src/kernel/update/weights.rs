@@ -24,8 +24,8 @@ pub(crate) fn update_weights(step: &WeightStep<'_>, state: StateSlices<'_>) -> S
         }
     }
     let partial: Vec<Sums> = parallel::map_mut(&mut work, |s, panel| {
-        if let (Some(set), 0.0) = (step.source.isa().vectors(), step.p.interaction) {
-            return vector::update(set, step, panel);
+        if step.p.interaction == 0.0 {
+            return vector::update(step, panel);
         }
         let mut g = scratch(panel.row_moment.len() * width);
         step.source.panel(w, s, g.slice_mut());

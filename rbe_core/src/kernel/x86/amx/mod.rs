@@ -8,7 +8,9 @@ mod products;
 mod set_sums;
 mod tiles;
 
-pub(in crate::kernel) use super::avx512::{accumulate_row, adam_step, charge_row, flips};
+pub(in crate::kernel) use super::avx512::{
+    accumulate_row, adam_step, charge_row, dx_quantised, flips, forward_quantised, lanes_quantised, order_quantised,
+};
 pub(in crate::kernel) use dx::dx;
 pub(in crate::kernel) use gemm::{COLUMNS as GEMM_COLUMNS, PANEL as GEMM_PANEL, gemm};
 pub(in crate::kernel) use int8::{add_excess, dot_u8_i8, measure, round_four, scaled};

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use crate::kernel::packed::lanes::Lanes;
+use crate::kernel::packed::lanes::{Lanes, Transpose};
 use crate::packed::{BITS, Tile};
 
 /// AVX2 with FMA is there.
@@ -15,6 +15,19 @@ impl Avx2 {
     #[inline(always)]
     pub(in crate::kernel) unsafe fn new() -> Avx2 {
         Avx2(())
+    }
+}
+
+impl Transpose for Avx2 {
+    #[inline(always)]
+    fn transpose(self, rows: [&[f32; 8]; 8]) -> [[f32; 8]; 8] {
+        // SAFETY: `self` is the proof that AVX2 is there.
+        unsafe { transpose(rows) }
+    }
+    #[inline(always)]
+    fn column_bits(self, tile: &Tile) -> [u16; BITS] {
+        // SAFETY: as above.
+        unsafe { column_bits(tile) }
     }
 }
 
@@ -56,16 +69,6 @@ impl Lanes<8> for Avx2 {
         // SAFETY: as above.
         unsafe { across(rows.each_ref().map(|row| _mm256_loadu_ps(row.as_ptr()))) }
     }
-    #[inline(always)]
-    fn transpose(self, rows: [&[f32; 8]; 8]) -> [[f32; 8]; 8] {
-        // SAFETY: as above.
-        unsafe { transpose(rows) }
-    }
-    #[inline(always)]
-    fn column_bits(self, tile: &Tile) -> [u16; BITS] {
-        // SAFETY: as above.
-        unsafe { column_bits(tile) }
-    }
 }
 
 impl Lanes<16> for Avx2 {
@@ -102,14 +105,6 @@ impl Lanes<16> for Avx2 {
     fn across(self, rows: &[[f32; 16]; 8]) -> [f32; 8] {
         // SAFETY: `self` is the proof that AVX2 is there.
         unsafe { across_halves(rows) }
-    }
-    #[inline(always)]
-    fn transpose(self, rows: [&[f32; 8]; 8]) -> [[f32; 8]; 8] {
-        Lanes::<8>::transpose(self, rows)
-    }
-    #[inline(always)]
-    fn column_bits(self, tile: &Tile) -> [u16; BITS] {
-        Lanes::<8>::column_bits(self, tile)
     }
 }
 

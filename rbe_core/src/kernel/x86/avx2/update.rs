@@ -40,13 +40,13 @@ fn charges<const WHOLE: bool>(row: charge::Row<'_>) -> u32 {
         // that a processor finds enough that does not.
         let mut parts = [[[_mm256_setzero_si256(); 2]; 2]; FOUR];
         let mut random = [[0u32; BITS / 4]; FOUR];
-        // Of each block the sum of G, and that with the signs turned of those whose bit is set.
+        // Of each block the sums of G over the bits that are 0 and 1, of sixteen lanes whose halves lie upon each other.
         let mut sums = [_mm256_setzero_ps(); 2 * FOUR];
         for (i, tile) in tiles.iter().enumerate() {
             let (j, hi) = (four * FOUR + i, tile.hi(lane));
             random[i] = words(block + j, stream);
             let rate = _mm256_set1_ps(rates[j][lane]);
-            let (mut all, mut turned) = (_mm256_setzero_ps(), _mm256_setzero_ps());
+            let (mut all, mut set) = ([_mm256_setzero_ps(); 2], [_mm256_setzero_ps(); 2]);
             for half in 0..2 {
                 let word = _mm256_set1_epi32((hi >> (32 * half)) as i32);
                 let mut eights = [_mm256_setzero_si256(); 4];
@@ -63,10 +63,10 @@ fn charges<const WHOLE: bool>(row: charge::Row<'_>) -> u32 {
                         (g, _mm256_loadu_ps(col_scale.as_ptr().add(at)), squares.as_mut_ptr().add(at))
                     };
                     // A set bit turns the sign of the score.
-                    let sign = _mm256_and_ps(_mm256_castsi256_ps(_mm256_sllv_epi32(word, to_sign[q])), minus);
-                    let turning = _mm256_xor_ps(g, sign);
-                    all = _mm256_add_ps(all, g);
-                    turned = _mm256_add_ps(turned, turning);
+                    let bit = _mm256_castsi256_ps(_mm256_sllv_epi32(word, to_sign[q]));
+                    let turning = _mm256_xor_ps(g, _mm256_and_ps(bit, minus));
+                    all[q % 2] = _mm256_add_ps(all[q % 2], g);
+                    set[q % 2] = _mm256_add_ps(set[q % 2], _mm256_blendv_ps(_mm256_setzero_ps(), g, bit));
                     let score = _mm256_mul_ps(_mm256_mul_ps(rate, turning), col_scale);
                     // Numbers too low for 32 bits become the lowest.
                     eights[q] = _mm256_cvtps_epi32(_mm256_min_ps(score, most));
@@ -77,7 +77,8 @@ fn charges<const WHOLE: bool>(row: charge::Row<'_>) -> u32 {
                 }
                 parts[i][half] = [_mm256_packs_epi32(eights[0], eights[1]), _mm256_packs_epi32(eights[2], eights[3])];
             }
-            (sums[2 * i], sums[2 * i + 1]) = (all, turned);
+            sums[2 * i] = _mm256_add_ps(_mm256_sub_ps(all[0], set[0]), _mm256_sub_ps(all[1], set[1]));
+            sums[2 * i + 1] = _mm256_add_ps(set[0], set[1]);
         }
         for (i, tile) in tiles.iter_mut().enumerate() {
             let mut flipped = 0u64;
@@ -105,8 +106,8 @@ fn charges<const WHOLE: bool>(row: charge::Row<'_>) -> u32 {
             tile.set_hi(lane, tile.hi(lane) ^ flipped);
         }
         let sums = across(sums);
-        for (levels, [all, turned]) in levels.iter_mut().zip(sums.as_chunks().0) {
-            [levels[0][lane], levels[1][lane]] = [0.5 * unit * (all + turned), 0.5 * unit * (all - turned)];
+        for (levels, [clear, set]) in levels.iter_mut().zip(sums.as_chunks().0) {
+            [levels[0][lane], levels[1][lane]] = [unit * clear, unit * set];
         }
     }
     let zero = _mm256_setzero_ps();

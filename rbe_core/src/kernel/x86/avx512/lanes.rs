@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use crate::kernel::packed::lanes::Lanes;
+use crate::kernel::packed::lanes::{Lanes, Transpose};
 use crate::packed::{BITS, Tile};
 
 /// AVX-512 F, DQ, BW and VL with FMA are there.
@@ -15,6 +15,19 @@ impl Avx512 {
     #[inline(always)]
     pub(in crate::kernel) unsafe fn new() -> Avx512 {
         Avx512(())
+    }
+}
+
+impl Transpose for Avx512 {
+    #[inline(always)]
+    fn transpose(self, rows: [&[f32; 8]; 8]) -> [[f32; 8]; 8] {
+        // SAFETY: `self` is the proof that AVX-512 is there, which implies AVX2.
+        unsafe { crate::kernel::x86::avx2::transpose(rows) }
+    }
+    #[inline(always)]
+    fn column_bits(self, tile: &Tile) -> [u16; BITS] {
+        // SAFETY: as above.
+        unsafe { column_bits(tile) }
     }
 }
 
@@ -55,16 +68,6 @@ impl Lanes<16> for Avx512 {
     fn across(self, rows: &[[f32; 16]; 8]) -> [f32; 8] {
         // SAFETY: as above; AVX-512 implies AVX2.
         unsafe { crate::kernel::x86::avx2::across_halves(rows) }
-    }
-    #[inline(always)]
-    fn transpose(self, rows: [&[f32; 8]; 8]) -> [[f32; 8]; 8] {
-        // SAFETY: as above.
-        unsafe { crate::kernel::x86::avx2::transpose(rows) }
-    }
-    #[inline(always)]
-    fn column_bits(self, tile: &Tile) -> [u16; BITS] {
-        // SAFETY: as above.
-        unsafe { column_bits(tile) }
     }
 }
 

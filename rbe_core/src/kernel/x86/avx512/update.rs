@@ -33,7 +33,7 @@ fn charges<const WHOLE: bool>(row: charge::Row<'_>) -> u32 {
     let fours = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
     let (most, units) = (_mm512_set1_ps(charge::MOST), _mm512_set1_ps(unit));
     let hysteresis = _mm512_set1_epi8(charge::HYSTERESIS as i8);
-    let (mut total, mut flips) = ([_mm512_setzero_ps(); 4], 0);
+    let (mut total, mut flips) = (_mm512_setzero_ps(), 0);
     for (j, ((tile, rates), levels)) in tiles.iter_mut().zip(rates).zip(levels).enumerate() {
         let hi = tile.hi(lane);
         let counter = (((block + j) * 16) as u32).wrapping_add(stream);
@@ -60,7 +60,7 @@ fn charges<const WHOLE: bool>(row: charge::Row<'_>) -> u32 {
             set = _mm512_mask_add_ps(set, bits, set, g);
             // Numbers too low for 32 bits become the lowest.
             parts[q] = _mm512_cvtps_epi32(_mm512_min_ps(score, most));
-            total[q] = _mm512_fmadd_ps(g, g, total[q]);
+            total = _mm512_fmadd_ps(g, g, total);
             let g = if WHOLE { _mm512_mul_ps(g, units) } else { g };
             // SAFETY: as above.
             unsafe { _mm512_storeu_ps(sums, _mm512_fmadd_ps(g, g, _mm512_loadu_ps(sums))) };
@@ -85,19 +85,18 @@ fn charges<const WHOLE: bool>(row: charge::Row<'_>) -> u32 {
         tile.set_hi(lane, hi ^ flipped);
         [levels[0][lane], levels[1][lane]] = both_sums(_mm512_sub_ps(all, set), set).map(|sum| unit * sum);
     }
-    let total = _mm512_add_ps(_mm512_add_ps(total[0], total[1]), _mm512_add_ps(total[2], total[3]));
-    *square += unit * unit * _mm512_reduce_add_ps(total);
+    *square += unit * unit * both_sums(total, total)[0];
     flips
 }
 
-/// Sums of the lanes of both.
+/// Sums of the lanes of both, in the order of the plain twin.
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
 pub(super) fn both_sums(a: __m512, b: __m512) -> [f32; 2] {
-    let pairs = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
-    let pairs = _mm256_add_ps(_mm512_castps512_ps256(pairs), _mm512_extractf32x8_ps::<1>(pairs));
-    let pairs = _mm_add_ps(_mm256_castps256_ps128(pairs), _mm256_extractf128_ps::<1>(pairs));
-    let pair = _mm_add_ps(pairs, _mm_movehl_ps(pairs, pairs));
+    let halves = |v: __m512| _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps::<1>(v));
+    let pairs = _mm256_hadd_ps(halves(a), halves(b));
+    let quarters = _mm256_hadd_ps(pairs, pairs);
+    let pair = _mm_add_ps(_mm256_castps256_ps128(quarters), _mm256_extractf128_ps::<1>(quarters));
     [_mm_cvtss_f32(pair), _mm_cvtss_f32(_mm_movehdup_ps(pair))]
 }
 

@@ -1,0 +1,16 @@
+//! Products with inputs rounded to int8: their sums are exact integers, so that every instruction set gives the same bits
+//! (design/int8.md).
+
+pub(in crate::kernel) mod dx;
+pub(in crate::kernel) mod dx_few;
+pub(in crate::kernel) mod few;
+pub(in crate::kernel) mod operands;
+pub(in crate::kernel) mod order_dy;
+mod products;
+mod quantise;
+pub mod reference;
+pub(in crate::kernel) mod short_lanes;
+pub(in crate::kernel) mod subset_sums;
+
+pub use products::{dx, forward};
+pub use quantise::quantise;

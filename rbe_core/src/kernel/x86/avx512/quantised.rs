@@ -1,0 +1,194 @@
+//! Products with int8 inputs for AVX-512: 32 samples of 16 bits in a register, or sixteen in half a one.
+
+use std::arch::x86_64::*;
+
+use super::lanes::Avx512;
+use super::products;
+use crate::kernel::packed::lane_layout::Family;
+use crate::kernel::packed::quantised::operands::{OrderDy, QuantisedDx, QuantisedForward};
+use crate::kernel::packed::quantised::short_lanes::{ColumnSums, ShortLanes};
+use crate::kernel::packed::quantised::{dx, dx_few, few, order_dy, subset_sums};
+use crate::kernel::x86::avx2::Avx2;
+use crate::packed::BITS;
+
+impl ShortLanes<32> for Avx512 {
+    type Shorts = __m512i;
+    type Floats = [__m512; 2];
+
+    #[inline(always)]
+    fn zero(self) -> __m512i {
+        // SAFETY: `self` is the proof that AVX-512 is there.
+        unsafe { _mm512_setzero_si512() }
+    }
+    #[inline(always)]
+    fn load(self, from: &[i16; 32]) -> __m512i {
+        // SAFETY: as above; 32 integers are readable.
+        unsafe { _mm512_loadu_si512(from.as_ptr().cast()) }
+    }
+    #[inline(always)]
+    fn store(self, to: &mut [i16; 32], v: __m512i) {
+        // SAFETY: as above; 32 integers are writable.
+        unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), v) }
+    }
+    #[inline(always)]
+    fn splat_short(self, v: i16) -> __m512i {
+        // SAFETY: as above.
+        unsafe { _mm512_set1_epi16(v) }
+    }
+    #[inline(always)]
+    fn load_bytes(self, from: &[u8; 32]) -> __m512i {
+        // SAFETY: as above; 32 bytes are readable.
+        unsafe { _mm512_cvtepu8_epi16(_mm256_loadu_si256(from.as_ptr().cast())) }
+    }
+    #[inline(always)]
+    fn sub(self, a: __m512i, b: __m512i) -> __m512i {
+        // SAFETY: as above.
+        unsafe { _mm512_sub_epi16(a, b) }
+    }
+    #[inline(always)]
+    fn mul_fraction(self, a: __m512i, b: __m512i) -> __m512i {
+        // SAFETY: as above.
+        unsafe { _mm512_mulhrs_epi16(a, b) }
+    }
+    #[inline(always)]
+    fn upper_byte(self, v: __m512i) -> __m512i {
+        // SAFETY: as above.
+        unsafe { _mm512_srai_epi16::<8>(v) }
+    }
+    #[inline(always)]
+    fn add(self, a: __m512i, b: __m512i) -> __m512i {
+        // SAFETY: as above.
+        unsafe { _mm512_add_epi16(a, b) }
+    }
+    #[inline(always)]
+    fn floats(self, v: __m512i) -> [__m512; 2] {
+        // SAFETY: as above.
+        unsafe {
+            [_mm512_castsi512_si256(v), _mm512_extracti64x4_epi64::<1>(v)].map(|half| _mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(half)))
+        }
+    }
+    #[inline(always)]
+    fn splat(self, v: f32) -> [__m512; 2] {
+        // SAFETY: as above.
+        unsafe { [_mm512_set1_ps(v); 2] }
+    }
+    #[inline(always)]
+    fn load_floats(self, from: &[f32; 32]) -> [__m512; 2] {
+        // SAFETY: as above; 32 floats are readable.
+        unsafe { [_mm512_loadu_ps(from.as_ptr()), _mm512_loadu_ps(from.as_ptr().add(16))] }
+    }
+    #[inline(always)]
+    fn store_floats(self, to: &mut [f32; 32], v: [__m512; 2]) {
+        // SAFETY: as above; 32 floats are writable.
+        unsafe {
+            _mm512_storeu_ps(to.as_mut_ptr(), v[0]);
+            _mm512_storeu_ps(to.as_mut_ptr().add(16), v[1]);
+        }
+    }
+    #[inline(always)]
+    fn add_floats(self, a: [__m512; 2], b: [__m512; 2]) -> [__m512; 2] {
+        // SAFETY: as above.
+        unsafe { [_mm512_add_ps(a[0], b[0]), _mm512_add_ps(a[1], b[1])] }
+    }
+    #[inline(always)]
+    fn mul_floats(self, a: [__m512; 2], b: [__m512; 2]) -> [__m512; 2] {
+        // SAFETY: as above.
+        unsafe { [_mm512_mul_ps(a[0], b[0]), _mm512_mul_ps(a[1], b[1])] }
+    }
+    #[inline(always)]
+    fn mul_add(self, a: [__m512; 2], b: [__m512; 2], c: [__m512; 2]) -> [__m512; 2] {
+        // SAFETY: as above, and FMA.
+        unsafe { [_mm512_fmadd_ps(a[0], b[0], c[0]), _mm512_fmadd_ps(a[1], b[1], c[1])] }
+    }
+}
+
+impl ColumnSums for Avx512 {
+    type Sums = [__m512i; 2];
+
+    #[inline(always)]
+    fn zero_sums(self) -> [__m512i; 2] {
+        // SAFETY: `self` is the proof that AVX-512 is there.
+        unsafe { [_mm512_setzero_si512(); 2] }
+    }
+    #[inline(always)]
+    fn add_where(self, sums: [__m512i; 2], hi: u64, v: i16) -> [__m512i; 2] {
+        // SAFETY: as above.
+        unsafe {
+            let v = _mm512_set1_epi16(v);
+            [_mm512_mask_add_epi16(sums[0], hi as u32, sums[0], v), _mm512_mask_add_epi16(sums[1], (hi >> 32) as u32, sums[1], v)]
+        }
+    }
+    #[inline(always)]
+    fn store_sums(self, sums: [__m512i; 2]) -> [i16; BITS] {
+        let mut out = [0i16; BITS];
+        for (out, sums) in out.as_chunks_mut::<LANES>().0.iter_mut().zip(sums) {
+            self.store(out, sums);
+        }
+        out
+    }
+}
+
+/// Samples of a register.
+const LANES: usize = 32;
+/// Of half a one.
+const HALF: usize = LANES / 2;
+/// Samples up to which the kernel for floats with rows in lanes is as fast.
+const FEW: usize = 8;
+
+/// See [`QuantisedForward`].
+///
+/// # Safety
+/// The machine must have AVX-512 F, DQ, BW and VL with FMA and BMI2; nobody else may touch these elements of `y`.
+#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
+pub(in crate::kernel) unsafe fn forward_quantised(f: QuantisedForward<'_>) {
+    let samples = f.samples();
+    let rest = samples % LANES;
+    let in_lanes = if rest <= HALF { samples - rest } else { samples };
+    // SAFETY: as the caller vouches; AVX-512 implies AVX2.
+    unsafe {
+        if in_lanes > 0 {
+            subset_sums::forward::<_, LANES>(Avx512::new(), f.of(0..in_lanes));
+        }
+        match samples - in_lanes {
+            0 => {}
+            1..=FEW => few::forward(f.of(in_lanes..samples), |f| products::forward(Family::Rows, f)),
+            _ => subset_sums::forward::<_, HALF>(Avx2::new(), f.of(in_lanes..samples)),
+        }
+    }
+}
+
+/// Samples up to which [`dx_few`] is faster than tables.
+const FEW_DX: usize = 8;
+
+/// Samples in lanes of the upstream gradient of `samples`.
+pub(in crate::kernel) fn lanes_quantised(samples: usize) -> usize {
+    if samples <= FEW_DX { 1 } else { LANES }
+}
+
+/// See [`OrderDy`], for [`lanes_quantised`] samples in lanes.
+///
+/// # Safety
+/// The machine must have AVX-512 F, DQ, BW and VL with FMA and BMI2.
+#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
+pub(in crate::kernel) unsafe fn order_quantised(lanes: usize, task: OrderDy<'_>) {
+    match lanes {
+        1 => order_dy::order_one(task),
+        // SAFETY: as the caller vouches.
+        _ => order_dy::order::<_, LANES>(unsafe { Avx512::new() }, task),
+    }
+}
+
+/// See [`QuantisedDx`]; for the samples of some chunks of [`lanes_quantised`] samples.
+///
+/// # Safety
+/// The machine must have AVX-512 F, DQ, BW and VL with FMA and BMI2; nobody else may touch these elements of `dx`.
+#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
+pub(in crate::kernel) unsafe fn dx_quantised(lanes: usize, p: QuantisedDx<'_>) {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        match lanes {
+            1 => dx_few::dx(Avx2::new(), Avx512::new(), p),
+            _ => dx::dx::<_, LANES>(Avx512::new(), p),
+        }
+    }
+}

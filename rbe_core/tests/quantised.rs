@@ -1,0 +1,162 @@
+//! Products with int8 inputs: every instruction set of this machine, for several numbers of threads, against the twins in plain loops, to
+//! the bit; and what the rounding does to the results.
+
+mod common;
+
+use common::numbers;
+use parking_lot::Mutex;
+use proptest::prelude::*;
+use rbe_core::isa::{Isa, set_isa};
+use rbe_core::kernel::packed::quantised::{self, reference};
+use rbe_core::packed::{PackedTensor, Quantised};
+use rbe_core::parallel;
+
+/// The instruction set belongs to the process.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// Runs `check` with every instruction set and one to three threads.
+fn on_every_set(check: impl Fn(&str)) {
+    let _one = ONE_AT_A_TIME.lock();
+    for isa in Isa::for_tests() {
+        set_isa(Some(isa.name())).unwrap();
+        for threads in 1..=3 {
+            parallel::set_num_threads(threads).unwrap();
+            check(&format!("{} {threads}", isa.name()));
+        }
+    }
+    set_isa(None).unwrap();
+}
+
+fn bits(v: &[f32]) -> Vec<u32> {
+    // All NaN count as one.
+    v.iter().map(|v| if v.is_nan() { f32::NAN.to_bits() } else { v.to_bits() }).collect()
+}
+
+/// Inputs rounded, `(values, scales)`.
+fn rounded(x: &[f32], batch: usize) -> (Vec<i8>, Vec<f32>) {
+    let (mut values, mut scales) = (vec![0; x.len()], vec![0.0; batch]);
+    quantised::quantise(x, &mut values, &mut scales);
+    (values, scales)
+}
+
+fn compare(rows: usize, cols: usize, batch: usize, seed: u64) {
+    let w = common::packed(seed + 1, [rows, cols], 0.7, Some(0.3));
+    let (x, mut dy, bias) = (numbers(seed + 2, batch * cols), numbers(seed + 3, batch * rows), numbers(seed + 4, rows));
+    // Samples of very different sizes, one of zeros.
+    dy.chunks_exact_mut(rows).enumerate().for_each(|(b, dy)| dy.iter_mut().for_each(|d| *d *= [1.0, 1e-20, 0.0, 1e20][b % 4]));
+    let (values, scales) = rounded(&x, batch);
+    let x = Quantised { values: &values, scales: &scales };
+    let (mut y, mut y_bare, mut dx) = (vec![0.0; batch * rows], vec![0.0; batch * rows], vec![0.0; batch * cols]);
+    reference::forward(x, &w, Some(&bias), &mut y);
+    reference::forward(x, &w, None, &mut y_bare);
+    reference::dx(&dy, batch, &w, &mut dx);
+    on_every_set(|what| {
+        let (mut got, mut got_bare, mut got_dx) = (vec![f32::NAN; y.len()], vec![f32::NAN; y.len()], vec![f32::NAN; dx.len()]);
+        quantised::forward(x, &w, Some(&bias), &mut got);
+        quantised::forward(x, &w, None, &mut got_bare);
+        quantised::dx(&dy, batch, &w, &mut got_dx);
+        assert_eq!(bits(&got), bits(&y), "forward {what} {rows} {cols} {batch}");
+        assert_eq!(bits(&got_bare), bits(&y_bare), "forward without bias {what} {rows} {cols} {batch}");
+        assert_eq!(bits(&got_dx), bits(&dx), "dx {what} {rows} {cols} {batch}");
+    });
+}
+
+#[test]
+fn shapes_at_the_edges_of_blocks_tiles_panels_and_lanes() {
+    for (rows, cols, batch) in
+        [(1, 1, 1), (16, 64, 8), (17, 65, 9), (63, 63, 4), (65, 129, 16), (64, 128, 17), (257, 64, 33), (300, 70, 140)]
+    {
+        compare(rows, cols, batch, 7);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_shape(rows in 1..150usize, cols in 1..200usize, batch in 1..70usize, seed in 0..1000u64) {
+        compare(rows, cols, batch, seed);
+    }
+}
+
+#[test]
+fn products_large_enough_for_several_pieces_are_the_same() {
+    compare(1040, 704, 70, 3);
+}
+
+#[test]
+fn a_sample_that_is_not_finite_has_results_that_are_not_and_leaves_the_others_alone() {
+    let (rows, cols) = (40, 70);
+    let w = common::packed(1, [rows, cols], 0.7, None);
+    for batch in [3, 20, 40] {
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let (mut x, mut dy) = (numbers(2, batch * cols), numbers(3, batch * rows));
+            let run = |x: &[f32], dy: &[f32]| {
+                let (values, scales) = rounded(x, batch);
+                let (mut y, mut dx) = (vec![0.0; batch * rows], vec![0.0; batch * cols]);
+                quantised::forward(Quantised { values: &values, scales: &scales }, &w, None, &mut y);
+                quantised::dx(dy, batch, &w, &mut dx);
+                [y, dx]
+            };
+            let before = run(&x, &dy);
+            (x[cols + 3], dy[rows + 3]) = (bad, bad);
+            for (after, before) in run(&x, &dy).iter().zip(&before) {
+                let width = after.len() / batch;
+                assert!(after[width..2 * width].iter().all(|v| v.is_nan()));
+                assert_eq!(bits(&after[..width]), bits(&before[..width]));
+                assert_eq!(bits(&after[2 * width..]), bits(&before[2 * width..]));
+            }
+        }
+    }
+}
+
+/// Root of the mean square of `a - b` over that of `b`.
+fn relative(a: &[f32], b: &[f32]) -> f64 {
+    let square = |v: &mut dyn Iterator<Item = f64>| v.map(|v| v * v).sum::<f64>();
+    let error = square(&mut a.iter().zip(b).map(|(a, b)| f64::from(*a) - f64::from(*b)));
+    (error / square(&mut b.iter().map(|v| f64::from(*v)))).sqrt()
+}
+
+fn exact(x: &[f32], dy: &[f32], batch: usize, w: &PackedTensor) -> [Vec<f32>; 2] {
+    let (mut y, mut dx) = (vec![0.0; batch * w.rows()], vec![0.0; batch * w.cols()]);
+    rbe_core::kernel::packed::forward(x, batch, w, None, &mut y);
+    rbe_core::kernel::packed::dx(dy, batch, w, &mut dx);
+    [y, dx]
+}
+
+#[test]
+fn rounding_costs_about_a_hundredth() {
+    let (rows, cols, batch) = (384, 512, 48);
+    let w = common::packed(1, [rows, cols], 0.5, None);
+    let (x, dy) = (numbers(2, batch * cols), numbers(3, batch * rows));
+    let (values, scales) = rounded(&x, batch);
+    let [y, dx] = exact(&x, &dy, batch, &w);
+    let (mut got_y, mut got_dx) = (y.clone(), dx.clone());
+    quantised::forward(Quantised { values: &values, scales: &scales }, &w, None, &mut got_y);
+    quantised::dx(&dy, batch, &w, &mut got_dx);
+    let (of_y, of_dx) = (relative(&got_y, &y), relative(&got_dx, &dx));
+    assert!((1e-4..0.02).contains(&of_y) && (1e-4..0.04).contains(&of_dx), "{of_y} {of_dx}");
+}
+
+#[test]
+fn the_mean_of_dx_over_its_noise_is_the_product() {
+    // The noise follows from the sample's place and largest number, so that equal samples have noise of their own.
+    let (rows, cols, draws) = (24, 70, 6000);
+    let w = common::packed(1, [rows, cols], 0.5, None);
+    let mut one = numbers(3, rows);
+    // Most are less than the unit of rounding to int8: to the nearest, they would vanish.
+    one.iter_mut().skip(1).for_each(|d| *d *= 2e-3);
+    let dy = one.repeat(draws);
+    let mut all = vec![0.0; draws * cols];
+    quantised::dx(&dy, draws, &w, &mut all);
+    let mut want = vec![0.0; cols];
+    rbe_core::kernel::packed::dx(&one, 1, &w, &mut want);
+    for k in 0..cols {
+        let of_column = || all.iter().skip(k).step_by(cols).map(|v| f64::from(*v));
+        let mean = of_column().sum::<f64>() / draws as f64;
+        let deviation = (of_column().map(|v| (v - mean).powi(2)).sum::<f64>() / draws as f64).sqrt();
+        let off = (mean - f64::from(want[k])).abs();
+        assert!(off <= 5.0 * deviation / (draws as f64).sqrt() + 1e-4 * f64::from(want[k]).abs(), "{k}: {mean} {} ({deviation})", want[k]);
+        assert!(deviation > 0.0);
+    }
+}

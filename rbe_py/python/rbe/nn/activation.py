@@ -6,7 +6,19 @@ from . import functional as F
 from .module import Module
 
 
-class ReLU(Module):
+class _InPlace(Module):
+    """Base of the functions without constants that can write over their input."""
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
+    def extra_repr(self) -> str:
+        """Return whether it writes over its input."""
+        return "inplace=True" if self.inplace else ""
+
+
+class ReLU(_InPlace):
     """`max(x, 0)`.
 
     Examples
@@ -16,17 +28,9 @@ class ReLU(Module):
     tensor([0., 2.])
     """
 
-    def __init__(self, inplace: bool = False) -> None:
-        super().__init__()
-        self.inplace = inplace
-
     def forward(self, input: RBETensor) -> RBETensor:
         """Apply the function to every element."""
         return F.relu(input, self.inplace)
-
-    def extra_repr(self) -> str:
-        """Return whether it writes over its input."""
-        return "inplace=True" if self.inplace else ""
 
 
 class LeakyReLU(Module):
@@ -135,7 +139,7 @@ class Sigmoid(Module):
         return input.sigmoid()
 
 
-class SiLU(Module):
+class SiLU(_InPlace):
     """`x · sigmoid(x)`.
 
     Examples
@@ -145,17 +149,9 @@ class SiLU(Module):
     tensor([-0.2689,  1.7616])
     """
 
-    def __init__(self, inplace: bool = False) -> None:
-        super().__init__()
-        self.inplace = inplace
-
     def forward(self, input: RBETensor) -> RBETensor:
         """Apply the function to every element."""
         return F.silu(input, self.inplace)
-
-    def extra_repr(self) -> str:
-        """Return whether it writes over its input."""
-        return "inplace=True" if self.inplace else ""
 
 
 class Softplus(Module):

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
-from typing import Any, Protocol
+from typing import Any
 
+from .. import _rbe
 from .._arguments import check, describe, flag, whole
 from .._saved import entries, integer, sequence
 from .._tensor import RBETensor
@@ -13,6 +14,7 @@ from . import _rates
 from ._rates import Rates
 
 Group = dict[str, Any]
+Engine = _rbe._Dense | _rbe._Hybrid
 Params = Iterable[RBETensor] | Iterable[tuple[str, RBETensor]] | Iterable[Group]
 
 # torch's choices of an implementation, which do not change the result: accepted in groups and dropped.
@@ -35,28 +37,6 @@ def check_how(op: str, **how: Any) -> None:
     for name, value in how.items():
         if value is not None and flag(op, name, value) and name == "differentiable":
             raise TensorError(op, "differentiable=False", "True (steps are not recorded)")
-
-
-class Engine(Protocol):
-    """Interface of an optimiser's Rust object."""
-
-    def add_group(self, params: list[RBETensor], rates: Any) -> None:
-        """Add parameters with rates of their own."""
-
-    def set_rates(self, rates: list[Any]) -> None:
-        """Take over the rates of all groups, or of none on error."""
-
-    def step(self) -> None:
-        """Update every parameter."""
-
-    def zero_grad(self, set_to_none: bool) -> None:
-        """Drop the gradients, or fill them with zeros."""
-
-    def state_of(self, i: int) -> tuple[dict[str, RBETensor], int] | None:
-        """Return the state arrays and the number of steps of parameter i."""
-
-    def set_state_of(self, i: int, arrays: dict[str, RBETensor], step: int) -> None:
-        """Replace the state arrays and the number of steps of parameter i."""
 
 
 class Optimizer:

@@ -7,19 +7,15 @@ use rbe_core::RbeError;
 use crate::arguments::{Axes, Integer, dtype_or_none, either, integers_or, reduced, whole};
 use crate::class::NewTensor;
 use crate::error::{OrRaise, raise};
+use crate::gil::enter;
 use crate::methods::{binary, unary};
-use crate::runtime::{elements, enter};
 use crate::tensor::RBETensor;
 
 type Tensor = rbe_core::RBETensor;
 
 /// A method with two results.
-fn pair(
-    py: Python<'_>,
-    t: &RBETensor,
-    f: impl FnOnce(&Tensor) -> rbe_core::Result<(Tensor, Tensor)> + Send,
-) -> PyResult<(NewTensor, NewTensor)> {
-    enter(py, t.inner.numel(), || f(&t.inner)).map(|(a, b)| (a.into(), b.into()))
+fn pair(py: Python<'_>, t: &RBETensor, f: impl FnOnce(&Tensor) -> rbe_core::Result<(Tensor, Tensor)>) -> PyResult<(NewTensor, NewTensor)> {
+    enter(py, || f(&t.inner)).map(|(a, b)| (a.into(), b.into()))
 }
 
 /// `max` and `min` in torch's forms: of all, along one axis with the places, of two tensors.
@@ -45,7 +41,7 @@ fn extreme<'py>(
     };
     match dim.extract::<Integer>() {
         Ok(axis) => {
-            let (values, places) = enter(py, this.inner.numel(), || this.inner.extreme_along(largest, axis.0, keepdim))?;
+            let (values, places) = enter(py, || this.inner.extreme_along(largest, axis.0, keepdim))?;
             Ok((NewTensor::from(values), NewTensor::from(places)).into_pyobject(py)?.into_any())
         }
         Err(_) => Err(raise(RbeError::dtype(op, format!("one axis, an integer (a{op} takes several), or a tensor"), dim.repr()?))),
@@ -137,8 +133,7 @@ impl RBETensor {
         let sizes = integers_or(sizes, repeats)?;
         let wrong = |n: &isize| rbe_core::RbeError::shape("repeat", "counts of at least 0", n);
         let times = sizes.iter().map(|n| usize::try_from(*n).map_err(|_| wrong(n))).collect::<Result<Vec<_>, _>>().or_raise()?;
-        let copies = elements(&times).max(1);
-        enter(py, copies.saturating_mul(self.inner.numel()), || self.inner.repeat(&times)).map(NewTensor::from)
+        enter(py, || self.inner.repeat(&times)).map(NewTensor::from)
     }
 
     /// Return the elements on and below a diagonal of the last two axes, 0 elsewhere.

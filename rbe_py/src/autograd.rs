@@ -13,8 +13,8 @@ use rbe_core::{RbeError, WeakSlot};
 use crate::class::NewTensor;
 use crate::convert::{gradient_object, gradient_of, operand, type_name};
 use crate::error::{OrRaise, carry, raise};
-use crate::fork::detach;
 use crate::gc::Object;
+use crate::gil::detach;
 use crate::tensor::RBETensor;
 
 pub type Tensor = rbe_core::RBETensor;

@@ -10,8 +10,8 @@ use rbe_core::{DType, RbeError, memory, random};
 use crate::class::NewTensor;
 use crate::convert::dtype_of;
 use crate::error::{OrRaise, raise};
+use crate::gil::{enter_for, within};
 use crate::ops::words;
-use crate::runtime::{elements, enter, enter_for, within};
 use crate::tensor::RBETensor;
 use crate::turns::Turns;
 
@@ -224,6 +224,11 @@ pub fn eye(py: Python<'_>, rows: usize, cols: usize, dtype: &Bound<'_, PyAny>) -
     Ok(enter_for(py, "eye", elements(&[rows, cols]), || Ok(Array::eye(dtype, rows, cols)))?.into())
 }
 
+/// Number of elements of a shape, saturated; the core refuses shapes that are too large.
+fn elements(shape: &[usize]) -> usize {
+    memory::count(shape).unwrap_or(usize::MAX)
+}
+
 /// The stream of a seed, or the next of the process.
 fn stream(seed: Option<u64>) -> random::Stream {
     seed.map_or_else(random::stream, |seed| random::Generator::new(seed).stream())
@@ -350,6 +355,6 @@ pub fn random_packed(py: Python<'_>, shape: Vec<usize>, scale: Option<f32>) -> P
 #[pyo3(signature = (dense, scale = None))]
 pub fn encode(py: Python<'_>, dense: &RBETensor, scale: Option<f32>) -> PyResult<NewTensor> {
     let array = dense.inner.array("encode").or_raise()?;
-    let tensor = enter(py, array.numel(), || PackedTensor::encode(array, scale))?;
+    let tensor = enter_for(py, "encode", array.numel(), || PackedTensor::encode(array, scale))?;
     Ok(rbe_core::RBETensor::from_packed(tensor, false).into())
 }

@@ -7,9 +7,8 @@ use pyo3::types::{PyDict, PyMapping};
 use rbe_core::io;
 
 use crate::error::{OrRaise, carry};
-use crate::fork::detach;
+use crate::gil::{detach, within};
 use crate::nesting;
-use crate::runtime::within;
 
 /// Lets Python's signal handlers run while a long file is written or read: Ctrl-C ends that.
 fn poll() -> rbe_core::Result<()> {

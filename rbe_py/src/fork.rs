@@ -23,10 +23,11 @@ thread_local! {
 }
 
 /// The state of being inside the engine without the GIL.
-struct Inside;
+pub struct Inside;
 
 impl Inside {
-    fn enter() -> Inside {
+    /// Counts this thread, as soon as no other one forks.
+    pub fn enter() -> Inside {
         loop {
             INSIDE.fetch_add(1, Ordering::SeqCst);
             if OWN.get() > 0 || !FORKING.load(Ordering::SeqCst) {
@@ -49,10 +50,11 @@ impl Drop for Inside {
 }
 
 /// A thread without the GIL, counted from before it releases the GIL until it has it again.
-struct Away;
+pub struct Away;
 
 impl Away {
-    fn begin() -> Away {
+    /// Counts this thread.
+    pub fn begin() -> Away {
         AWAY.fetch_add(1, Ordering::SeqCst);
         Away
     }
@@ -67,20 +69,6 @@ impl Drop for Away {
 /// Whether a thread works without the GIL. None can start while the calling thread keeps the GIL.
 pub fn is_away() -> bool {
     AWAY.load(Ordering::SeqCst) > 0
-}
-
-/// Runs `work` without the GIL; a refused allocation is an error.
-pub fn detach<T: Send>(py: Python<'_>, work: impl FnOnce() -> rbe_core::Result<T> + Send) -> rbe_core::Result<T> {
-    detach_for(py, crate::runtime::UNNAMED, work)
-}
-
-/// As [`detach`], for `op`.
-pub fn detach_for<T: Send>(py: Python<'_>, op: &str, work: impl FnOnce() -> rbe_core::Result<T> + Send) -> rbe_core::Result<T> {
-    let _away = Away::begin();
-    py.detach(|| {
-        let _inside = Inside::enter();
-        rbe_core::memory::guard(op, work)
-    })
 }
 
 /// Waits until no other thread is inside, and prevents others from entering.

@@ -5,7 +5,7 @@ use pyo3::types::{PyDict, PyTuple};
 use rbe_core::tape;
 
 use crate::error::{OrRaise, carry};
-use crate::fork::detach;
+use crate::gil::detach;
 
 /// Calls `function`, and computes its deferred element-wise operations without the GIL.
 fn call(function: &Bound<'_, PyAny>, args: &Bound<'_, PyTuple>, kwargs: Option<&Bound<'_, PyDict>>) -> rbe_core::Result<Py<PyAny>> {

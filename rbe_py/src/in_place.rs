@@ -10,8 +10,7 @@ use rbe_core::tape;
 use crate::class::NewTensor;
 use crate::convert::operand;
 use crate::error::OrRaise;
-use crate::methods::of_both;
-use crate::runtime::enter;
+use crate::gil::enter;
 use crate::tensor::RBETensor;
 
 type Tensor = rbe_core::RBETensor;
@@ -23,12 +22,11 @@ pub fn change<'py>(
     op: &'static str,
     other: Option<&Tensor>,
     keeps: bool,
-    f: impl FnOnce(&Tensor) -> rbe_core::Result<Tensor> + Send,
+    f: impl FnOnce(&Tensor) -> rbe_core::Result<Tensor>,
 ) -> PyResult<Bound<'py, RBETensor>> {
     let this = &slf.get().inner;
     let recorded = tape::is_grad_enabled() && (this.requires_grad() || other.is_some_and(Tensor::requires_grad));
-    let work = other.map_or(this.numel(), |other| of_both(this, other));
-    enter(slf.py(), work, || {
+    enter(slf.py(), || {
         let before = if recorded && keeps {
             this.before_change(op)?
         } else {
@@ -69,7 +67,7 @@ impl RBETensor {
         let op = lasting(op);
         if kept {
             let inner = &slf.inner;
-            let copy = enter(slf.py(), inner.numel(), || inner.before_change(op))?;
+            let copy = enter(slf.py(), || inner.before_change(op))?;
             return Ok(NewTensor::from(copy).into_pyobject(slf.py())?.unbind());
         }
         slf.inner.writable(op).or_raise()?;
@@ -80,12 +78,12 @@ impl RBETensor {
     #[pyo3(name = "_take_over")]
     fn take_over(&self, py: Python<'_>, op: &str, result: &RBETensor) -> PyResult<()> {
         let op = lasting(op);
-        enter(py, self.inner.numel(), || self.inner.take_over(op, &result.inner))
+        enter(py, || self.inner.take_over(op, &result.inner))
     }
 
     #[pyo3(name = "_assign")]
     fn assign(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<()> {
         let value = operand(value, Some(self.inner.dtype()))?;
-        enter(py, self.inner.numel(), || self.inner.assign(&value))
+        enter(py, || self.inner.assign(&value))
     }
 }

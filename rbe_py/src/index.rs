@@ -9,7 +9,7 @@ use rbe_core::{DType, RbeError};
 use crate::class::NewTensor;
 use crate::convert::operand;
 use crate::error::{OrRaise, raise};
-use crate::runtime::{enter_for, within};
+use crate::gil::{enter_as, within};
 
 /// Names in errors.
 const OP: &str = "index";
@@ -58,15 +58,14 @@ fn place(shape: &[usize], index: &Bound<'_, PyAny>) -> PyResult<Place> {
         Ok(tuple) => tuple.iter().map(|item| subscript(&item)).collect::<PyResult<_>>()?,
         Err(_) => vec![subscript(index)?],
     };
-    let looked_at = items.iter().map(|item| if let Subscript::Array(a) = item { a.numel() } else { 0 }).sum();
-    enter_for(index.py(), OP, looked_at, || Place::new(shape, &items))
+    enter_as(index.py(), OP, || Place::new(shape, &items))
 }
 
 /// `tensor[index]`.
 pub fn get(tensor: &rbe_core::RBETensor, index: &Bound<'_, PyAny>) -> PyResult<NewTensor> {
     within(OP, || {
         let place = place(tensor.shape(), index)?;
-        enter_for(index.py(), OP, place.moved(), || tensor.at(&place)).map(NewTensor::from)
+        enter_as(index.py(), OP, || tensor.at(&place)).map(NewTensor::from)
     })
 }
 
@@ -75,7 +74,6 @@ pub fn set(tensor: &rbe_core::RBETensor, index: &Bound<'_, PyAny>, value: &rbe_c
     within(ASSIGN, || {
         tensor.writable(ASSIGN).or_raise()?;
         let place = place(tensor.shape(), index)?;
-        let elements = if place.moved() == 0 { tensor.numel() } else { place.moved() };
-        enter_for(index.py(), ASSIGN, elements, || tensor.set_at(ASSIGN, &place, value))
+        enter_as(index.py(), ASSIGN, || tensor.set_at(ASSIGN, &place, value))
     })
 }

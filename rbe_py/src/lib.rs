@@ -12,6 +12,7 @@ mod file;
 mod fork;
 mod fuse;
 mod gc;
+mod gil;
 mod in_place;
 mod index;
 mod memory;
@@ -90,6 +91,7 @@ mod _rbe {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         crate::operations::register(module)?;
         crate::fork::watch(module.py())?;
+        crate::gil::start();
         crate::runtime::start()
     }
 }

@@ -2,27 +2,22 @@
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyFloat, PyInt};
-use rbe_core::array::{Array, broadcast_shapes};
+use rbe_core::array::Array;
 use rbe_core::{DType, RbeError};
 
 use crate::arguments::{float, whole};
 use crate::class::NewTensor;
 use crate::convert::{dtype_of, number, operand};
 use crate::error::raise;
+use crate::gil::enter;
 use crate::in_place::change;
-use crate::runtime::{elements, enter};
 use crate::tensor::RBETensor;
 
 type Tensor = rbe_core::RBETensor;
 
 /// A method of one tensor.
-pub fn unary(py: Python<'_>, t: &RBETensor, f: impl FnOnce(&Tensor) -> rbe_core::Result<Tensor> + Send) -> PyResult<NewTensor> {
-    enter(py, t.inner.numel(), || f(&t.inner)).map(NewTensor::from)
-}
-
-/// Elements of what an element-wise operation makes of two tensors.
-pub fn of_both(a: &Tensor, b: &Tensor) -> usize {
-    if a.shape() == b.shape() { a.numel() } else { broadcast_shapes("", a.shape(), b.shape()).map_or(0, |shape| elements(&shape)) }
+pub fn unary(py: Python<'_>, t: &RBETensor, f: impl FnOnce(&Tensor) -> rbe_core::Result<Tensor>) -> PyResult<NewTensor> {
+    enter(py, || f(&t.inner)).map(NewTensor::from)
 }
 
 /// A method of two operands, the second of which may be a number or an array; `swap` for reflected operators.
@@ -30,11 +25,10 @@ pub fn binary(
     a: &RBETensor,
     b: &Bound<'_, PyAny>,
     swap: bool,
-    f: impl FnOnce(&Tensor, &Tensor) -> rbe_core::Result<Tensor> + Send,
+    f: impl FnOnce(&Tensor, &Tensor) -> rbe_core::Result<Tensor>,
 ) -> PyResult<NewTensor> {
     let b_tensor = operand(b, Some(a.inner.dtype()))?;
-    let work = of_both(&a.inner, &b_tensor).max(a.inner.numel()).max(b_tensor.numel());
-    enter(b.py(), work, || if swap { f(&b_tensor, &a.inner) } else { f(&a.inner, &b_tensor) }).map(NewTensor::from)
+    enter(b.py(), || if swap { f(&b_tensor, &a.inner) } else { f(&a.inner, &b_tensor) }).map(NewTensor::from)
 }
 
 /// `f` of a tensor and `alpha` times another operand, as torch's `add` and `sub` have it.
@@ -43,7 +37,7 @@ fn scaled(
     op: &'static str,
     other: &Bound<'_, PyAny>,
     alpha: Option<&Bound<'_, PyAny>>,
-    f: impl FnOnce(&Tensor, &Tensor) -> rbe_core::Result<Tensor> + Send,
+    f: impl FnOnce(&Tensor, &Tensor) -> rbe_core::Result<Tensor>,
 ) -> PyResult<NewTensor> {
     let Some(alpha) = alpha else { return binary(a, other, false, f) };
     let b = operand(other, Some(a.inner.dtype()))?;
@@ -51,7 +45,7 @@ fn scaled(
     if alpha.dtype().is_float() && !a.inner.dtype().is_float() && !b.dtype().is_float() {
         return Err(raise(RbeError::dtype(op, "an integer as alpha for integers", alpha.dtype())));
     }
-    enter(other.py(), of_both(&a.inner, &b), || {
+    enter(other.py(), || {
         let both_bool = a.inner.dtype() == DType::Bool && b.dtype() == DType::Bool;
         let alpha = if both_bool { alpha.cast(DType::Bool)? } else { alpha };
         f(&a.inner, &b.mul(&alpha)?)
@@ -185,8 +179,7 @@ impl RBETensor {
     /// tensor([4., 9.])
     pub fn pow(&self, exponent: &Bound<'_, PyAny>) -> PyResult<NewTensor> {
         let power = Exponent::of(exponent, self.inner.dtype())?;
-        let work = power.tensor().map_or(self.inner.numel(), |exponents| of_both(&self.inner, exponents));
-        enter(exponent.py(), work, || power.raise(&self.inner)).map(NewTensor::from)
+        enter(exponent.py(), || power.raise(&self.inner)).map(NewTensor::from)
     }
 
     /// In-place form of `pow`: return the tensor, changed.

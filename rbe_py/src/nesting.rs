@@ -15,7 +15,7 @@ use rbe_core::{RbeError, Value};
 use crate::class::NewTensor;
 use crate::convert::type_name;
 use crate::error::{OrRaise, raise};
-use crate::runtime::enter;
+use crate::gil::enter_for;
 use crate::tensor::RBETensor;
 use crate::turns::Turns;
 
@@ -154,7 +154,7 @@ impl Flat {
             reserve(out, NODE + 2 * bytes.as_bytes().len())?;
             out.push_str("{\"bytes\":\"");
             let (bytes, digit) = (bytes.as_bytes(), |d: u8| char::from(b"0123456789abcdef"[usize::from(d)]));
-            enter(object.py(), bytes.len(), || {
+            enter_for(object.py(), "save", bytes.len(), || {
                 bytes.iter().for_each(|b| out.extend([digit(b >> 4), digit(b & 15)]));
                 Ok(())
             })?;
@@ -271,7 +271,7 @@ impl<'py> Builder<'py, '_> {
                     let digit = |i: usize| pair.get(i).and_then(|d| char::from(*d).to_digit(16));
                     Some((digit(0)? << 4 | digit(1)?) as u8)
                 });
-                let bytes: Option<Vec<u8>> = enter(self.py, digits.len(), || Ok(pairs.collect()))?;
+                let bytes: Option<Vec<u8>> = enter_for(self.py, "load", digits.len(), || Ok(pairs.collect()))?;
                 PyBytes::new(self.py, &bytes.ok_or_else(|| wrong("pairs of hexadecimal digits", Shown(&digits)))?).into_any()
             }
             _ => return Err(wrong("a tensor, dict, list, tuple, value or bytes in the nesting", Shown(&kind))),

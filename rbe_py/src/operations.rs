@@ -9,9 +9,9 @@ use rbe_core::op::{Comparison, Logic};
 use crate::arguments::float;
 use crate::class::NewTensor;
 use crate::convert::operand;
+use crate::gil::enter;
 use crate::in_place::change;
-use crate::methods::{binary, of_both, unary};
-use crate::runtime::enter;
+use crate::methods::{binary, unary};
 use crate::tensor::RBETensor;
 
 type Tensor = rbe_core::RBETensor;
@@ -65,7 +65,7 @@ macro_rules! unary_operation {
         #[pyfunction]
         fn $method(input: &Bound<'_, PyAny>) -> PyResult<NewTensor> {
             let x = operand(input, None)?;
-            enter(input.py(), x.numel(), || x.$method()).map(NewTensor::from)
+            enter(input.py(), || x.$method()).map(NewTensor::from)
         }
     };
 }
@@ -95,7 +95,7 @@ macro_rules! binary_operation {
             let like = other.cast::<RBETensor>().ok().map(|t| t.get().inner.dtype()).filter(|dtype| dtype.is_float());
             let a = operand(input, like)?;
             let b = operand(other, Some(a.dtype()))?;
-            enter(input.py(), of_both(&a, &b), || binary_operation!(@call $method $call)(&a, &b)).map(NewTensor::from)
+            enter(input.py(), || binary_operation!(@call $method $call)(&a, &b)).map(NewTensor::from)
         }
     };
     (@call $method:ident ()) => {

@@ -1,16 +1,15 @@
 //! Operations that are functions rather than methods.
 
 use pyo3::prelude::*;
-use rbe_core::RbeError;
 use rbe_core::array::Array;
-use rbe_core::memory;
 use rbe_core::op::{CrossEntropyOptions, Reduction, Running};
+use rbe_core::{RbeError, memory, parallel};
 
 use crate::autograd::{Tensor, tensors};
 use crate::class::NewTensor;
 use crate::convert::operand;
 use crate::error::{OrRaise, raise};
-use crate::runtime::enter;
+use crate::gil::enter;
 use crate::tensor::RBETensor;
 
 fn joined(
@@ -20,7 +19,7 @@ fn joined(
     join: fn(&[&Tensor], isize) -> rbe_core::Result<Tensor>,
 ) -> PyResult<NewTensor> {
     let list = tensors(list);
-    enter(py, list.iter().map(Tensor::numel).sum(), || join(&list.iter().collect::<Vec<_>>(), axis)).map(NewTensor::from)
+    enter(py, || join(&list.iter().collect::<Vec<_>>(), axis)).map(NewTensor::from)
 }
 
 /// Tensors one after another along an axis.
@@ -43,14 +42,14 @@ pub fn where_(condition: &Bound<'_, PyAny>, a: &Bound<'_, PyAny>, b: &Bound<'_, 
     let like = |o: &Bound<'_, PyAny>| o.cast::<RBETensor>().ok().map(|t| t.get().inner.dtype());
     let (dtype_a, dtype_b) = (like(a), like(b));
     let (x, y) = (operand(a, dtype_b)?, operand(b, dtype_a)?);
-    let out = enter(py, condition.numel().max(x.numel()).max(y.numel()), || condition.where_(&x, &y))?;
+    let out = enter(py, || condition.where_(&x, &y))?;
     Ok(out.into())
 }
 
 /// Mean of squared differences.
 #[pyfunction]
 pub fn mse_loss(py: Python<'_>, prediction: &RBETensor, target: &RBETensor) -> PyResult<NewTensor> {
-    enter(py, prediction.inner.numel(), || rbe_core::op::mse_loss(&prediction.inner, &target.inner)).map(NewTensor::from)
+    enter(py, || rbe_core::op::mse_loss(&prediction.inner, &target.inner)).map(NewTensor::from)
 }
 
 /// Cross entropy of logits and class indices.
@@ -66,7 +65,7 @@ pub fn cross_entropy(
     label_smoothing: f64,
 ) -> PyResult<NewTensor> {
     let options = CrossEntropyOptions { label_smoothing, ignore_index, weight, reduction: Reduction::by_name(reduction).or_raise()? };
-    enter(py, logits.inner.numel(), || logits.inner.cross_entropy(&target.inner, options)).map(NewTensor::from)
+    enter(py, || logits.inner.cross_entropy(&target.inner, options)).map(NewTensor::from)
 }
 
 /// Normalisation over trailing axes.
@@ -81,14 +80,14 @@ pub fn layer_norm(
     eps: f64,
 ) -> PyResult<NewTensor> {
     let (weight, bias) = (weight.map(|t| &t.inner), bias.map(|t| &t.inner));
-    enter(py, x.inner.numel(), || x.inner.layer_norm(&shape, weight, bias, eps)).map(NewTensor::from)
+    enter(py, || x.inner.layer_norm(&shape, weight, bias, eps)).map(NewTensor::from)
 }
 
 /// Division by the root of the mean square over trailing axes.
 #[pyfunction]
 #[pyo3(signature = (x, shape, weight = None, eps = 1e-5))]
 pub fn rms_norm(py: Python<'_>, x: &RBETensor, shape: Vec<usize>, weight: Option<&RBETensor>, eps: f64) -> PyResult<NewTensor> {
-    enter(py, x.inner.numel(), || x.inner.rms_norm(&shape, weight.map(|t| &t.inner), eps)).map(NewTensor::from)
+    enter(py, || x.inner.rms_norm(&shape, weight.map(|t| &t.inner), eps)).map(NewTensor::from)
 }
 
 /// Normalisation of channels.
@@ -118,7 +117,7 @@ pub fn batch_norm(
         _ => return Err(raise(RbeError::value("batch_norm", "running_mean and running_var, or neither", "one of them"))),
     };
     let (weight, bias) = (weight.map(|t| &t.inner), bias.map(|t| &t.inner));
-    enter(py, x.inner.numel(), || x.inner.batch_norm(running, weight, bias, training, eps)).map(NewTensor::from)
+    enter(py, || x.inner.batch_norm(running, weight, bias, training, eps)).map(NewTensor::from)
 }
 
 /// `x Wᵀ + b` with two levels a block, differentiable in x, z and bias; `hi` as int64 words.
@@ -133,17 +132,17 @@ pub fn two_level_linear(
     bias: Option<&RBETensor>,
 ) -> PyResult<NewTensor> {
     let bias = bias.map(|t| &t.inner);
-    let work = x.inner.numel() * 64 + hi.inner.numel();
-    enter(py, work, || x.inner.two_level_linear(&words(&hi.inner)?, &z.inner, scale, bias)).map(NewTensor::from)
+    enter(py, || x.inner.two_level_linear(&words(&hi.inner)?, &z.inner, scale, bias)).map(NewTensor::from)
 }
 
 /// `d · g(ω x + θ)`, differentiable in x and z; `hi` as int64 words.
 #[pyfunction]
 pub fn rbe_activation(py: Python<'_>, x: &RBETensor, hi: &RBETensor, z: &RBETensor) -> PyResult<NewTensor> {
-    enter(py, x.inner.numel() + hi.inner.numel(), || x.inner.rbe_activation(&words(&hi.inner)?, &z.inner)).map(NewTensor::from)
+    enter(py, || x.inner.rbe_activation(&words(&hi.inner)?, &z.inner)).map(NewTensor::from)
 }
 
 /// The words of an int64 tensor.
 pub fn words(hi: &Tensor) -> rbe_core::Result<Vec<u64>> {
-    Ok(memory::collect(hi.array("hi")?.to_vec::<i64>()?.into_iter().map(i64::cast_unsigned)))
+    let array = hi.array("hi")?;
+    parallel::long_work(hi.numel() as u64, || Ok(memory::collect(array.to_vec::<i64>()?.into_iter().map(i64::cast_unsigned))))
 }

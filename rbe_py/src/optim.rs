@@ -13,9 +13,8 @@ use rbe_core::tape::{Phase, measured};
 use crate::autograd::{Tensor, tensors};
 use crate::class::NewTensor;
 use crate::error::{OrRaise, raise};
-use crate::fork::{detach, detach_for};
+use crate::gil::{detach, detach_for, within};
 use crate::rates::{self, Kind};
-use crate::runtime::within;
 use crate::tensor::RBETensor;
 
 /// The name of optimisers in errors.

@@ -3,8 +3,8 @@
 use pyo3::prelude::*;
 
 use crate::class::NewTensor;
+use crate::gil::enter;
 use crate::methods::unary;
-use crate::runtime::enter;
 use crate::tensor::RBETensor;
 
 #[pymethods]
@@ -21,7 +21,7 @@ impl RBETensor {
             return self.packed_linear(py, weight, bias); // as the core chooses, which costs less
         }
         let bias = bias.map(|b| &b.inner);
-        enter(py, weight.inner.numel().max(self.inner.numel()), || self.inner.linear(&weight.inner, bias)).map(NewTensor::from)
+        enter(py, || self.inner.linear(&weight.inner, bias)).map(NewTensor::from)
     }
 
     /// Return `x Wᵀ + b` of x (…, in), a packed weight (out, in) and a bias (out): (…, out), float32.
@@ -33,8 +33,7 @@ impl RBETensor {
     #[pyo3(signature = (weight, bias = None))]
     fn packed_linear(&self, py: Python<'_>, weight: &RBETensor, bias: Option<&RBETensor>) -> PyResult<NewTensor> {
         let bias = bias.map(|b| &b.inner);
-        enter(py, (weight.inner.numel() / 32).max(self.inner.numel()), || self.inner.packed_linear(&weight.inner, bias))
-            .map(NewTensor::from)
+        enter(py, || self.inner.packed_linear(&weight.inner, bias)).map(NewTensor::from)
     }
 
     /// Return `x Wᵀ` of x (…, in) and a packed weight (out, in): (…, out), float32.

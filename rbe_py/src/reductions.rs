@@ -18,7 +18,7 @@ fn reduction(
     py: Python<'_>,
     t: &RBETensor,
     dtype: Option<&Bound<'_, PyAny>>,
-    f: impl FnOnce(&Tensor) -> rbe_core::Result<Tensor> + Send,
+    f: impl FnOnce(&Tensor) -> rbe_core::Result<Tensor>,
 ) -> PyResult<NewTensor> {
     match dtype_or_none(dtype)? {
         None => unary(py, t, f),

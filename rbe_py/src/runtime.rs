@@ -1,40 +1,13 @@
-//! Settings of the process (threads, instruction set, pool), and the entry of calls from Python.
+//! Settings of the process: threads, instruction set, pool.
 
 use std::collections::HashMap;
 
 use pyo3::prelude::*;
 use rbe_core::GradientPool;
 use rbe_core::op::MatmulPrecision;
-use rbe_core::{RbeError, memory, parallel};
+use rbe_core::{RbeError, parallel};
 
-use crate::error::{OrRaise, carry};
-use crate::fork::detach_for;
-
-/// Smallest number of elements for which a call releases the GIL; smaller calls take less time than the release.
-const LONG: usize = 1 << 12;
-
-/// Operation in errors of memory that the core does not name.
-pub const UNNAMED: &str = "allocate";
-
-/// Runs `work` on tensors of `elements` elements, without the GIL if that pays, and converts its error.
-pub fn enter<T: Send>(py: Python<'_>, elements: usize, work: impl FnOnce() -> rbe_core::Result<T> + Send) -> PyResult<T> {
-    enter_for(py, UNNAMED, elements, work)
-}
-
-/// As [`enter`], with `op` as the name in errors of memory.
-pub fn enter_for<T: Send>(py: Python<'_>, op: &str, elements: usize, work: impl FnOnce() -> rbe_core::Result<T> + Send) -> PyResult<T> {
-    if elements < LONG { memory::guard(op, work) } else { detach_for(py, op, work) }.or_raise()
-}
-
-/// Number of elements of a shape, saturated; the core refuses shapes that are too large.
-pub fn elements(shape: &[usize]) -> usize {
-    memory::count(shape).unwrap_or(usize::MAX)
-}
-
-/// Runs `work`, which needs the GIL, for `op`; a refused allocation becomes a Python error.
-pub fn within<T>(op: &str, work: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
-    memory::guard(op, || work().map_err(carry)).or_raise()
-}
+use crate::error::OrRaise;
 
 /// Reads `RBE_NUM_THREADS`, `RBE_ISA` and `RBE_PACKED_MATMUL_PRECISION`.
 pub fn start() -> PyResult<()> {

@@ -6,7 +6,7 @@ use rbe_core::RbeError;
 use crate::arguments::Integer;
 use crate::class::NewTensor;
 use crate::error::raise;
-use crate::runtime::enter;
+use crate::gil::enter;
 use crate::tensor::RBETensor;
 
 #[pymethods]
@@ -24,8 +24,7 @@ impl RBETensor {
     /// >>> rbe.index_select(rbe.arange(6).reshape(2, 3), 1, rbe.tensor([2, 0])).tolist()
     /// [[2, 0], [5, 3]]
     fn index_select(&self, py: Python<'_>, dim: Integer, index: &RBETensor) -> PyResult<NewTensor> {
-        let others = self.inner.numel() / self.inner.shape().iter().min().copied().unwrap_or(1).max(1);
-        enter(py, others.saturating_mul(index.inner.numel()), || self.inner.index_select(dim.0, &index.inner)).map(NewTensor::from)
+        enter(py, || self.inner.index_select(dim.0, &index.inner)).map(NewTensor::from)
     }
 
     /// Return the elements along an axis that an int64 index of as many axes names.
@@ -41,7 +40,7 @@ impl RBETensor {
     /// >>> rbe.gather(rbe.arange(6).reshape(2, 3), 1, rbe.tensor([[2], [0]])).tolist()
     /// [[2], [3]]
     fn gather(&self, py: Python<'_>, dim: Integer, index: &RBETensor) -> PyResult<NewTensor> {
-        enter(py, index.inner.numel(), || self.inner.gather(dim.0, &index.inner)).map(NewTensor::from)
+        enter(py, || self.inner.gather(dim.0, &index.inner)).map(NewTensor::from)
     }
 
     /// Return the rows (…, width) of a table (rows, width), dense or packed, that an int64 index (…) names.
@@ -59,8 +58,7 @@ impl RBETensor {
             usize::try_from(i.0).map_err(wrong)
         };
         let padding_idx = padding_idx.map(row).transpose()?;
-        let width = self.inner.shape().last().copied().unwrap_or(1);
-        enter(py, width.saturating_mul(index.inner.numel()), || self.inner.embedding(&index.inner, padding_idx)).map(NewTensor::from)
+        enter(py, || self.inner.embedding(&index.inner, padding_idx)).map(NewTensor::from)
     }
 
     /// Return the tensor with the elements of `src` added at the places along an axis that an int64 index names.
@@ -76,7 +74,6 @@ impl RBETensor {
     /// >>> rbe.scatter_add(rbe.zeros(3), 0, rbe.tensor([2, 2]), rbe.ones(2))
     /// tensor([0., 0., 2.])
     fn scatter_add(&self, py: Python<'_>, dim: Integer, index: &RBETensor, src: &RBETensor) -> PyResult<NewTensor> {
-        let work = self.inner.numel().max(index.inner.numel());
-        enter(py, work, || self.inner.scatter_add(dim.0, &index.inner, &src.inner)).map(NewTensor::from)
+        enter(py, || self.inner.scatter_add(dim.0, &index.inner, &src.inner)).map(NewTensor::from)
     }
 }

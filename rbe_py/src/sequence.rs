@@ -6,7 +6,7 @@ use rbe_core::op::{AttentionOptions, Cell};
 
 use crate::class::NewTensor;
 use crate::error::raise;
-use crate::runtime::enter;
+use crate::gil::enter;
 use crate::tensor::RBETensor;
 
 /// Attention of queries (…, L, E) to keys (…, S, E) and values (…, S, F).
@@ -24,8 +24,7 @@ pub fn attention(
     dropout: f64,
 ) -> PyResult<NewTensor> {
     let (options, mask) = (AttentionOptions { causal, scale, dropout }, mask.map(|m| &m.inner));
-    let work = query.inner.numel() * key.inner.shape().iter().rev().nth(1).copied().unwrap_or(1) / 16;
-    enter(py, work, || query.inner.attention(&key.inner, &value.inner, mask, options)).map(NewTensor::from)
+    enter(py, || query.inner.attention(&key.inner, &value.inner, mask, options)).map(NewTensor::from)
 }
 
 /// Attention of every head of a sequence to itself, from queries, keys and values side by side.
@@ -41,7 +40,7 @@ pub fn self_attention(
     dropout: f64,
 ) -> PyResult<NewTensor> {
     let (options, mask) = (AttentionOptions { causal, scale, dropout }, mask.map(|m| &m.inner));
-    enter(py, x.inner.numel(), || x.inner.self_attention(heads, mask, options)).map(NewTensor::from)
+    enter(py, || x.inner.self_attention(heads, mask, options)).map(NewTensor::from)
 }
 
 /// All time steps of one direction of a recurrent layer: states, last state and, of an LSTM, last cells.
@@ -66,6 +65,6 @@ pub fn recurrent(
         other => return Err(raise(RbeError::value("recurrent", "cell tanh, relu, lstm or gru", format!("{other:?}")))),
     };
     let (bias, first) = (bias.map(|b| &b.inner), (&h.inner, c.map(|c| &c.inner)));
-    let (states, last, cells) = enter(py, x.inner.numel() * 16, || x.inner.recurrent(cell, &weight.inner, bias, first, reverse))?;
+    let (states, last, cells) = enter(py, || x.inner.recurrent(cell, &weight.inner, bias, first, reverse))?;
     Ok((states.into(), last.into(), cells.map(NewTensor::from)))
 }

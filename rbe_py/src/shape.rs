@@ -8,7 +8,7 @@ use rbe_core::array::normalize_axis;
 use crate::arguments::{Axes, Integer, integers, integers_or};
 use crate::class::NewTensor;
 use crate::error::{OrRaise, raise};
-use crate::runtime::enter;
+use crate::gil::enter;
 use crate::tensor::RBETensor;
 
 type Tensor = rbe_core::RBETensor;
@@ -33,8 +33,11 @@ impl RBETensor {
     #[pyo3(signature = (*shape))]
     fn reshape(&self, shape: &Bound<'_, PyTuple>) -> PyResult<NewTensor> {
         let lengths = integers(shape)?;
-        let is_view = self.inner.array("reshape").or_raise()?.is_contiguous();
-        enter(shape.py(), if is_view { 0 } else { self.inner.numel() }, || self.inner.reshape(&lengths)).map(NewTensor::from)
+        enter(shape.py(), || {
+            self.inner.array("reshape")?; // a packed tensor has no other shape
+            self.inner.reshape(&lengths)
+        })
+        .map(NewTensor::from)
     }
 
     /// Return the same memory in another shape, given as numbers or a sequence. -1 stands for what is left.

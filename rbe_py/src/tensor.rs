@@ -11,8 +11,8 @@ use crate::autograd::{Hook, Node, listed, run_backward};
 use crate::class::NewTensor;
 use crate::convert::{dtype_object, dtype_of, gradient_object, gradient_of, operand};
 use crate::error::{OrRaise, raise};
+use crate::gil::{enter_as, enter_for, within};
 use crate::memory::ArrayHolder;
-use crate::runtime::{enter_for, within};
 
 /// A dense or packed tensor.
 ///
@@ -249,8 +249,7 @@ impl RBETensor {
     /// Holder of the memory, for NumPy.
     fn _memory(&self, py: Python<'_>) -> PyResult<ArrayHolder> {
         // NumPy may write from now on: what waits to be computed is.
-        let work = if tape::fused_depth() > 0 { usize::MAX } else { 0 };
-        enter_for(py, "numpy", work, tape::settle)?;
+        enter_as(py, "numpy", tape::settle)?;
         Ok(ArrayHolder::new(self.inner.array("numpy").or_raise()?.clone()))
     }
 
@@ -292,7 +291,7 @@ impl RBETensor {
         let w = self.inner.packed("to_dense").or_raise()?;
         let dtype = dtype.map(dtype_of).transpose()?.unwrap_or(DType::F32);
         let work = || rbe_core::dispatch_float!("to_dense", dtype, T => Ok(w.to_dense::<T>()));
-        Ok(crate::runtime::enter(py, self.inner.numel(), work)?.into())
+        Ok(enter_for(py, "to_dense", self.inner.numel(), work)?.into())
     }
 
     /// Copies the blocks of another packed tensor of the same shape and scale into this one.

@@ -11,7 +11,7 @@ use pyo3::types::PyList;
 use rbe_core::array::Array;
 use rbe_core::{DType, RBETensor};
 
-use crate::runtime::enter;
+use crate::gil::enter_for;
 
 /// How long a loop keeps the GIL: short enough for threads that wake every millisecond.
 const STRETCH: Duration = Duration::from_micros(100);
@@ -63,7 +63,7 @@ fn has_other_threads(py: Python<'_>) -> PyResult<bool> {
 /// The elements as nested lists: a snapshot, even if other threads write meanwhile.
 pub fn to_list(py: Python<'_>, tensor: &RBETensor) -> PyResult<Py<PyAny>> {
     // A copy, because no lock may be held while other threads run.
-    let now = enter(py, tensor.numel(), || tensor.array("tolist").map(Array::copy))?;
+    let now = enter_for(py, "tolist", tensor.numel(), || tensor.array("tolist").map(Array::copy))?;
     let (shape, mut turns) = (now.shape(), Turns::new());
     Ok(match now.dtype() {
         DType::F32 => nested(&now.read::<f32>(), shape, &mut turns, py, &|v| float(py, f64::from(*v))),

@@ -5,8 +5,8 @@ use rbe_core::op::Windows;
 
 use crate::class::NewTensor;
 use crate::error::OrRaise;
+use crate::gil::enter;
 use crate::methods::unary;
-use crate::runtime::enter;
 use crate::tensor::RBETensor;
 
 type Sizes = Vec<usize>;
@@ -16,8 +16,7 @@ type Padding = Vec<(usize, usize)>;
 #[pyfunction]
 pub fn unfold(py: Python<'_>, x: &RBETensor, kernel: Sizes, stride: Sizes, padding: Padding, dilation: Sizes) -> PyResult<NewTensor> {
     let windows = Windows::new("unfold", &kernel, &stride, &padding, &dilation).or_raise()?;
-    let work = kernel.iter().fold(x.inner.numel(), |n, k| n.saturating_mul(*k));
-    enter(py, work, || x.inner.unfold(&windows)).map(NewTensor::from)
+    enter(py, || x.inner.unfold(&windows)).map(NewTensor::from)
 }
 
 /// Correlation of x (N, C, …) with filters (out, C / groups, …), dense or packed.
@@ -37,8 +36,7 @@ pub fn conv(
     let kernel = weight.inner.shape().get(2..).unwrap_or(&[]);
     let windows = Windows::new("conv", kernel, &stride, &padding, &dilation).or_raise()?;
     let bias = bias.map(|t| &t.inner);
-    let work = kernel.iter().fold(x.inner.numel(), |n, k| n.saturating_mul(*k)).max(weight.inner.numel());
-    enter(py, work, || x.inner.conv(&weight.inner, bias, &windows, groups)).map(NewTensor::from)
+    enter(py, || x.inner.conv(&weight.inner, bias, &windows, groups)).map(NewTensor::from)
 }
 
 /// Largest element of every window.
@@ -68,7 +66,7 @@ pub fn max_pool_with_indices(
     ceil_mode: bool,
 ) -> PyResult<(NewTensor, NewTensor)> {
     let windows = Windows::new("max_pool", &kernel, &stride, &padding, &dilation).or_raise()?;
-    let [values, places] = enter(py, x.inner.numel(), || x.inner.max_pool_with_indices(&windows, ceil_mode))?;
+    let [values, places] = enter(py, || x.inner.max_pool_with_indices(&windows, ceil_mode))?;
     Ok((values.into(), places.into()))
 }
 
@@ -94,7 +92,5 @@ pub fn avg_pool(
 /// Means of even parts of the spatial axes.
 #[pyfunction]
 pub fn adaptive_avg_pool(py: Python<'_>, x: &RBETensor, parts: Vec<Option<usize>>) -> PyResult<NewTensor> {
-    let planes = x.inner.shape().iter().take(2).product::<usize>();
-    let work = parts.iter().flatten().fold(planes, |n, parts| n.saturating_mul(*parts)).max(x.inner.numel());
-    enter(py, work, || x.inner.adaptive_avg_pool(&parts)).map(NewTensor::from)
+    enter(py, || x.inner.adaptive_avg_pool(&parts)).map(NewTensor::from)
 }

@@ -3,13 +3,15 @@
 import gc
 import hashlib
 import signal
+import sys
 import threading
 import time
 
 import pytest
 import rbe
 from inputs import Inputs
-from rbe import nn
+from rbe import autograd, nn
+from rbe.nn import functional as F
 
 MIB = 1 << 20
 
@@ -154,6 +156,124 @@ def test_a_thread_that_wakes_every_millisecond_keeps_its_pace(name, named):
             if shares[-1] >= 0.9:
                 return
     raise AssertionError(f"{max(shares):.2f} of the ticks")
+
+
+def lets_others_run(call):
+    """Return whether another thread gets the GIL during `call`, which nobody takes from a thread that does not release it."""
+    ran, gate, interval = [], threading.Lock(), sys.getswitchinterval()
+
+    def other():
+        with gate:
+            ran.append(True)
+
+    thread = threading.Thread(target=other)
+    gate.acquire()
+    thread.start()
+    sys.setswitchinterval(1000)
+    try:
+        gate.release()
+        call()
+        return bool(ran)
+    finally:
+        sys.setswitchinterval(interval)
+        thread.join()
+
+
+def lets_others_run_at_last(call):
+    """Return whether another thread gets the GIL during one of many calls: it may be slow to wake."""
+    rbe.set_num_threads(1)  # one core is left to wake on, of two; the setting ends with the test
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        if lets_others_run(call):
+            return True
+    return False
+
+
+def every_operation(n):
+    """Return calls of the declared operations, and one of every other kind, on matrices of n × n."""
+    x, row, places = rbe.rand(n, n) * 0.5 + 0.25, rbe.rand(n), rbe.randint(0, n, (n,))
+    index, planes, packed = rbe.randint(0, n, (n, n)), rbe.rand(1, 4, n, n // 2), rbe.RBELinear(n, n)
+    integers, masks, several = rbe.randint(1, 9, (n, n)), x > 0.5, nn.LSTM(n // 4, n // 4)
+    conv, attention = nn.Conv2d(4, 4, 3), rbe.rand(1, 1, n, 32)
+    found = {
+        "matmul": lambda: x @ x,
+        "linear": lambda: x.linear(x),
+        "packed_linear": lambda: packed(x),
+        "conv": lambda: conv(planes),
+        "max_pool": lambda: F.max_pool2d(planes, 2),
+        "avg_pool": lambda: F.avg_pool2d(planes, 2),
+        "attention": lambda: F.scaled_dot_product_attention(attention, attention, attention),
+        "recurrent": lambda: several(x[:, : n // 4].reshape(n, 1, n // 4)),
+        "layer_norm": lambda: F.layer_norm(x, (n,)),
+        "softmax": lambda: x.softmax(-1),
+        "cross_entropy": lambda: F.cross_entropy(x, places),
+        "mse_loss": lambda: F.mse_loss(x, x),
+        "sum": lambda: x.sum(),
+        "argmax": lambda: x.argmax(),
+        "cumsum": lambda: x.cumsum(0),
+        "sort": lambda: x.sort(),
+        "where": lambda: rbe.where(masks, x, row),
+        "clamp": lambda: x.clamp(0.1, 0.2),
+        "cast": lambda: x.to("float64"),
+        "concat": lambda: rbe.cat([x, x]),
+        "gather": lambda: x.gather(1, index),
+        "embedding": lambda: F.embedding(places, x),
+        "a mask as index": lambda: x[masks],
+        "assignment": lambda: x.clone().copy_(x),
+        "comparison": lambda: x < row,
+        "dropout": lambda: F.dropout(x, 0.5),
+        "a form in place": lambda: x.clone().add_(row),
+    }
+    for name, tensors, is_function, *_ in rbe._rbe._OPERATIONS:
+        function = getattr(rbe, name) if is_function else getattr(rbe.RBETensor, name)
+        operand = masks if name.startswith("logical") else integers if name.startswith("bitwise") else x
+        found[f"the declared {name}"] = lambda f=function, operand=operand, tensors=tensors: f(*[operand] * tensors)
+    return found
+
+
+@pytest.mark.parametrize("name", every_operation(8))
+def test_every_long_operation_releases_the_gil_and_no_short_one_does(name):
+    short, long = every_operation(8)[name], every_operation(1024)[name]
+    short()  # what is made once has been made
+    assert not lets_others_run(short)
+    assert lets_others_run_at_last(long)
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        (lambda x: x @ x, rbe.ShapeError),
+        (lambda x: x.reshape(-1, 1) * x.reshape(-1), rbe.OutOfMemoryError),
+    ],
+)
+def test_the_gil_is_held_again_after_long_operations_that_fail(call, error):
+    x = rbe.ones(1 << 10, 1 << 11)
+    for _ in range(3):
+        with pytest.raises(error):
+            call(x)
+    assert not lets_others_run(lambda: x[:2, :2] + 1.0)
+    assert lets_others_run_at_last(lambda: x + 1.0)
+
+
+def test_operations_that_hooks_and_checkpoints_call_release_the_gil():
+    x, seen = rbe.ones(1 << 10, 1 << 10, requires_grad=True), []
+
+    def look(*_):
+        if not any(seen):
+            seen.append(lets_others_run(lambda: rbe.ones(1 << 10, 1 << 10) + 1.0))
+
+    def double(x):
+        look()
+        return x * 2.0
+
+    rbe.set_num_threads(1)
+    handle = x.register_hook(look)
+    for run in (lambda: (x * 2.0).sum().backward(), lambda: autograd.checkpoint(double, x).sum()):
+        seen.clear()
+        for _ in range(100):
+            run()
+        assert any(seen)
+    handle.remove()
 
 
 def test_lists_hold_the_elements_of_one_moment():

@@ -17,7 +17,7 @@ pub use by_rows::Bound;
 pub(crate) use by_rows::by_rows;
 pub(crate) use part::Part;
 pub use reduce::{reduce_rows, sum_to, total_rows};
-pub use shape::{Dims, Strides, broadcast_shapes, contiguous_strides, normalize_axes, normalize_axis};
+pub use shape::{Dims, Strides, broadcast_count, broadcast_shapes, contiguous_strides, normalize_axes, normalize_axis};
 pub use storage::{Array, Read, Storage, Write};
 pub use tiles::{Operand, TILE, for_each_tile, read_tiles, scratches, straight, tile_length, tiled_with};
 pub use view::SliceSpec;

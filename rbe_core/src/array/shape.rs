@@ -43,6 +43,16 @@ pub fn broadcast_shapes(op: &'static str, a: &[usize], b: &[usize]) -> Result<Di
     Ok(out)
 }
 
+/// Elements of the shape that `shapes` broadcast to; any number where they do not, or where there are more than can be counted.
+pub fn broadcast_count<'a>(shapes: impl Iterator<Item = &'a [usize]> + Clone) -> u64 {
+    let ndim = shapes.clone().map(<[usize]>::len).max().unwrap_or(0);
+    let length = |from_end: usize| {
+        let lengths = shapes.clone().filter_map(|shape| shape.len().checked_sub(from_end + 1).map(|axis| shape[axis]));
+        lengths.fold(1, |common, len| if common == 1 { len } else { common }) as u64
+    };
+    (0..ndim).map(length).fold(1, u64::saturating_mul)
+}
+
 /// `axis` counted from the front, for `ndim` axes.
 ///
 /// # Errors

@@ -148,6 +148,10 @@ impl<F: BinaryFn> Op for Binary<F> {
         Some(self)
     }
 
+    fn cost(&self, x: Inputs<'_>) -> u64 {
+        x.broadcast_elements()
+    }
+
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
         let (a, b) = (x.array(0)?, x.array(1)?);
         let dtype = working_type(&F::RULE.name, promote(a, b), F::KEEPS_INTEGERS, F::BOOLS)?;

@@ -45,7 +45,7 @@ impl RBETensor {
     }
 
     /// The elements where `keep(row, column)` holds in the last two axes, 0 elsewhere.
-    fn triangle(&self, op: &'static str, keep: impl Fn(i64, i64) -> bool) -> Result<RBETensor> {
+    fn triangle(&self, op: &'static str, keep: impl Fn(i64, i64) -> bool + Sync) -> Result<RBETensor> {
         let a = self.array(op)?;
         let [.., rows, cols] = *a.shape() else {
             return Err(RbeError::shape(op, "at least two axes", format!("{:?}", a.shape())));
@@ -53,7 +53,7 @@ impl RBETensor {
         let held = |out: &mut [u8]| {
             out.iter_mut().enumerate().for_each(|(i, o)| *o = u8::from(keep((i / cols) as i64, (i % cols) as i64)));
         };
-        RBETensor::unrecorded(op, || Ok(Array::build(&[rows, cols], held)))?
+        RBETensor::unrecorded(op, &[self], || Ok(Array::build(&[rows, cols], held)))?
             .where_(self, &RBETensor::from_array(Array::zeros(a.dtype(), &[])))
     }
 
@@ -100,7 +100,7 @@ impl RBETensor {
     /// `DType` for a packed tensor.
     pub fn nonzero(&self) -> Result<RBETensor> {
         let a = self.array("nonzero")?;
-        RBETensor::unrecorded("nonzero", || {
+        RBETensor::unrecorded("nonzero", &[self], || {
             let hits: Vec<usize> = dispatch_all!(a.dtype(), T => {
                 let zero = T::default();
                 memory::collect(a.to_vec::<T>()?.iter().enumerate().filter(|(_, v)| **v != zero).map(|(i, _)| i))

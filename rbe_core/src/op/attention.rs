@@ -2,7 +2,7 @@
 
 use super::apply::apply;
 use super::matmul::Batch;
-use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense};
+use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense, multiply_adds};
 use super::table;
 use crate::array::{Array, Dims, broadcast_shapes, map};
 use crate::dispatch_float;
@@ -237,6 +237,11 @@ impl Op for Separate {
         &table::ATTENTION
     }
 
+    fn cost(&self, x: Inputs<'_>) -> u64 {
+        let keys = x.shape(1).iter().rev().nth(1).map_or(1, |n| *n as u64);
+        x.all_elements().saturating_add(multiply_adds(x.elements(0).saturating_mul(2 * keys)))
+    }
+
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
         let (q, k, v) = (x.array(0)?, x.array(1)?, x.array(2)?);
         let dtype = q.dtype().promote(k.dtype()).promote(v.dtype());
@@ -284,6 +289,11 @@ impl Joined {
 impl Op for Joined {
     fn rule(&self) -> &Rule {
         &table::SELF_ATTENTION
+    }
+
+    fn cost(&self, x: Inputs<'_>) -> u64 {
+        let length = x.shape(0).iter().rev().nth(1).map_or(1, |n| *n as u64);
+        x.all_elements().saturating_add(multiply_adds(x.elements(0).saturating_mul(length)))
     }
 
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {

@@ -1,7 +1,7 @@
 //! Convolutions: the windows of a few samples at a time as rows, times the filters; the rows are never kept.
 
 use super::apply::apply;
-use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense};
+use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense, multiply_adds};
 use super::table;
 use super::unfold::{Columns, samples, scratch};
 use super::window::{Windows, check_size};
@@ -204,6 +204,11 @@ impl Plan {
 impl Op for Conv {
     fn rule(&self) -> &Rule {
         &table::CONV
+    }
+
+    fn cost(&self, x: Inputs<'_>) -> u64 {
+        let filters = x.shape(1).first().map_or(1, |n| *n as u64) / self.groups.max(1) as u64;
+        x.elements(0).saturating_add(multiply_adds(self.windows.visited(x.elements(0)).saturating_mul(filters)))
     }
 
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {

@@ -18,6 +18,7 @@ use super::run::run;
 use crate::array::{Dims, broadcast_shapes};
 use crate::dtype::DType;
 use crate::error::{RbeError, Result};
+use crate::parallel;
 use crate::tape::{RBETensor, SetValues, Waiting, is_debug_mode, is_grad_enabled, may_wait, wait_for, with_grad};
 
 /// Operations that wait for one another, at most: what they hold, and how deep they call each other, stays small.
@@ -107,6 +108,13 @@ impl Waiting for Deferred {
     }
 
     fn compute(&self, tensor: &RBETensor, apart: bool, set: SetValues<'_>) -> Result<()> {
+        // Other threads may wait for the lock: a host must have done what it does around long work before it is taken, whatever the cost.
+        parallel::long_work(u64::MAX, || self.run(tensor, apart, set))
+    }
+}
+
+impl Deferred {
+    fn run(&self, tensor: &RBETensor, apart: bool, set: SetValues<'_>) -> Result<()> {
         let mut call = self.call.lock();
         let Some(own) = &*call else { return Ok(()) }; // another thread was faster
         own.check()?;
@@ -124,9 +132,7 @@ impl Waiting for Deferred {
         drop(done); // outside the lock: with it goes what only it needed
         Ok(())
     }
-}
 
-impl Deferred {
     /// The operation of `tensor`, joined with those before it whose results nobody else can ask for, and what it reads.
     fn joined(&self, tensor: &RBETensor, own: &Call) -> Result<(Arc<dyn Op>, Vec<RBETensor>)> {
         let mut sources: Vec<RBETensor> = Vec::new();

@@ -35,6 +35,10 @@ impl Op for Embedding {
         &table::EMBEDDING
     }
 
+    fn cost(&self, x: Inputs<'_>) -> u64 {
+        x.elements(1).saturating_mul(x.shape(0).last().map_or(1, |width| *width as u64))
+    }
+
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
         let (w, index) = (x.array(0)?.contiguous(), x.array(1)?);
         let [rows, width] = *w.shape() else {
@@ -84,6 +88,10 @@ struct PackedEmbedding {
 impl Op for PackedEmbedding {
     fn rule(&self) -> &Rule {
         &table::PACKED_EMBEDDING
+    }
+
+    fn cost(&self, x: Inputs<'_>) -> u64 {
+        x.elements(1).saturating_mul(x.shape(0).last().map_or(1, |width| *width as u64))
     }
 
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {

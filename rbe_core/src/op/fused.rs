@@ -181,6 +181,10 @@ impl Op for Fused {
         &table::FUSED
     }
 
+    fn cost(&self, x: Inputs<'_>) -> u64 {
+        x.broadcast_elements().saturating_mul(self.program.len() as u64)
+    }
+
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
         let arrays = x.arrays()?;
         let dtype: DType = arrays[0].dtype();

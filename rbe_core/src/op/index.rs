@@ -5,10 +5,11 @@ use std::sync::Arc;
 use super::apply::apply;
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense};
 use super::table;
-use crate::array::{Array, Dims, broadcast_shapes, normalize_axis, positions};
+use crate::array::{Array, Dims, broadcast_count, broadcast_shapes, normalize_axis, positions};
 use crate::dtype::{DType, Element};
 use crate::error::{RbeError, Result};
 use crate::memory;
+use crate::parallel;
 use crate::tape::RBETensor;
 use crate::{dispatch_all, dispatch_float};
 
@@ -29,6 +30,11 @@ impl Picks {
     /// # Errors
     /// `Index` for a position outside its axis; `Shape` if the arrays do not broadcast; `DType` for other than int64.
     pub fn new(shape: &[usize], indices: &[(usize, Array)], front: bool) -> Result<Picks> {
+        let cost = broadcast_count(indices.iter().map(|(_, index)| index.shape())).saturating_mul(indices.len() as u64);
+        parallel::long_work(cost, || Picks::checked(shape, indices, front))
+    }
+
+    fn checked(shape: &[usize], indices: &[(usize, Array)], front: bool) -> Result<Picks> {
         const OP: &str = "index";
         let mut common = Dims::new();
         for (axis, index) in indices {
@@ -152,6 +158,10 @@ impl Op for Index {
         &table::INDEX
     }
 
+    fn cost(&self, x: Inputs<'_>) -> u64 {
+        self.0.result(x.shape(0)).iter().fold(1, |count, n| count.saturating_mul(*n as u64))
+    }
+
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
         let a = x.array(0)?;
         let (at, rest) = self.0.positions(a)?;
@@ -229,6 +239,10 @@ impl Gather {
 impl Op for Gather {
     fn rule(&self) -> &Rule {
         &table::GATHER
+    }
+
+    fn cost(&self, x: Inputs<'_>) -> u64 {
+        x.elements(1)
     }
 
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {

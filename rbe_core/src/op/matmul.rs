@@ -1,7 +1,7 @@
 //! Dense matrix products through the `gemm` crate.
 
 use super::apply::apply;
-use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense};
+use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense, linear_cost, multiply_adds};
 use super::table;
 use crate::array::{Array, Dims, broadcast_shapes};
 use crate::dispatch_float;
@@ -95,6 +95,13 @@ impl Op for Matmul {
         &table::MATMUL
     }
 
+    fn cost(&self, x: Inputs<'_>) -> u64 {
+        let columns = |i: usize, from_end: usize| x.shape(i).iter().rev().nth(from_end).map_or(1, |n| *n as u64);
+        // Either operand may be repeated for the matrices of the other.
+        let products = x.elements(0).saturating_mul(columns(1, 0)).max(x.elements(1).saturating_mul(columns(0, 1)));
+        x.all_elements().saturating_add(multiply_adds(products))
+    }
+
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
         let (a, b) = (x.array(0)?, x.array(1)?);
         let dtype = a.dtype().promote(b.dtype());
@@ -126,6 +133,10 @@ fn flat(a: &Array) -> Result<Array> {
 impl Op for Linear {
     fn rule(&self) -> &Rule {
         &table::LINEAR
+    }
+
+    fn cost(&self, x: Inputs<'_>) -> u64 {
+        linear_cost(x)
     }
 
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {

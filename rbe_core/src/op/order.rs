@@ -57,6 +57,14 @@ impl Taken {
         }
     }
 
+    /// Cost of taking them of `elements`: what is to be put in order is compared as often as a sort compares.
+    fn cost(self, elements: u64) -> u64 {
+        match self {
+            Taken::Sorted { .. } | Taken::First { .. } => elements.saturating_mul(u64::from(elements.max(2).ilog2())),
+            Taken::Extreme { .. } => elements,
+        }
+    }
+
     fn positions<T: PartialOrd + Copy>(self, row: &[T], out: &mut [i64]) {
         match self {
             Taken::Sorted { descending } | Taken::First { descending, .. } => leading(row, descending, out),
@@ -98,6 +106,10 @@ struct Ranked {
 impl Op for Ranked {
     fn rule(&self) -> &Rule {
         self.rule
+    }
+
+    fn cost(&self, x: Inputs<'_>) -> u64 {
+        self.taken.cost(x.elements(0))
     }
 
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
@@ -159,7 +171,7 @@ impl RBETensor {
         let whole = self.with_an_axis()?;
         let a = whole.array(OP)?;
         let axis = normalize_axis(OP, axis, a.ndim())?;
-        let places = RBETensor::unrecorded(OP, || back(&ranked(OP, a, axis, Taken::Sorted { descending })?.1, axis))?;
+        let places = RBETensor::unrecorded(OP, &[&whole], || back(&ranked(OP, a, axis, Taken::Sorted { descending })?.1, axis))?;
         if self.shape().is_empty() { places.reshape(&[]) } else { Ok(places) }
     }
 

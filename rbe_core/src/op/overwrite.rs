@@ -7,6 +7,7 @@ use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense};
 use super::table;
 use crate::array::{Array, Dims, Part, map_into};
 use crate::error::{RbeError, Result};
+use crate::parallel;
 use crate::tape::{RBETensor, is_grad_enabled, record_place, settle};
 use crate::{dispatch_all, dispatch_float};
 
@@ -50,12 +51,16 @@ impl Op for Overwrite {
     }
 }
 
-/// Writes `values` over a view or the picked elements of it.
+/// Writes `values`, which are converted, over a view or the picked elements of it.
 fn store(view: &Array, picks: Option<&Picks>, values: &Array) -> Result<()> {
-    match picks {
-        Some(picks) => picks.put(view, values),
-        None => dispatch_all!(view.dtype(), T => map_into(view, values, |_: T, v: T| v)),
-    }
+    let elements = picks.map_or(view.numel(), |picks| picks.result(view.shape()).iter().product());
+    parallel::long_work(elements as u64, || {
+        let values = values.cast(view.dtype());
+        match picks {
+            Some(picks) => picks.put(view, &values),
+            None => dispatch_all!(view.dtype(), T => map_into(view, &values, |_: T, v: T| v)),
+        }
+    })
 }
 
 impl RBETensor {
@@ -96,7 +101,7 @@ impl RBETensor {
         let recorded = is_grad_enabled() && own.dtype().is_float() && (self.requires_grad() || values.requires_grad());
         if !recorded {
             values.array(op)?.broadcast_strides(&shape)?;
-            return store(view, picks, &values.array(op)?.cast(own.dtype()));
+            return store(view, picks, values.array(op)?);
         }
         let values = values.cast(own.dtype())?.broadcast_to(&shape)?;
         let base = self.base();
@@ -130,8 +135,9 @@ impl RBETensor {
     /// # Errors
     /// As [`RBETensor::writable`].
     pub fn before_change(&self, op: &'static str) -> Result<RBETensor> {
-        let copy = RBETensor::result(self.edge(), self.writable(op)?.copy(), None);
-        Ok(copy)
+        let own = self.writable(op)?;
+        let copy = parallel::long_work(own.numel() as u64, || own.copy());
+        Ok(RBETensor::result(self.edge(), copy, None))
     }
 
     /// Takes over the elements of `result`, which was computed from this tensor alone or with others and which nobody else

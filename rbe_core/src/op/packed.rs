@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::apply::apply;
 use super::precision::MatmulPrecision;
-use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense};
+use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense, linear_cost};
 use super::table;
 use crate::array::{Array, Dims};
 use crate::dispatch_float;
@@ -64,6 +64,10 @@ impl Op for RoundedLinear {
         &ROUNDED_LINEAR
     }
 
+    fn cost(&self, x: Inputs<'_>) -> u64 {
+        linear_cost(x)
+    }
+
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
         let (a, w, bias) = (x.array(0)?, x.packed(1)?, x.optional(2)?);
         check_lengths("packed_linear", a, w.rows(), w.cols(), bias)?;
@@ -120,6 +124,10 @@ pub(super) fn dense_weight(w: &PackedTensor) -> Array {
 impl Op for PackedLinear {
     fn rule(&self) -> &Rule {
         &table::PACKED_LINEAR
+    }
+
+    fn cost(&self, x: Inputs<'_>) -> u64 {
+        linear_cost(x)
     }
 
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
@@ -215,6 +223,10 @@ impl TwoLevelLinear {
 impl Op for TwoLevelLinear {
     fn rule(&self) -> &Rule {
         &table::TWO_LEVEL_LINEAR
+    }
+
+    fn cost(&self, x: Inputs<'_>) -> u64 {
+        x.elements(0).saturating_mul(self.rows as u64) // portable loops, one multiply-add after another
     }
 
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {

@@ -133,6 +133,10 @@ impl Op for MaxPool {
         &table::MAX_POOL
     }
 
+    fn cost(&self, x: Inputs<'_>) -> u64 {
+        self.windows.visited(x.elements(0))
+    }
+
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
         let (values, places) = self.largest(x.array(0)?)?;
         Ok(Output::several([values, places]))
@@ -222,6 +226,17 @@ impl Op for AvgPool {
         match self.0 {
             Averages::Windows { .. } => &table::AVG_POOL,
             Averages::Parts(_) => &table::ADAPTIVE_AVG_POOL,
+        }
+    }
+
+    fn cost(&self, x: Inputs<'_>) -> u64 {
+        match &self.0 {
+            Averages::Windows { windows, .. } => windows.visited(x.elements(0)),
+            Averages::Parts(parts) => {
+                let planes = x.shape(0).iter().rev().skip(2).map(|n| *n as u64);
+                let parts = parts.iter().flatten().map(|parts| *parts as u64);
+                x.elements(0).max(planes.chain(parts).fold(1, u64::saturating_mul))
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use super::apply::apply_many;
 use super::matmul::matmul;
 use super::packed::dense_weight;
-use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense};
+use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense, multiply_adds};
 use super::table;
 use crate::array::{Array, Read};
 use crate::dispatch_float;
@@ -233,6 +233,11 @@ impl Recurrent {
 impl Op for Recurrent {
     fn rule(&self) -> &Rule {
         &table::RECURRENT
+    }
+
+    fn cost(&self, x: Inputs<'_>) -> u64 {
+        let width = x.shape(1).last().map_or(1, |n| *n as u64);
+        x.elements(0).saturating_add(multiply_adds(x.elements(0).saturating_mul(width)))
     }
 
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {

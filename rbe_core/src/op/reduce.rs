@@ -361,7 +361,7 @@ impl RBETensor {
     fn arg_extreme(&self, op: &'static str, axis: Option<isize>, keepdims: bool, largest: bool) -> Result<RBETensor> {
         let a = self.array(op)?;
         let axes = normalize_axes(op, axis.as_ref().map(std::slice::from_ref), a.ndim())?;
-        RBETensor::unrecorded(op, || {
+        RBETensor::unrecorded(op, &[self], || {
             let (moved, shape, outer, inner) = a.split_axes(&axes);
             if inner == 0 && outer > 0 {
                 return Err(RbeError::value(op, "at least one element to compare", format!("shape {:?}", a.shape())));
@@ -381,7 +381,7 @@ impl RBETensor {
     pub fn truth(&self, all: bool, axes: Option<&[isize]>, keepdims: bool) -> Result<RBETensor> {
         let op = if all { "all" } else { "any" };
         let axes = normalize_axes(op, axes, self.shape().len())?;
-        RBETensor::unrecorded(op, || {
+        RBETensor::unrecorded(op, &[self], || {
             let a = self.array(op)?.cast(DType::Bool);
             let (moved, shape, _, inner) = a.split_axes(&axes);
             let source = moved.read::<u8>();

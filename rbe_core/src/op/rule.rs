@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::fused::Elementwise;
-use crate::array::Array;
+use crate::array::{Array, broadcast_count};
 use crate::error::{RbeError, Result};
 use crate::packed::PackedTensor;
 use crate::tape::{Arrays, BackwardRule, RBETensor, Saves, Value};
@@ -53,6 +53,26 @@ impl<'a> Inputs<'a> {
     /// Input `i`, dense or packed.
     pub fn value(&self, i: usize) -> &'a Value {
         self.tensors[i].value()
+    }
+
+    /// Shape of input `i`; that of a number if there are fewer.
+    pub fn shape(&self, i: usize) -> &'a [usize] {
+        self.tensors.get(i).map_or(&[], |t| t.shape())
+    }
+
+    /// Number of elements of input `i`.
+    pub fn elements(&self, i: usize) -> u64 {
+        self.tensors.get(i).map_or(0, |t| t.numel() as u64)
+    }
+
+    /// Number of elements of all inputs.
+    pub fn all_elements(&self) -> u64 {
+        self.tensors.iter().fold(0, |sum, t| sum.saturating_add(t.numel() as u64))
+    }
+
+    /// Number of elements of the shape that the inputs broadcast to.
+    pub fn broadcast_elements(&self) -> u64 {
+        broadcast_count(self.tensors.iter().map(|t| t.shape()))
     }
 
     /// Input `i`, which must be dense.
@@ -124,6 +144,17 @@ impl From<Array> for Output {
     }
 }
 
+/// Cost of `count` multiply-adds of a product: vector instructions do some 16 in the time that an element takes elsewhere.
+pub(super) const fn multiply_adds(count: u64) -> u64 {
+    count / 16
+}
+
+/// Cost of `x Wᵀ` of inputs x (…, in) and W (out, in).
+pub(super) fn linear_cost(x: Inputs<'_>) -> u64 {
+    let rows = x.shape(1).first().map_or(1, |n| *n as u64);
+    x.elements(0).saturating_add(multiply_adds(x.elements(0).saturating_mul(rows)))
+}
+
 /// A differentiable operation. Its fields are its attributes (axes, flags); tensors come as inputs.
 ///
 /// A rule returns the gradient of each input in the input's broadcast shape or its own; the engine accumulates,
@@ -145,6 +176,12 @@ pub trait Op: BackwardRule {
     /// The function of single elements, if it is one: what [`super::Fused`] joins.
     fn elementwise(self: Arc<Self>) -> Option<Arc<dyn Elementwise>> {
         None
+    }
+
+    /// What the forward pass costs, as [`long_work`](crate::parallel::long_work) counts it, for inputs that nothing has checked yet: by
+    /// default their elements.
+    fn cost(&self, inputs: Inputs<'_>) -> u64 {
+        if self.is_view() { 0 } else { inputs.all_elements() }
     }
 
     /// The results of the operation on `inputs`.

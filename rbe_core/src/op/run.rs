@@ -6,6 +6,7 @@ use super::rule::{Inputs, Op, Output};
 use crate::array::Array;
 use crate::error::{RbeError, Result};
 use crate::memory;
+use crate::parallel;
 use crate::tape::{Phase, RBETensor, Tensors, measured, note, record_view, record_with};
 
 /// Results of `op` on `inputs`, one of which may require grad.
@@ -16,7 +17,8 @@ pub(super) fn run_all(op: Arc<dyn Op>, inputs: &[&RBETensor]) -> Result<Tensors>
     if inputs.len() < rule.arity.0 || inputs.len() > rule.arity.1 {
         return Err(RbeError::graph(rule.name.clone(), format!("{} to {} inputs", rule.arity.0, rule.arity.1), inputs.len()));
     }
-    let forward = || memory::guard(&rule.name, || op.forward(Inputs::new(inputs, &rule.name)));
+    let given = Inputs::new(inputs, &rule.name);
+    let forward = || parallel::long_work(op.cost(given), || memory::guard(&rule.name, || op.forward(given)));
     let bytes = |out: &Result<Output>| out.iter().flat_map(|out| &out.values).map(Array::nbytes).sum();
     let Output { mut values, kept } = measured(&rule.name, Phase::Forward, forward, bytes)?;
     if op.is_view()

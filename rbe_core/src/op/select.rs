@@ -18,6 +18,10 @@ impl Op for Where {
         &table::WHERE
     }
 
+    fn cost(&self, x: Inputs<'_>) -> u64 {
+        x.broadcast_elements()
+    }
+
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
         let (c, a, b) = (x.array(0)?.cast(DType::Bool), x.array(1)?, x.array(2)?);
         let dtype = promote(a, b);
@@ -58,6 +62,10 @@ impl ClampBetween {
 impl Op for ClampBetween {
     fn rule(&self) -> &Rule {
         &table::CLAMP_BETWEEN
+    }
+
+    fn cost(&self, x: Inputs<'_>) -> u64 {
+        x.broadcast_elements()
     }
 
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
@@ -137,7 +145,7 @@ impl RBETensor {
     pub fn compare(&self, other: &RBETensor, comparison: Comparison) -> Result<RBETensor> {
         let (a, b) = (self.array("compare")?, other.array("compare")?);
         let dtype = promote(a, b);
-        RBETensor::unrecorded("compare", || {
+        RBETensor::unrecorded("compare", &[self, other], || {
             let (a, b) = (a.cast(dtype), b.cast(dtype));
             dispatch_all!(dtype, T => match comparison {
                 Comparison::Eq => zip("eq", &a, &b, |a: T, b: T| u8::from(a == b)),
@@ -155,7 +163,7 @@ impl RBETensor {
     /// # Errors
     /// As [`RBETensor::where_`].
     pub fn logical(&self, other: &RBETensor, connective: Logic) -> Result<RBETensor> {
-        RBETensor::unrecorded("logical", || {
+        RBETensor::unrecorded("logical", &[self, other], || {
             let (a, b) = (self.array("logical")?.cast(DType::Bool), other.array("logical")?.cast(DType::Bool));
             match connective {
                 Logic::And => zip("logical_and", &a, &b, |a: u8, b: u8| a & b),
@@ -170,7 +178,7 @@ impl RBETensor {
     /// # Errors
     /// `DType` for a packed tensor.
     pub fn logical_not(&self) -> Result<RBETensor> {
-        RBETensor::unrecorded("logical_not", || Ok(map(&self.array("logical_not")?.cast(DType::Bool), |v: u8| 1 - v)))
+        RBETensor::unrecorded("logical_not", &[self], || Ok(map(&self.array("logical_not")?.cast(DType::Bool), |v: u8| 1 - v)))
     }
 
     /// The connective bit by bit: of truth values, or of integers in two's complement.
@@ -182,7 +190,7 @@ impl RBETensor {
         if a.dtype() == DType::Bool && b.dtype() == DType::Bool {
             return self.logical(other, connective);
         }
-        RBETensor::unrecorded("bitwise", || {
+        RBETensor::unrecorded("bitwise", &[self, other], || {
             let (a, b) = (a.cast(DType::I64), b.cast(DType::I64));
             match connective {
                 Logic::And => zip("bitwise_and", &a, &b, |a: i64, b: i64| a & b),
@@ -198,7 +206,11 @@ impl RBETensor {
     /// `DType` for floats, uint8 and a packed tensor.
     pub fn bitwise_not(&self) -> Result<RBETensor> {
         let a = self.integral("bitwise_not")?;
-        if a.dtype() == DType::Bool { self.logical_not() } else { RBETensor::unrecorded("bitwise_not", || Ok(map(a, |v: i64| !v))) }
+        if a.dtype() == DType::Bool {
+            self.logical_not()
+        } else {
+            RBETensor::unrecorded("bitwise_not", &[self], || Ok(map(a, |v: i64| !v)))
+        }
     }
 
     fn integral(&self, op: &'static str) -> Result<&Array> {
@@ -215,7 +227,7 @@ impl RBETensor {
     /// `DType` for a packed tensor.
     pub fn isfinite(&self) -> Result<RBETensor> {
         let a = self.array("isfinite")?;
-        RBETensor::unrecorded("isfinite", || {
+        RBETensor::unrecorded("isfinite", &[self], || {
             Ok(match a.dtype() {
                 DType::F32 => map(a, |v: f32| u8::from(v.is_finite())),
                 DType::F64 => map(a, |v: f64| u8::from(v.is_finite())),
@@ -230,7 +242,7 @@ impl RBETensor {
     /// `DType` for a packed tensor.
     pub fn isinf(&self) -> Result<RBETensor> {
         let a = self.array("isinf")?;
-        RBETensor::unrecorded("isinf", || {
+        RBETensor::unrecorded("isinf", &[self], || {
             Ok(match a.dtype() {
                 DType::F32 => map(a, |v: f32| u8::from(v.is_infinite())),
                 DType::F64 => map(a, |v: f64| u8::from(v.is_infinite())),
@@ -245,7 +257,7 @@ impl RBETensor {
     /// `DType` for a packed tensor.
     pub fn isnan(&self) -> Result<RBETensor> {
         let a = self.array("isnan")?;
-        RBETensor::unrecorded("isnan", || {
+        RBETensor::unrecorded("isnan", &[self], || {
             Ok(match a.dtype() {
                 DType::F32 => map(a, |v: f32| u8::from(v.is_nan())),
                 DType::F64 => map(a, |v: f64| u8::from(v.is_nan())),

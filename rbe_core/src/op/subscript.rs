@@ -6,6 +6,7 @@ use crate::array::{Array, SliceSpec};
 use crate::dtype::DType;
 use crate::error::{RbeError, Result};
 use crate::memory;
+use crate::parallel;
 use crate::tape::RBETensor;
 
 /// One item between brackets.
@@ -46,7 +47,6 @@ pub struct Place {
     view: Vec<SliceSpec>,       // of the leading axes
     shape: Option<Vec<isize>>,  // after integers went and new axes came
     picks: Vec<(usize, Array)>, // axis of the reshaped view
-    moved: usize,               // elements that are copied; none for a view
 }
 
 /// The name of indexing in errors.
@@ -73,13 +73,7 @@ impl Place {
         let Parts { view, mut kept, picks, reshaped } = parts;
         let rest = &shape[view.len()..];
         kept.extend(rest.iter().map(|n| *n as isize));
-        let moved = if picks.is_empty() { 0 } else { moved(&picks, &kept) };
-        Ok(Place { view, shape: reshaped.then_some(kept), picks, moved })
-    }
-
-    /// Number of elements that reading or assigning moves, for a caller that wants to know how long it takes; 0 for a view.
-    pub fn moved(&self) -> usize {
-        self.moved
+        Ok(Place { view, shape: reshaped.then_some(kept), picks })
     }
 
     fn picks(&self, shape: &[usize]) -> Result<Option<Picks>> {
@@ -176,6 +170,10 @@ fn position(at: i64, axis: usize, n: usize) -> Result<usize> {
 
 /// Positions where a mask holds, one index array for each of its axes.
 fn mask_positions(mask: &Array) -> Result<Vec<Array>> {
+    parallel::long_work(mask.numel() as u64, || positions_in(mask))
+}
+
+fn positions_in(mask: &Array) -> Result<Vec<Array>> {
     let values = mask.to_vec::<u8>()?;
     let mut columns: Vec<Vec<i64>> = vec![Vec::new(); mask.ndim()];
     for at in values.iter().enumerate().filter(|(_, v)| **v != 0).map(|(at, _)| at) {
@@ -186,13 +184,6 @@ fn mask_positions(mask: &Array) -> Result<Vec<Array>> {
         }
     }
     columns.into_iter().map(|c| Array::from_slice(&c, &[c.len()])).collect()
-}
-
-/// Elements that `picks` pick from a view of `shape`.
-fn moved(picks: &[(usize, Array)], shape: &[isize]) -> usize {
-    let picked = picks.iter().map(|(_, at)| at.numel()).max().unwrap_or(0);
-    let rest = shape.iter().enumerate().filter(|(axis, _)| picks.iter().all(|(of, _)| of != axis)).map(|(_, n)| *n as usize);
-    picked.saturating_mul(rest.product::<usize>().max(1))
 }
 
 impl RBETensor {
@@ -285,7 +276,6 @@ mod tests {
         let x = rows(2);
         let mask = RBETensor::new(&[1i64, 0, 0, 1, 0, 0], &[3, 2]).unwrap().cast(DType::Bool).unwrap();
         let place = Place::new(x.shape(), &[Subscript::Array(mask.array("test").unwrap().clone())]).unwrap();
-        assert_eq!(place.moved(), 2);
         x.set_at("assign", &place, &RBETensor::new(&[-1i64], &[1, 1]).unwrap()).unwrap();
         assert_eq!(x.array("test").unwrap().to_vec::<i64>().unwrap(), [-1, 1, 2, -1, 4, 5]);
     }

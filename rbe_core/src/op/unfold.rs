@@ -145,6 +145,10 @@ impl Op for Unfold {
         &table::UNFOLD
     }
 
+    fn cost(&self, x: Inputs<'_>) -> u64 {
+        self.0.visited(x.elements(0))
+    }
+
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
         let x = x.array(0)?.contiguous();
         let (n, columns) = self.columns(x.shape())?;

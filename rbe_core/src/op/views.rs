@@ -9,7 +9,7 @@ use crate::array::{Array, SliceSpec, map_into, normalize_axes, normalize_axis};
 use crate::dispatch_all;
 use crate::dtype::DType;
 use crate::error::{RbeError, Result};
-use crate::tape::RBETensor;
+use crate::tape::{RBETensor, Value};
 
 /// Another shape for the same elements.
 enum View {
@@ -29,6 +29,14 @@ impl Op for View {
 
     fn is_view(&self) -> bool {
         true
+    }
+
+    fn cost(&self, x: Inputs<'_>) -> u64 {
+        // Only another shape may need a copy.
+        match x.value(0) {
+            Value::Dense(a) if matches!(self, View::Reshape(_)) && !a.is_contiguous() => x.elements(0),
+            _ => 0,
+        }
     }
 
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {

@@ -80,6 +80,11 @@ impl Windows {
         Ok([self.slides[0].count(op, size[0], ceil)?, self.slides[1].count(op, size[1], ceil)?])
     }
 
+    /// How many elements the windows visit, about, of planes of `elements` together.
+    pub(super) fn visited(&self, elements: u64) -> u64 {
+        self.slides.iter().fold(elements, |n, slide| n.saturating_mul(slide.kernel as u64) / slide.stride as u64)
+    }
+
     /// Lengths of the kernel along its axes.
     pub(super) fn kernel(&self) -> Dims {
         self.slides[2 - self.axes..].iter().map(|s| s.kernel).collect()

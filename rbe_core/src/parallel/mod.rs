@@ -5,6 +5,7 @@
 
 #![allow(unsafe_code)]
 
+mod long;
 mod place;
 mod team;
 
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use parking_lot::RwLock;
 
+pub use self::long::{LONG, Surround, long_work, surround_long_work};
 use self::team::Team;
 use crate::error::{RbeError, Result};
 use crate::memory;

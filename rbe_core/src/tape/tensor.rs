@@ -9,11 +9,12 @@ use super::slot::LazySlot;
 use super::value::Value;
 use super::view::{Rewritten, ViewOf};
 use super::waiting::Waiting;
-use crate::array::Array;
+use crate::array::{Array, broadcast_count};
 use crate::dtype::{DType, Element};
 use crate::error::{RbeError, Result};
 use crate::memory;
 use crate::packed::PackedTensor;
+use crate::parallel;
 
 /// A dense or packed tensor. Cloning gives another handle of the same tensor: same value, same gradient.
 #[derive(Clone)]
@@ -175,15 +176,17 @@ impl RBETensor {
     /// # Errors
     /// `Shape` if `shape` does not hold `data.len()` elements.
     pub fn new<T: Element>(data: &[T], shape: &[usize]) -> Result<RBETensor> {
-        RBETensor::unrecorded("tensor", || Array::from_slice(data, shape))
+        RBETensor::unrecorded("tensor", &[], || Array::from_slice(data, shape))
     }
 
-    /// What `work` computes for the operation `op`, which the tape does not record.
+    /// What `work` computes of `inputs` for the operation `op`, which the tape does not record. It costs the elements of the shape that
+    /// the inputs broadcast to.
     ///
     /// # Errors
     /// Those of `work`; `Memory` if the system refuses memory.
-    pub(crate) fn unrecorded(op: &str, work: impl FnOnce() -> Result<Array>) -> Result<RBETensor> {
-        memory::guard(op, work).map(RBETensor::from_array)
+    pub(crate) fn unrecorded(op: &str, inputs: &[&RBETensor], work: impl FnOnce() -> Result<Array> + Send) -> Result<RBETensor> {
+        let cost = broadcast_count(inputs.iter().map(|t| t.shape()));
+        parallel::long_work(cost, || memory::guard(op, work)).map(RBETensor::from_array)
     }
 
     /// The result of an operation: the output `edge`, if that was recorded, and a view of the memory of `of`, if it shares that.

@@ -32,7 +32,7 @@ struct Scope {
 }
 
 /// Takes the values of a tensor and, if they were recorded, the output that they are.
-pub(crate) type SetValues<'a> = &'a mut dyn FnMut(Array, Option<Edge>);
+pub(crate) type SetValues<'a> = &'a mut (dyn FnMut(Array, Option<Edge>) + Send);
 
 /// What is known of a tensor without values, and how they are computed.
 pub(crate) trait Waiting: Any + Send + Sync {

@@ -1,9 +1,12 @@
 //! The classes of the package's users, `rbe.RBETensor` and `rbe.RBEGradient`: what Rust returns becomes an object of theirs.
 
-use pyo3::intern;
+#![allow(unsafe_code)]
+
+use pyo3::impl_::pymethods::tp_new_impl;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
+use pyo3::{PyClass, PyClassInitializer};
 use rbe_core::RbeError;
 use rbe_core::array::Array;
 
@@ -42,13 +45,18 @@ pub fn class_of_results(class: Bound<'_, PyType>) -> PyResult<Bound<'_, PyType>>
     Ok(class)
 }
 
-/// `object` as one of the class of the package's users. PyO3 makes objects of its own classes only; as the subclass has no fields of its
-/// own, the object may change its class.
-pub fn of_class<'py, T>(object: Bound<'py, T>, class: &PyOnceLock<Py<PyType>>) -> PyResult<Bound<'py, T>> {
-    if let Some(class) = class.get(object.py()) {
-        object.as_any().setattr(intern!(object.py(), "__class__"), class)?;
+/// An object of the class of the package's users that holds `value`. `Bound::new` makes objects of PyO3's own classes only, and to
+/// change the class of an object takes 50 ns; this is what PyO3 calls to construct one of a subclass.
+pub fn of_class<'py, T>(py: Python<'py>, value: T, class: &PyOnceLock<Py<PyType>>) -> PyResult<Bound<'py, T>>
+where
+    T: PyClass + Into<PyClassInitializer<T>>,
+{
+    let Some(class) = class.get(py) else { return Bound::new(py, value) };
+    // SAFETY: `class_of_results` registers subclasses of the class of `T` alone. The call returns a new reference to an object of one.
+    unsafe {
+        let object = tp_new_impl::<PyClassInitializer<T>, T>(py, value.into(), class.bind(py).as_type_ptr())?;
+        Ok(Bound::from_owned_ptr(py, object).cast_into_unchecked())
     }
-    Ok(object)
 }
 
 impl<'py> IntoPyObject<'py> for NewTensor {
@@ -57,6 +65,6 @@ impl<'py> IntoPyObject<'py> for NewTensor {
     type Error = PyErr;
 
     fn into_pyobject(self, py: Python<'py>) -> PyResult<Bound<'py, RBETensor>> {
-        of_class(Bound::new(py, RBETensor { inner: self.0 })?, &TENSORS)
+        of_class(py, RBETensor { inner: self.0 }, &TENSORS)
     }
 }

@@ -136,7 +136,7 @@ pub fn as_tensor<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>>
 pub fn gradient_object(py: Python<'_>, gradient: Gradient) -> PyResult<Py<PyAny>> {
     match gradient {
         Gradient::Dense(array) => Ok(NewTensor::from(array).into_pyobject(py)?.into_any().unbind()),
-        Gradient::Packed(cache) => Ok(of_class(Bound::new(py, PackedGradient { cache })?, &GRADIENTS)?.into_any().unbind()),
+        Gradient::Packed(cache) => Ok(of_class(py, PackedGradient { cache }, &GRADIENTS)?.into_any().unbind()),
     }
 }
 

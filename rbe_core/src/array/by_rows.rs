@@ -62,12 +62,17 @@ fn walk<T: Element>(op: &'static str, arrays: &[&Array], bound: Bound, f: &OfRow
     for a in &arrays[1..] {
         shape = broadcast_shapes(op, &shape, a.shape())?;
     }
+    if arrays.iter().all(|a| a.shape() == &*shape && a.is_contiguous()) {
+        let one_row = [shape.iter().product()]; // as `join` finds
+        let operands = arrays.iter().map(|a| Rows { data: a.read_storage::<T>(), offset: a.offset(), strides: Strides::from_slice(&[1]) });
+        return Ok(fill(&shape, &one_row, &operands.collect::<SmallVec<[_; 3]>>(), bound, f));
+    }
     let arrays = straight(arrays);
     let strides = arrays.iter().map(|a| a.broadcast_strides(&shape)).collect::<Result<SmallVec<[Strides; 3]>>>()?;
     let (dims, strides) = join(&shape, &strides.iter().map(|s| &**s).collect::<SmallVec<[&[isize]; 3]>>());
     let width = dims.last().copied().unwrap_or(1);
     let plain = strides.iter().all(|s| s.last().is_none_or(|across| *across <= 1) && s.iter().all(|stride| *stride >= 0));
-    let large = bound == Bound::Memory && shape.iter().product::<usize>() * size_of::<T>() >= LARGE;
+    let large = is_large::<T>(&shape, bound);
     if !plain || dims.len() > 1 && width < RUN {
         let arrays: SmallVec<[&Array; 3]> = arrays.iter().map(|a| &**a).collect();
         return tiled_with(
@@ -82,9 +87,19 @@ fn walk<T: Element>(op: &'static str, arrays: &[&Array], bound: Bound, f: &OfRow
     }
     let operands = arrays.iter().zip(strides).map(|(a, strides)| Rows { data: a.read_storage::<T>(), offset: a.offset(), strides });
     let operands: SmallVec<[Rows<'_, T>; 3]> = operands.collect();
-    let outer = &dims[..dims.len().saturating_sub(1)];
+    Ok(fill(&shape, &dims, &operands, bound, f))
+}
+
+fn is_large<T>(shape: &[usize], bound: Bound) -> bool {
+    bound == Bound::Memory && shape.iter().product::<usize>() * size_of::<T>() >= LARGE
+}
+
+/// The array of `shape` that `f` makes of rows; `dims` are its axes, joined.
+fn fill<T: Element>(shape: &[usize], dims: &[usize], operands: &[Rows<'_, T>], bound: Bound, f: &OfRows<'_, T>) -> Array {
+    let (outer, width) = (&dims[..dims.len().saturating_sub(1)], dims.last().copied().unwrap_or(1));
     let block = outer.last().copied().unwrap_or(1); // rows an even step apart
-    Ok(Array::build(&shape, |out: &mut [T]| {
+    let large = is_large::<T>(shape, bound);
+    Array::build(shape, |out: &mut [T]| {
         let size = if width <= PIECE && !outer.is_empty() { PIECE / width * width } else { PIECE };
         parallel::for_each_piece(out, size, |i, piece| {
             let non_temporal = large.then(Streaming::new);
@@ -100,7 +115,7 @@ fn walk<T: Element>(op: &'static str, arrays: &[&Array], bound: Bound, f: &OfRow
                 rest = others;
             }
         });
-    }))
+    })
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Conversion between element types.
 
+use std::borrow::Cow;
+
 use super::storage::Array;
 use super::zip::map;
 use crate::dtype::DType;
@@ -34,5 +36,10 @@ impl Array {
             (_, U8) => self.cast(I64).cast(U8),
             _ => self.clone(),
         }
+    }
+
+    /// As [`Array::cast`], without a copy of the handle where the elements have that type.
+    pub fn as_dtype(&self, dtype: DType) -> Cow<'_, Array> {
+        if self.dtype == dtype { Cow::Borrowed(self) } else { Cow::Owned(self.cast(dtype)) }
     }
 }

@@ -155,7 +155,7 @@ impl<F: BinaryFn> Op for Binary<F> {
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
         let (a, b) = (x.array(0)?, x.array(1)?);
         let dtype = working_type(&F::RULE.name, promote(a, b), F::KEEPS_INTEGERS, F::BOOLS)?;
-        let (a, b) = (a.cast(dtype), b.cast(dtype));
+        let (a, b) = (a.as_dtype(dtype), b.as_dtype(dtype));
         match dtype {
             DType::Bool => Ok(zip(&F::RULE.name, &a, &b, |a: u8, b: u8| F::bools(a, b))?.into()),
             DType::I64 => {

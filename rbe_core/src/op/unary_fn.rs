@@ -140,9 +140,9 @@ impl<F: UnaryFn> Op for Unary<F> {
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
         let a = x.array(0)?;
         let dtype = working_type(&F::RULE.name, a.dtype(), self.0.keeps_integers(), F::BOOLS)?;
-        let a = a.cast(dtype);
+        let a = a.as_dtype(dtype);
         match dtype {
-            DType::Bool => Ok(a.into()),
+            DType::Bool => Ok(a.into_owned().into()),
             DType::I64 => Ok(map(&a, |v: i64| self.0.int(v)).into()),
             _ => dispatch_float!(&*F::RULE.name, dtype, T => {
                 Ok(by_rows(&F::RULE.name, &[&a], F::BOUND, |x: &[Grid<'_, T>], out| values(&self.0, x[0], out))?.into())

@@ -39,6 +39,13 @@ pub enum Parent {
     Node(Edge),
 }
 
+impl Parent {
+    /// Whether backward computes a gradient for the input.
+    pub(super) fn wants_gradient(&self) -> bool {
+        !matches!(self, Parent::Constant)
+    }
+}
+
 /// An output of a recorded operation.
 #[derive(Clone)]
 pub struct Edge {
@@ -66,10 +73,15 @@ impl Edge {
     }
 }
 
-/// What a node knows of one of its outputs.
-pub(super) struct Port {
+/// Shape and element type of an input or output.
+pub(super) struct Form {
     pub(super) shape: Dims,
     pub(super) dtype: DType,
+}
+
+/// What a node knows of one of its outputs.
+pub(super) struct Port {
+    pub(super) form: Form,
     pub(super) slot: LazySlot,
 }
 
@@ -79,9 +91,7 @@ pub struct Node {
     pub(super) depth: u32, // longest path to a leaf: every consumer is deeper
     pub(super) rule: Arc<dyn BackwardRule>,
     pub(super) parents: SmallVec<[Parent; 3]>,
-    pub(super) needs: SmallVec<[bool; 3]>,
-    pub(super) input_shapes: SmallVec<[Dims; 3]>,
-    pub(super) input_dtypes: SmallVec<[DType; 3]>,
+    pub(super) inputs: SmallVec<[Form; 3]>,
     pub(super) ports: SmallVec<[Port; 1]>,
     trace: Option<Box<Trace>>,   // in debug mode
     saved: Mutex<Option<Saved>>, // none once freed
@@ -89,8 +99,7 @@ pub struct Node {
 
 #[derive(Clone)]
 struct Saved {
-    inputs: SmallVec<[Option<Value>; 3]>,
-    versions: SmallVec<[u64; 3]>,
+    inputs: SmallVec<[Option<(Value, u64)>; 3]>, // each with its version; empty where none is saved
     outputs: SmallVec<[Option<(Array, u64)>; 1]>,
     kept: Vec<Array>,
 }
@@ -108,19 +117,18 @@ impl Node {
     pub(super) fn new(rule: Arc<dyn BackwardRule>, inputs: &[&RBETensor], outputs: &[Array], kept: Vec<Array>) -> Node {
         let parents: SmallVec<[Parent; 3]> = inputs.iter().map(|t| t.as_parent()).collect();
         let saves = rule.saves();
+        let saved_input = |(i, t): (usize, &&RBETensor)| saves.has_input(i).then(|| (t.value().clone(), t.value().version()));
         let saved = Saved {
-            inputs: inputs.iter().enumerate().map(|(i, t)| saves.has_input(i).then(|| t.value().clone())).collect(),
-            versions: inputs.iter().map(|t| t.value().version()).collect(),
+            inputs: if saves.has_inputs() { inputs.iter().enumerate().map(saved_input).collect() } else { SmallVec::new() },
             outputs: of_outputs(outputs, |k, a| saves.has_output(k).then(|| (a.clone(), a.version()))),
             kept,
         };
-        let port = |_, a: &Array| Port { shape: Dims::from_slice(a.shape()), dtype: a.dtype(), slot: LazySlot::default() };
+        let form = |shape: &[usize], dtype: DType| Form { shape: Dims::from_slice(shape), dtype };
+        let port = |_, a: &Array| Port { form: form(a.shape(), a.dtype()), slot: LazySlot::default() };
         Node {
             id: next_id(),
             depth: parents.iter().map(|p| if let Parent::Node(edge) = p { edge.node.depth + 1 } else { 1 }).max().unwrap_or(1),
-            needs: inputs.iter().map(|t| t.requires_grad()).collect(),
-            input_shapes: inputs.iter().map(|t| Dims::from_slice(t.shape())).collect(),
-            input_dtypes: inputs.iter().map(|t| t.dtype()).collect(),
+            inputs: inputs.iter().map(|t| form(t.value().shape(), t.value().dtype())).collect(),
             ports: of_outputs(outputs, port),
             trace: anomaly::trace(rule.name(), inputs, outputs),
             saved: Mutex::new(Some(saved)),
@@ -146,7 +154,7 @@ impl Node {
 
     /// Shape of output `k`.
     pub fn shape(&self, k: usize) -> &[usize] {
-        &self.ports[k].shape
+        &self.ports[k].form.shape
     }
 
     pub(super) fn trace(&self) -> Option<&Trace> {
@@ -167,9 +175,9 @@ impl Node {
     }
 
     fn check_versions(&self, saved: &Saved) -> Result<()> {
-        for (i, (value, version)) in saved.inputs.iter().zip(&saved.versions).enumerate() {
-            if let Some(now) = value.as_ref().map(Value::version).filter(|now| now != version) {
-                return Err(self.changed_error(&format!("input {i}"), *version, now));
+        for (i, (value, version)) in saved.inputs.iter().enumerate().filter_map(|(i, saved)| Some((i, saved.as_ref()?))) {
+            if value.version() != *version {
+                return Err(self.changed_error(&format!("input {i}"), *version, value.version()));
             }
         }
         for (k, (array, version)) in saved.outputs.iter().enumerate().filter_map(|(k, saved)| Some((k, saved.as_ref()?))) {
@@ -212,8 +220,8 @@ impl Node {
             name: self.name(),
             dys,
             ports: &self.ports,
-            needs: &self.needs,
-            shapes: &self.input_shapes,
+            parents: &self.parents,
+            forms: &self.inputs,
             inputs: &saved.inputs,
             outputs: &saved.outputs,
             kept: &saved.kept,

@@ -175,7 +175,7 @@ impl<'a> Pass<'a> {
         for (i, grads) in positions.into_iter().zip(results) {
             let node = self.schedule.nodes[i].clone();
             for (k, gradient) in grads?.into_iter().enumerate() {
-                let gradient = if node.needs[k] { gradient.map(|g| fit(g, &node, k)).transpose()? } else { None };
+                let gradient = if node.parents[k].wants_gradient() { gradient.map(|g| fit(g, &node, k)).transpose()? } else { None };
                 self.deliver(&node.parents[k], gradient)?;
             }
         }
@@ -200,8 +200,8 @@ impl<'a> Pass<'a> {
             Gradient::Dense(dy) => dy,
             Gradient::Packed(_) => return Err(RbeError::graph(node.name().to_owned(), "a dense gradient", "a packed one from a hook")),
         };
-        if dy.shape() != port.shape.as_slice() || dy.dtype() != port.dtype {
-            let expected = format!("a gradient of {} {:?} for its result", port.dtype, port.shape.as_slice());
+        if dy.shape() != port.form.shape.as_slice() || dy.dtype() != port.form.dtype {
+            let expected = format!("a gradient of {} {:?} for its result", port.form.dtype, port.form.shape.as_slice());
             return Err(RbeError::shape(node.name().to_owned(), expected, format!("{} {:?} from a hook", dy.dtype(), dy.shape())));
         }
         Ok(Some(dy))
@@ -314,8 +314,8 @@ fn collect(slot: &mut Option<Gradient>, new: Gradient) -> Result<()> {
 fn fit(gradient: Gradient, node: &Node, k: usize) -> Result<Gradient> {
     match gradient {
         Gradient::Dense(array) => {
-            let array = sum_to(&array, &node.input_shapes[k])?;
-            let dtype: DType = node.input_dtypes[k];
+            let array = sum_to(&array, &node.inputs[k].shape)?;
+            let dtype: DType = node.inputs[k].dtype;
             Ok(Gradient::Dense(if array.dtype() == dtype { array } else { array.cast(dtype) }))
         }
         packed => Ok(packed),

@@ -3,9 +3,9 @@
 use smallvec::SmallVec;
 
 use super::held::Holding;
-use super::node::Port;
+use super::node::{Form, Parent, Port};
 use super::value::Value;
-use crate::array::{Array, Dims};
+use crate::array::Array;
 use crate::dtype::DType;
 use crate::error::{RbeError, Result};
 use crate::gradient::Gradient;
@@ -36,6 +36,10 @@ impl Saves {
     /// Both.
     pub const fn and(self, other: Saves) -> Saves {
         Saves(self.0 | other.0)
+    }
+
+    pub(super) const fn has_inputs(self) -> bool {
+        self.0 & 0xff != 0
     }
 
     pub(super) const fn has_input(self, i: usize) -> bool {
@@ -91,9 +95,9 @@ pub struct Cx<'a> {
     pub(super) name: &'a str,
     pub(super) dys: &'a [Option<Array>],
     pub(super) ports: &'a [Port],
-    pub(super) needs: &'a [bool],
-    pub(super) shapes: &'a [Dims],
-    pub(super) inputs: &'a [Option<Value>],
+    pub(super) parents: &'a [Parent],
+    pub(super) forms: &'a [Form], // of the inputs
+    pub(super) inputs: &'a [Option<(Value, u64)>],
     pub(super) outputs: &'a [Option<(Array, u64)>],
     pub(super) kept: &'a [Array],
 }
@@ -123,22 +127,22 @@ impl<'a> Cx<'a> {
 
     /// Element type of output `k`.
     pub fn dtype_of(&self, k: usize) -> DType {
-        self.ports[k].dtype
+        self.ports[k].form.dtype
     }
 
     /// Whether input `i` wants a gradient.
     pub fn needs(&self, i: usize) -> bool {
-        self.needs.get(i).copied().unwrap_or(false)
+        self.parents.get(i).is_some_and(Parent::wants_gradient)
     }
 
     /// Number of inputs of the forward call.
     pub fn arity(&self) -> usize {
-        self.shapes.len()
+        self.forms.len()
     }
 
     /// Shape of input `i`, known whether or not it was saved.
     pub fn shape(&self, i: usize) -> &'a [usize] {
-        &self.shapes[i]
+        &self.forms[i].shape
     }
 
     fn missing(&self, what: &str) -> RbeError {
@@ -150,7 +154,7 @@ impl<'a> Cx<'a> {
     /// # Errors
     /// `Graph` if the rule does not save it.
     pub fn value(&self, i: usize) -> Result<&'a Value> {
-        self.inputs.get(i).and_then(Option::as_ref).ok_or_else(|| self.missing("that input"))
+        self.inputs.get(i).and_then(Option::as_ref).map(|(value, _)| value).ok_or_else(|| self.missing("that input"))
     }
 
     /// Saved dense input `i`.
@@ -159,7 +163,7 @@ impl<'a> Cx<'a> {
     /// `Graph` if the rule does not save it.
     pub fn input(&self, i: usize) -> Result<&'a Array> {
         match self.inputs.get(i) {
-            Some(Some(Value::Dense(array))) => Ok(array),
+            Some(Some((Value::Dense(array), _))) => Ok(array),
             _ => Err(self.missing("that dense input")),
         }
     }
@@ -170,7 +174,7 @@ impl<'a> Cx<'a> {
     /// `Graph` if the rule does not save it.
     pub fn packed(&self, i: usize) -> Result<&'a PackedTensor> {
         match self.inputs.get(i) {
-            Some(Some(Value::Packed(packed))) => Ok(packed),
+            Some(Some((Value::Packed(packed), _))) => Ok(packed),
             _ => Err(self.missing("that packed input")),
         }
     }

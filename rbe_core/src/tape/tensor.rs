@@ -22,10 +22,16 @@ pub struct RBETensor(Arc<Inner>);
 
 struct Inner {
     id: u64,
-    made: OnceLock<Made>,
-    waiting: Option<Box<dyn Waiting>>, // the operation that makes it when it is first asked for
+    state: State,
     view: Option<ViewOf>,
     rewritten: Rewritten, // the later place on the tape that recorded changes in place moved the tensor to
+}
+
+/// Whether there are values.
+enum State {
+    Made(Made),
+    /// They are computed when they are first asked for.
+    Late(OnceLock<Made>, Box<dyn Waiting>),
 }
 
 /// A value and its place on the tape.
@@ -71,21 +77,30 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
 impl RBETensor {
     fn make(value: Value, tape: Tape, view: Option<ViewOf>) -> RBETensor {
-        RBETensor::new_inner(OnceLock::from(Made { value, tape }), None, view)
+        RBETensor::of_state(State::Made(Made { value, tape }), view)
     }
 
-    fn new_inner(made: OnceLock<Made>, waiting: Option<Box<dyn Waiting>>, view: Option<ViewOf>) -> RBETensor {
+    fn of_state(state: State, view: Option<ViewOf>) -> RBETensor {
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        RBETensor(Arc::new(Inner { id, made, waiting, view, rewritten: Rewritten::default() }))
+        RBETensor(Arc::new(Inner { id, state, view, rewritten: Rewritten::default() }))
     }
 
     /// A tensor whose values come later.
     pub(crate) fn deferred(waiting: impl Waiting) -> RBETensor {
-        RBETensor::new_inner(OnceLock::new(), Some(Box::new(waiting)), None)
+        RBETensor::of_state(State::Late(OnceLock::new(), Box::new(waiting)), None)
+    }
+
+    /// Values and place, if they have been computed.
+    #[inline]
+    fn known(&self) -> Option<&Made> {
+        match &self.0.state {
+            State::Made(made) => Some(made),
+            State::Late(made, _) => made.get(),
+        }
     }
 
     fn made(&self) -> &Made {
-        match self.0.made.get() {
+        match self.known() {
             Some(made) => made,
             None => self.made_late(),
         }
@@ -103,7 +118,10 @@ impl RBETensor {
 
     /// What is known of a tensor that has no values yet.
     pub(crate) fn waiting(&self) -> Option<&dyn Waiting> {
-        if self.0.made.get().is_some() { None } else { self.0.waiting.as_deref() }
+        match &self.0.state {
+            State::Late(made, waiting) if made.get().is_none() => Some(&**waiting),
+            _ => None,
+        }
     }
 
     /// Computes the values, if that waits.
@@ -123,10 +141,13 @@ impl RBETensor {
     }
 
     fn compute(&self, apart: bool) -> Result<()> {
-        let Some(waiting) = self.waiting() else { return Ok(()) };
+        let State::Late(made, waiting) = &self.0.state else { return Ok(()) };
+        if made.get().is_some() {
+            return Ok(());
+        }
         waiting.compute(self, apart, &mut |array, edge| {
             let tape = edge.map_or_else(|| Tape::leaf(false), Tape::Recorded);
-            self.0.made.get_or_init(|| Made { value: Value::Dense(array), tape });
+            made.get_or_init(|| Made { value: Value::Dense(array), tape });
         })
     }
 
@@ -147,7 +168,7 @@ impl RBETensor {
     /// Calls `visit` with what the tensor holds; nothing of one whose values are still to be computed, and not the place on the
     /// tape that a change in place moved it to.
     pub(super) fn each_reference<'a>(&'a self, visit: &mut dyn FnMut(Reference<'a>)) {
-        match self.0.made.get().map(|made| &made.tape) {
+        match self.known().map(|made| &made.tape) {
             Some(Tape::Leaf { slot, .. }) => slot.made().into_iter().for_each(|slot| visit(Reference::Slot(slot))),
             Some(Tape::Recorded(edge)) => visit(Reference::Node(&edge.node)),
             None => {}

@@ -81,9 +81,8 @@ def test_an_import_circle_is_found_wherever_its_imports_stand(tmp_path):
 
 # Packed variants of layers
 
-# Arguments of dense layers that their packed variants do not have. The weight has one form, and its bias float32.
+# Arguments of dense layers that their packed variants do not have. A table has no bias, to which a dtype would apply.
 LEFT_OUT = {
-    nn.RBELinear: {"device", "dtype"},
     nn.RBEEmbedding: {"max_norm", "norm_type", "scale_grad_by_freq", "sparse", "device", "dtype"},
 }
 
@@ -130,6 +129,14 @@ def test_a_packed_layer_has_the_parameters_of_the_dense_one_with_packed_weights(
     assert {name: p.shape for name, p in packed.items()} == {name: p.shape for name, p in dense.items()}
     assert [name for name, p in packed.items() if p.is_packed] == [name for name, p in dense.items() if p.ndim > 1]
     assert not any(p.is_packed for p in dense.values())
+
+
+@BY_NAME
+def test_dense_parameters_of_a_layer_have_its_dtype(layer):
+    for cls in (layer, dense_of(layer)):
+        arguments = {"dtype": rbe.float64} if "dtype" in inspect.signature(cls).parameters else {}
+        dense = {name: p.dtype for name, p in cls(*ARGUMENTS[layer], **arguments).named_parameters() if not p.is_packed}
+        assert set(dense.values()) <= ({rbe.float64} if arguments else {rbe.float32}), dense
 
 
 def lines_of_code(cls):

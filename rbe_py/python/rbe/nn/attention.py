@@ -179,7 +179,7 @@ class MultiheadAttention(Module):
         for i, weight in enumerate(names):
             self.register_parameter(weight, None if joined else weights[i])
         self.register_parameter("in_proj_bias", Parameter(creation.zeros(3 * embed_dim, dtype=dtype)) if bias else None)
-        self.out_proj = self._linear._part(embed_dim, embed_dim, bias, dtype)
+        self.out_proj = self._linear(embed_dim, embed_dim, bias, dtype=dtype)
         if self.out_proj.bias is not None:
             init.zeros_(self.out_proj.bias)
         for extra in ("bias_k", "bias_v"):

@@ -35,7 +35,12 @@ class Affine(Module):
     bias: Parameter | None
 
     def __init__(
-        self, in_features: int | None, out_features: int | None, bias: bool, device: object = None, dtype: DTypeLike = None
+        self,
+        in_features: int | None = None,
+        out_features: int | None = None,
+        bias: bool = True,
+        device: object = None,
+        dtype: DTypeLike = None,
     ) -> None:
         super().__init__()
         op = type(self).__name__
@@ -47,11 +52,6 @@ class Affine(Module):
             self._defer(Unbuilt("in_features", -1, dtype=dtype))
         else:
             self._build(in_features, dtype)
-
-    @classmethod
-    def _part(cls, in_features: int, out_features: int, bias: bool, dtype: DTypeLike) -> "Affine":
-        """Return such a layer as a part of another one, whose dtype it has where it can."""
-        return cls(in_features, out_features, bias, dtype=dtype)
 
     def _build(self, size: int, dtype: DTypeLike) -> None:
         if size < 1:
@@ -101,16 +101,6 @@ class Linear(Affine):
     >>> layer(rbe.ones(2, 5)).shape, layer.weight.shape
     ((2, 3), (3, 5))
     """
-
-    def __init__(
-        self,
-        in_features: int | None = None,
-        out_features: int | None = None,
-        bias: bool = True,
-        device: object = None,
-        dtype: DTypeLike = None,
-    ) -> None:
-        super().__init__(in_features, out_features, bias, device, dtype)
 
 
 class LazyLinear(Linear):

@@ -5,7 +5,6 @@ import math
 import numpy as np
 
 from .._tensor import RBETensor
-from ..dtypes import DTypeLike
 from ..errors import ShapeError, TensorError
 from . import parameter
 from .linear import Affine
@@ -39,6 +38,8 @@ class RBELinear(Packed, Affine):
     out_features : int
     bias : bool
         Whether there is a dense bias (out_features).
+    dtype : dtype, optional
+        float32 or float64, of the bias.
 
     Attributes
     ----------
@@ -58,13 +59,6 @@ class RBELinear(Packed, Affine):
     >>> layer.weight.nbytes
     589824
     """
-
-    def __init__(self, in_features: int | None = None, out_features: int | None = None, bias: bool = True) -> None:
-        super().__init__(in_features, out_features, bias)
-
-    @classmethod
-    def _part(cls, in_features: int, out_features: int, bias: bool, dtype: DTypeLike) -> "RBELinear":
-        return cls(in_features, out_features, bias)
 
 
 FAMILIES = ("circular", "hyperbolic", "tanh", "exp", "log")

@@ -84,9 +84,9 @@ class TransformerEncoderLayer(Module):
         self.activation: Any = named[activation] if isinstance(activation, str) else activation
         self.norm_first = norm_first
         self.self_attn = self._attention(d_model, nhead, dropout, bias, batch_first=batch_first, device=device, dtype=dtype)
-        self.linear1 = self._linear._part(d_model, dim_feedforward, bias, dtype)
+        self.linear1 = self._linear(d_model, dim_feedforward, bias, dtype=dtype)
         self.dropout = Dropout(dropout)
-        self.linear2 = self._linear._part(dim_feedforward, d_model, bias, dtype)
+        self.linear2 = self._linear(dim_feedforward, d_model, bias, dtype=dtype)
         self.norm1 = LayerNorm(d_model, layer_norm_eps, bias=bias, dtype=dtype)
         self.norm2 = LayerNorm(d_model, layer_norm_eps, bias=bias, dtype=dtype)
         self.dropout1, self.dropout2 = Dropout(dropout), Dropout(dropout)

@@ -3,10 +3,10 @@
 //! Every request takes the next stream of ChaCha8; long requests are cut into fixed chunks, each at its own position
 //! of the stream, so that results do not depend on the thread count.
 
+use chacha20::ChaCha8Rng;
 use parking_lot::Mutex;
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 
 use crate::dtype::Float;
@@ -156,6 +156,17 @@ mod tests {
         let var = a.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / a.len() as f64;
         assert!(mean.abs() < 0.02 && (var - 1.0).abs() < 0.03, "{mean} {var}");
         assert_ne!(a[..CHUNK], a[CHUNK..2 * CHUNK]);
+    }
+
+    #[test]
+    fn the_numbers_of_a_seed_stay_the_same() {
+        let mut g = Generator::new(7);
+        let mut integers = vec![0; CHUNK + 4];
+        g.stream().integers(0, 1000, &mut integers);
+        assert_eq!((&integers[..4], &integers[CHUNK..]), (&[157, 167, 704, 726][..], &[608, 508, 393, 679][..]));
+        let mut normal = [0.0f64; 3];
+        g.stream().normal(&mut normal);
+        assert_eq!(normal, [1.026385675375612, -1.8126389963000868, 0.8288601889671354]);
     }
 
     #[test]

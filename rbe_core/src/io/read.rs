@@ -137,10 +137,18 @@ fn version(header: &Header, raw: &[u8]) -> Result<bool> {
 
 /// What an entry of the header is part of.
 #[derive(Clone, Copy)]
-enum Role {
+enum Role<'a> {
     Dense,
-    Hi(usize), // number of the item
-    Lo(usize),
+    Hi(PackedItem<'a>),
+    Lo(PackedItem<'a>),
+}
+
+/// A packed tensor that is to be read.
+#[derive(Clone, Copy)]
+struct PackedItem<'a> {
+    number: usize, // among the items
+    shape: &'a [usize],
+    scale: f32,
 }
 
 /// All tensors by name, and the checksums of the bytes of every entry.
@@ -149,8 +157,9 @@ fn tensors<R: Read>(header: &Header, length: usize, source: &mut Source<'_, R>) 
     let items = items(header)?;
     let mut roles = vec![Role::Dense; header.entries.len()];
     for (k, item) in items.iter().enumerate() {
-        if let Parts::Packed { hi, lo, .. } = item.parts {
-            (roles[hi], roles[lo]) = (Role::Hi(k), Role::Lo(k));
+        if let Parts::Packed { hi, lo, shape, scale } = &item.parts {
+            let item = PackedItem { number: k, shape, scale: *scale };
+            (roles[*hi], roles[*lo]) = (Role::Hi(item), Role::Lo(item));
         }
     }
     let mut dense: Vec<Option<Array>> = vec![None; roles.len()];
@@ -172,15 +181,10 @@ fn tensors<R: Read>(header: &Header, length: usize, source: &mut Source<'_, R>) 
                 };
                 Target::Dense(Buffer::dirty(bytes), wide)
             }
-            Role::Hi(k) | Role::Lo(k) => {
-                let parts = match packed.entry(k) {
+            Role::Hi(item) | Role::Lo(item) => {
+                let parts = match packed.entry(item.number) {
                     Slot::Occupied(slot) => slot.into_mut(),
-                    Slot::Vacant(slot) => {
-                        let Parts::Packed { shape, scale, .. } = &items[k].parts else {
-                            unreachable!("only packed items have these roles")
-                        };
-                        slot.insert(PackedParts::new(shape, Some(*scale)).map_err(about)?)
-                    }
+                    Slot::Vacant(slot) => slot.insert(PackedParts::new(item.shape, Some(item.scale)).map_err(about)?),
                 };
                 if let Role::Hi(_) = role { Target::Hi(parts) } else { Target::Lo(parts) }
             }
@@ -212,9 +216,10 @@ fn tensors<R: Read>(header: &Header, length: usize, source: &mut Source<'_, R>) 
             Parts::Dense(i) => dense[i].take().map(Value::Dense),
             Parts::Packed { .. } => packed.remove(&k).map(|parts| Value::Packed(parts.finish())),
         };
-        (item.name, value.expect("every entry was read"))
+        let value = value.ok_or_else(|| RbeError::format("load", "an entry for every tensor", Shown(&item.name)))?;
+        Ok((item.name, value))
     };
-    Ok((items.into_iter().enumerate().map(value).collect(), sums))
+    Ok((items.into_iter().enumerate().map(value).collect::<Result<_>>()?, sums))
 }
 
 /// Where the bytes of an entry go.

@@ -83,7 +83,7 @@ enum Source<'a> {
 
 impl Source<'_> {
     /// The source in pieces whose bytes lie one after another. A dense array that does not is copied a few rows at a time.
-    fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
+    fn pieces(&self) -> impl Iterator<Item = Result<Piece<'_>>> {
         let (rows, step) = match self {
             Source::Dense(a) if !a.is_contiguous() => (a.shape()[0], (CHUNK / (a.nbytes() / a.shape()[0])).max(1)),
             _ => (1, 1),
@@ -91,11 +91,11 @@ impl Source<'_> {
         (0..rows).step_by(step).map(move |start| match self {
             Source::Dense(a) if !a.is_contiguous() => {
                 let part = SliceSpec { start, step: 1, len: step.min(rows - start) };
-                Piece::Dense(Cow::Owned(a.slice_axis(0, part).expect("rows of the array").copy()))
+                Ok(Piece::Dense(Cow::Owned(a.slice_axis(0, part)?.copy())))
             }
-            Source::Dense(a) => Piece::Dense(Cow::Borrowed(*a)),
-            Source::Hi(w) => Piece::Hi(w),
-            Source::Lo(w) => Piece::Lo(w),
+            Source::Dense(a) => Ok(Piece::Dense(Cow::Borrowed(*a))),
+            Source::Hi(w) => Ok(Piece::Hi(w)),
+            Source::Lo(w) => Ok(Piece::Lo(w)),
         })
     }
 }
@@ -206,9 +206,9 @@ impl<'a> Plan<'a> {
         }
     }
 
-    fn write(&self, out: &mut (impl Write + Seek), poll: Poll<'_>) -> Result<(), Failure> {
+    fn write(mut self, out: &mut (impl Write + Seek), poll: Poll<'_>) -> Result<(), Failure> {
         let versions: Vec<u64> = self.tensors.iter().map(|(_, value)| value.version()).collect();
-        let mut header = self.header.to_bytes();
+        let header = self.header.to_bytes();
         if header.len() > MAX_HEADER {
             let wanted = format!("names and metadata of at most {MAX_HEADER} bytes");
             return Err(Failure::Other(RbeError::format("save", wanted, header.len())));
@@ -221,6 +221,7 @@ impl<'a> Plan<'a> {
         for source in &self.sources {
             let mut sum = Hasher::new();
             for piece in source.pieces() {
+                let piece = piece.map_err(Failure::Other)?;
                 let (mut at, length) = (0, piece.nbytes());
                 while at < length {
                     let n = CHUNK.min(length - at);
@@ -241,11 +242,10 @@ impl<'a> Plan<'a> {
             let wanted = "tensors that no other thread changes meanwhile";
             return Err(Failure::Other(RbeError::graph("save", wanted, format!("an in-place change of {}", Shown(name)))));
         }
-        let place = format!("\"{CHECKSUM}\":\"");
-        let at = header.windows(place.len()).position(|w| w == place.as_bytes()).expect("the plan has a checksum") + place.len();
-        header[at..at + UNKNOWN.len()].copy_from_slice(checksum(&self.header, &sums).as_bytes());
+        // As long as the text in its place, so that the header keeps its length.
+        self.header.metadata.insert(CHECKSUM.into(), checksum(&self.header, &sums));
         out.seek(SeekFrom::Start(8))?;
-        out.write_all(&header)?;
+        out.write_all(&self.header.to_bytes())?;
         Ok(())
     }
 }

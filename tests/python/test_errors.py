@@ -141,3 +141,9 @@ except KeyboardInterrupt:
 
 def test_ctrl_c_ends_a_loop(ctrl_c):
     assert run(INTERRUPT).stdout.strip() == "interrupted"
+
+
+def test_an_extension_built_from_other_sources_is_named_and_not_the_argument(monkeypatch):
+    monkeypatch.delattr(rbe._rbe, "_random_packed")
+    with pytest.raises(AttributeError, match=r"_rbe\S* was built from other sources .*'_random_packed'.*: build it again"):
+        rbe.RBELinear(64, 2)

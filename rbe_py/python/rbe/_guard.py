@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from . import _rbe
 from ._arguments import describe, flag
 from ._tensor import RBETensor
 from .errors import DTypeError, FormatError, OutOfRangeError, RBEError, TensorError, UnknownNameError
@@ -176,7 +177,7 @@ def explain(
         Arguments in `*args` and `**kwargs`.
     """
     own = isinstance(error, RBEError)
-    if (own and hasattr(error, "__explained__")) or not _from_inside(error):
+    if hasattr(error, "__explained__") or not _from_inside(error):
         return None
     code = function.__code__
     given = dict(zip(code.co_varnames, values, strict=False))
@@ -186,7 +187,7 @@ def explain(
     given.update(by_name)
     try:
         op = _name(function, given)
-        found = _named(error, function, op, given)
+        found = _of_old_extension(error) or _named(error, function, op, given)
         if found is None and not own:
             found = _translated(error, op, given)
     except Exception:  # an argument that cannot even be asked for its type
@@ -194,6 +195,16 @@ def explain(
     if found is not None:
         found.__explained__ = True  # type: ignore[attr-defined]
     return found
+
+
+def _of_old_extension(error: BaseException) -> BaseException | None:
+    """Return an error that says so if the compiled extension lacks what the package asks of it: no argument is wrong then."""
+    if not isinstance(error, AttributeError) or not error.name:
+        return None
+    if error.obj is not _rbe and not (isinstance(error.obj, RBETensor) and error.name.startswith("_")):
+        return None
+    text = f"{_rbe.__file__} was built from other sources than this package (it lacks {error.name!r}): build it again"
+    return AttributeError(text, name=error.name, obj=error.obj)
 
 
 def _named(error: BaseException, function: Any, op: str, given: dict[str, Any]) -> BaseException | None:

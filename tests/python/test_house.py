@@ -105,8 +105,6 @@ def arguments(text):
 
 
 MANY_ARGUMENTS = {
-    "rbe_core/src/array/transpose.rs::turn": "to be grouped",
-    "rbe_core/src/array/transpose.rs::turn_square": "to be grouped",
     "rbe_py/src/ops.rs::batch_norm": "torch's signature",
     "rbe_py/src/sequence.rs::attention": "torch's signature",
     "rbe_py/src/sequence.rs::recurrent": "one for each input",

@@ -2,12 +2,12 @@
 
 use smallvec::SmallVec;
 
-use super::shape::{Dims, Strides, broadcast_shapes};
+use super::shape::{Dims, PIECE, Strides, broadcast_shapes, join};
 use super::storage::{Array, Read};
-use super::tiles::{PIECE, join, straight, tiled_with};
+use super::tiles::{straight, tiled_with};
 use crate::dtype::Element;
 use crate::error::Result;
-use crate::kernel::dense::elementwise::{Grid, RUN, Target};
+use crate::kernel::dense::elementwise::{OutputRows, RUN, StridedRows};
 use crate::kernel::dense::stream::{LARGE, Streaming};
 use crate::parallel;
 
@@ -29,14 +29,16 @@ struct Rows<'a, T> {
 
 impl<T: Element> Rows<'_, T> {
     /// What begins at a row and a column.
-    fn at(&self, dims: &[usize], mut row: usize, column: usize) -> Grid<'_, T> {
-        let Some((across, outer)) = self.strides.split_last() else { return Grid { data: &self.data[self.offset..], down: 0, across: 0 } };
+    fn at(&self, dims: &[usize], mut row: usize, column: usize) -> StridedRows<'_, T> {
+        let Some((across, outer)) = self.strides.split_last() else {
+            return StridedRows { data: &self.data[self.offset..], down: 0, across: 0 };
+        };
         let mut at = self.offset + column * *across as usize;
         for (len, stride) in dims.iter().zip(outer).rev() {
             at += row % len * *stride as usize;
             row /= len;
         }
-        Grid { data: &self.data[at..], down: outer.last().map_or(0, |down| *down as usize), across: *across as usize }
+        StridedRows { data: &self.data[at..], down: outer.last().map_or(0, |down| *down as usize), across: *across as usize }
     }
 }
 
@@ -48,13 +50,13 @@ pub(crate) fn by_rows<T: Element>(
     op: &'static str,
     arrays: &[&Array],
     bound: Bound,
-    f: impl Fn(&[Grid<'_, T>], &mut Target<'_, T>) + Sync + Send,
+    f: impl Fn(&[StridedRows<'_, T>], &mut OutputRows<'_, T>) + Sync + Send,
 ) -> Result<Array> {
     walk(op, arrays, bound, &f)
 }
 
 /// A function of the rows of operands that writes those of the result.
-type OfRows<'f, T> = dyn Fn(&[Grid<'_, T>], &mut Target<'_, T>) + Sync + 'f;
+type OfRows<'f, T> = dyn Fn(&[StridedRows<'_, T>], &mut OutputRows<'_, T>) + Sync + 'f;
 
 /// [`by_rows`], compiled once for a type and not for every function.
 fn walk<T: Element>(op: &'static str, arrays: &[&Array], bound: Bound, f: &OfRows<'_, T>) -> Result<Array> {
@@ -80,8 +82,8 @@ fn walk<T: Element>(op: &'static str, arrays: &[&Array], bound: Bound, f: &OfRow
             &arrays,
             || large.then(Streaming::new),
             |non_temporal, x, out| {
-                let x: SmallVec<[Grid<'_, T>; 4]> = x.iter().map(|x| Grid::row(x)).collect();
-                f(&x, &mut Target { non_temporal: non_temporal.as_ref(), ..Target::row(out) });
+                let x: SmallVec<[StridedRows<'_, T>; 4]> = x.iter().map(|x| StridedRows::row(x)).collect();
+                f(&x, &mut OutputRows { non_temporal: non_temporal.as_ref(), ..OutputRows::row(out) });
             },
         );
     }
@@ -110,8 +112,8 @@ fn fill<T: Element>(shape: &[usize], dims: &[usize], operands: &[Rows<'_, T>], b
                 let breadth = if rows > 0 { width } else { (width - column).min(rest.len()) };
                 let (rows, others) = rest.split_at_mut(breadth * rows.max(1));
                 at += rows.len();
-                let x: SmallVec<[Grid<'_, T>; 4]> = operands.iter().map(|o| o.at(outer, row, column)).collect();
-                f(&x, &mut Target { rows, width: breadth, non_temporal: non_temporal.as_ref() });
+                let x: SmallVec<[StridedRows<'_, T>; 4]> = operands.iter().map(|o| o.at(outer, row, column)).collect();
+                f(&x, &mut OutputRows { rows, width: breadth, non_temporal: non_temporal.as_ref() });
                 rest = others;
             }
         });
@@ -131,7 +133,7 @@ mod tests {
     fn check(x: &Array, y: &Array) {
         let shape = broadcast_shapes("test", x.shape(), y.shape()).unwrap();
         let [a, b] = [x, y].map(|a| a.broadcast_to(&shape).unwrap().to_vec::<f32>().unwrap());
-        let got = by_rows("test", &[x, y], Bound::Memory, |x: &[Grid<'_, f32>], out| each!(rows a in x[0], b in x[1] => out, a - b));
+        let got = by_rows("test", &[x, y], Bound::Memory, |x: &[StridedRows<'_, f32>], out| each!(rows a in x[0], b in x[1] => out, a - b));
         let same = got.unwrap().to_vec::<f32>().unwrap().iter().zip(a.iter().zip(b)).all(|(o, (a, b))| *o == a - b);
         assert!(same, "{:?} {:?}, {:?} {:?}", x.shape(), x.strides(), y.shape(), y.strides());
     }

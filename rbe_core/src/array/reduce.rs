@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::shape::Dims;
+use super::shape::{Dims, PIECE};
 use super::storage::Array;
 use crate::dtype::{DType, Element};
 use crate::error::Result;
@@ -59,9 +59,6 @@ impl Array {
         (self.permute(&order).unwrap_or_else(|_| self.clone()), kept.iter().map(|i| self.shape()[*i]).collect())
     }
 }
-
-/// Elements of one parallel piece.
-const PIECE: usize = 1 << 14;
 
 /// Each row of `inner` elements to a number: `of(first row's number, rows, out)` for some rows or a part of one, where the parts of a
 /// row that stands alone are pieces joined in order.
@@ -187,7 +184,7 @@ fn total_run<T: Addend>(a: &Array, start: usize, end: usize, count: f64) -> Arra
     })
 }
 
-/// Numbers that begin with a cache line: where the stack puts them is otherwise chance, and costs up to a third of the time.
+/// Numbers that begin with a cache line, so that no vector of them lies across two.
 #[repr(align(64))]
 struct Lines<N>(N);
 

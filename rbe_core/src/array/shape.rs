@@ -86,3 +86,29 @@ pub fn normalize_axes(op: &'static str, axes: Option<&[isize]>, ndim: usize) -> 
     }
     Ok(out)
 }
+
+/// Elements of one parallel piece, about.
+pub(super) const PIECE: usize = 1 << 14;
+
+/// Axes of `shape`, of those stepped through evenly one, none of length 1; in every set of strides.
+pub(super) fn join(shape: &[usize], strides: &[&[isize]]) -> (Dims, SmallVec<[Strides; 3]>) {
+    let mut dims = Dims::new();
+    let mut steps: SmallVec<[Strides; 3]> = strides.iter().map(|_| Strides::new()).collect();
+    for (axis, len) in shape.iter().enumerate().filter(|(_, len)| **len != 1) {
+        let joins = !dims.is_empty() && steps.iter().zip(strides).all(|(s, of)| s.last() == Some(&(of[axis] * *len as isize)));
+        if joins {
+            dims.last_mut().into_iter().for_each(|last| *last *= len);
+            steps.iter_mut().for_each(|s| _ = s.pop());
+        } else {
+            dims.push(*len);
+        }
+        steps.iter_mut().zip(strides).for_each(|(s, of)| s.push(of[axis]));
+    }
+    (dims, steps)
+}
+
+/// As [`join`], for one set of strides.
+pub(super) fn join_one(shape: &[usize], strides: &[isize]) -> (Dims, Strides) {
+    let (dims, mut steps) = join(shape, &[strides]);
+    (dims, steps.pop().unwrap_or_default())
+}

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use smallvec::SmallVec;
 
-use super::shape::{Dims, Strides};
+use super::shape::{Dims, PIECE, Strides, join_one};
 use super::storage::{Array, Read};
 use super::transpose::copy_run;
 use crate::dtype::Element;
@@ -14,32 +14,6 @@ use crate::parallel;
 
 /// Most elements of a tile.
 pub const TILE: usize = 1 << 10;
-/// Elements of one parallel piece, about.
-pub(super) const PIECE: usize = 1 << 14;
-
-/// Axes of `shape`, of those stepped through evenly one, none of length 1; in every set of strides.
-pub(super) fn join(shape: &[usize], strides: &[&[isize]]) -> (Dims, SmallVec<[Strides; 3]>) {
-    let mut dims = Dims::new();
-    let mut steps: SmallVec<[Strides; 3]> = strides.iter().map(|_| Strides::new()).collect();
-    for (axis, len) in shape.iter().enumerate().filter(|(_, len)| **len != 1) {
-        let joins = !dims.is_empty() && steps.iter().zip(strides).all(|(s, of)| s.last() == Some(&(of[axis] * *len as isize)));
-        if joins {
-            dims.last_mut().into_iter().for_each(|last| *last *= len);
-            steps.iter_mut().for_each(|s| _ = s.pop());
-        } else {
-            dims.push(*len);
-        }
-        steps.iter_mut().zip(strides).for_each(|(s, of)| s.push(of[axis]));
-    }
-    (dims, steps)
-}
-
-/// As [`join`], for one set of strides.
-pub(super) fn join_one(shape: &[usize], strides: &[isize]) -> (Dims, Strides) {
-    let (dims, mut steps) = join(shape, &[strides]);
-    (dims, steps.pop().unwrap_or_default())
-}
-
 /// An array broadcast to a shape, to read in tiles.
 pub struct Operand<'a, T> {
     data: Read<'a, T>,

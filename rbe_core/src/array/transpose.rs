@@ -1,7 +1,6 @@
 //! Row-major copies of strided views.
 
-use super::shape::{Dims, contiguous_strides};
-use super::tiles::{PIECE, join_one};
+use super::shape::{Dims, PIECE, contiguous_strides, join_one};
 use crate::dtype::Element;
 use crate::kernel::dense::elementwise::fill;
 use crate::kernel::dense::stream::{LARGE, LINE, Streaming};
@@ -50,7 +49,9 @@ pub(super) fn copy_strided<T: Element>(source: &[T], offset: usize, strides: &[i
             if along == last {
                 copy_run(source, at, strides[last], &mut piece[to..to + part[last]]);
             } else {
-                turn(source, at, strides[last], &mut piece[to..], places[along] as usize, [part[along], part[last]], non_temporal.as_ref());
+                let columns = ColumnMajor { data: source, at, step: strides[last] };
+                let rows = RowMajor { data: &mut piece[to..], width: places[along] as usize };
+                turn(columns, rows, [part[along], part[last]], non_temporal.as_ref());
             }
         }
     });
@@ -65,43 +66,50 @@ pub(super) fn copy_run<T: Element>(source: &[T], at: isize, step: isize, out: &m
     }
 }
 
-/// `out[r * width + c] = source[at + r + c * step]` for `r < rows`, `c < cols`.
-fn turn<T: Element>(
-    source: &[T],
+/// What is read, a column after the other in memory: the element of row `r` and column `c` is `data[at + r + c * step]`.
+#[derive(Clone, Copy)]
+struct ColumnMajor<'a, T> {
+    data: &'a [T],
     at: isize,
     step: isize,
-    out: &mut [T],
+}
+
+/// What is written, a row after the other in memory: the element of row `r` and column `c` is `data[r * width + c]`.
+struct RowMajor<'a, T> {
+    data: &'a mut [T],
     width: usize,
-    [rows, cols]: [usize; 2],
-    non_temporal: Option<&Streaming>,
-) {
+}
+
+/// Copies a matrix of `rows` and `cols`.
+fn turn<T: Element>(from: ColumnMajor<'_, T>, to: RowMajor<'_, T>, [rows, cols]: [usize; 2], non_temporal: Option<&Streaming>) {
     for (r, c) in squares(rows, cols) {
-        let (from, to) = (at + r as isize + c as isize * step, &mut out[r * width + c..]);
+        let corner = ColumnMajor { at: from.at + r as isize + c as isize * from.step, ..from };
+        let place = RowMajor { data: &mut to.data[r * to.width + c..], width: to.width };
         match (SIDE.min(rows - r), SIDE.min(cols - c), non_temporal) {
             // Lengths that the compiler knows: copies in registers, not calls.
             (SIDE, SIDE, Some(streaming)) => {
-                let mut turned = [[source[at as usize]; SIDE]; SIDE];
-                turn_square(source, from, step, turned.as_flattened_mut(), SIDE, SIDE, SIDE);
-                for (line, to) in turned.iter().zip(to.chunks_mut(width)) {
+                let mut turned = [[from.data[from.at as usize]; SIDE]; SIDE];
+                turn_square(corner, RowMajor { data: turned.as_flattened_mut(), width: SIDE }, [SIDE, SIDE]);
+                for (line, to) in turned.iter().zip(place.data.chunks_mut(place.width)) {
                     streaming.copy(line, &mut to[..SIDE]);
                 }
             }
-            (SIDE, SIDE, None) => turn_square(source, from, step, to, width, SIDE, SIDE),
-            (height, breadth, _) => turn_square(source, from, step, to, width, height, breadth),
+            (SIDE, SIDE, None) => turn_square(corner, place, [SIDE, SIDE]),
+            (height, breadth, _) => turn_square(corner, place, [height, breadth]),
         }
     }
 }
 
 /// As [`turn`], for at most [`SIDE`] rows and columns.
 #[inline(always)]
-fn turn_square<T: Element>(source: &[T], at: isize, step: isize, out: &mut [T], width: usize, rows: usize, cols: usize) {
-    let mut square = [[source[at as usize]; SIDE]; SIDE];
+fn turn_square<T: Element>(from: ColumnMajor<'_, T>, to: RowMajor<'_, T>, [rows, cols]: [usize; 2]) {
+    let mut square = [[from.data[from.at as usize]; SIDE]; SIDE];
     for (k, line) in square[..cols].iter_mut().enumerate() {
-        let start = (at + k as isize * step) as usize;
-        line[..rows].copy_from_slice(&source[start..start + rows]);
+        let start = (from.at + k as isize * from.step) as usize;
+        line[..rows].copy_from_slice(&from.data[start..start + rows]);
     }
     for i in 0..rows {
-        let to = &mut out[i * width..i * width + cols];
+        let to = &mut to.data[i * to.width..i * to.width + cols];
         for (o, line) in to.iter_mut().zip(&square) {
             *o = line[i];
         }

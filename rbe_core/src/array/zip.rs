@@ -1,8 +1,8 @@
 //! Element-by-element walks over one, two or three arrays, in parallel pieces that do not depend on the thread count.
 
-use super::shape::broadcast_shapes;
+use super::shape::{PIECE, broadcast_shapes};
 use super::storage::Array;
-use super::tiles::{Operand, PIECE, Scratch, straight, tile_and_piece};
+use super::tiles::{Operand, Scratch, straight, tile_and_piece};
 use crate::dtype::Element;
 use crate::error::Result;
 use crate::memory;

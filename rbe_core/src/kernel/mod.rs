@@ -3,8 +3,8 @@
 //! that every fast kernel is compared with.
 
 #![allow(unsafe_code)]
-// Processors other than x86-64 have no vector kernels yet. The code that leads to them compiles there all the same, and never runs.
-#![cfg_attr(not(target_arch = "x86_64"), allow(dead_code, unreachable_code, unused_imports, unused_mut, unused_unsafe, unused_variables))]
+// Processors other than x86-64 have no vector kernels yet: what only these use is compiled there all the same, and so are calls of none.
+#![cfg_attr(not(target_arch = "x86_64"), allow(dead_code, unused_unsafe))]
 
 pub mod dense;
 mod dispatch;

@@ -14,7 +14,7 @@ use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
 use crate::isa::multiversion;
 use crate::kernel::dense::elementary::Elementary;
-use crate::kernel::dense::elementwise::{Grid, Target, each};
+use crate::kernel::dense::elementwise::{OutputRows, StridedRows, each};
 use crate::kernel::dense::remainder::{
     floor_division, floor_quotient, floor_remainder, integer_power, is_far, near_fmod, of_divisors_sign,
 };
@@ -87,7 +87,7 @@ impl<F> Default for Binary<F> {
 }
 
 multiversion! {
-    fn values[F: BinaryFn, T: Elementary](x: Grid<'_, T>, y: Grid<'_, T>, out: &mut Target<'_, T>) where narrow(F::BOUND == Bound::Memory) {
+    fn values[F: BinaryFn, T: Elementary](x: StridedRows<'_, T>, y: StridedRows<'_, T>, out: &mut OutputRows<'_, T>) where narrow(F::BOUND == Bound::Memory) {
         each!(rows a in x, b in y => out, streaming non_temporal(F::BOUND, out), F::f(a, b));
         if F::FAR {
             far::<F, T>(x, y, out);
@@ -97,8 +97,8 @@ multiversion! {
 
 /// Writes the values of those pairs that the formula for the others does not hold for, which are rare.
 #[inline(always)]
-fn far<F: BinaryFn, T: Elementary>(x: Grid<'_, T>, y: Grid<'_, T>, out: &mut Target<'_, T>) {
-    let at = |grid: &Grid<'_, T>, r: usize, c: usize| grid.data[r * grid.down + c * grid.across];
+fn far<F: BinaryFn, T: Elementary>(x: StridedRows<'_, T>, y: StridedRows<'_, T>, out: &mut OutputRows<'_, T>) {
+    let at = |x: &StridedRows<'_, T>, r: usize, c: usize| x.data[r * x.down + c * x.across];
     for (r, row) in out.rows.chunks_mut(out.width).enumerate() {
         let mut any = false;
         for c in 0..row.len() {
@@ -112,7 +112,7 @@ fn far<F: BinaryFn, T: Elementary>(x: Grid<'_, T>, y: Grid<'_, T>, out: &mut Tar
 }
 
 multiversion! {
-    fn slopes[F: BinaryFn, T: Elementary](first: bool, dy: Grid<'_, T>, x: Grid<'_, T>, y: Grid<'_, T>, out: &mut Target<'_, T>) where narrow(F::BOUND == Bound::Memory) {
+    fn slopes[F: BinaryFn, T: Elementary](first: bool, dy: StridedRows<'_, T>, x: StridedRows<'_, T>, y: StridedRows<'_, T>, out: &mut OutputRows<'_, T>) where narrow(F::BOUND == Bound::Memory) {
         if first {
             each!(rows d in dy, a in x, b in y => out, streaming non_temporal(F::BOUND, out), d * F::da(a, b));
         } else {
@@ -123,7 +123,7 @@ multiversion! {
 
 impl<F: BinaryFn, T: Elementary> ElementwiseOf<T> for Binary<F> {
     fn value(&self, x: &[&[T]], out: &mut [T]) {
-        values::<F, T>(Grid::row(x[0]), Grid::row(x[1]), &mut Target::row(out));
+        values::<F, T>(StridedRows::row(x[0]), StridedRows::row(x[1]), &mut OutputRows::row(out));
     }
 
     fn slope(&self, k: usize, dy: &[T], x: &[&[T]], _y: &[T], out: &mut [T]) {
@@ -135,7 +135,7 @@ impl<F: BinaryFn, T: Elementary> ElementwiseOf<T> for Binary<F> {
             Some(_) => return out.copy_from_slice(dy),
             None => {}
         }
-        slopes::<F, T>(k == 0, Grid::row(dy), Grid::row(x[0]), Grid::row(x[1]), &mut Target::row(out));
+        slopes::<F, T>(k == 0, StridedRows::row(dy), StridedRows::row(x[0]), StridedRows::row(x[1]), &mut OutputRows::row(out));
     }
 }
 
@@ -165,7 +165,7 @@ impl<F: BinaryFn> Op for Binary<F> {
                 Ok(zip(&F::RULE.name, &a, &b, |a: i64, b: i64| F::int(a, b))?.into())
             }
             _ => dispatch_float!(&*F::RULE.name, dtype, T => {
-                Ok(by_rows(&F::RULE.name, &[&a, &b], F::BOUND, |x: &[Grid<'_, T>], out| values::<F, T>(x[0], x[1], out))?.into())
+                Ok(by_rows(&F::RULE.name, &[&a, &b], F::BOUND, |x: &[StridedRows<'_, T>], out| values::<F, T>(x[0], x[1], out))?.into())
             }),
         }
     }
@@ -186,7 +186,7 @@ impl<F: BinaryFn> Op for Binary<F> {
             let [a, b] = F::READ[usize::from(!first)];
             let (a, b) = (if a { saved(0)? } else { dy.clone() }, if b { saved(1)? } else { dy.clone() });
             dispatch_float!(&*F::RULE.name, dy.dtype(), T => {
-                by_rows(&F::RULE.name, &[dy, &a, &b], F::BOUND, |x: &[Grid<'_, T>], out| slopes::<F, T>(first, x[0], x[1], x[2], out))
+                by_rows(&F::RULE.name, &[dy, &a, &b], F::BOUND, |x: &[StridedRows<'_, T>], out| slopes::<F, T>(first, x[0], x[1], x[2], out))
             })
         };
         cx.two(|| run(true), || run(false))

@@ -7,7 +7,7 @@ use crate::array::{Array, Bound, Dims, by_rows, fold_rows, map, normalize_axes, 
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
 use crate::kernel::dense::elementary::Elementary;
-use crate::kernel::dense::elementwise::Grid;
+use crate::kernel::dense::elementwise::StridedRows;
 use crate::kernel::dense::reduce::{
     absolute_sum, extremes, further, log_sum_exp, nonzeros, power_sum, shares, squares, ties, to_extremes, wide_sum,
 };
@@ -210,7 +210,7 @@ impl Op for Reduce {
                 }
                 Kind::LogSumExp => {
                     let y = cx.output()?.reshape_to(&keep)?;
-                    by_rows(name, &[&dy, cx.input(0)?, &y], Bound::Arithmetic, |x: &[Grid<'_, T>], out| shares(x[0], x[1], x[2], out))
+                    by_rows(name, &[&dy, cx.input(0)?, &y], Bound::Arithmetic, |x: &[StridedRows<'_, T>], out| shares(x[0], x[1], x[2], out))
                 }
                 Kind::Norm(p) => {
                     let (zero, power) = (T::of(0.0), T::of(p - 1.0));
@@ -232,7 +232,7 @@ impl Op for Reduce {
                     let count = Array::build(&keep, |out: &mut [T]| {
                         reduce_rows(&source, inner, out, |first, rows, out| ties(rows, &values[first..], nan_too, out), |a, b| a + b);
                     });
-                    by_rows(name, &[&dy, x, &y, &count], Bound::Memory, |x: &[Grid<'_, T>], out| {
+                    by_rows(name, &[&dy, x, &y, &count], Bound::Memory, |x: &[StridedRows<'_, T>], out| {
                         to_extremes(x[0], x[1], x[2], x[3], nan_too, out);
                     })
                 }

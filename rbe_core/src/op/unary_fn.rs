@@ -10,7 +10,7 @@ use crate::dtype::DType;
 use crate::error::{RbeError, Result};
 use crate::isa::multiversion;
 use crate::kernel::dense::elementary::Elementary;
-use crate::kernel::dense::elementwise::{Grid, Target, each};
+use crate::kernel::dense::elementwise::{OutputRows, StridedRows, each};
 use crate::kernel::dense::stream::Streaming;
 
 /// A function of one number with its derivative.
@@ -74,19 +74,19 @@ pub struct Unary<F>(pub F);
 /// The writer of non-temporal stores, if the loop is bound by memory. For loops bound by arithmetic it is always `None`, so that the
 /// compiler emits one loop instead of two.
 #[inline(always)]
-pub(super) fn non_temporal<'a, T>(bound: Bound, out: &Target<'a, T>) -> Option<&'a Streaming> {
+pub(super) fn non_temporal<'a, T>(bound: Bound, out: &OutputRows<'a, T>) -> Option<&'a Streaming> {
     if bound == Bound::Memory { out.non_temporal } else { None }
 }
 
 multiversion! {
-    fn values[F: UnaryFn, T: Elementary](f: &F, x: Grid<'_, T>, out: &mut Target<'_, T>) where narrow(F::BOUND == Bound::Memory) {
+    fn values[F: UnaryFn, T: Elementary](f: &F, x: StridedRows<'_, T>, out: &mut OutputRows<'_, T>) where narrow(F::BOUND == Bound::Memory) {
         each!(rows v in x => out, streaming non_temporal(F::BOUND, out), f.f(v));
         far(x, F::REACH, out, |_, _, v| F::beyond(v).0);
     }
 }
 
 multiversion! {
-    fn slopes[F: UnaryFn, T: Elementary](f: &F, dy: Grid<'_, T>, saved: Grid<'_, T>, out: &mut Target<'_, T>) where narrow(F::BOUND == Bound::Memory) {
+    fn slopes[F: UnaryFn, T: Elementary](f: &F, dy: StridedRows<'_, T>, saved: StridedRows<'_, T>, out: &mut OutputRows<'_, T>) where narrow(F::BOUND == Bound::Memory) {
         if F::BOUND == Bound::Memory {
             each!(rows d in dy, s in saved => out, d * f.df(s));
         } else {
@@ -98,7 +98,7 @@ multiversion! {
 
 /// Writes what `value` makes of row, column and element of the finite numbers of `x` from `reach` on, which are rare.
 #[inline(always)]
-fn far<T: Elementary>(x: Grid<'_, T>, reach: Option<f64>, out: &mut Target<'_, T>, value: impl Fn(usize, usize, T) -> T) {
+fn far<T: Elementary>(x: StridedRows<'_, T>, reach: Option<f64>, out: &mut OutputRows<'_, T>, value: impl Fn(usize, usize, T) -> T) {
     let Some(reach) = reach.map(T::of) else { return };
     let (mut scratch, width) = (x.scratch(), out.width);
     for (r, out) in out.rows.chunks_mut(width).enumerate() {
@@ -116,7 +116,7 @@ fn far<T: Elementary>(x: Grid<'_, T>, reach: Option<f64>, out: &mut Target<'_, T
 
 impl<F: UnaryFn, T: Elementary> ElementwiseOf<T> for Unary<F> {
     fn value(&self, x: &[&[T]], out: &mut [T]) {
-        values(&self.0, Grid::row(x[0]), &mut Target::row(out));
+        values(&self.0, StridedRows::row(x[0]), &mut OutputRows::row(out));
     }
 
     fn slope(&self, _k: usize, dy: &[T], x: &[&[T]], y: &[T], out: &mut [T]) {
@@ -124,7 +124,7 @@ impl<F: UnaryFn, T: Elementary> ElementwiseOf<T> for Unary<F> {
             return out.fill(T::zero());
         }
         let saved = if F::RULE.saves.has_output(0) { y } else { x[0] };
-        slopes(&self.0, Grid::row(dy), Grid::row(saved), &mut Target::row(out));
+        slopes(&self.0, StridedRows::row(dy), StridedRows::row(saved), &mut OutputRows::row(out));
     }
 }
 
@@ -145,7 +145,7 @@ impl<F: UnaryFn> Op for Unary<F> {
             DType::Bool => Ok(a.into_owned().into()),
             DType::I64 => Ok(map(&a, |v: i64| self.0.int(v)).into()),
             _ => dispatch_float!(&*F::RULE.name, dtype, T => {
-                Ok(by_rows(&F::RULE.name, &[&a], F::BOUND, |x: &[Grid<'_, T>], out| values(&self.0, x[0], out))?.into())
+                Ok(by_rows(&F::RULE.name, &[&a], F::BOUND, |x: &[StridedRows<'_, T>], out| values(&self.0, x[0], out))?.into())
             }),
         }
     }
@@ -157,7 +157,7 @@ impl<F: UnaryFn> Op for Unary<F> {
         let saved = if F::RULE.saves.has_output(0) { cx.output()? } else { cx.input(0)? };
         cx.one(|| {
             dispatch_float!(&*F::RULE.name, saved.dtype(), T => {
-                by_rows(&F::RULE.name, &[cx.dy(), saved], F::BOUND, |x: &[Grid<'_, T>], out| slopes(&self.0, x[0], x[1], out))
+                by_rows(&F::RULE.name, &[cx.dy(), saved], F::BOUND, |x: &[StridedRows<'_, T>], out| slopes(&self.0, x[0], x[1], out))
             })
         })
     }

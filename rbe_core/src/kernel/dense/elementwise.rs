@@ -1,7 +1,5 @@
 //! Element-wise loops over slices, written so that they compile to vector instructions and prefetch what they write.
 
-use std::sync::LazyLock;
-
 use super::stream::Streaming;
 use crate::dtype::Element;
 use crate::isa::multiversion;
@@ -20,7 +18,7 @@ multiversion! {
 pub(crate) fn prefetches_writes() -> bool {
     #[cfg(target_arch = "x86_64")]
     {
-        static INTEL: LazyLock<bool> = LazyLock::new(|| {
+        static INTEL: std::sync::LazyLock<bool> = std::sync::LazyLock::new(|| {
             let vendor = std::arch::x86_64::__cpuid(0);
             [vendor.ebx, vendor.edx, vendor.ecx].map(u32::to_le_bytes).as_flattened() == b"GenuineIntel"
         });
@@ -48,19 +46,19 @@ pub(crate) const RUN: usize = 64;
 
 /// What a loop over rows reads: the element of row `r` and column `c` is `data[r * down + c * across]`.
 #[derive(Clone, Copy)]
-pub(crate) struct Grid<'a, T> {
+pub(crate) struct StridedRows<'a, T> {
     pub(crate) data: &'a [T],
     pub(crate) down: usize,
     pub(crate) across: usize, // 1, or 0 for one number along a row
 }
 
-impl<'a, T: Element> Grid<'a, T> {
+impl<'a, T: Element> StridedRows<'a, T> {
     /// One row.
-    pub(crate) fn row(data: &'a [T]) -> Grid<'a, T> {
-        Grid { data, down: 0, across: 1 }
+    pub(crate) fn row(data: &'a [T]) -> StridedRows<'a, T> {
+        StridedRows { data, down: 0, across: 1 }
     }
 
-    /// Scratch for [`Grid::line`].
+    /// Scratch for [`StridedRows::line`].
     #[inline(always)]
     pub(crate) fn scratch(&self) -> [T; RUN] {
         [self.data[0]; RUN]
@@ -80,57 +78,59 @@ impl<'a, T: Element> Grid<'a, T> {
 }
 
 /// What a loop over rows writes: contiguous rows, with non-temporal stores if `non_temporal` is given.
-pub(crate) struct Target<'a, T> {
+pub(crate) struct OutputRows<'a, T> {
     pub(crate) rows: &'a mut [T],
     pub(crate) width: usize,
     pub(crate) non_temporal: Option<&'a Streaming>,
 }
 
-impl<'a, T> Target<'a, T> {
+impl<'a, T> OutputRows<'a, T> {
     /// One row.
-    pub(crate) fn row(row: &'a mut [T]) -> Target<'a, T> {
-        Target { width: row.len(), rows: row, non_temporal: None }
+    pub(crate) fn row(row: &'a mut [T]) -> OutputRows<'a, T> {
+        OutputRows { width: row.len(), rows: row, non_temporal: None }
     }
 }
 
 /// `each!(x in row, y in other => out, value)`: every element of `out` from those at its place in slices of at least its length.
-/// `each!(rows x in grid, y in other => target, value)` does so row by row for [`Grid`]s and a [`Target`]. With `past streaming`
-/// after `out` it is written with non-temporal stores, if that is `Some`. `each!(laid out x in grid, …)` is one loop, in which a number along
+/// `each!(rows x in rows, y in others => output, value)` does so row by row for [`StridedRows`] and [`OutputRows`]. With `streaming s`
+/// after the output, it is written with non-temporal stores, if that is `Some`. `each!(laid out x in rows, …)` is one loop, in which a number along
 /// rows is read from memory as others are: for long formulas, beside which that costs nothing.
 macro_rules! each {
-    // Of two, one that is one number along rows stays in a register.
-    (rows $x:ident in $first:expr, $y:ident in $second:expr => $target:expr, streaming $streaming:expr, $value:expr) => {{
-        let (first, second, width, streaming) = ($first, $second, $target.width, $streaming);
+    // Of two, one that is one number along rows stays in a register; not with non-temporal stores, which take longer than reading it.
+    (rows $x:ident in $first:expr, $y:ident in $second:expr => $output:expr, streaming $streaming:expr, $value:expr) => {{
+        let (first, second, width, streaming) = ($first, $second, $output.width, $streaming);
         let (mut scratch, mut other) = (first.scratch(), second.scratch());
-        for (r, out) in $target.rows.chunks_mut(width).enumerate() {
+        for (r, out) in $output.rows.chunks_mut(width).enumerate() {
             let ($x, $y) = (first.line(r, width, &mut scratch), second.line(r, width, &mut other));
-            if $y.1 == 0 {
+            if streaming.is_some() {
+                each!(@line out, streaming, $value, $x, $y);
+            } else if $y.1 == 0 {
                 let $y = $y.0[0];
-                each!(@line out, streaming, $value, $x);
+                each!(@line out, each!(@none), $value, $x);
             } else if $x.1 == 0 {
                 let $x = $x.0[0];
-                each!(@line out, streaming, $value, $y);
+                each!(@line out, each!(@none), $value, $y);
             } else {
-                each!(@line out, streaming, $value, $x, $y);
+                each!(@line out, each!(@none), $value, $x, $y);
             }
         }
     }};
-    (rows $($x:ident in $grid:expr),+ => $target:expr, streaming $streaming:expr, $value:expr) => {
-        each!(laid out $($x in $grid),+ => $target, streaming $streaming, $value)
+    (rows $($x:ident in $rows:expr),+ => $output:expr, streaming $streaming:expr, $value:expr) => {
+        each!(laid out $($x in $rows),+ => $output, streaming $streaming, $value)
     };
-    (laid out $($x:ident in $grid:expr),+ => $target:expr, streaming $streaming:expr, $value:expr) => {{
-        let (width, streaming) = ($target.width, $streaming);
-        $(let grid = $grid; let mut $x = (grid, grid.scratch());)+
-        for (r, out) in $target.rows.chunks_mut(width).enumerate() {
+    (laid out $($x:ident in $rows:expr),+ => $output:expr, streaming $streaming:expr, $value:expr) => {{
+        let (width, streaming) = ($output.width, $streaming);
+        $(let rows = $rows; let mut $x = (rows, rows.scratch());)+
+        for (r, out) in $output.rows.chunks_mut(width).enumerate() {
             $(let $x = $x.0.line(r, width, &mut $x.1);)+
             each!(@line out, streaming, $value, $($x),+);
         }
     }};
-    (laid out $($x:ident in $grid:expr),+ => $target:expr, $value:expr) => {
-        each!(laid out $($x in $grid),+ => $target, streaming None::<&$crate::kernel::dense::stream::Streaming>, $value)
+    (laid out $($x:ident in $rows:expr),+ => $output:expr, $value:expr) => {
+        each!(laid out $($x in $rows),+ => $output, streaming each!(@none), $value)
     };
-    (rows $($x:ident in $grid:expr),+ => $target:expr, $value:expr) => {
-        each!(rows $($x in $grid),+ => $target, streaming $target.non_temporal, $value)
+    (rows $($x:ident in $rows:expr),+ => $output:expr, $value:expr) => {
+        each!(rows $($x in $rows),+ => $output, streaming $output.non_temporal, $value)
     };
     ($($x:ident in $row:expr),+ => $out:expr, streaming $streaming:expr, $value:expr) => {{
         let out = &mut $out[..];
@@ -138,7 +138,10 @@ macro_rules! each {
         each!(@line out, $streaming, $value, $($x),+);
     }};
     ($($x:ident in $row:expr),+ => $out:expr, $value:expr) => {
-        each!($($x in $row),+ => $out, streaming None::<&$crate::kernel::dense::stream::Streaming>, $value)
+        each!($($x in $row),+ => $out, streaming each!(@none), $value)
+    };
+    (@none) => {
+        None::<&$crate::kernel::dense::stream::Streaming>
     };
     // Slices, and by how much to go on in them with every element.
     (@line $out:ident, $streaming:expr, $value:expr, $($x:ident),+) => {{
@@ -190,11 +193,12 @@ mod tests {
             for (down, across) in [(0, 0), (0, 1), (1, 0), (width, 1), (width + 3, 1), (5, 0)] {
                 for large in [false, true] {
                     let streaming = large.then(Streaming::new);
-                    let (grid, first) = (Grid { data: &data, down, across }, Grid { data: &data[7..], down: width, across: 1 });
+                    let (other, first) =
+                        (StridedRows { data: &data, down, across }, StridedRows { data: &data[7..], down: width, across: 1 });
                     let mut out = crate::Buffer::zeroed(3 * width * size_of::<f32>());
                     let rows = out.slice_mut::<f32>();
-                    let target = Target { rows, width, non_temporal: streaming.as_ref() };
-                    each!(rows a in first, b in grid => target, a - b);
+                    let output = OutputRows { rows, width, non_temporal: streaming.as_ref() };
+                    each!(rows a in first, b in other => output, a - b);
                     for (i, o) in rows.iter().enumerate() {
                         assert!(*o == data[7 + i] - data[i / width * down + i % width * across], "{width} {down} {across} {large} {i}");
                     }

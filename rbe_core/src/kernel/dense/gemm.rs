@@ -8,7 +8,7 @@ use gemm_common::cache::CACHE_INFO;
 use gemm_common::gemm::L2_SLAB;
 
 use super::matrix::{Destination, Matrix};
-use crate::dtype::{DType, Float};
+use crate::dtype::Float;
 use crate::memory;
 use crate::parallel;
 
@@ -154,6 +154,7 @@ fn worth_tiles((m, n, k): Size) -> bool {
 /// of `c` are shared between the threads; the bits do not depend on that.
 #[cfg(target_arch = "x86_64")]
 fn by_tiles<T: Float>(size: Size, a: Matrix<'_, T>, b: Matrix<'_, T>, c: &mut Destination<'_, T>, shared: bool) -> bool {
+    use crate::dtype::DType;
     use crate::isa::{self, VectorIsa};
     use crate::kernel::shared::Shared;
     use crate::kernel::x86::amx::{self, GEMM_PANEL};

@@ -1,7 +1,7 @@
 //! Rows to one number, and back.
 
 use super::elementary::{Elementary, largest};
-use super::elementwise::{Grid, Target, each};
+use super::elementwise::{OutputRows, StridedRows, each};
 use super::lane_sum::{filled_up, fold, lane_sum};
 use super::softmax::sum_exp;
 use crate::dtype::{Element, Float};
@@ -53,7 +53,7 @@ pub fn log_sum_exp<T: Elementary>(row: &[T]) -> T {
 
 multiversion! {
     /// `out = dy e^(x - y)`.
-    pub(crate) fn shares[T: Elementary](dy: Grid<'_, T>, x: Grid<'_, T>, y: Grid<'_, T>, out: &mut Target<'_, T>) {
+    pub(crate) fn shares[T: Elementary](dy: StridedRows<'_, T>, x: StridedRows<'_, T>, y: StridedRows<'_, T>, out: &mut OutputRows<'_, T>) {
         each!(laid out d in dy, x in x, y in y => out, d * (x - y).fast_exp());
     }
 }
@@ -109,7 +109,7 @@ multiversion! {
 
 multiversion! {
     /// `out = dy / count` where x is the extreme, `0 / count` elsewhere: NaN in a row of which no element is.
-    pub(crate) fn to_extremes[T: Float](dy: Grid<'_, T>, x: Grid<'_, T>, extreme: Grid<'_, T>, count: Grid<'_, T>, nan_too: bool, out: &mut Target<'_, T>) {
+    pub(crate) fn to_extremes[T: Float](dy: StridedRows<'_, T>, x: StridedRows<'_, T>, extreme: StridedRows<'_, T>, count: StridedRows<'_, T>, nan_too: bool, out: &mut OutputRows<'_, T>) {
         each!(rows d in dy, x in x, e in extreme, n in count => out, (if is_extreme(x, e, nan_too) { d } else { T::zero() }) / n);
     }
 }

@@ -26,20 +26,20 @@ pub(in crate::kernel) struct DyTiles<'a> {
 
 /// Which orders the kernels read.
 #[derive(Clone, Copy)]
-pub(in crate::kernel) enum Orders {
+pub(in crate::kernel) enum DyOrder {
     /// (sample, row) only.
     Rows,
     /// Of every chunk what its family reads: (sample, row), or (row, sample), which the function writes as (row tile, row, sample).
     Lanes(unsafe fn(family: Family, dy: &[f32], w: &View<'_>, out: &mut [f32])),
 }
 
-impl Orders {
+impl DyOrder {
     /// Samples of `batch` that are ordered as (sample, row), the last ones.
     fn in_rows(self, batch: usize, rest: Family) -> usize {
         match self {
-            Orders::Rows => batch,
-            Orders::Lanes(_) if rest.lanes().is_none() => batch % SAMPLES,
-            Orders::Lanes(_) => 0,
+            DyOrder::Rows => batch,
+            DyOrder::Lanes(_) if rest.lanes().is_none() => batch % SAMPLES,
+            DyOrder::Lanes(_) => 0,
         }
     }
 
@@ -47,21 +47,21 @@ impl Orders {
     fn in_lanes(self, batch: usize, rest: Family) -> usize {
         let last = if batch.is_multiple_of(SAMPLES) { 0 } else { rest.lanes().unwrap_or(0) };
         match self {
-            Orders::Rows => 0,
-            Orders::Lanes(_) => batch / SAMPLES * SAMPLES + last,
+            DyOrder::Rows => 0,
+            DyOrder::Lanes(_) => batch / SAMPLES * SAMPLES + last,
         }
     }
 }
 
 impl<'a> DyTiles<'a> {
-    /// Orders `dy (batch, rows)` in `data` of [`DyTiles::len`] numbers. `each(n, task)` calls `task(i)` for every `i` below `n`.
+    /// DyOrder `dy (batch, rows)` in `data` of [`DyTiles::len`] numbers. `each(n, task)` calls `task(i)` for every `i` below `n`.
     ///
     /// # Safety
     /// This machine has the instruction set of the function in `orders`.
     pub(in crate::kernel) unsafe fn order(
         dy: &[f32],
         w: &View<'_>,
-        (rest, orders): (Family, Orders),
+        (rest, orders): (Family, DyOrder),
         data: &'a mut [f32],
         each: impl Fn(usize, &(dyn Fn(usize) + Sync)),
     ) -> DyTiles<'a> {
@@ -80,7 +80,7 @@ impl<'a> DyTiles<'a> {
                     rows_in_lanes(dy, w, unsafe { out_rows.part(0, (first - first_in_rows) * size, (last - first) * size) });
                 }
                 let family = if last - first == SAMPLES { Family::Sixteen } else { rest };
-                if let (Some(n), Orders::Lanes(order)) = (family.lanes(), orders) {
+                if let (Some(n), DyOrder::Lanes(order)) = (family.lanes(), orders) {
                     // SAFETY: as above; the instruction set is the caller's to vouch for.
                     unsafe { order(family, dy, w, out_lanes.part(0, first * size, n * size)) };
                 }
@@ -91,7 +91,7 @@ impl<'a> DyTiles<'a> {
     }
 
     /// Numbers that the ordered gradient takes.
-    pub(in crate::kernel) fn len(batch: usize, w: &View<'_>, rest: Family, orders: Orders) -> usize {
+    pub(in crate::kernel) fn len(batch: usize, w: &View<'_>, rest: Family, orders: DyOrder) -> usize {
         (orders.in_rows(batch, rest) + orders.in_lanes(batch, rest)) * w.row_tiles() * TILE_ROWS
     }
 

@@ -2,7 +2,10 @@
 //!
 //! Every sum runs in an order that the shapes alone decide, so results do not depend on the number of threads.
 
-use super::dy_layout::{DyTiles, Orders};
+// Without vector kernels there is no `VectorIsa`: code that is given one compiles there, and never runs.
+#![cfg_attr(not(target_arch = "x86_64"), allow(unreachable_code, unused_imports, unused_variables))]
+
+use super::dy_layout::{DyOrder, DyTiles};
 use super::lane_layout::{Family, SAMPLES};
 use super::operands::{Dx, Forward, LevelGradient};
 use super::view::View;
@@ -282,9 +285,9 @@ fn backward_part(set: VectorIsa, dy: &[f32], view: &View<'_>, dx: Option<&mut [f
     let rest = Family::of_rest(set, batch % SAMPLES);
     let orders = match set {
         #[cfg(target_arch = "x86_64")]
-        VectorIsa::Avx2 => Orders::Lanes(crate::kernel::x86::avx2::order),
+        VectorIsa::Avx2 => DyOrder::Lanes(crate::kernel::x86::avx2::order),
         #[cfg(target_arch = "x86_64")]
-        VectorIsa::Avx512 | VectorIsa::Amx => Orders::Rows,
+        VectorIsa::Avx512 | VectorIsa::Amx => DyOrder::Rows,
     };
     let mut ordered = scratch(DyTiles::len(batch, view, rest, orders));
     let shared = batch * rows * cols >= WORTH_SHARING;

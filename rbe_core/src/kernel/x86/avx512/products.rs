@@ -107,7 +107,7 @@ fn no_kernel(family: Family) {
 mod tests {
     use super::*;
     use crate::isa::{Isa, VectorIsa};
-    use crate::kernel::packed::dy_layout::{DyTiles, Orders};
+    use crate::kernel::packed::dy_layout::{DyOrder, DyTiles};
     use crate::kernel::shared::Shared;
     use crate::packed::PackedTensor;
     use crate::random::Generator;
@@ -124,10 +124,10 @@ mod tests {
         for batch in [21, 18, 33] {
             let mut dy = vec![0.0f32; batch * rows];
             Generator::new(2).stream().normal(&mut dy);
-            let mut data = vec![0.0; DyTiles::len(batch, &view, Family::Rows, Orders::Rows)];
+            let mut data = vec![0.0; DyTiles::len(batch, &view, Family::Rows, DyOrder::Rows)];
             let each = |n: usize, task: &(dyn Fn(usize) + Sync)| (0..n).for_each(task);
             // SAFETY: no function is given.
-            let dy = unsafe { DyTiles::order(&dy, &view, (Family::Rows, Orders::Rows), &mut data, each) };
+            let dy = unsafe { DyTiles::order(&dy, &view, (Family::Rows, DyOrder::Rows), &mut data, each) };
             let (mut all, mut one_by_one) = (vec![0.0f32; batch * cols], vec![f32::NAN; batch * cols]);
             for j in 0..view.blocks {
                 // SAFETY: AVX-512 is available, and nobody else has the outputs.

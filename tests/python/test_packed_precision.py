@@ -35,12 +35,47 @@ def available():
     return found
 
 
-def network(seed=3):
-    """Return a network of packed layers with awkward sizes."""
-    rbe.manual_seed(seed)
-    return nn.Sequential(
-        rbe.RBELinear(100, 300), nn.ReLU(), rbe.RBELinear(300, 70), nn.Tanh(), rbe.RBELinear(70, 10, bias=False)
-    )
+class Recurrent(nn.Module):
+    """The last state of a packed LSTM, classified."""
+
+    def __init__(self):
+        super().__init__()
+        self.lstm, self.out = nn.RBELSTM(20, 50, batch_first=True), rbe.RBELinear(50, 10)
+
+    def forward(self, x):
+        """Map (N, T, 20) to (N, 10)."""
+        return self.out(self.lstm(x)[0][:, -1])
+
+
+# Networks with awkward sizes, and the shape of a batch.
+NETWORKS = {
+    "linear": (
+        lambda: nn.Sequential(
+            rbe.RBELinear(100, 300), nn.ReLU(), rbe.RBELinear(300, 70), nn.Tanh(), rbe.RBELinear(70, 10, bias=False)
+        ),
+        (37, 100),
+    ),
+    "norms": (
+        lambda: nn.Sequential(
+            rbe.RBELinear(30, 64), nn.BatchNorm1d(64), nn.GELU(), nn.LayerNorm(64), rbe.RBELinear(64, 10)
+        ),
+        (26, 30),
+    ),
+    "convolution": (
+        lambda: nn.Sequential(
+            rbe.RBEConv2d(3, 20, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), rbe.RBEConv2d(20, 12, 3, bias=False),
+            nn.ReLU(), nn.Flatten(), rbe.RBELinear(48, 10),
+        ),
+        (6, 3, 8, 8),
+    ),
+    "lstm": (Recurrent, (9, 12, 20)),
+    "transformer": (
+        lambda: nn.Sequential(
+            nn.RBETransformerEncoderLayer(32, 4, 64, batch_first=True, dropout=0.1), nn.Flatten(), rbe.RBELinear(320, 10)
+        ),
+        (6, 10, 32),
+    ),
+}  # fmt: skip
 
 
 def dense(layer):
@@ -48,34 +83,44 @@ def dense(layer):
     return layer.weight.to_dense().numpy().astype(np.float64)
 
 
-def digest_of_training(steps=50, batch=37):
-    """Train and return a digest of every loss, of the gradients of the last step and of the weights."""
-    model, draw = network(), Inputs(5)
+def digest_of_training(name, steps):
+    """Train and return a digest of every loss and of the weights."""
+    build, shape = NETWORKS[name]
+    rbe.manual_seed(3)
+    model, draw = build(), Inputs(5)
     optimizer = rbe.optim.HybridOptimizer(model.parameters())
     digest = hashlib.sha256()
     for _ in range(steps):
-        x, y = draw.tensor(batch, 100, dtype=np.float32), rbe.tensor(draw.integers(0, 10, batch))
+        x, y = draw.tensor(shape, dtype=np.float32), rbe.tensor(draw.integers(0, 10, shape[0]))
         optimizer.zero_grad()
         loss = F.cross_entropy(model(x), y)
         loss.backward()
         optimizer.step()
         digest.update(loss.detach().numpy().tobytes())
-    for name, value in sorted(model.state_dict().items()):
+    for key, value in sorted(model.state_dict().items()):
         parts = [value.hi, value.lo] if value.is_packed else [value.numpy()]
         for part in parts:
-            digest.update(name.encode() + np.ascontiguousarray(part).tobytes())
+            digest.update(key.encode() + np.ascontiguousarray(part).tobytes())
     return digest.hexdigest()
 
 
-def test_fifty_steps_are_the_same_to_the_bit_on_every_instruction_set_and_for_any_number_of_threads(int8):
+@pytest.mark.parametrize("name", NETWORKS)
+def test_fifty_steps_are_the_same_to_the_bit_on_every_instruction_set_and_for_any_number_of_threads(name, int8):
     digests = {}
     for isa in available():
-        for threads in (1, 2, 3, 8):
+        for threads in (1,) if isa == "scalar" else (1, 2, 3, 8):
             with rbe.config.using(isa=isa, num_threads=threads):
-                digests[isa, threads] = digest_of_training(steps=50 if isa != "scalar" or threads == 1 else 5)
-    whole = {key: value for key, value in digests.items() if key[0] != "scalar" or key[1] == 1}
-    assert len(set(whole.values())) == 1, whole
-    assert len({value for key, value in digests.items() if key not in whole}) == 1, digests
+                digests[isa, threads] = digest_of_training(name, 50)
+    assert len(set(digests.values())) == 1, digests
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_setting_changes_the_results_of_every_kind_of_packed_layer(name):
+    digests = set()
+    for precision in ("float32", "int8"):
+        with rbe.config.using(packed_matmul_precision=precision):
+            digests.add(digest_of_training(name, 1))
+    assert len(digests) == 2
 
 
 def test_small_batches_are_rows_of_large_ones(int8):
@@ -166,6 +211,25 @@ def test_training_reaches_what_float32_reaches():
             losses[precision] = loss.item()
     assert losses["int8"] < 0.3
     assert abs(losses["int8"] - losses["float32"]) < 0.1, losses
+
+
+def test_a_convolution_is_that_of_rounded_windows(int8):
+    draw = Inputs(6)
+    layer = rbe.RBEConv2d(5, 9, 3, padding=1, bias=False)
+    x = rbe.tensor(draw.array(4, 5, 7, 6, dtype=np.float32), requires_grad=True)
+    windows = F.unfold(x.detach(), 3, padding=1).numpy().transpose(0, 2, 1).reshape(-1, 45)  # (samples x windows, 5 x 3 x 3)
+    scale = np.abs(windows).max(axis=1, keepdims=True) / np.float32(127)
+    rounded = (np.rint(windows / scale) * scale).astype(np.float64)
+    y = layer(x)
+    want = (rounded @ layer.weight.to_dense().numpy().reshape(9, 45).astype(np.float64).T).reshape(4, 42, 9).transpose(0, 2, 1)
+    assert np.abs(y.detach().numpy().reshape(4, 9, 42) - want).max() <= 1e-5 * np.abs(want).max()
+    dy = draw.array(4, 9, 7, 6, dtype=np.float32)
+    y.backward(rbe.tensor(dy))
+    g = dy.reshape(4, 9, 42).transpose(1, 0, 2).reshape(9, -1).astype(np.float64) @ rounded
+    w = layer.weight.to_dense().numpy().reshape(9, 45)
+    low, high = w.min(axis=1, keepdims=True), w.max(axis=1, keepdims=True)
+    flips = g * np.where(w == low, high - low, low - high)
+    assert np.abs(layer.weight.grad.hi.reshape(9, -1)[:, :45] - flips).max() <= 1e-4 * np.abs(flips).max()
 
 
 def test_sums_over_several_uses_and_batches_accumulate(int8):

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use super::units::UnitSums;
 use crate::array::{Array, map, map_into, zip};
 use crate::error::{RbeError, Result};
+use crate::kernel::packed::quantised::quantise;
 use crate::packed::{BITS, PackedTensor};
 
 /// One contribution to the gradient of a packed tensor, from one use of it.
@@ -35,6 +36,15 @@ pub enum Factor {
     },
 }
 
+/// `x` (batch, cols) f32 rounded to int8: the values, in the bytes of an array of u8, and the scales (batch).
+pub(crate) fn quantised(x: &Array) -> (Array, Array) {
+    let values = Array::build(x.shape(), |_: &mut [u8]| {});
+    let scales = Array::build(&x.shape()[..1], |_: &mut [f32]| {});
+    let x = x.contiguous();
+    quantise(&x.read::<f32>(), bytemuck::cast_slice_mut(&mut values.write::<u8>()), &mut scales.write::<f32>());
+    (values, scales)
+}
+
 /// The gradient of a packed tensor, held as factors until it is read or stepped; uses of the tensor append. While the
 /// factors are smaller than the weight cotangent `G` (rows, cols) it is not stored; then they are folded into it.
 #[derive(Clone)]
@@ -48,6 +58,12 @@ pub struct GradientCache {
 }
 
 impl Factor {
+    /// The product of `x` (batch, cols) f32, rounded to int8 here, and `dy` (batch, rows).
+    pub fn rounded(x: &Array, dy: Array) -> Factor {
+        let (values, scales) = quantised(x);
+        Factor::Rounded { values, scales, dy }
+    }
+
     /// Upstream gradient (batch, rows), or (batch, features).
     pub fn dy(&self) -> &Array {
         match self {

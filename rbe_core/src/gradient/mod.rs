@@ -4,6 +4,7 @@ mod cache;
 mod read;
 mod units;
 
+pub(crate) use cache::quantised;
 pub use cache::{Factor, GradientCache};
 pub use read::RBEGradient;
 pub(crate) use units::{OP as ACTIVATION, check_radius, packed_units, states, units};

@@ -1,6 +1,7 @@
 //! Convolutions: the windows of a few samples at a time as rows, times the filters; the rows are never kept.
 
 use super::apply::apply;
+use super::precision::MatmulPrecision;
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense, multiply_adds};
 use super::table;
 use super::unfold::{Columns, samples, scratch};
@@ -13,6 +14,7 @@ use crate::gradient::{Gradient, GradientCache};
 use crate::kernel::dense::gemm::gemm;
 use crate::kernel::dense::matrix::{Destination, Matrix};
 use crate::kernel::packed as kernel;
+use crate::kernel::packed::quantised;
 use crate::memory;
 use crate::packed::PackedTensor;
 use crate::parallel;
@@ -29,6 +31,7 @@ const PIECES: usize = 8;
 struct Conv {
     windows: Windows,
     groups: usize,
+    precision: MatmulPrecision,
 }
 
 /// Filters of all groups, ready for products.
@@ -44,6 +47,7 @@ struct Plan {
     groups: usize,
     outputs: usize, // filters of one group
     chunk: usize,   // samples whose rows are made at a time
+    rounds: bool,   // whether packed filters take rows rounded to int8
 }
 
 impl Conv {
@@ -59,7 +63,8 @@ impl Conv {
         let columns = Columns::new(OP, &self.windows, channels / groups, size)?;
         check_size(OP, &[n, w[0], columns.rows()])?;
         let chunk = (ROWS / (columns.rows() * columns.cols()).max(1)).clamp(1, n.max(1));
-        Ok(Plan { columns, samples: n, groups, outputs: w[0] / groups, chunk })
+        let rounds = self.precision == MatmulPrecision::Int8;
+        Ok(Plan { columns, samples: n, groups, outputs: w[0] / groups, chunk, rounds })
     }
 }
 
@@ -117,7 +122,8 @@ impl Plan {
                     }
                 }
                 Filters::Packed(w) => {
-                    kernel::forward(bytemuck::cast_slice(rows), n * l, &w[g], None, bytemuck::cast_slice_mut(across));
+                    let forward = if self.rounds { quantised::round_and_forward } else { kernel::forward };
+                    forward(bytemuck::cast_slice(rows), n * l, &w[g], None, bytemuck::cast_slice_mut(across));
                     for (s, across) in across.chunks_exact(l * o).enumerate() {
                         let range = self.part(y, s, g, o * l);
                         transpose(across, l, o, &mut y[range]);
@@ -137,6 +143,9 @@ impl Plan {
             let row = &mut rows[..l * k];
             for (s, g) in (0..n * self.groups).map(|i| (i / self.groups, i % self.groups)) {
                 self.columns.unfold(&x[self.part(x, s, g, self.columns.sample())], pad, row);
+                if self.rounds && matches!(w, Filters::Packed(_)) {
+                    quantised::round_rows(bytemuck::cast_slice_mut(row), l);
+                }
                 let dy = Matrix::row_major(&dy[self.part(dy, s, g, o * l)], l);
                 gemm((o, k, l), dy, Matrix::row_major(row, k), Destination::new(&mut dw[g * o * k..], k, true));
             }
@@ -157,7 +166,8 @@ impl Plan {
                     for (s, across) in across.chunks_exact_mut(l * o).enumerate() {
                         transpose(&dy[self.part(dy, s, g, o * l)], o, l, across);
                     }
-                    kernel::dx(bytemuck::cast_slice(across), n * l, &w[g], bytemuck::cast_slice_mut(rows));
+                    let dx = if self.rounds { quantised::dx } else { kernel::dx };
+                    dx(bytemuck::cast_slice(across), n * l, &w[g], bytemuck::cast_slice_mut(rows));
                 }
             }
             for (s, rows) in rows.chunks_exact(l * k).enumerate() {
@@ -276,7 +286,7 @@ impl RBETensor {
     /// `Shape` if shapes, groups and windows do not fit; `DType` for a packed x or integers.
     pub fn conv(&self, weight: &RBETensor, bias: Option<&RBETensor>, windows: &Windows, groups: usize) -> Result<RBETensor> {
         windows.over(self, |x| {
-            let op = Conv { windows: windows.clone(), groups };
+            let op = Conv { windows: windows.clone(), groups, precision: MatmulPrecision::current() };
             match bias {
                 Some(bias) => apply(op, &[x, weight, bias]),
                 None => apply(op, &[x, weight]),

@@ -10,7 +10,7 @@ use crate::array::{Array, Dims};
 use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
-use crate::gradient::{Factor, Gradient, GradientCache};
+use crate::gradient::{self, Factor, Gradient, GradientCache};
 use crate::kernel::packed as kernel;
 use crate::kernel::packed::quantised;
 use crate::kernel::packed::reference::{self, TwoLevel};
@@ -73,13 +73,12 @@ impl Op for RoundedLinear {
         check_lengths("packed_linear", a, w.rows(), w.cols(), bias)?;
         let (a, bias) = (plain(a, DType::F32), bias.map(|b| plain(b, DType::F32)));
         let batch = batch_of(&a);
-        let values = Array::build(&[batch, w.cols()], |_: &mut [u8]| {});
-        let scales = Array::build(&[batch], |_: &mut [f32]| {});
-        quantised::quantise(&a.read::<f32>(), bytemuck::cast_slice_mut(&mut values.write::<u8>()), &mut scales.write::<f32>());
+        let shape = with_last(a.shape(), w.rows());
+        let (values, scales) = gradient::quantised(&matrix(a, batch, w.cols())?);
         let value = {
             let (values, scales, bias) = (values.read::<u8>(), scales.read::<f32>(), bias.as_ref().map(|b| b.read::<f32>()));
             let x = Quantised { values: bytemuck::cast_slice(&values), scales: &scales };
-            Array::build(&with_last(a.shape(), w.rows()), |y| quantised::forward(x, w, bias.as_deref(), y))
+            Array::build(&shape, |y| quantised::forward(x, w, bias.as_deref(), y))
         };
         Ok(Output::keeping(value, [values, scales]))
     }

@@ -3,6 +3,7 @@
 use super::apply::apply_many;
 use super::matmul::matmul;
 use super::packed::dense_weight;
+use super::precision::MatmulPrecision;
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense, multiply_adds};
 use super::table;
 use crate::array::{Array, Read};
@@ -15,6 +16,7 @@ use crate::kernel::dense::gemm::gemm_shared;
 use crate::kernel::dense::matrix::Matrix;
 use crate::kernel::dense::recurrent;
 use crate::kernel::packed as kernel;
+use crate::kernel::packed::quantised;
 use crate::memory;
 use crate::packed::PackedTensor;
 use crate::tape::{RBETensor, Value};
@@ -29,12 +31,13 @@ const OP: &str = "recurrent";
 struct Recurrent {
     cell: Cell,
     reverse: bool, // from the last time step to the first
+    precision: MatmulPrecision,
 }
 
 /// A weight of the state, dense in `T` or packed (in f32).
 enum Weight<'a, T> {
     Dense(Read<'a, T>), // for the forward product transposed, which spares packing it at every time step
-    Packed(&'a PackedTensor),
+    Packed(&'a PackedTensor, MatmulPrecision),
 }
 
 impl<T: Float> Weight<'_, T> {
@@ -44,9 +47,12 @@ impl<T: Float> Weight<'_, T> {
             return;
         }
         match self {
-            Weight::Packed(w) => {
-                let bias = bias.map(bytemuck::cast_slice);
-                kernel::forward(bytemuck::cast_slice(h), n, w, bias, bytemuck::cast_slice_mut(out));
+            Weight::Packed(w, precision) => {
+                let (h, bias, out) = (bytemuck::cast_slice(h), bias.map(bytemuck::cast_slice), bytemuck::cast_slice_mut(out));
+                match precision {
+                    MatmulPrecision::Float32 => kernel::forward(h, n, w, bias, out),
+                    MatmulPrecision::Int8 => quantised::round_and_forward(h, n, w, bias, out),
+                }
             }
             Weight::Dense(w) => {
                 let (rows, cols) = (out.len() / n, h.len() / n);
@@ -64,7 +70,8 @@ impl<T: Float> Weight<'_, T> {
             return;
         }
         match self {
-            Weight::Packed(w) => kernel::dx(bytemuck::cast_slice(da), n, w, bytemuck::cast_slice_mut(out)),
+            Weight::Packed(w, MatmulPrecision::Float32) => kernel::dx(bytemuck::cast_slice(da), n, w, bytemuck::cast_slice_mut(out)),
+            Weight::Packed(w, MatmulPrecision::Int8) => quantised::dx(bytemuck::cast_slice(da), n, w, bytemuck::cast_slice_mut(out)),
             Weight::Dense(w) => {
                 let (rows, cols) = (da.len() / n, out.len() / n);
                 gemm_shared(n, cols, rows, Matrix::row_major(da, rows), Matrix::row_major(w, cols), out);
@@ -82,14 +89,14 @@ fn dense_of(weight: &Value, dtype: DType) -> Option<Array> {
     }
 }
 
-fn view<'a, T: crate::dtype::Element>(dense: Option<&'a Array>, weight: &'a Value) -> Weight<'a, T> {
-    match (dense, weight) {
-        (Some(a), _) | (None, Value::Dense(a)) => Weight::Dense(a.read()),
-        (None, Value::Packed(w)) => Weight::Packed(w),
-    }
-}
-
 impl Recurrent {
+    fn view<'a, T: crate::dtype::Element>(&self, dense: Option<&'a Array>, weight: &'a Value) -> Weight<'a, T> {
+        match (dense, weight) {
+            (Some(a), _) | (None, Value::Dense(a)) => Weight::Dense(a.read()),
+            (None, Value::Packed(w)) => Weight::Packed(w, self.precision),
+        }
+    }
+
     /// Where the bias stands among the inputs.
     fn bias_at(&self) -> usize {
         if self.cell == Cell::Lstm { 4 } else { 3 }
@@ -130,7 +137,7 @@ impl Recurrent {
         let cells = if lstm { Some(ready(3)?) } else { None };
         let bias = if x.optional(self.bias_at())?.is_some() { Some(ready(self.bias_at())?) } else { None };
         let whole = dense_of(x.value(1), T::DTYPE).map(|w| Ok(w.transpose(0, 1)?.contiguous())).transpose()?;
-        let weight = view::<T>(whole.as_ref(), x.value(1));
+        let weight = self.view::<T>(whole.as_ref(), x.value(1));
         let (rows, kept_width, size) = (self.cell.gates() * h, self.cell.kept() * h, n * h);
         let out = Array::build(&[steps, n, h], |_: &mut [T]| {});
         let kept = Array::build(&[steps, n, kept_width], |_: &mut [T]| {});
@@ -176,7 +183,7 @@ impl Recurrent {
         let da = Array::build(&[if gru { steps } else { 0 }, n, rows], |_: &mut [T]| {});
         let before = Array::build(&[steps, n, h], |_: &mut [T]| {}); // the state before each time step
         let (dh, dc) = {
-            let weight = view::<T>(whole.as_ref(), value);
+            let weight = self.view::<T>(whole.as_ref(), value);
             let (out, first, kept, held) = (out.read::<T>(), first.read::<T>(), cx.kept(0)?.read::<T>(), cx.kept(1)?.read::<T>());
             let [dy, d_last, d_cells] = dys.each_ref().map(|dy| dy.as_ref().map(Array::read::<T>));
             let start = |d: Option<Read<'_, T>>| d.map_or_else(|| memory::filled(T::zero(), size), |d| memory::copied(&d));
@@ -216,7 +223,13 @@ impl Recurrent {
             Value::Dense(_) => dense(matmul(&flat_a.transpose(0, 1)?, &flat_h)?),
             // One factor for all time steps: the optimiser and a reader form G in one product.
             Value::Packed(w) => {
-                Some(Gradient::Packed(GradientCache::new(w, Factor::Product { x: flat_h.cast(DType::F32), dy: flat_a.cast(DType::F32) })))
+                let (x, dy) = (flat_h.cast(DType::F32), flat_a.cast(DType::F32));
+                // float64 states were not rounded.
+                let factor = match self.precision {
+                    MatmulPrecision::Int8 if T::DTYPE == DType::F32 => Factor::rounded(&x, dy),
+                    _ => Factor::Product { x, dy },
+                };
+                Some(Gradient::Packed(GradientCache::new(w, factor)))
             }
         };
         let mut grads: Grads = [dense(dx), dw, dense(Array::from_slice(&dh, &[n, h])?)].into_iter().collect();
@@ -271,7 +284,7 @@ impl RBETensor {
             return Err(RbeError::value(OP, "first cells for an LSTM and for no other", format!("{cell:?}")));
         }
         let inputs: Vec<&RBETensor> = [Some(self), Some(weight), Some(first.0), first.1, bias].into_iter().flatten().collect();
-        let op = Recurrent { cell, reverse };
+        let op = Recurrent { cell, reverse, precision: MatmulPrecision::current() };
         if cell == Cell::Lstm {
             let [states, last, cells] = apply_many(op, &inputs)?;
             return Ok((states, last, Some(cells)));

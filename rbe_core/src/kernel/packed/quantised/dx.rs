@@ -2,6 +2,7 @@
 //! be; as 16-bit vectors of `N` samples they make a table that serves the block's 64 columns.
 
 use super::operands::{PANEL_ROWS, QuantisedDx};
+use super::quantise::ROUNDING;
 use super::short_lanes::ShortLanes;
 use crate::kernel::dense::lane_sum::fold;
 use crate::kernel::packed::samples_in_lanes::{from_lanes, table};
@@ -55,7 +56,7 @@ pub(in crate::kernel) fn fractions(w: &View<'_>, j: usize, out: &mut [Fractions]
     out.fill([[0; TILE_ROWS]; 2]);
     for (out, levels) in out.as_flattened_mut().iter_mut().zip(levels.iter()) {
         for (out, level) in out.iter_mut().zip(levels) {
-            *out = (level * inverse + 12_582_912.0).to_bits() as i16; // 1.5 · 2^23 rounds to an integer
+            *out = (level * inverse + ROUNDING).to_bits() as i16;
         }
     }
     if inverse > 0.0 { 256.0 * 32768.0 / inverse } else { 0.0 }

@@ -12,5 +12,5 @@ pub mod reference;
 pub(in crate::kernel) mod short_lanes;
 pub(in crate::kernel) mod subset_sums;
 
-pub use products::{dx, forward};
-pub use quantise::quantise;
+pub use products::{dx, forward, round_and_forward};
+pub use quantise::{quantise, round_rows};

@@ -1,6 +1,7 @@
 //! The upstream gradient as 16-bit integers with samples in lanes, and the noise that rounds its products.
 
 use super::operands::{OrderDy, PANEL_ROWS};
+use super::quantise::ROUNDING;
 use super::short_lanes::ShortLanes;
 use crate::kernel::noise::hash;
 
@@ -12,7 +13,7 @@ pub(in crate::kernel) fn order_one(task: OrderDy<'_>) {
     let dy = &dy[first.min(rows)..rows.min(first + values.len())];
     let (here, padding) = values.split_at_mut(dy.len());
     for (value, dy) in here.iter_mut().zip(dy) {
-        *value = (dy * inverse[0] + 12_582_912.0).to_bits() as i16; // as below
+        *value = (dy * inverse[0] + ROUNDING).to_bits() as i16; // as below
     }
     padding.fill(0);
     for (q, noise) in noise.as_chunks_mut::<4>().0.iter_mut().enumerate() {
@@ -43,8 +44,8 @@ pub(in crate::kernel) fn order<S: ShortLanes<N>, const N: usize>(s: S, task: Ord
             }
             for (values, column) in values.iter_mut().zip(s.transpose(from.each_ref())) {
                 for i in 0..8 {
-                    // Adding 1.5 · 2^23 rounds to an integer. A sample that is not finite has any values: its scale is NaN.
-                    values[b + i] = (column[i] * factors[b + i] + 12_582_912.0).to_bits() as i16;
+                    // A sample that is not finite has any values: its scale is NaN.
+                    values[b + i] = (column[i] * factors[b + i] + ROUNDING).to_bits() as i16;
                 }
             }
         }

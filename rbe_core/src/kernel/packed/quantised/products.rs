@@ -1,7 +1,7 @@
 //! Products with int8 inputs: the driver that cuts the work and owns the bounds.
 
 use super::operands::{MOST_DY, OrderDy, PANEL_ROWS, QuantisedDx, QuantisedForward, ShortDy};
-use super::quantise::{largest_of, scale_of};
+use super::quantise::{largest_of, quantise, scale_of};
 use super::short_lanes::Portable;
 use super::{order_dy, subset_sums};
 use crate::Buffer;
@@ -20,6 +20,17 @@ use crate::{memory, parallel};
 /// If a slice has another length.
 pub fn forward(x: Quantised<'_>, w: &PackedTensor, bias: Option<&[f32]>, y: &mut [f32]) {
     forward_on(isa::current(), x, w, bias, y);
+}
+
+/// The same for `x (batch, cols)` that is rounded here: `quantise` and [`forward`].
+///
+/// # Panics
+/// If a slice has another length.
+pub fn round_and_forward(x: &[f32], batch: usize, w: &PackedTensor, bias: Option<&[f32]>, y: &mut [f32]) {
+    let (mut values, mut scales) = (Buffer::dirty(x.len()), Buffer::dirty(batch * size_of::<f32>()));
+    quantise(x, bytemuck::cast_slice_mut(values.bytes_mut()), scales.slice_mut());
+    let values = bytemuck::cast_slice(values.bytes());
+    forward(Quantised { values, scales: scales.slice() }, w, bias, y);
 }
 
 fn forward_on(isa: Isa, x: Quantised<'_>, w: &PackedTensor, bias: Option<&[f32]>, y: &mut [f32]) {

@@ -7,6 +7,8 @@ use crate::parallel;
 
 /// Numbers that one task rounds.
 const PIECE: usize = 1 << 15;
+/// 1.5 · 2^23: adding it rounds to an integer, whose last bytes are then those of the sum.
+pub(super) const ROUNDING: f32 = 12_582_912.0;
 /// Rows whose largest magnitude is below this are taken for zero: the inverse of their scale would be beyond single precision.
 const SMALLEST: f32 = 1e-33;
 
@@ -24,6 +26,29 @@ pub fn quantise(x: &[f32], values: &mut [i8], scales: &mut [f32]) {
     let rows = (PIECE / cols).max(1);
     let pieces = values.chunks_mut(rows * cols).zip(scales.chunks_mut(rows)).zip(x.chunks(rows * cols));
     parallel::for_each_mut(&mut memory::collect(pieces), |_, ((values, scales), x)| quantise_rows(x, values, scales));
+}
+
+/// Replaces `x (batch, cols)` by what its integers stand for, `scales · values`.
+///
+/// # Panics
+/// If the length is no multiple of `batch`.
+pub fn round_rows(x: &mut [f32], batch: usize) {
+    assert!(x.len().is_multiple_of(batch.max(1)), "quantise: lengths");
+    let cols = (x.len() / batch.max(1)).max(1);
+    let rows = (PIECE / cols).max(1);
+    parallel::for_each_piece(x, rows * cols, |_, x| rounded_rows(x, cols));
+}
+
+multiversion! {
+    fn rounded_rows(x: &mut [f32], cols: usize) {
+        for x in x.chunks_exact_mut(cols) {
+            let (scale, inverse) = scale_of(largest(x), f32::from(Quantised::MOST));
+            for v in x {
+                let sum = *v * inverse + ROUNDING;
+                *v = scale * (sum - ROUNDING);
+            }
+        }
+    }
 }
 
 multiversion! {
@@ -44,8 +69,7 @@ fn quantise_row(x: &[f32], values: &mut [i8]) -> f32 {
         return scale;
     }
     for (value, v) in values.iter_mut().zip(x) {
-        // Adding 1.5 · 2^23 rounds to an integer, whose last byte is then the last one of the sum.
-        *value = (v * inverse + 12_582_912.0).to_bits() as i8;
+        *value = (v * inverse + ROUNDING).to_bits() as i8;
     }
     scale
 }
@@ -95,6 +119,9 @@ mod tests {
             assert!((f64::from(*value) - f64::from(x) * 63.5).abs() <= 0.500_001, "{value} {x}");
         }
         assert_eq!((values[1], values[6], values[2]), (-127, 127, 0));
+        let mut rounded = x;
+        round_rows(&mut rounded, 1);
+        assert_eq!(rounded, values.map(|value| scales[0] * f32::from(value)));
     }
 
     #[test]

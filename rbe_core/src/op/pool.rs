@@ -8,6 +8,7 @@ use crate::array::Array;
 use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
+use crate::isa::multiversion;
 use crate::memory;
 use crate::parallel;
 use crate::tape::RBETensor;
@@ -92,6 +93,31 @@ fn largest_of_row<const K: usize, T: Float>(
     }
 }
 
+multiversion! {
+    /// [`largest`] of windows of two by two that lie side by side, the first at position `first` of its plane, whose rows have `w` elements.
+    fn largest_of_pairs[T: Float](upper: &[T], lower: &[T], first: i64, w: i64, values: &mut [T], places: &mut [i64]) {
+        let windows = upper.as_chunks::<2>().0.iter().zip(lower.as_chunks::<2>().0);
+        for (i, ((best, at), ([a, b], [c, d]))) in values.iter_mut().zip(places).zip(windows).enumerate() {
+            let (mut most, mut offset) = (*a, 0);
+            for (v, beside) in [(*b, 1), (*c, w), (*d, w + 1)] {
+                let larger = (v > most) | v.is_nan();
+                most = if larger { v } else { most };
+                offset = if larger { beside } else { offset };
+            }
+            (*best, *at) = (most, first + 2 * i as i64 + offset);
+        }
+    }
+}
+
+/// As [`largest_of_row`] for windows of two by two, of which the columns lie side by side from the first on.
+fn pairs_of_row<T: Float>(plane: &[T], w: usize, rows: Range, cols: &[Range], steps: [usize; 2], out: (&mut [T], &mut [i64])) {
+    if rows.1 - rows.0 != 2 {
+        return largest_of_row::<2, T>(plane, w, rows, cols, steps, out);
+    }
+    let row = |r: usize| &plane[r * w..][..2 * cols.len()];
+    largest_of_pairs(row(rows.0), row(rows.0 + 1), (rows.0 * w) as i64, w as i64, out.0, out.1);
+}
+
 impl MaxPool {
     const NAME: &str = "max_pool";
 
@@ -106,6 +132,7 @@ impl MaxPool {
         let cols = memory::collect((0..counts[1]).map(|i| across.range(i, w)));
         dispatch_float!(Self::NAME, x.dtype(), T => {
             let row = match square {
+                Some(2) if cols.iter().enumerate().all(|(i, c)| *c == (2 * i, 2 * i + 2)) => pairs_of_row::<T>,
                 Some(2) => largest_of_row::<2, T>,
                 Some(3) => largest_of_row::<3, T>,
                 _ => largest_of_row::<0, T>,

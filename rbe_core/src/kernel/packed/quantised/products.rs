@@ -55,8 +55,10 @@ fn forward_on(isa: Isa, x: Quantised<'_>, w: &PackedTensor, bias: Option<&[f32]>
     });
 }
 
-/// Samples whose gradients are computed at once: ordered, they stay in the second-level cache.
-const PART_SAMPLES: usize = 128;
+/// Numbers of the upstream gradient whose products are computed at once: ordered, in three bytes each, they stay in the second-level cache.
+const PART: usize = 1 << 18;
+/// Samples whose products are computed at once are a multiple of this.
+const PART_SAMPLES: usize = 64;
 /// Samples up to which they are computed one by one in plain Rust.
 const FEW: usize = 3;
 /// Panels that one task orders.
@@ -79,8 +81,9 @@ fn dx_on(isa: Isa, dy: &[f32], batch: usize, w: &PackedTensor, dx: &mut [f32]) {
     let view = View::new(w, &tiles);
     let shared = batch * rows * cols >= WORTH_SHARING;
     let each = |n: usize, task: &(dyn Fn(usize) + Sync)| if shared { parallel::for_each(n, task) } else { (0..n).for_each(task) };
-    for first in (0..batch).step_by(PART_SAMPLES) {
-        let here = PART_SAMPLES.min(batch - first);
+    let part = (PART / rows / PART_SAMPLES).max(1) * PART_SAMPLES;
+    for first in (0..batch).step_by(part) {
+        let here = part.min(batch - first);
         let (dy, dx) = (&dy[first * rows..][..here * rows], &mut dx[first * cols..][..here * cols]);
         part_dx(isa, (dy, first), &view, dx, each);
     }

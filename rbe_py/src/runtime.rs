@@ -72,7 +72,7 @@ pub fn get_packed_matmul_precision() -> &'static str {
     MatmulPrecision::current().name()
 }
 
-/// Sets in what products of float32 inputs with packed weights are computed, here by linear layers: "float32" or "int8".
+/// Sets in what products of float32 inputs with packed weights are computed: "float32" or "int8".
 ///
 /// With "int8" each sample of the input is rounded to int8 with a scale of its own, and backward is the gradient of that, with the
 /// upstream gradient rounded stochastically. float64 inputs stay float64. A block with the setting:

@@ -131,6 +131,10 @@ fn build<S: ShortLanes<N>, const N: usize>(s: S, panel: &Panel, dy: &[[i16; N]],
     }
 }
 
+/// A vector for each column of a block, none of them across two cache lines.
+#[repr(align(64))]
+struct Columns<T, const N: usize>([[T; N]; BITS]);
+
 /// See [`QuantisedDx`].
 ///
 /// # Safety
@@ -146,13 +150,13 @@ pub(in crate::kernel) unsafe fn dx<S: ShortLanes<N>, const N: usize>(s: S, p: Qu
     let rows = panels.len() * PANEL_ROWS;
     let (values, noise) = (dy.values.as_chunks::<N>().0, dy.noise.as_chunks::<N>().0);
     for c in 0..dy.scales.len().div_ceil(N) {
-        let mut total = [[0.0f32; N]; BITS];
+        let mut total = Columns([[0.0f32; N]; BITS]);
         let of_parts = values[c * rows..][..rows].chunks(PART * PANEL_ROWS).zip(noise[c * rows..][..rows].chunks(PART * PANEL_ROWS));
         for (panels, (values, noise)) in panels.chunks(PART).zip(of_parts) {
-            let mut sums = [[0i16; N]; BITS];
+            let mut sums = Columns([[0i16; N]; BITS]);
             for ((panel, values), noise) in panels.iter().zip(values.chunks_exact(PANEL_ROWS)).zip(noise.chunks_exact(PANEL_ROWS)) {
                 build(s, panel, values, noise, tables);
-                for (sum, entries) in sums.iter_mut().zip(&panel.entries) {
+                for (sum, entries) in sums.0.iter_mut().zip(&panel.entries) {
                     let mut halves = [s.load(sum), s.zero()];
                     for g in 0..GROUPS {
                         halves[g % 2] = s.add(halves[g % 2], s.load(&tables[usize::from(entries[g])]));
@@ -160,7 +164,7 @@ pub(in crate::kernel) unsafe fn dx<S: ShortLanes<N>, const N: usize>(s: S, p: Qu
                     s.store(sum, s.add(halves[0], halves[1]));
                 }
             }
-            for (total, sum) in total.iter_mut().zip(&sums) {
+            for (total, sum) in total.0.iter_mut().zip(&sums.0) {
                 let more = s.add_floats(s.load_floats(total), s.floats(s.load(sum)));
                 s.store_floats(total, more);
             }
@@ -170,12 +174,12 @@ pub(in crate::kernel) unsafe fn dx<S: ShortLanes<N>, const N: usize>(s: S, p: Qu
         for (scale, of_sample) in scales.iter_mut().zip(&dy.scales[c * N..][..samples]) {
             *scale = of_sample * unit;
         }
-        for total in &mut total {
+        for total in &mut total.0 {
             let scaled = s.mul_floats(s.load_floats(total), s.load_floats(&scales));
             s.store_floats(total, scaled);
         }
         // SAFETY: the caller owns these columns.
         let part = |b: usize, k: usize, n: usize| unsafe { dx.part(c * N + b, j * BITS + k, n) };
-        from_lanes(s, &total, w.cols_in(j), samples, part);
+        from_lanes(s, &total.0, w.cols_in(j), samples, part);
     }
 }

@@ -64,7 +64,7 @@ const FEW: usize = 3;
 /// Panels that one task orders.
 const ORDERED_AT_ONCE: usize = 8;
 
-/// `dx (batch, cols) = dy (batch, rows) W`, with the products rounded stochastically to int8 (see [`QuantisedDx`]): the mean over the noise
+/// `dx (batch, cols) = dy (batch, rows) W`, with the products rounded stochastically to int8 as in design/int8.md: the mean over the noise
 /// is the product of `dy` as 16-bit integers. The noise follows from `dy`. The same bits on every instruction set and for any number of
 /// threads.
 ///

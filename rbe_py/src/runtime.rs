@@ -65,8 +65,9 @@ pub fn set_isa(name: Option<&str>) -> PyResult<()> {
 /// Examples
 /// --------
 /// >>> import rbe
-/// >>> rbe.get_packed_matmul_precision()
-/// 'float32'
+/// >>> with rbe.config.using(packed_matmul_precision="int8"):
+/// ...     rbe.get_packed_matmul_precision()
+/// 'int8'
 #[pyfunction]
 pub fn get_packed_matmul_precision() -> &'static str {
     MatmulPrecision::current().name()
@@ -86,8 +87,9 @@ pub fn get_packed_matmul_precision() -> &'static str {
 /// Examples
 /// --------
 /// >>> import rbe
+/// >>> before = rbe.get_packed_matmul_precision()
 /// >>> rbe.set_packed_matmul_precision("int8")
-/// >>> rbe.set_packed_matmul_precision("float32")
+/// >>> rbe.set_packed_matmul_precision(before)
 #[pyfunction]
 pub fn set_packed_matmul_precision(precision: &str) -> PyResult<()> {
     MatmulPrecision::named("set_packed_matmul_precision", precision).or_raise()?.set();

@@ -41,7 +41,7 @@ $(VENV)/.built: $(VENV)/.installed $(RUST)
 	touch $@
 
 # The other targets do not take this build for a release.
-develop: $(VENV)/.installed ## Build the package quickly after a change, somewhat slower than a release
+develop: $(VENV)/.installed ## Build the package quickly after a change, optimised as a release
 	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --profile develop
 	rm -f $(VENV)/.built
 

@@ -7,6 +7,7 @@ use rbe_core::array::Array;
 use rbe_core::gradient::{Gradient, RBEGradient};
 use rbe_core::kernel::packed::reference::{self, TwoLevel};
 use rbe_core::kernel::packed::{self as kernel, Grads};
+use rbe_core::op::MatmulPrecision;
 use rbe_core::packed::{Cycle, FactorPair, Family, PackedTensor, levels};
 use rbe_core::{DType, RBETensor};
 
@@ -31,6 +32,8 @@ fn read(w: &RBETensor) -> RBEGradient {
 
 #[test]
 fn hi_is_the_loss_change_of_a_flip_and_interaction_its_derivative() {
+    // The gradient in int8 is that of rounded inputs.
+    MatmulPrecision::replace_of_thread(Some(MatmulPrecision::Float32));
     let (rows, cols, batch, blocks) = (3, 70, 4, 2);
     let (x, c) = (numbers(1, batch * cols), numbers(2, batch * rows));
     let w = packed(3, rows, cols);
@@ -90,6 +93,8 @@ fn hi_is_the_loss_change_of_a_flip_and_interaction_its_derivative() {
 
 #[test]
 fn hi_is_the_first_order_term_of_a_curved_loss() {
+    // The gradient in int8 is that of rounded inputs.
+    MatmulPrecision::replace_of_thread(Some(MatmulPrecision::Float32));
     // loss = Σ (x Wᵀ)²; the error of Δ over the level gap must vanish with the gap.
     let (cols, batch) = (64, 3);
     let x = numbers(1, batch * cols);

@@ -74,7 +74,9 @@ mod _rbe {
     #[pymodule_export]
     use crate::optim::{Dense, Hybrid, clip_grad_norm, clip_grad_value, scale_grad};
     #[pymodule_export]
-    use crate::runtime::{get_num_threads, get_packed_matmul_precision, isa, pool_clear, pool_reset, pool_stats, raise_error};
+    use crate::runtime::{
+        get_num_threads, get_packed_matmul_precision, isa, pool_clear, pool_reset, pool_stats, raise_error, replace_precision_of_thread,
+    };
     #[pymodule_export]
     use crate::runtime::{set_isa, set_num_threads, set_packed_matmul_precision};
     #[pymodule_export]

@@ -60,24 +60,25 @@ pub fn set_isa(name: Option<&str>) -> PyResult<()> {
     rbe_core::isa::set_isa(name).or_raise()
 }
 
-/// In what products of float32 inputs with packed weights are computed: "float32" or "int8".
+/// In what products of float32 inputs with packed weights are computed: "int8", the default, or "float32".
 ///
 /// Examples
 /// --------
 /// >>> import rbe
-/// >>> with rbe.config.using(packed_matmul_precision="int8"):
+/// >>> with rbe.config.using(packed_matmul_precision="float32"):
 /// ...     rbe.get_packed_matmul_precision()
-/// 'int8'
+/// 'float32'
 #[pyfunction]
 pub fn get_packed_matmul_precision() -> &'static str {
     MatmulPrecision::current().name()
 }
 
-/// Sets in what products of float32 inputs with packed weights are computed: "float32" or "int8".
+/// Sets in what products of float32 inputs with packed weights are computed: "int8", the default, or "float32".
 ///
 /// With "int8" each sample of the input is rounded to int8 with a scale of its own, and backward is the gradient of that, with the
 /// upstream gradient rounded stochastically. float64 inputs stay float64. A block with the setting:
-/// `rbe.config.using(packed_matmul_precision="int8")`; the environment variable: RBE_PACKED_MATMUL_PRECISION.
+/// `rbe.config.using(packed_matmul_precision="float32")`; a layer: `layer.precision = "float32"`; the environment variable:
+/// RBE_PACKED_MATMUL_PRECISION.
 ///
 /// Raises
 /// ------
@@ -88,12 +89,20 @@ pub fn get_packed_matmul_precision() -> &'static str {
 /// --------
 /// >>> import rbe
 /// >>> before = rbe.get_packed_matmul_precision()
-/// >>> rbe.set_packed_matmul_precision("int8")
+/// >>> rbe.set_packed_matmul_precision("float32")
 /// >>> rbe.set_packed_matmul_precision(before)
 #[pyfunction]
 pub fn set_packed_matmul_precision(precision: &str) -> PyResult<()> {
     MatmulPrecision::named("set_packed_matmul_precision", precision).or_raise()?.set();
     Ok(())
+}
+
+/// Sets the precision of this thread, which takes precedence over that of the process unless it is None, and returns the one before.
+#[pyfunction]
+#[pyo3(signature = (precision))]
+pub fn replace_precision_of_thread(precision: Option<&str>) -> PyResult<Option<&'static str>> {
+    let precision = precision.map(|name| MatmulPrecision::named("precision", name)).transpose().or_raise()?;
+    Ok(MatmulPrecision::replace_of_thread(precision).map(MatmulPrecision::name))
 }
 
 /// Counters of the buffer pool.

@@ -31,6 +31,13 @@ def _reproducible():
 
 
 @pytest.fixture
+def float32_products():
+    """Products of packed weights in float32, for tests that compare them closely with dense ones."""
+    with rbe.config.using(packed_matmul_precision="float32"):
+        yield
+
+
+@pytest.fixture
 def ctrl_c():
     """Ctrl-C as a terminal sends it, here and in programs that the test starts.
 

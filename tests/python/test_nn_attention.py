@@ -134,6 +134,7 @@ CALLS = [
 
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("sizes", [(64, 4, None), (96, 2, None), (64, 2, 80)])
+@pytest.mark.usefixtures("float32_products")
 def test_packed_attention_is_dense_attention_of_its_weights(sizes, call):
     width, heads, kdim = sizes
     packed = nn.RBEMultiheadAttention(width, heads, kdim=kdim, batch_first=True)

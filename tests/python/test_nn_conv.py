@@ -126,6 +126,7 @@ PACKED = [{}, {"padding": 1, "stride": 2}, {"dilation": 2, "padding": "same"}, {
 
 
 @pytest.mark.parametrize("kwargs", PACKED)
+@pytest.mark.usefixtures("float32_products")
 def test_packed_filters_are_the_decoded_ones(kwargs):
     layer = nn.RBEConv2d(8, 24, 3, **kwargs)
     dense, x = twin(layer), RNG.array(5, 8, 7, 6)

@@ -51,6 +51,7 @@ def test_states_are_those_of_the_definition(name, extra, dtype):
 
 
 @pytest.mark.parametrize(("name", "extra"), KINDS)
+@pytest.mark.usefixtures("float32_products")
 def test_packed_layers_are_dense_layers_of_their_weights(name, extra):
     rbe.manual_seed(0)
     packed = getattr(nn, "RBE" + name)(70, 40, num_layers=2, bidirectional=True, batch_first=True, **extra)
@@ -74,16 +75,18 @@ def test_packed_layers_are_dense_layers_of_their_weights(name, extra):
         np.testing.assert_allclose(p.grad.hi, flip, atol=1e-4 * np.abs(flip).max(), err_msg=key)
 
 
+@pytest.mark.parametrize(("precision", "state"), [("float32", 4 * 64), ("int8", 64 + 4)])  # bytes of a state
 @pytest.mark.parametrize("name", ["RBERNN", "RBELSTM", "RBEGRU"])
-def test_a_weight_used_at_every_step_holds_one_factor(name):
+def test_a_weight_used_at_every_step_holds_one_factor(name, precision, state):
     layer = getattr(nn, name)(64, 64)
+    layer.precision = precision
     sizes = []
     for steps in (1, 16):
         layer.zero_grad()
         layer(rbe.randn(steps, 2, 64))[0].sum().backward()
         sizes.append(layer.weight_hh_l0.grad.nbytes)
     rows = layer.weight_hh_l0.shape[0]
-    assert sizes == [4 * 2 * (64 + rows), 4 * 32 * (64 + rows)]
+    assert sizes == [2 * (state + 4 * rows), 32 * (state + 4 * rows)]
 
 
 def test_bits_do_not_depend_on_threads():

@@ -277,12 +277,57 @@ def test_the_setting_is_checked_and_restored():
     with pytest.raises(ConfigError, match="float32"):
         rbe.set_packed_matmul_precision("int4")
     before = rbe.get_packed_matmul_precision()
+    other = "float32" if before == "int8" else "int8"
     with pytest.raises(ConfigError):
-        rbe.config.set(packed_matmul_precision="int8", isa="mmx")
+        rbe.config.set(packed_matmul_precision=other, isa="mmx")
     assert rbe.get_packed_matmul_precision() == before
+    with rbe.config.using(packed_matmul_precision=other):
+        assert rbe.get_packed_matmul_precision() == other == rbe.config.get()["packed_matmul_precision"]
+    assert rbe.get_packed_matmul_precision() == before
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_the_precision_of_a_layer_takes_precedence(name, precision):
+    build, shape = NETWORKS[name]
+    other = "float32" if precision == "int8" else "int8"
+    rbe.manual_seed(0)
+    model = build().eval()
+    x = Inputs(5).tensor(*shape, dtype=np.float32)
+    with rbe.config.using(packed_matmul_precision=precision):
+        want = model(x)
+    with rbe.config.using(packed_matmul_precision=other):
+        assert not rbe.equal(model(x), want)
+        for layer in model.modules():
+            if isinstance(layer, nn.packed.Packed):
+                layer.precision = precision
+        assert rbe.equal(model(x), want)
+        assert rbe.equal(copy.deepcopy(model)(x), want)
+
+
+def test_the_precision_of_a_layer_ends_with_its_forward():
     with rbe.config.using(packed_matmul_precision="int8"):
-        assert rbe.get_packed_matmul_precision() == "int8" == rbe.config.get()["packed_matmul_precision"]
-    assert rbe.get_packed_matmul_precision() == before
+        outer = nn.RBEMultiheadAttention(64, 4, batch_first=True)
+        plain, x = rbe.RBELinear(64, 8), rbe.randn(3, 64)
+        want = plain(x)
+        outer.precision = "float32"
+        outer.register_forward_hook(lambda *_: seen.append(rbe.get_packed_matmul_precision()))
+        seen = []
+        y = rbe.randn(2, 5, 64)
+        outer(y, y, y)
+        with pytest.raises(rbe.errors.RBEError):
+            outer(y, y, y[:, :2])
+        assert seen == ["float32"]
+        assert rbe.get_packed_matmul_precision() == "int8"
+        assert rbe.equal(plain(x), want)
+
+
+def test_a_layer_refuses_an_unknown_precision():
+    layer = rbe.RBELinear(64, 8)
+    layer.precision = "float32"
+    with pytest.raises(ConfigError, match="int8"):
+        layer.precision = "int4"
+    assert layer.precision == "float32"
 
 
 @pytest.mark.parametrize(("value", "ends"), [("int8", 0), ("float32", 0), ("bfloat16", 1)])

@@ -154,6 +154,7 @@ def test_a_packed_layer_is_ten_lines_at_most_and_computes_what_the_dense_one_doe
         assert issubclass(layer, Packed)
 
 
+@pytest.mark.usefixtures("float32_products")
 def test_linear_chooses_the_product_by_the_weight():
     layer, x = nn.RBELinear(70, 8), rbe.randn(3, 70)
     want = x.packed_linear(layer.weight, layer.bias)

@@ -220,6 +220,7 @@ def test_softmax_is_stable():
     assert rbe.isfinite(t.log_softmax()).all()
 
 
+@pytest.mark.usefixtures("float32_products")
 def test_packed_tensor_round_trip():
     hi = RNG.integers(0, 2**63, (5, 2), dtype=np.uint64)
     hi[:, 1] &= np.uint64(63)

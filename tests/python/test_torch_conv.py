@@ -184,6 +184,7 @@ PACKED = [{}, {"stride": 2, "padding": 1}, {"dilation": 2, "padding": "same"}, {
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("kwargs", PACKED)
 @pytest.mark.parametrize(("name", "shape"), [("Conv1d", (3, 16, 20)), ("Conv2d", (3, 16, 9, 10))])
+@pytest.mark.usefixtures("float32_products")
 def test_packed_filters_against_torch_on_the_decoded_ones(name, shape, kwargs, dtype):
     if len(shape) == 3 and isinstance(kwargs.get("padding"), tuple):
         kwargs = {**kwargs, "padding": 2}

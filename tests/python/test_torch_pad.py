@@ -46,6 +46,7 @@ def test_padding_modes(name, shape, kwargs, mode, dtype):
 
 
 @pytest.mark.parametrize("mode", MODES)
+@pytest.mark.usefixtures("float32_products")
 def test_packed_filters(mode):
     ours, theirs = (
         nn.RBEConv2d(16, 32, 3, padding=1, padding_mode=mode),

@@ -307,6 +307,7 @@ def test_dense_rules_follow_their_formulas(rule, dtype):
     )
 
 
+@pytest.mark.usefixtures("float32_products")
 def test_step_with_autodiff_and_accumulation():
     rbe.manual_seed(0)
     model = build().eval()

@@ -1,5 +1,6 @@
-//! In what the products of packed weights are computed: a setting of the process.
+//! In what the products of packed weights are computed: a setting of the process, or of the thread for the time of a layer.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{RbeError, Result};
@@ -14,15 +15,27 @@ pub enum MatmulPrecision {
     Int8,
 }
 
-static INT8: AtomicBool = AtomicBool::new(false);
+static INT8: AtomicBool = AtomicBool::new(true);
+
+thread_local! {
+    static OF_THREAD: Cell<Option<MatmulPrecision>> = const { Cell::new(None) };
+}
 
 impl MatmulPrecision {
-    /// The setting.
+    /// What products that start now on this thread use: the thread's setting, where there is one, else that of the process, which is
+    /// int8 at first.
     pub fn current() -> MatmulPrecision {
-        if INT8.load(Ordering::Relaxed) { MatmulPrecision::Int8 } else { MatmulPrecision::Float32 }
+        let process = || if INT8.load(Ordering::Relaxed) { MatmulPrecision::Int8 } else { MatmulPrecision::Float32 };
+        OF_THREAD.get().unwrap_or_else(process)
     }
 
-    /// Changes the setting for products that start from now on.
+    /// Changes the setting of the thread, which takes precedence over that of the process, and returns the one before. Backward
+    /// follows the forward that was computed, whatever is set meanwhile.
+    pub fn replace_of_thread(precision: Option<MatmulPrecision>) -> Option<MatmulPrecision> {
+        OF_THREAD.replace(precision)
+    }
+
+    /// Changes the setting of the process for products that start from now on.
     pub fn set(self) {
         INT8.store(self == MatmulPrecision::Int8, Ordering::Relaxed);
     }

@@ -1,9 +1,11 @@
 """The mixin of packed variants, and layers whose weights are 128-bit blocks."""
 
 import math
+from typing import Any
 
 import numpy as np
 
+from .. import _rbe
 from .._tensor import RBETensor
 from ..errors import ShapeError, TensorError
 from . import parameter
@@ -21,6 +23,35 @@ class Packed(Module):
     """
 
     _weight_of = staticmethod(parameter.packed)
+    _precision: str | None = None
+
+    @property
+    def precision(self) -> str | None:
+        """In what the products of this layer and of layers inside it are computed: "int8", "float32", or None, the default, for
+        the setting of the process (`rbe.set_packed_matmul_precision`).
+
+        Raises
+        ------
+        ConfigError
+            When another value is assigned; the old one stays.
+        """
+        return self._precision
+
+    @precision.setter
+    def precision(self, precision: str | None) -> None:
+        """Set the precision of the products that start from now on."""
+        _rbe.replace_precision_of_thread(_rbe.replace_precision_of_thread(precision))  # refuses other names
+        self._precision = precision
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run forward between the module's hooks, in the precision of the layer."""
+        if self._precision is None:
+            return super().__call__(*args, **kwargs) if self._hooks else self.forward(*args, **kwargs)
+        before = _rbe.replace_precision_of_thread(self._precision)
+        try:
+            return super().__call__(*args, **kwargs)
+        finally:
+            _rbe.replace_precision_of_thread(before)
 
     def extra_repr(self) -> str:
         """Return the text of the dense layer and, for a layer with one weight, the bytes of the weight."""
@@ -30,6 +61,8 @@ class Packed(Module):
 
 class RBELinear(Packed, Affine):
     """`y = x Wᵀ + b` with a packed weight: 2 bits a weight, trained in that form.
+
+    float32 inputs are rounded to int8 for the product, unless `precision` or `rbe.set_packed_matmul_precision` says "float32".
 
     Parameters
     ----------
@@ -46,6 +79,8 @@ class RBELinear(Packed, Affine):
     weight : packed Parameter (out_features, in_features)
         Initially random bits with levels ±1 / sqrt(in_features).
     bias : Parameter (out_features) or None
+    precision : {"int8", "float32"} or None
+        In what the product is computed; None, the default: as `rbe.set_packed_matmul_precision` says.
 
     Raises
     ------

@@ -1,10 +1,10 @@
 //! Every product of every instruction set of this machine against plain loops in float64, within a stated bound of the error,
 //! and beside pages that nobody may touch. `make test-memory` runs this file under AddressSanitizer and valgrind, too.
 
-#![allow(unsafe_code)]
-
 mod common;
 
+#[cfg(target_os = "linux")]
+use common::fenced::Fenced;
 use common::numbers;
 use parking_lot::Mutex;
 use proptest::prelude::*;
@@ -171,67 +171,18 @@ fn results_do_not_depend_on_the_number_of_threads() {
     }
 }
 
-/// Numbers that end, or begin, where a page begins, or ends, that may be neither read nor written.
 #[cfg(target_os = "linux")]
-mod fenced {
-    use super::*;
-
-    struct Fenced {
-        map: *mut libc::c_void,
-        bytes: usize,
-        numbers: *mut f32,
-        len: usize,
-    }
-
-    impl Fenced {
-        fn new(values: &[f32], at_end: bool) -> Fenced {
-            // SAFETY: asks for a number.
-            let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize;
-            let inner = size_of_val(values).max(1).next_multiple_of(page);
-            let bytes = inner + 2 * page;
-            // SAFETY: a fresh mapping; the numbers lie in its middle, which is made accessible before they are written.
-            unsafe {
-                let map = libc::mmap(std::ptr::null_mut(), bytes, libc::PROT_NONE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, 0);
-                assert!(map != libc::MAP_FAILED, "mmap");
-                let middle = map.byte_add(page);
-                assert_eq!(libc::mprotect(middle, inner, libc::PROT_READ | libc::PROT_WRITE), 0, "mprotect");
-                let start = if at_end { inner - size_of_val(values) } else { 0 };
-                let numbers: *mut f32 = middle.byte_add(start).cast();
-                numbers.copy_from_nonoverlapping(values.as_ptr(), values.len());
-                Fenced { map, bytes, numbers, len: values.len() }
-            }
-        }
-
-        fn slice(&self) -> &[f32] {
-            // SAFETY: written in `new`, mapped until dropped.
-            unsafe { std::slice::from_raw_parts(self.numbers, self.len) }
-        }
-
-        fn slice_mut(&mut self) -> &mut [f32] {
-            // SAFETY: as above, and borrowed exclusively.
-            unsafe { std::slice::from_raw_parts_mut(self.numbers, self.len) }
-        }
-    }
-
-    impl Drop for Fenced {
-        fn drop(&mut self) {
-            // SAFETY: the mapping of `new`, which nobody borrows any more.
-            unsafe { libc::munmap(self.map, self.bytes) };
-        }
-    }
-
-    #[test]
-    fn no_kernel_reads_or_writes_beyond_its_operands() {
-        let _guard = ONE_AT_A_TIME.lock();
-        let small = (1..20).flat_map(|n| [(n, 3 * n, n), (2 * n + 1, 64 + n, 17 - n % 17), (n, 13 * n, 2 * n - 1)]);
-        for (rows, cols, batch) in AWKWARD.into_iter().chain(small) {
-            let case = Case::new(rows, cols, batch, 3);
-            for at_end in [false, true] {
-                let inputs = [&case.x, &case.dy, &case.bias].map(|v| Fenced::new(v, at_end));
-                for isa in Isa::for_tests() {
-                    let mut outputs = case.outputs().map(|n| Fenced::new(&vec![f32::NAN; n], at_end));
-                    case.check(isa, inputs.each_ref().map(Fenced::slice), outputs.each_mut().map(Fenced::slice_mut));
-                }
+#[test]
+fn no_kernel_reads_or_writes_beyond_its_operands() {
+    let _guard = ONE_AT_A_TIME.lock();
+    let small = (1..20).flat_map(|n| [(n, 3 * n, n), (2 * n + 1, 64 + n, 17 - n % 17), (n, 13 * n, 2 * n - 1)]);
+    for (rows, cols, batch) in AWKWARD.into_iter().chain(small) {
+        let case = Case::new(rows, cols, batch, 3);
+        for at_end in [false, true] {
+            let inputs = [&case.x, &case.dy, &case.bias].map(|v| Fenced::new(v, at_end));
+            for isa in Isa::for_tests() {
+                let mut outputs = case.outputs().map(|n| Fenced::new(&vec![f32::NAN; n], at_end));
+                case.check(isa, inputs.each_ref().map(Fenced::slice), outputs.each_mut().map(Fenced::slice_mut));
             }
         }
     }

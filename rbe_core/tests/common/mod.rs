@@ -2,6 +2,9 @@
 
 #![allow(dead_code)] // each test uses a part of it
 
+#[cfg(target_os = "linux")]
+#[allow(unsafe_code)] // maps pages
+pub mod fenced;
 pub mod network;
 
 use rbe_core::gradient::Gradient;

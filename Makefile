@@ -9,15 +9,15 @@ RUST := $(shell find rbe_core rbe_py/src -name '*.rs' -o -name Cargo.toml 2>/dev
 HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 # Instruction sets that tests must find: those that Linux reports for the processor, unless the variable is set. `make test RBE_REQUIRE_ISA=`
 # requires none. Tests print the sets that they leave out in either case.
-CPU := $(shell sed -n 's/^flags.*: //p;T;q' /proc/cpuinfo 2>/dev/null)
+CPU := $(shell sed -nE 's/^(flags|Features).*: //p;T;q' /proc/cpuinfo 2>/dev/null)
 comma := ,
 with = $(if $(filter-out $(CPU),$(2)),,$(1))
 RBE_REQUIRE_ISA ?= $(strip $(call with,avx2,avx2 fma bmi2 popcnt) $(call with,avx512,avx512f avx512dq avx512bw avx512vl) \
-  $(call with,amx,amx_tile amx_int8 amx_bf16))
+  $(call with,amx,amx_tile amx_int8 amx_bf16) $(call with,neon,asimd))
 export RBE_REQUIRE_ISA
 SOURCES := tools rbe_py/python rbe_py/examples tests benches fuzz/python
 
-.PHONY: help develop train test test-page test-signals test-isa test-memory test-steps test-torch lint docs bench bench-quick bench-latency bench-ops bench-epochs bench-build bench-smoke generate clean test-peers fuzz check-arm test-arm
+.PHONY: help develop train test test-page test-signals test-isa test-memory test-steps test-torch lint docs bench bench-quick bench-latency bench-ops bench-epochs bench-build bench-smoke generate clean test-peers fuzz check-arm test-arm count-arm
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
@@ -75,7 +75,7 @@ test-page: $(VENV)/.lint $(VENV)/.built ## Follow design/add-an-op.md in a copy 
 
 # `make test` covers the best set.
 test-isa: $(VENV)/.built ## Run the tests of the package on every other instruction set of this machine
-	best=$$($(BIN)/python -c 'import rbe; print(rbe.isa())') || exit; for isa in scalar avx2 avx512 amx; do \
+	best=$$($(BIN)/python -c 'import rbe; print(rbe.isa())') || exit; for isa in scalar avx2 avx512 amx neon; do \
 	  [ $$isa = $$best ] && continue; RBE_ISA=$$isa $(BIN)/python -c 'import rbe' 2>/dev/null || continue; \
 	  echo "RBE_ISA=$$isa"; RBE_ISA=$$isa $(BIN)/python -m pytest -q || exit; \
 	done
@@ -107,6 +107,9 @@ check-arm: ## Compile the core for 64-bit ARM, with a compiler that this install
 
 test-arm: ## Test the core as code for 64-bit ARM, under emulation
 	.ci/arm test
+
+count-arm: ## Count the instructions of int8 products on 64-bit ARM, under emulation
+	.ci/arm count
 
 test-steps: ## Take a million optimiser steps with adversarial gradients on every instruction set
 	cargo test --release -p rbe_core --test steps -- --ignored --nocapture

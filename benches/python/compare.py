@@ -177,7 +177,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--isas",
         nargs="+",
-        choices=["scalar", "avx2", "avx512", "amx"],
+        choices=["scalar", "avx2", "avx512", "amx", "neon"],
         help="instruction sets (default: as detected, and avx2)",
     )
     parser.add_argument("--seconds", type=float, help=f"minimum for each comparison of a layer (default {FULL.seconds})")

@@ -41,12 +41,12 @@ pub fn get_num_threads() -> usize {
     parallel::num_threads()
 }
 
-/// The instruction set in use: "scalar", "avx2", "avx512" or "amx".
+/// The instruction set in use: "scalar", "avx2", "avx512" or "amx", on ARM "scalar" or "neon".
 ///
 /// Examples
 /// --------
 /// >>> import rbe
-/// >>> rbe.isa() in ("scalar", "avx2", "avx512", "amx")
+/// >>> rbe.isa() in ("scalar", "avx2", "avx512", "amx", "neon")
 /// True
 #[pyfunction]
 pub fn isa() -> &'static str {

@@ -2,12 +2,14 @@
 
 import contextlib
 import os
+import platform
 import re
 
 import rbe
 from rbe import _rbe
 
-ALL = ("scalar", "avx2", "avx512", "amx")
+_ON_ARM = platform.machine() in ("aarch64", "arm64")
+ALL = ("scalar", "neon") if _ON_ARM else ("scalar", "avx2", "avx512", "amx")
 
 
 @contextlib.contextmanager

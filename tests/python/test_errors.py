@@ -5,6 +5,7 @@ import sys
 
 import pytest
 import rbe
+from instruction_sets import ALL
 
 CLASSES = {
     "Shape": (rbe.ShapeError, ValueError),
@@ -91,7 +92,7 @@ def test_forced_settings_are_live():
 
 
 def test_a_forced_set_is_live_or_refused():
-    for name in ("avx2", "avx512", "amx"):
+    for name in ALL:
         result = run("import rbe; print(rbe.isa())", RBE_ISA=name)
         assert result.stdout.strip() == name or "ConfigError" in result.stderr
 

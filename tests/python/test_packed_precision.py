@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import rbe
 from inputs import Inputs
+from instruction_sets import SETS
 from rbe import nn
 from rbe.errors import ConfigError, NonFiniteError
 
@@ -21,18 +22,6 @@ def int8():
     """Products in int8."""
     with rbe.config.using(packed_matmul_precision="int8"):
         yield
-
-
-def available():
-    """Return the instruction sets of this machine."""
-    found = []
-    for name in ("scalar", "avx2", "avx512", "amx"):
-        try:
-            with rbe.config.using(isa=name):
-                found.append(name)
-        except ConfigError:
-            pass
-    return found
 
 
 class Recurrent(nn.Module):
@@ -107,7 +96,7 @@ def digest_of_training(name, steps):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_fifty_steps_are_the_same_to_the_bit_on_every_instruction_set_and_for_any_number_of_threads(name, int8):
     digests = {}
-    for isa in available():
+    for isa in SETS:
         for threads in (1,) if isa == "scalar" else (1, 2, 3, 8):
             with rbe.config.using(isa=isa, num_threads=threads):
                 digests[isa, threads] = digest_of_training(name, 50)

@@ -29,12 +29,17 @@ pub enum VectorIsa {
     /// AVX-512 and AMX with int8 and bfloat16.
     #[cfg(target_arch = "x86_64")]
     Amx,
+    /// NEON of 64-bit ARM; kernels that profit from dot products of bytes use them where the processor has them.
+    #[cfg(target_arch = "aarch64")]
+    Neon,
 }
 
 impl VectorIsa {
     #[cfg(target_arch = "x86_64")]
     const ALL: &[VectorIsa] = &[VectorIsa::Avx2, VectorIsa::Avx512, VectorIsa::Amx];
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(target_arch = "aarch64")]
+    const ALL: &[VectorIsa] = &[VectorIsa::Neon];
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     const ALL: &[VectorIsa] = &[];
 
     const fn name(self) -> &'static str {
@@ -45,6 +50,8 @@ impl VectorIsa {
             VectorIsa::Avx512 => "avx512",
             #[cfg(target_arch = "x86_64")]
             VectorIsa::Amx => "amx",
+            #[cfg(target_arch = "aarch64")]
+            VectorIsa::Neon => "neon",
         }
     }
 
@@ -68,6 +75,8 @@ impl VectorIsa {
             }
             #[cfg(target_arch = "x86_64")]
             VectorIsa::Amx => VectorIsa::Avx512.is_available() && amx::is_available(),
+            #[cfg(target_arch = "aarch64")]
+            VectorIsa::Neon => std::arch::is_aarch64_feature_detected!("neon"),
         }
     }
 }

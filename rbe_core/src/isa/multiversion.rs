@@ -3,6 +3,8 @@
 /// Defines a function whose body is compiled for every instruction set; a call runs the one in use. Type parameters stand in
 /// brackets. What the body calls must be `#[inline(always)]`, or it stays code of the plainest set. `where narrow(condition)` before the
 /// body: where it holds, AVX-512 runs the code of AVX2, as loops that wait for memory should.
+///
+/// On ARM the body is compiled once: every processor that it is compiled for has NEON.
 macro_rules! multiversion {
     ($(#[$meta:meta])* $vis:vis fn $name:ident $([$($g:ident: $bound:path),*])? ($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)? $(where narrow($narrow:expr))? $body:block) => {
         $(#[$meta])*

@@ -13,6 +13,8 @@ macro_rules! vector_kernel {
             $crate::isa::VectorIsa::Avx512 => $crate::kernel::x86::avx512::$kernel($($argument),*),
             #[cfg(target_arch = "x86_64")]
             $crate::isa::VectorIsa::Amx => $crate::kernel::x86::amx::$kernel($($argument),*),
+            #[cfg(target_arch = "aarch64")]
+            $crate::isa::VectorIsa::Neon => $crate::kernel::arm::neon::$kernel($($argument),*),
         }
     };
     ($isa:expr, $kernel:ident($($argument:expr),* $(,)?), else $twin:path) => {

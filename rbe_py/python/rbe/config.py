@@ -4,7 +4,7 @@ Environment variables are read when the package is imported:
 
 - `RBE_NUM_THREADS`: threads of the kernels; default: number of cores. Results do not depend on it.
 - `RBE_SPIN_US`: spin time, microseconds that an idle thread polls for work before it sleeps; default 100; 0: sleep at once.
-- `RBE_ISA`: "scalar", "avx2", "avx512" or "amx"; default: the best of the machine.
+- `RBE_ISA`: "scalar", "avx2", "avx512" or "amx", on ARM "scalar" or "neon"; default: the best of the machine.
 - `RBE_PACKED_MATMUL_PRECISION`: "int8" or "float32"; default "int8" (see `rbe.set_packed_matmul_precision`).
 - `RBE_LOG`: "debug", "info", "warning" or "error": lowest level of messages that are printed to stderr.
 """
@@ -62,7 +62,7 @@ def set(
     default_dtype : dtype, optional
         float32 or float64.
     num_threads : int, optional
-    isa : {"scalar", "avx2", "avx512", "amx"}, optional
+    isa : {"scalar", "avx2", "avx512", "amx", "neon"}, optional
     simd : bool, optional
         False stands for isa="scalar", True for the best of the machine.
     packed_matmul_precision : {"float32", "int8"}, optional

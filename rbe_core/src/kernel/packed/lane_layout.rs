@@ -31,7 +31,7 @@ impl Family {
     /// Rows in lanes cost the same for every sample, samples in lanes the same for a vector of them, full or not. At 768 x 3072 on
     /// AVX2 three samples take 180 µs forward and 278 for dx with rows in lanes, and 206 and 267 with samples in lanes, as eight do. On
     /// AVX-512, whose dx has a family of its own, rows in lanes reach 111 GMAC/s forward, sixteen samples 120 to 160. So they meet at 3 of
-    /// eight and at 12 to 13 of sixteen.
+    /// eight and at 12 to 13 of sixteen. NEON has no lookup of floats in a register, and so no rows in lanes.
     pub(in crate::kernel) fn of_rest(set: VectorIsa, samples: usize) -> Family {
         match (set, samples) {
             #[cfg(target_arch = "x86_64")]
@@ -40,6 +40,10 @@ impl Family {
             (VectorIsa::Avx2, ..=8) => Family::Eight,
             #[cfg(target_arch = "x86_64")]
             (VectorIsa::Avx2 | VectorIsa::Avx512 | VectorIsa::Amx, _) => Family::Sixteen,
+            #[cfg(target_arch = "aarch64")]
+            (VectorIsa::Neon, ..=8) => Family::Eight,
+            #[cfg(target_arch = "aarch64")]
+            (VectorIsa::Neon, _) => Family::Sixteen,
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Every sum runs in an order that the shapes alone decide, so results do not depend on the number of threads.
 
 // Without vector kernels there is no `VectorIsa`: code that is given one compiles there, and never runs.
-#![cfg_attr(not(target_arch = "x86_64"), allow(unreachable_code, unused_imports, unused_variables))]
+#![cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), allow(unreachable_code, unused_imports, unused_variables))]
 
 use super::dy_layout::{DyOrder, DyTiles};
 use super::lane_layout::{Family, SAMPLES};
@@ -288,6 +288,8 @@ fn backward_part(set: VectorIsa, dy: &[f32], view: &View<'_>, dx: Option<&mut [f
         VectorIsa::Avx2 => DyOrder::Lanes(crate::kernel::x86::avx2::order),
         #[cfg(target_arch = "x86_64")]
         VectorIsa::Avx512 | VectorIsa::Amx => DyOrder::Rows,
+        #[cfg(target_arch = "aarch64")]
+        VectorIsa::Neon => DyOrder::Lanes(crate::kernel::arm::neon::order),
     };
     let mut ordered = scratch(DyTiles::len(batch, view, rest, orders));
     let shared = batch * rows * cols >= WORTH_SHARING;
@@ -301,6 +303,8 @@ fn backward_part(set: VectorIsa, dy: &[f32], view: &View<'_>, dx: Option<&mut [f
         VectorIsa::Amx => view.row_tiles().max(1),
         #[cfg(target_arch = "x86_64")]
         VectorIsa::Avx2 | VectorIsa::Avx512 => LEVEL_TILES,
+        #[cfg(target_arch = "aarch64")]
+        VectorIsa::Neon => LEVEL_TILES,
     };
     let dx_pieces = if dx.is_some() { blocks } else { 0 };
     let level_pieces = if levels.is_some() { blocks * view.row_tiles().div_ceil(part) } else { 0 };

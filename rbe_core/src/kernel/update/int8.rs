@@ -125,7 +125,7 @@ pub(in crate::kernel) fn add_excess(dy: &[u32], excess: [&mut [i32]; 2]) {
 }
 
 /// Sums (rows of the chunk, columns), without the excess, as the plain twin of the kernels computes them.
-pub(super) fn dot_u8_i8(w: &Int8Operands<'_>, out: &mut [i32]) {
+pub(in crate::kernel) fn dot_u8_i8(w: &Int8Operands<'_>, out: &mut [i32]) {
     assert!(w.fit(out), "sums: lengths");
     let words = w.words();
     let columns = w.x.len() / words;

@@ -22,7 +22,7 @@ pub use level_parameters::to_level_parameters;
 pub(crate) use moments::{OfStep, of_step, running};
 pub(crate) use panel::{StateSlices, WeightStep};
 pub use params::{Precision, StepParams};
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(in crate::kernel) use source::accumulate_row;
 pub(crate) use source::{Rescaled, Source, magnitude};
 pub(crate) use weights::update_weights;

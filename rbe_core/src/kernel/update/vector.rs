@@ -1,7 +1,7 @@
 //! One row panel with sixteen weights or rows in a vector: the same bits on every instruction set if G is. The twin is [`super::reference`].
 
 // Without vector kernels there is no `VectorIsa`: code that is given one compiles there, and never runs.
-#![cfg_attr(not(target_arch = "x86_64"), allow(unreachable_code, unused_mut, unused_variables))]
+#![cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), allow(unreachable_code, unused_mut, unused_variables))]
 
 use super::int8::CHUNK_ROWS;
 use super::level_parameters::Rows;

@@ -17,7 +17,7 @@ RBE_REQUIRE_ISA ?= $(strip $(call with,avx2,avx2 fma bmi2 popcnt) $(call with,av
 export RBE_REQUIRE_ISA
 SOURCES := tools rbe_py/python rbe_py/examples tests benches fuzz/python
 
-.PHONY: help develop train test test-page test-signals test-isa test-memory test-steps test-torch lint docs bench bench-quick bench-latency bench-ops bench-epochs bench-build bench-smoke generate clean test-peers fuzz check-arm test-arm count-arm
+.PHONY: help develop train test test-page test-signals test-isa test-memory test-steps test-torch lint docs bench bench-quick bench-crossover bench-latency bench-ops bench-epochs bench-build bench-smoke generate clean test-peers fuzz check-arm test-arm count-arm
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
@@ -143,6 +143,9 @@ bench: $(TORCH_VENV)/.built ## Measure kernels, and packed layers against torch'
 
 bench-quick: $(TORCH_VENV)/.built ## As bench, the large layers on one thread: under two minutes
 	$(TORCH_VENV)/bin/python benches/python/compare.py --quick
+
+bench-crossover: ## Compare the kernels of int8 products with dot products of bytes, over batch sizes
+	cargo bench -p rbe_benches --bench crossover
 
 bench-latency: ## Measure the latency of parallel regions
 	cargo bench -p rbe_benches --bench latency -- --warm-up-time 0.5 --measurement-time 2

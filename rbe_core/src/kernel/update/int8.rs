@@ -20,7 +20,7 @@ pub(in crate::kernel) const PART_WORDS: usize = PART / 4;
 /// Largest magnitude of a rounded number: two products of it and an `x` as it is stored stay inside 16 bits.
 pub(super) const MOST: i32 = 90;
 /// What is added to the rounded `x`, so that it has no sign: instructions multiply such by signed numbers.
-pub(super) const OFFSET: i32 = MOST + 1;
+pub(in crate::kernel) const OFFSET: i32 = MOST + 1;
 const _: () = assert!(2 * (OFFSET + MOST) * MOST <= i16::MAX as i32);
 
 /// What a kernel sums over: all samples of a chunk of rows and of some columns.
@@ -125,7 +125,7 @@ pub(in crate::kernel) fn add_excess(dy: &[u32], excess: [&mut [i32]; 2]) {
 }
 
 /// Sums (rows of the chunk, columns), without the excess, as the plain twin of the kernels computes them.
-pub(in crate::kernel) fn dot_u8_i8(w: &Int8Operands<'_>, out: &mut [i32]) {
+pub(super) fn dot_u8_i8(w: &Int8Operands<'_>, out: &mut [i32]) {
     assert!(w.fit(out), "sums: lengths");
     let words = w.words();
     let columns = w.x.len() / words;

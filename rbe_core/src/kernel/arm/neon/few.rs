@@ -1,9 +1,9 @@
 //! The forward product of few int8 inputs with a block's columns in lanes: the bits of a row become bytes that select among its inputs.
 
 use std::arch::aarch64::*;
-use std::arch::{asm, is_aarch64_feature_detected};
 use std::array::from_fn;
 
+use super::dot::{dot, has_dot};
 use crate::kernel::packed::quantised::operands::QuantisedForward;
 use crate::kernel::packed::tile_levels::Levels;
 use crate::packed::{BITS, TILE_ROWS, Tile};
@@ -16,11 +16,6 @@ const MOST_BY_DOT: usize = 6;
 /// Samples up to which [`forward`] serves.
 pub(super) fn most() -> usize {
     if has_dot() { MOST_BY_DOT } else { MOST }
-}
-
-/// Whether the processor has the extension for dot products of bytes.
-fn has_dot() -> bool {
-    is_aarch64_feature_detected!("dotprod")
 }
 
 /// See [`QuantisedForward`]; for up to [`most`] samples.
@@ -145,16 +140,4 @@ unsafe fn set_sums<const DOT: bool>(selected: &[[int8x16_t; BYTES]; FOUR], input
             vpaddlq_s16(pairs)
         }
     }
-}
-
-/// Adds to every 32-bit lane the products of four pairs of bytes. The intrinsic is not stable yet.
-#[inline]
-#[target_feature(enable = "neon,dotprod")]
-fn dot(mut sums: int32x4_t, a: int8x16_t, b: int8x16_t) -> int32x4_t {
-    // SAFETY: the instruction reads and writes these registers alone.
-    unsafe {
-        asm!("sdot {sums:v}.4s, {a:v}.16b, {b:v}.16b", sums = inout(vreg) sums, a = in(vreg) a, b = in(vreg) b,
-            options(pure, nomem, nostack, preserves_flags));
-    }
-    sums
 }

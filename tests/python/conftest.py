@@ -38,6 +38,13 @@ def float32_products():
 
 
 @pytest.fixture
+def int8():
+    """Products of packed weights in int8."""
+    with rbe.config.using(packed_matmul_precision="int8"):
+        yield
+
+
+@pytest.fixture
 def ctrl_c():
     """Ctrl-C as a terminal sends it, here and in programs that the test starts.
 

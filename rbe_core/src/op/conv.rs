@@ -1,6 +1,7 @@
 //! Convolutions: the windows of a few samples at a time as rows, times the filters; the rows are never kept.
 
 use super::apply::apply;
+use super::conv_rounded::RoundedConv;
 use super::precision::MatmulPrecision;
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense, multiply_adds};
 use super::table;
@@ -14,24 +15,22 @@ use crate::gradient::{Gradient, GradientCache};
 use crate::kernel::dense::gemm::gemm;
 use crate::kernel::dense::matrix::{Destination, Matrix};
 use crate::kernel::packed as kernel;
-use crate::kernel::packed::quantised;
 use crate::memory;
 use crate::packed::PackedTensor;
 use crate::parallel;
 use crate::tape::{RBETensor, Value};
 
-const OP: &str = "conv";
+pub(super) const OP: &str = "conv";
 /// Elements of the rows that are made at a time: they stay in the second-level cache.
 const ROWS: usize = 1 << 16;
 /// Most sums of the filters' gradient that are formed apart and then added in order.
-const PIECES: usize = 8;
+pub(super) const PIECES: usize = 8;
 
 /// Inputs: x (samples, channels, height, width), filters dense or packed (out, channels / groups, kernel), optional
 /// bias (out).
-struct Conv {
-    windows: Windows,
-    groups: usize,
-    precision: MatmulPrecision,
+pub(super) struct Conv {
+    pub windows: Windows,
+    pub groups: usize,
 }
 
 /// Filters of all groups, ready for products.
@@ -41,17 +40,16 @@ enum Filters<T> {
 }
 
 /// Sizes of one convolution.
-struct Plan {
-    columns: Columns, // of the channels of one group
-    samples: usize,
-    groups: usize,
-    outputs: usize, // filters of one group
-    chunk: usize,   // samples whose rows are made at a time
-    rounds: bool,   // whether packed filters take rows rounded to int8
+pub(super) struct Plan {
+    pub columns: Columns, // of the channels of one group
+    pub samples: usize,
+    pub groups: usize,
+    pub outputs: usize, // filters of one group
+    chunk: usize,       // samples whose rows are made at a time
 }
 
 impl Conv {
-    fn plan(&self, x: &[usize], w: &[usize]) -> Result<Plan> {
+    pub(super) fn plan(&self, x: &[usize], w: &[usize]) -> Result<Plan> {
         let (n, channels, size) = samples(OP, x)?;
         let groups = self.groups;
         let kernel = self.windows.kernel();
@@ -63,8 +61,7 @@ impl Conv {
         let columns = Columns::new(OP, &self.windows, channels / groups, size)?;
         check_size(OP, &[n, w[0], columns.rows()])?;
         let chunk = (ROWS / (columns.rows() * columns.cols()).max(1)).clamp(1, n.max(1));
-        let rounds = self.precision == MatmulPrecision::Int8;
-        Ok(Plan { columns, samples: n, groups, outputs: w[0] / groups, chunk, rounds })
+        Ok(Plan { columns, samples: n, groups, outputs: w[0] / groups, chunk })
     }
 }
 
@@ -73,12 +70,7 @@ fn filters<T: Float>(w: &Value, plan: &Plan) -> Result<Filters<T>> {
     Ok(match w {
         Value::Dense(w) => Filters::Dense(w.cast(T::DTYPE).to_vec()?),
         Value::Packed(w) if T::DTYPE == DType::F64 => Filters::Dense(w.to_dense::<T>().to_vec()?),
-        Value::Packed(w) if plan.groups == 1 => Filters::Packed(vec![w.clone()]),
-        Value::Packed(w) => {
-            let (hi, lo, each) = (w.hi(), w.lo(), plan.outputs * w.blocks());
-            let part = |(hi, lo)| PackedTensor::new(&[plan.outputs, w.cols()], hi, lo, Some(w.scale()));
-            Filters::Packed(hi.chunks_exact(each).zip(lo.chunks_exact(2 * each)).map(part).collect::<Result<_>>()?)
-        }
+        Value::Packed(w) => Filters::Packed(plan.by_group(w)?),
     })
 }
 
@@ -95,6 +87,30 @@ fn transpose<T: Float>(source: &[T], rows: usize, cols: usize, out: &mut [T]) {
 }
 
 impl Plan {
+    /// The filters of each group.
+    pub(super) fn by_group(&self, w: &PackedTensor) -> Result<Vec<PackedTensor>> {
+        if self.groups == 1 {
+            return Ok(vec![w.clone()]);
+        }
+        let (hi, lo, each) = (w.hi(), w.lo(), self.outputs * w.blocks());
+        let part = |(hi, lo)| PackedTensor::new(&[self.outputs, w.cols()], hi, lo, Some(w.scale()));
+        hi.chunks_exact(each).zip(lo.chunks_exact(2 * each)).map(part).collect()
+    }
+
+    /// Fails unless there is a bias for each filter.
+    pub(super) fn check_bias(&self, bias: Option<&Array>) -> Result<()> {
+        let out = self.groups * self.outputs;
+        match bias {
+            Some(bias) if bias.shape() != [out] => Err(RbeError::shape(OP, format!("bias ({out})"), format!("{:?}", bias.shape()))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Shape of the result.
+    pub(super) fn shape(&self) -> Dims {
+        [self.samples, self.groups * self.outputs].into_iter().chain(self.columns.counts).collect()
+    }
+
     /// Elements of group `g` of sample `s`, which holds `len` of every group.
     fn part<T>(&self, of: &[T], s: usize, g: usize, len: usize) -> std::ops::Range<usize> {
         let start = (s * self.groups + g) * len;
@@ -122,8 +138,7 @@ impl Plan {
                     }
                 }
                 Filters::Packed(w) => {
-                    let forward = if self.rounds { quantised::round_and_forward } else { kernel::forward };
-                    forward(bytemuck::cast_slice(rows), n * l, &w[g], None, bytemuck::cast_slice_mut(across));
+                    kernel::forward(bytemuck::cast_slice(rows), n * l, &w[g], None, bytemuck::cast_slice_mut(across));
                     for (s, across) in across.chunks_exact(l * o).enumerate() {
                         let range = self.part(y, s, g, o * l);
                         transpose(across, l, o, &mut y[range]);
@@ -143,9 +158,6 @@ impl Plan {
             let row = &mut rows[..l * k];
             for (s, g) in (0..n * self.groups).map(|i| (i / self.groups, i % self.groups)) {
                 self.columns.unfold(&x[self.part(x, s, g, self.columns.sample())], pad, row);
-                if self.rounds && matches!(w, Filters::Packed(_)) {
-                    quantised::round_rows(bytemuck::cast_slice_mut(row), l);
-                }
                 let dy = Matrix::row_major(&dy[self.part(dy, s, g, o * l)], l);
                 gemm((o, k, l), dy, Matrix::row_major(row, k), Destination::new(&mut dw[g * o * k..], k, true));
             }
@@ -166,8 +178,7 @@ impl Plan {
                     for (s, across) in across.chunks_exact_mut(l * o).enumerate() {
                         transpose(&dy[self.part(dy, s, g, o * l)], o, l, across);
                     }
-                    let dx = if self.rounds { quantised::dx } else { kernel::dx };
-                    dx(bytemuck::cast_slice(across), n * l, &w[g], bytemuck::cast_slice_mut(rows));
+                    kernel::dx(bytemuck::cast_slice(across), n * l, &w[g], bytemuck::cast_slice_mut(rows));
                 }
             }
             for (s, rows) in rows.chunks_exact(l * k).enumerate() {
@@ -225,15 +236,11 @@ impl Op for Conv {
         let (a, w, bias) = (x.array(0)?, x.value(1), x.optional(2)?);
         let plan = self.plan(a.shape(), w.shape())?;
         let (out, windows) = (plan.groups * plan.outputs, plan.columns.rows());
-        if let Some(bias) = bias
-            && bias.shape() != [out]
-        {
-            return Err(RbeError::shape(OP, format!("bias ({out})"), format!("{:?}", bias.shape())));
-        }
+        plan.check_bias(bias)?;
         let dtype = a.dtype().promote(w.dtype());
         let a = a.cast(dtype).contiguous();
         let bias = bias.map(|b| b.cast(dtype).contiguous());
-        let shape: Dims = [plan.samples, out].into_iter().chain(plan.columns.counts).collect();
+        let shape = plan.shape();
         dispatch_float!(OP, dtype, T => {
             let (w, x, bias) = (filters::<T>(w, &plan)?, a.read::<T>(), bias.as_ref().map(Array::read::<T>));
             let sample = plan.columns.sample() * plan.groups;
@@ -286,10 +293,13 @@ impl RBETensor {
     /// `Shape` if shapes, groups and windows do not fit; `DType` for a packed x or integers.
     pub fn conv(&self, weight: &RBETensor, bias: Option<&RBETensor>, windows: &Windows, groups: usize) -> Result<RBETensor> {
         windows.over(self, |x| {
-            let op = Conv { windows: windows.clone(), groups, precision: MatmulPrecision::current() };
-            match bias {
-                Some(bias) => apply(op, &[x, weight, bias]),
-                None => apply(op, &[x, weight]),
+            let op = Conv { windows: windows.clone(), groups };
+            let rounded = MatmulPrecision::current() == MatmulPrecision::Int8 && weight.is_packed() && x.dtype() != DType::F64;
+            match (bias, rounded) {
+                (Some(bias), true) => apply(RoundedConv(op), &[x, weight, bias]),
+                (Some(bias), false) => apply(op, &[x, weight, bias]),
+                (None, true) => apply(RoundedConv(op), &[x, weight]),
+                (None, false) => apply(op, &[x, weight]),
             }
         })
     }

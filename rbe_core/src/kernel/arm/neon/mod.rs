@@ -9,7 +9,9 @@ mod int8;
 mod lanes;
 mod products;
 mod quantised;
+mod windows;
 
+pub(in crate::kernel) use crate::kernel::packed::quantised::windows::gradient::dot as dot_of_windows;
 pub(in crate::kernel) use crate::kernel::packed::tile_levels::flips;
 pub(in crate::kernel) use crate::kernel::update::accumulate_row;
 pub(in crate::kernel) use crate::kernel::update::charge::charge_row;
@@ -18,3 +20,4 @@ pub(in crate::kernel) use crate::kernel::update::level_parameters::adam_step;
 pub(in crate::kernel) use int8::dot_u8_i8;
 pub(in crate::kernel) use products::{dx, forward, level_gradient, order};
 pub(in crate::kernel) use quantised::{dx_quantised, forward_quantised, lanes_quantised, order_quantised};
+pub(in crate::kernel) use windows::{dx_of_windows, forward_of_windows, lanes_of_windows, prepare_dx};

@@ -15,7 +15,7 @@ const GROUP: usize = 4;
 const SUBSETS: usize = 1 << GROUP;
 /// Groups of a panel: their tables have 256 entries together, as many as a byte names.
 const GROUPS: usize = PANEL_ROWS / GROUP;
-const SUMS: usize = GROUPS * SUBSETS;
+pub(in crate::kernel) const SUMS: usize = GROUPS * SUBSETS;
 const _: () = assert!(SUMS == 1 << u8::BITS);
 /// Panels whose sums stay inside 16 bits.
 pub(super) const PART: usize = 4;
@@ -133,7 +133,38 @@ fn build<S: ShortLanes<N>, const N: usize>(s: S, panel: &Panel, dy: &[[i16; N]],
 
 /// A vector for each column of a block, none of them across two cache lines.
 #[repr(align(64))]
-struct Columns<T, const N: usize>([[T; N]; BITS]);
+pub(in crate::kernel) struct Columns<T, const N: usize>(pub [[T; N]; BITS]);
+
+/// Writes to the first `used` columns of `total` what the rows of `panels` give for `N` samples, in units of the block column; `sums` is
+/// scratch.
+#[inline(always)]
+pub(in crate::kernel) fn column_sums<S: ShortLanes<N>, const N: usize>(
+    s: S,
+    (panels, used): (&[Panel], usize),
+    (values, noise): (&[[i16; N]], &[[u8; N]]),
+    tables: &mut [[i16; N]; SUMS],
+    sums: &mut Columns<i16, N>,
+    total: &mut Columns<f32, N>,
+) {
+    let of_parts = values.chunks(PART * PANEL_ROWS).zip(noise.chunks(PART * PANEL_ROWS));
+    for (part, (panels, (values, noise))) in panels.chunks(PART).zip(of_parts).enumerate() {
+        let of_panels = panels.iter().zip(values.chunks_exact(PANEL_ROWS)).zip(noise.chunks_exact(PANEL_ROWS));
+        for (p, ((panel, values), noise)) in of_panels.enumerate() {
+            build(s, panel, values, noise, tables);
+            for (sum, entries) in sums.0.iter_mut().zip(&panel.entries).take(used) {
+                let mut halves = [if p > 0 { s.load(sum) } else { s.zero() }, s.zero()];
+                for g in 0..GROUPS {
+                    halves[g % 2] = s.add(halves[g % 2], s.load(&tables[usize::from(entries[g])]));
+                }
+                s.store(sum, s.add(halves[0], halves[1]));
+            }
+        }
+        for (total, sum) in total.0.iter_mut().zip(&sums.0).take(used) {
+            let more = s.floats(s.load(sum));
+            s.store_floats(total, if part > 0 { s.add_floats(s.load_floats(total), more) } else { more });
+        }
+    }
+}
 
 /// See [`QuantisedDx`].
 ///
@@ -149,26 +180,10 @@ pub(in crate::kernel) unsafe fn dx<S: ShortLanes<N>, const N: usize>(s: S, p: Qu
     let tables: &mut [[i16; N]; SUMS] = table(tables.slice_mut());
     let rows = panels.len() * PANEL_ROWS;
     let (values, noise) = (dy.values.as_chunks::<N>().0, dy.noise.as_chunks::<N>().0);
+    let (mut sums, mut total) = (Columns([[0i16; N]; BITS]), Columns([[0.0f32; N]; BITS]));
     for c in 0..dy.scales.len().div_ceil(N) {
-        let mut total = Columns([[0.0f32; N]; BITS]);
-        let of_parts = values[c * rows..][..rows].chunks(PART * PANEL_ROWS).zip(noise[c * rows..][..rows].chunks(PART * PANEL_ROWS));
-        for (panels, (values, noise)) in panels.chunks(PART).zip(of_parts) {
-            let mut sums = Columns([[0i16; N]; BITS]);
-            for ((panel, values), noise) in panels.iter().zip(values.chunks_exact(PANEL_ROWS)).zip(noise.chunks_exact(PANEL_ROWS)) {
-                build(s, panel, values, noise, tables);
-                for (sum, entries) in sums.0.iter_mut().zip(&panel.entries) {
-                    let mut halves = [s.load(sum), s.zero()];
-                    for g in 0..GROUPS {
-                        halves[g % 2] = s.add(halves[g % 2], s.load(&tables[usize::from(entries[g])]));
-                    }
-                    s.store(sum, s.add(halves[0], halves[1]));
-                }
-            }
-            for (total, sum) in total.0.iter_mut().zip(&sums.0) {
-                let more = s.add_floats(s.load_floats(total), s.floats(s.load(sum)));
-                s.store_floats(total, more);
-            }
-        }
+        let of_chunk = (&values[c * rows..][..rows], &noise[c * rows..][..rows]);
+        column_sums(s, (panels, w.cols_in(j)), of_chunk, tables, &mut sums, &mut total);
         let samples = (dy.scales.len() - c * N).min(N);
         let mut scales = [0.0f32; N];
         for (scale, of_sample) in scales.iter_mut().zip(&dy.scales[c * N..][..samples]) {

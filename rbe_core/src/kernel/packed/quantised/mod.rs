@@ -11,6 +11,7 @@ mod quantise;
 pub mod reference;
 pub(in crate::kernel) mod short_lanes;
 pub(in crate::kernel) mod subset_sums;
+pub mod windows;
 
 pub use products::{dx, forward, round_and_forward};
-pub use quantise::{quantise, round_rows};
+pub use quantise::quantise;

@@ -28,29 +28,6 @@ pub fn quantise(x: &[f32], values: &mut [i8], scales: &mut [f32]) {
     parallel::for_each_mut(&mut memory::collect(pieces), |_, ((values, scales), x)| quantise_rows(x, values, scales));
 }
 
-/// Replaces `x (batch, cols)` by what its integers stand for, `scales · values`.
-///
-/// # Panics
-/// If the length is no multiple of `batch`.
-pub fn round_rows(x: &mut [f32], batch: usize) {
-    assert!(x.len().is_multiple_of(batch.max(1)), "quantise: lengths");
-    let cols = (x.len() / batch.max(1)).max(1);
-    let rows = (PIECE / cols).max(1);
-    parallel::for_each_piece(x, rows * cols, |_, x| rounded_rows(x, cols));
-}
-
-multiversion! {
-    fn rounded_rows(x: &mut [f32], cols: usize) {
-        for x in x.chunks_exact_mut(cols) {
-            let (scale, inverse) = scale_of(largest(x), f32::from(Quantised::MOST));
-            for v in x {
-                let sum = *v * inverse + ROUNDING;
-                *v = scale * (sum - ROUNDING);
-            }
-        }
-    }
-}
-
 multiversion! {
     fn quantise_rows(x: &[f32], values: &mut [i8], scales: &mut [f32]) {
         let cols = x.len() / scales.len();
@@ -119,9 +96,6 @@ mod tests {
             assert!((f64::from(*value) - f64::from(x) * 63.5).abs() <= 0.500_001, "{value} {x}");
         }
         assert_eq!((values[1], values[6], values[2]), (-127, 127, 0));
-        let mut rounded = x;
-        round_rows(&mut rounded, 1);
-        assert_eq!(rounded, values.map(|value| scales[0] * f32::from(value)));
     }
 
     #[test]

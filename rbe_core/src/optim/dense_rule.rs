@@ -1,6 +1,7 @@
 //! Update rules of dense tensors, with torch's formulas.
 
 use crate::dtype::Float;
+use crate::isa::multiversion;
 use crate::kernel::update::correction;
 use crate::parallel;
 
@@ -91,8 +92,19 @@ pub(super) fn run<T: Float>(rule: DenseRule, rates: DenseRates, step: u64, p: &m
     });
 }
 
-/// The rule on one piece; `a`, `b`, `c` are the state arrays it has, else empty.
-fn update<T: Float>(rule: DenseRule, rates: DenseRates, step: u64, p: &mut [T], g: &[T], [a, b, c]: [&mut [T]; 3]) {
+/// One number by Adam, given the second moment that divides the step.
+#[inline(always)]
+fn adam<T: Float>(p: T, first: T, second: T, [shrink, rate, root, eps]: [T; 4]) -> T {
+    p * shrink - rate * first / (second.sqrt() / root + eps)
+}
+
+multiversion! {
+/// The rule on one piece; the three states are the arrays it has, else empty.
+fn update[T: Float](rule: DenseRule, rates: DenseRates, step: u64, p: &mut [T], g: &[T], states: [&mut [T]; 3]) {
+    let [a, b, c] = states;
+    let n = p.len();
+    // Of lengths that the compiler knows to be the same, elements are vectors.
+    let g = &g[..n];
     let (lr, decay) = (T::of(rates.lr), T::of(rates.weight_decay));
     let (one, sign) = (T::one(), if rates.maximize { -T::one() } else { T::one() });
     // Without decay an infinite parameter is no NaN.
@@ -100,7 +112,7 @@ fn update<T: Float>(rule: DenseRule, rates: DenseRates, step: u64, p: &mut [T], 
     match rule {
         DenseRule::Sgd { momentum, dampening, nesterov } => {
             let (mu, keep) = (T::of(momentum), T::of(1.0 - dampening));
-            for i in 0..p.len() {
+            for i in 0..n {
                 let mut d = decayed(g[i], p[i]);
                 if momentum != 0.0 {
                     a[i] = if step == 1 { d } else { mu * a[i] + keep * d };
@@ -114,21 +126,26 @@ fn update<T: Float>(rule: DenseRule, rates: DenseRates, step: u64, p: &mut [T], 
             let rate = T::of(rates.lr / correction(betas.0, step));
             let root = T::of(correction(betas.1, step).sqrt());
             let shrink = if decoupled { one - lr * decay } else { one };
-            for i in 0..p.len() {
+            let (a, b) = (&mut a[..n], &mut b[..n]);
+            for i in 0..n {
                 let d = if decoupled { sign * g[i] } else { decayed(g[i], p[i]) };
                 a[i] = a[i] + (d - a[i]) * (one - b1);
                 b[i] = b2 * b[i] + (one - b2) * d * d;
-                let mut second = b[i];
-                if amsgrad {
-                    c[i] = c[i].max(second);
-                    second = c[i];
+                if !amsgrad {
+                    p[i] = adam(p[i], a[i], b[i], [shrink, rate, root, eps]);
                 }
-                p[i] = p[i] * shrink - rate * a[i] / (second.sqrt() / root + eps);
+            }
+            if amsgrad {
+                let c = &mut c[..n];
+                for i in 0..n {
+                    c[i] = c[i].max(b[i]);
+                    p[i] = adam(p[i], a[i], c[i], [shrink, rate, root, eps]);
+                }
             }
         }
         DenseRule::RmsProp { alpha, eps, momentum, centered } => {
             let (alpha, eps, mu) = (T::of(alpha), T::of(eps), T::of(momentum));
-            for i in 0..p.len() {
+            for i in 0..n {
                 let d = decayed(g[i], p[i]);
                 a[i] = alpha * a[i] + (one - alpha) * d * d;
                 let mut second = a[i];
@@ -147,7 +164,7 @@ fn update<T: Float>(rule: DenseRule, rates: DenseRates, step: u64, p: &mut [T], 
         }
         DenseRule::Adagrad { lr_decay, eps, .. } => {
             let (rate, eps) = (T::of(rates.lr / (1.0 + (step - 1) as f64 * lr_decay)), T::of(eps));
-            for i in 0..p.len() {
+            for i in 0..n {
                 let d = decayed(g[i], p[i]);
                 a[i] += d * d;
                 p[i] = p[i] - rate * d / (a[i].sqrt() + eps);
@@ -155,7 +172,7 @@ fn update<T: Float>(rule: DenseRule, rates: DenseRates, step: u64, p: &mut [T], 
         }
         DenseRule::Lion { betas } => {
             let (b1, b2) = (T::of(betas.0), T::of(betas.1));
-            for i in 0..p.len() {
+            for i in 0..n {
                 let g = sign * g[i];
                 let direction = b1 * a[i] + (one - b1) * g;
                 let step = if direction > T::zero() {
@@ -170,4 +187,5 @@ fn update<T: Float>(rule: DenseRule, rates: DenseRates, step: u64, p: &mut [T], 
             }
         }
     }
+}
 }

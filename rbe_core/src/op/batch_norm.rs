@@ -1,5 +1,7 @@
 //! Batch norm: every channel to mean 0 and variance 1.
 
+use std::ops::Range;
+
 use super::apply::apply;
 use super::norm::{narrow, with_affine};
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense};
@@ -8,6 +10,7 @@ use crate::array::{Array, map_into};
 use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
+use crate::kernel::dense::batch_norm::{self as kernel, Centre, OfChannels};
 use crate::memory;
 use crate::parallel;
 use crate::tape::{RBETensor, is_recomputing, settle};
@@ -15,8 +18,6 @@ use crate::tape::{RBETensor, is_recomputing, settle};
 const OP: &str = "batch_norm";
 /// Elements of one parallel piece, rounded up to whole samples.
 const PIECE: usize = 1 << 16;
-/// Sums that run side by side.
-const LANES: usize = 8;
 
 /// Where batch norm keeps its running statistics, and how fast they follow.
 pub struct Running {
@@ -43,25 +44,6 @@ struct Runs {
     l: usize,
 }
 
-/// Adds `f` of every pair to `total`, in an order that the length alone decides.
-fn add_run<T: Copy, const K: usize>(a: &[T], b: &[T], f: impl Fn(T, T) -> [f64; K], total: &mut [f64; K]) {
-    let (heads, tails) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    for (x, y) in heads.remainder().iter().zip(tails.remainder()) {
-        total.iter_mut().zip(f(*x, *y)).for_each(|(t, v)| *t += v);
-    }
-    if a.len() < LANES {
-        return;
-    }
-    let mut lanes = [[0.0; LANES]; K];
-    for (x, y) in heads.zip(tails) {
-        for j in 0..LANES {
-            let v = f(x[j], y[j]);
-            (0..K).for_each(|k| lanes[k][j] += v[k]);
-        }
-    }
-    total.iter_mut().zip(lanes).for_each(|(t, lane)| *t += lane.iter().sum::<f64>());
-}
-
 impl Runs {
     fn of(x: &Array) -> Result<Runs> {
         match x.shape() {
@@ -80,79 +62,75 @@ impl Runs {
         PIECE.div_ceil((self.c * self.l).max(1))
     }
 
-    /// Sum, over each channel, of `of(channel)` of every pair; pieces are added in order.
-    fn sums<T: Float, F: Fn(T, T) -> [f64; K], const K: usize>(
+    /// Two sums of each channel, (2, channels); pieces are added in order. `of_run(channel, elements)` gives those of a run; where a run is a
+    /// single number, `of_rows(elements, sums)` adds those of some samples to what there is, so that channels are what a vector holds.
+    fn sums(
         &self,
-        a: &[T],
-        b: &[T],
-        of: impl Fn(usize) -> F + Sync + Send,
-    ) -> Vec<[f64; K]> {
-        let each = self.samples();
+        of_run: impl Fn(usize, Range<usize>) -> [f64; 2] + Sync + Send,
+        of_rows: impl Fn(Range<usize>, [&mut [f64]; 2]) + Sync + Send,
+    ) -> Vec<f64> {
+        let (c, l, each) = (self.c, self.l, self.samples());
         let partial = parallel::map(self.n.div_ceil(each), |p| {
-            let rows = p * each..((p + 1) * each).min(self.n);
-            if self.l == 1 {
-                return self.sums_of_rows(&a[rows.start * self.c..rows.end * self.c], &b[rows.start * self.c..], &of);
+            let samples = p * each..((p + 1) * each).min(self.n);
+            let mut total = memory::zeros::<f64>(2 * c);
+            let (first, second) = total.split_at_mut(c);
+            if l == 1 {
+                of_rows(samples.start * c..samples.end * c, [first, second]);
+                return total;
             }
-            let mut total = memory::filled([0.0; K], self.c);
-            for row in rows {
-                for (i, total) in total.iter_mut().enumerate() {
-                    let start = (row * self.c + i) * self.l;
-                    add_run(&a[start..start + self.l], &b[start..start + self.l], of(i), total);
+            for sample in samples {
+                for (i, (first, second)) in first.iter_mut().zip(second.iter_mut()).enumerate() {
+                    let start = (sample * c + i) * l;
+                    let [a, b] = of_run(i, start..start + l);
+                    *first += a;
+                    *second += b;
                 }
             }
             total
         });
-        let mut total = memory::filled([0.0; K], self.c);
+        let mut total = memory::zeros::<f64>(2 * c);
         for part in partial {
-            total.iter_mut().zip(part).for_each(|(t, p)| (0..K).for_each(|k| t[k] += p[k]));
+            total.iter_mut().zip(part).for_each(|(t, p)| *t += p);
         }
         total
     }
 
-    /// As [`Runs::sums`] where a run is a single number: along the channels, so that they are what a vector holds.
-    fn sums_of_rows<T: Float, F: Fn(T, T) -> [f64; K], const K: usize>(&self, a: &[T], b: &[T], of: &impl Fn(usize) -> F) -> Vec<[f64; K]> {
-        let mut planes: [Vec<f64>; K] = std::array::from_fn(|_| memory::zeros(self.c));
-        let mut planes = planes.each_mut().map(|plane| &mut plane[..]);
-        for (a, b) in a.chunks_exact(self.c).zip(b.chunks_exact(self.c)) {
-            for (i, (a, b)) in a.iter().zip(b).enumerate() {
-                let v = of(i)(*a, *b);
-                (0..K).for_each(|k| planes[k][i] += v[k]);
-            }
-        }
-        memory::collect((0..self.c).map(|i| std::array::from_fn(|k| planes[k][i])))
-    }
-
-    /// `of(channel)` of every pair.
-    fn map<T: Float, F: Fn(T, T) -> T>(&self, shape: &[usize], a: &[T], b: &[T], of: impl Fn(usize) -> F + Sync + Send) -> Array {
+    /// An array that `of_run(channel, elements, out)` fills run by run, or where a run is a single number `of_rows(elements, out)` some
+    /// samples at a time.
+    fn map<T: Float>(
+        &self,
+        shape: &[usize],
+        of_run: impl Fn(usize, Range<usize>, &mut [T]) + Sync + Send,
+        of_rows: impl Fn(Range<usize>, &mut [T]) + Sync + Send,
+    ) -> Array {
         let size = (self.samples() * self.c * self.l).max(1);
         Array::build(shape, |out: &mut [T]| {
             parallel::for_each_piece(out, size, |p, piece| {
-                let (a, b) = (&a[p * size..], &b[p * size..]);
+                let start = p * size;
                 if self.l == 1 {
-                    for ((out, a), b) in piece.chunks_exact_mut(self.c).zip(a.chunks_exact(self.c)).zip(b.chunks_exact(self.c)) {
-                        for (i, ((out, a), b)) in out.iter_mut().zip(a).zip(b).enumerate() {
-                            *out = of(i)(*a, *b);
-                        }
-                    }
-                    return;
+                    return of_rows(start..start + piece.len(), piece);
                 }
                 for (i, out) in piece.chunks_exact_mut(self.l).enumerate() {
-                    let (f, run) = (of(i % self.c), i * self.l..(i + 1) * self.l);
-                    out.iter_mut().zip(&a[run.clone()]).zip(&b[run]).for_each(|((o, a), b)| *o = f(*a, *b));
+                    let start = start + i * self.l;
+                    of_run(i % self.c, start..start + self.l, out);
                 }
             });
         })
     }
 
-    /// Mean and biased variance of every channel, in two passes.
+    /// Mean and biased variance of every channel, in one pass: from the sums of the distances from a number of the channel and of their
+    /// squares. That number's own square is among those of the variance, so that no more digits cancel than the count has.
     fn statistics<T: Float>(&self, x: &[T]) -> (Vec<f64>, Vec<f64>) {
         let count = self.count() as f64;
-        let mean = memory::collect(self.sums(x, x, |_| |x: T, _| [x.wide()]).into_iter().map(|[s]| s / count));
-        let square = |i: usize| {
-            let mean = mean[i];
-            move |x: T, _| [(x.wide() - mean) * (x.wide() - mean)]
-        };
-        let var = memory::collect(self.sums(x, x, square).into_iter().map(|[s]| s / count));
+        let pilots = memory::collect((0..self.c).map(|i| x[i * self.l].wide()));
+        let of_run = |i: usize, run| kernel::moments(&x[run], pilots[i]);
+        let sums = self.sums(of_run, |rows, [first, second]| kernel::moments_of_rows(&x[rows], &pilots, first, second));
+        let (first, second) = sums.split_at(self.c);
+        let mean = memory::collect(pilots.iter().zip(first).map(|(pilot, sum)| pilot + sum / count));
+        let var = memory::collect(first.iter().zip(second).map(|(sum, square)| {
+            let var = square / count - (sum / count) * (sum / count);
+            if var < 0.0 { 0.0 } else { var }
+        }));
         (mean, var)
     }
 }
@@ -216,10 +194,11 @@ impl Op for BatchNorm {
             let gain = gains(&of_channel[2 * c..], w.as_deref());
             let shift = b.as_ref().map_or_else(|| memory::filled(T::of(0.0), c), |b| memory::copied(b));
             let (gain, shift) = (&gain[..c], &shift[..c]);
-            let value = runs.map(a.shape(), &source, &source, |i| {
-                let (mean, rest, gain, shift) = (mean[i], rest[i], gain[i], shift[i]);
-                move |x: T, _| (x - mean - rest) * gain + shift
-            });
+            let value = runs.map(
+                a.shape(),
+                |i, run, out: &mut [T]| kernel::normalise(&source[run], Centre { mean: mean[i], rest: rest[i] }, gain[i], shift[i], out),
+                |rows, out| kernel::normalise_rows(&source[rows], mean, rest, gain, shift, out),
+            );
             drop(of_channel);
             if let (true, Some(r)) = (self.training && !is_recomputing(), &self.running) {
                 let count = runs.count() as f64;
@@ -242,28 +221,32 @@ impl Op for BatchNorm {
             let (dy, x, stats, w) = (dy.read::<T>(), x.read::<T>(), stats.read::<T>(), weight.as_ref().map(Array::read::<T>));
             let c = runs.c;
             let (mean, rest, scale) = (&stats[..c], &stats[c..2 * c], &stats[2 * c..3 * c]);
-            // Sums over N and L of dy and of dy · x̂, one pair a channel.
-            let mut total = if dy.is_empty() { vec![[0.0; 2]; c] } else { runs.sums(&dy, &x, |i| {
-                let (mean, rest) = (mean[i], rest[i]);
-                move |d: T, x: T| [d.wide(), (d * (x - mean - rest)).wide()]
-            }) };
-            total.iter_mut().zip(scale).for_each(|(t, scale)| t[1] *= scale.wide());
+            // Sums over N and L of dy and of dy · x̂, for every channel.
+            let mut total = if dy.is_empty() { memory::zeros::<f64>(2 * c) } else { runs.sums(
+                |i, run| kernel::products(&dy[run.clone()], &x[run], Centre { mean: mean[i], rest: rest[i] }),
+                |rows, [first, second]| kernel::products_of_rows(&dy[rows.clone()], &x[rows], mean, rest, first, second),
+            ) };
+            total[c..].iter_mut().zip(scale).for_each(|(t, scale)| *t *= scale.wide());
             let count = runs.count() as f64;
             let mut grads = cx.one(|| {
                 // dx = gain (dy - mean(dy) - x̂ mean(dy x̂)) in training, gain dy with fixed statistics
                 let gain = gains(scale, w.as_deref());
-                let of_total = |k: usize, i: usize| if self.training { T::of(total[i][k] / count) } else { T::of(0.0) };
+                let of_total = |k: usize, i: usize| if self.training { T::of(total[k * c + i] / count) } else { T::of(0.0) };
                 let level = memory::collect((0..c).map(|i| of_total(0, i)));
                 let slope = memory::collect((0..c).map(|i| of_total(1, i) * scale[i]));
-                let (gain, level, slope) = (&gain[..c], &level[..c], &slope[..c]);
-                Ok(runs.map(cx.shape(0), &dy, &x, |i| {
-                    let (mean, rest, gain, level, slope) = (mean[i], rest[i], gain[i], level[i], slope[i]);
-                    move |d: T, x: T| gain * (d - level - slope * (x - mean - rest))
-                }))
+                let of = OfChannels { mean, rest, gain: &gain, level: &level, slope: &slope };
+                Ok(runs.map(
+                    cx.shape(0),
+                    |i, run, out| {
+                        let (centre, slopes) = of.at(i);
+                        kernel::gradient(&dy[run.clone()], &x[run], centre, slopes, out);
+                    },
+                    |rows, out| kernel::gradient_rows(&dy[rows.clone()], &x[rows], of, out),
+                ))
             })?;
             for i in 1..cx.arity() {
-                let sums = memory::collect(total.iter().map(|t| t[usize::from(i == 1)]));
-                grads.push(if cx.needs(i) { dense(narrow::<T>(&sums, &[runs.c])) } else { None });
+                let sums = if i == 1 { &total[c..] } else { &total[..c] };
+                grads.push(if cx.needs(i) { dense(narrow::<T>(sums, &[c])) } else { None });
             }
             Ok(grads)
         })

@@ -18,6 +18,7 @@ mod norm;
 mod order;
 mod overwrite;
 mod packed;
+mod pair_pool;
 mod pool;
 mod precision;
 mod recurrent;

@@ -1,6 +1,7 @@
 //! Pooling: the largest element or the mean of every window of a plane.
 
 use super::apply::{apply, apply_many};
+use super::pair_pool::PairPool;
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule};
 use super::table;
 use super::window::{Slide, Windows, on_planes, planes, with_size};
@@ -8,13 +9,13 @@ use crate::array::Array;
 use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
-use crate::isa::multiversion;
+use crate::kernel::dense::pair_pool::Planes;
 use crate::memory;
 use crate::parallel;
 use crate::tape::RBETensor;
 
 /// Elements of the planes of one parallel piece.
-const PIECE: usize = 1 << 14;
+pub(super) const PIECE: usize = 1 << 14;
 
 /// Calls `body(plane, out plane)` with the number of each plane and its `len` elements of `out`, in parallel.
 fn each_plane<T: Send>(out: &mut [T], len: usize, work: usize, body: impl Fn(usize, &mut [T]) + Sync + Send) {
@@ -37,7 +38,7 @@ fn check_padding(op: &'static str, windows: &Windows) -> Result<()> {
 }
 
 /// Input: x (…, height, width). Outputs: largest elements, and their positions in their plane (int64).
-struct MaxPool {
+pub(super) struct MaxPool {
     windows: Windows,
     ceil: bool,
 }
@@ -93,46 +94,39 @@ fn largest_of_row<const K: usize, T: Float>(
     }
 }
 
-multiversion! {
-    /// [`largest`] of windows of two by two that lie side by side, the first at position `first` of its plane, whose rows have `w` elements.
-    fn largest_of_pairs[T: Float](upper: &[T], lower: &[T], first: i64, w: i64, values: &mut [T], places: &mut [i64]) {
-        let windows = upper.as_chunks::<2>().0.iter().zip(lower.as_chunks::<2>().0);
-        for (i, ((best, at), ([a, b], [c, d]))) in values.iter_mut().zip(places).zip(windows).enumerate() {
-            let (mut most, mut offset) = (*a, 0);
-            for (v, beside) in [(*b, 1), (*c, w), (*d, w + 1)] {
-                let larger = (v > most) | v.is_nan();
-                most = if larger { v } else { most };
-                offset = if larger { beside } else { offset };
-            }
-            (*best, *at) = (most, first + 2 * i as i64 + offset);
-        }
+impl MaxPool {
+    /// The planes of `size`, if their windows are of two by two and lie side by side.
+    fn pairs(&self, size: [usize; 2], counts: [usize; 2]) -> Option<Planes> {
+        let side_by_side = |slide: &Slide| slide.kernel == 2 && slide.stride == 2 && slide.dilation == 1 && slide.padding == (0, 0);
+        let whole = (0..2).all(|a| 2 * counts[a] <= size[a] && counts[a] > 0);
+        (whole && self.windows.slides.iter().all(side_by_side)).then_some(Planes { size, windows: counts })
     }
-}
-
-/// As [`largest_of_row`] for windows of two by two, of which the columns lie side by side from the first on.
-fn pairs_of_row<T: Float>(plane: &[T], w: usize, rows: Range, cols: &[Range], steps: [usize; 2], out: (&mut [T], &mut [i64])) {
-    if rows.1 - rows.0 != 2 {
-        return largest_of_row::<2, T>(plane, w, rows, cols, steps, out);
-    }
-    let row = |r: usize| &plane[r * w..][..2 * cols.len()];
-    largest_of_pairs(row(rows.0), row(rows.0 + 1), (rows.0 * w) as i64, w as i64, out.0, out.1);
 }
 
 impl MaxPool {
-    const NAME: &str = "max_pool";
+    pub(super) const NAME: &str = "max_pool";
 
     /// Largest element of every window, and its position in its plane (int64), the first of equals.
     fn largest(&self, x: &Array) -> Result<(Array, Array)> {
         let (_, size) = planes(Self::NAME, x)?;
         check_padding(Self::NAME, &self.windows)?;
         let counts = self.windows.counts(Self::NAME, size, self.ceil)?;
+        if let Some(planes) = self.pairs(size, counts) {
+            let (values, in_window) = PairPool { planes }.largest(x)?;
+            let places = Array::build(values.shape(), |places: &mut [i64]| {
+                for (i, (place, of)) in places.iter_mut().zip(in_window.read::<u8>().iter()).enumerate() {
+                    let [row, col] = [i / counts[1] % counts[0], i % counts[1]];
+                    *place = ((2 * row + usize::from(of / 2)) * size[1] + 2 * col + usize::from(of % 2)) as i64;
+                }
+            });
+            return Ok((values, places));
+        }
         let ([h, w], [down, across], x) = (size, self.windows.slides, x.contiguous());
         let (shape, len, each) = (with_size(x.shape(), counts), counts[0] * counts[1], PIECE.div_ceil((h * w).max(1)));
         let square = (down.kernel == across.kernel && down.dilation == 1 && across.dilation == 1).then_some(down.kernel);
         let cols = memory::collect((0..counts[1]).map(|i| across.range(i, w)));
         dispatch_float!(Self::NAME, x.dtype(), T => {
             let row = match square {
-                Some(2) if cols.iter().enumerate().all(|(i, c)| *c == (2 * i, 2 * i + 2)) => pairs_of_row::<T>,
                 Some(2) => largest_of_row::<2, T>,
                 Some(3) => largest_of_row::<3, T>,
                 _ => largest_of_row::<0, T>,
@@ -315,7 +309,17 @@ impl RBETensor {
     /// `Shape` for other axes or a window larger than the padded x; `Value` for padding above half a window; `DType`
     /// unless x is float.
     pub fn max_pool(&self, windows: &Windows, ceil: bool) -> Result<RBETensor> {
-        windows.over(self, |x| apply(MaxPool { windows: windows.clone(), ceil }, &[x]))
+        windows.over(self, |x| {
+            let op = MaxPool { windows: windows.clone(), ceil };
+            let pairs = match *x.shape() {
+                [.., _, h, w] if x.dtype().is_float() => op.pairs([h, w], windows.counts(MaxPool::NAME, [h, w], ceil)?),
+                _ => None,
+            };
+            match pairs {
+                Some(planes) => apply(PairPool { planes }, &[x]),
+                None => apply(op, &[x]),
+            }
+        })
     }
 
     /// As [`RBETensor::max_pool`], with the positions (int64) of the elements in their plane.

@@ -1,12 +1,14 @@
 //! Kernels of dense operands: slices in, slices out.
 
 pub mod attention;
+pub(crate) mod batch_norm;
 pub mod elementary;
 mod elementary_f32;
 pub(crate) mod elementwise;
 pub mod gemm;
 pub(crate) mod lane_sum;
 pub mod matrix;
+pub(crate) mod pair_pool;
 pub mod recurrent;
 pub mod reduce;
 pub(crate) mod remainder;

@@ -86,7 +86,7 @@ ASAN := target/asan
 SANITIZED := RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address cargo
 WATCHED := addresses interop creation tensor_indexing indexing_properties properties io
 test-memory: $(VENV)/.installed ## Look for accesses out of bounds: the engine and the binding by AddressSanitizer, products by valgrind too
-	PROPTEST_CASES=1000 $(SANITIZED) test -p rbe_core --test kernels --test quantised --target $(HOST) --target-dir $(ASAN)
+	PROPTEST_CASES=1000 $(SANITIZED) test -p rbe_core --test kernels --test quantised --test quantised_windows --target $(HOST) --target-dir $(ASAN)
 	$(SANITIZED) test -p rbe_core --lib --target $(HOST) --target-dir $(ASAN) -- isa:: kernel:: array:: packed:: io::
 	$(SANITIZED) build -p rbe_py --target $(HOST) --target-dir $(ASAN)
 	cp "$$(rustc --print target-libdir)"/librustc-*_rt.asan.a $(ASAN)/runtime.a
@@ -100,7 +100,7 @@ test-memory: $(VENV)/.installed ## Look for accesses out of bounds: the engine a
 	@command -v valgrind >/dev/null || { echo "no valgrind here: apt-get install valgrind"; exit 1; }
 	# valgrind does not know AVX-512: it reports the sets below it.
 	RBE_REQUIRE_ISA='$(filter-out avx512 amx,$(subst $(comma), ,$(RBE_REQUIRE_ISA)))' PROPTEST_CASES=50 \
-	  cargo test -p rbe_core --test kernels --test quantised --config "target.$(HOST).runner='valgrind --quiet --error-exitcode=9'"
+	  cargo test -p rbe_core --test kernels --test quantised --test quantised_windows --config "target.$(HOST).runner='valgrind --quiet --error-exitcode=9'"
 
 check-arm: ## Compile the core for 64-bit ARM, with a compiler that this installs
 	.ci/arm check

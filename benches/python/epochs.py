@@ -128,6 +128,16 @@ def measure(example: Example, evidence: str, blocks: int, steps: int) -> dict[st
     return {name: np.array(parts) for name, parts in times.items()}
 
 
+def operations(example: Example, evidence: str, steps: int) -> str:
+    """Return a table of the operations of some steps with products in int8."""
+    step = contenders(example, evidence)["int8"]
+    step()
+    with rbe.profiler.profile() as taken:
+        for _ in range(steps):
+            step()
+    return taken.table()
+
+
 def rows(times: dict[str, np.ndarray], blocks: int) -> list[str]:
     """Return a line for each contender, with ratios of the blocks' medians and their quartiles."""
     steps = {name: parts[:, :3].sum(1) for name, parts in times.items()}
@@ -149,6 +159,7 @@ def main() -> None:
     parser.add_argument("--blocks", type=int, default=8, help="blocks of each network")
     parser.add_argument("--steps", type=int, default=8, help="steps of a block")
     parser.add_argument("--evidence", choices=["exact", "int8"], default="int8", help="number type of flip scores")
+    parser.add_argument("--profile", action="store_true", help="list the operations of a block with products in int8 instead")
     parser.add_argument("--smoke", action="store_true", help="run one step once, without measuring")
     args = parser.parse_args()
     if args.smoke:
@@ -160,6 +171,9 @@ def main() -> None:
     for name in args.models:
         example = EXAMPLES[name]
         print(f"\n{name}: batch {example.batch}, {example.epoch} steps an epoch")
+        if args.profile:
+            print(operations(example, args.evidence, args.steps), flush=True)
+            continue
         print(f"{'':>8} {'step':>8} {'forward':>8} {'backward':>9} {'update':>7} {'processor':>10}   torch's step / this")
         print("\n".join(rows(measure(example, args.evidence, args.blocks, args.steps), args.blocks)), flush=True)
 

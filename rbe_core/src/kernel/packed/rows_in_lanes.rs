@@ -9,6 +9,7 @@ use super::operands::{Forward, LevelGradient, gv_rows};
 use super::tile_levels::Levels;
 use super::view::View;
 use crate::kernel::scratch::scratch;
+use crate::memory;
 use crate::packed::{BITS, TILE_ROWS, Tile};
 
 /// Look-up of the sums over sixteen rows' set bits.
@@ -52,6 +53,10 @@ fn build<S: RowLanes>(s: S, x: &[f32], w: &View<'_>, j: usize, tables: &mut [S::
     }
 }
 
+/// Bytes of tables that are in use at once: half the first-level cache. For few samples these are the tables of several blocks, so that
+/// tiles are read in the order of memory.
+const TABLES: usize = 1 << 14;
+
 /// Rows `tiles` of `y (batch, rows)` for up to sixteen samples `x (samples, cols)`, from sample `first` on.
 ///
 /// # Safety
@@ -60,8 +65,9 @@ fn build<S: RowLanes>(s: S, x: &[f32], w: &View<'_>, j: usize, tables: &mut [S::
 pub(in crate::kernel) unsafe fn forward<S: RowLanes>(s: S, f: Forward<'_>) {
     let Forward { x, first, w, tiles, bias, y } = f;
     let samples = x.len() / w.cols;
-    let mut tables = crate::Buffer::dirty(samples * size_of::<S::Table>());
-    let (tables, mut totals): (&mut [S::Table], _) = (tables.slice_mut(), [0.0f32; SAMPLES]);
+    let together = (TABLES / (samples * size_of::<S::Table>())).clamp(1, w.blocks);
+    let mut tables = crate::Buffer::dirty(together * samples * size_of::<S::Table>());
+    let (tables, mut totals): (&mut [S::Table], _) = (tables.slice_mut(), memory::filled([0.0f32; SAMPLES], together));
     let mut sums = scratch(tiles.len() * samples * TILE_ROWS);
     let sums: &mut [[f32; TILE_ROWS]] = sums.slice_mut(); // (row tile, sample)
     for (sums, r) in sums.chunks_exact_mut(samples).zip(tiles.clone()) {
@@ -71,16 +77,21 @@ pub(in crate::kernel) unsafe fn forward<S: RowLanes>(s: S, f: Forward<'_>) {
         }
         sums.fill(start);
     }
-    for j in 0..w.blocks {
-        build(s, x, &w, j, tables, &mut totals);
+    for from in (0..w.blocks).step_by(together) {
+        let blocks = from..(from + together).min(w.blocks);
+        for ((j, tables), totals) in blocks.clone().zip(tables.chunks_exact_mut(samples)).zip(&mut totals) {
+            build(s, x, &w, j, tables, totals);
+        }
         for (sums, r) in sums.chunks_exact_mut(samples).zip(tiles.clone()) {
-            let tile = w.tile(r, j);
-            let levels = Levels::of(tile, w.scale);
-            let (v0, gap) = (s.load(&levels.v0), s.load(&levels.gap));
-            let index = s.index(tile);
-            for ((y, table), total) in sums.iter_mut().zip(tables.iter()).zip(&totals) {
-                let sum = s.mul_add(v0, s.splat(*total), s.load(y));
-                s.store(y, s.mul_add(gap, s.set_sums(&index, table), sum));
+            for ((j, tables), totals) in blocks.clone().zip(tables.chunks_exact(samples)).zip(&totals) {
+                let tile = w.tile(r, j);
+                let levels = Levels::of(tile, w.scale);
+                let (v0, gap) = (s.load(&levels.v0), s.load(&levels.gap));
+                let index = s.index(tile);
+                for ((y, table), total) in sums.iter_mut().zip(tables).zip(totals) {
+                    let sum = s.mul_add(v0, s.splat(*total), s.load(y));
+                    s.store(y, s.mul_add(gap, s.set_sums(&index, table), sum));
+                }
             }
         }
     }

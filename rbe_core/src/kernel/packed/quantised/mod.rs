@@ -3,6 +3,7 @@
 
 pub(in crate::kernel) mod dx;
 pub(in crate::kernel) mod dx_few;
+#[cfg(target_arch = "x86_64")]
 pub(in crate::kernel) mod few;
 pub(in crate::kernel) mod operands;
 pub(in crate::kernel) mod order_dy;

@@ -1,6 +1,7 @@
 //! Kernels for AVX2 with FMA.
 
 mod dx;
+mod few;
 mod int8;
 mod lanes;
 mod products;

@@ -3,9 +3,6 @@
 use std::arch::x86_64::*;
 
 use super::lanes::Avx2;
-use super::products;
-use crate::isa::VectorIsa;
-use crate::kernel::packed::lane_layout::Family;
 use crate::kernel::packed::quantised::operands::{OrderDy, QuantisedDx, QuantisedForward};
 use crate::kernel::packed::quantised::short_lanes::{ColumnSums, ShortLanes};
 use crate::kernel::packed::quantised::{dx, dx_few, few, order_dy, subset_sums};
@@ -132,8 +129,6 @@ impl ColumnSums for Avx2 {
 
 /// Samples of a register.
 const LANES: usize = 16;
-/// Samples up to which kernels for floats are as fast: they have narrower registers.
-const FEW: usize = 8;
 
 /// See [`QuantisedForward`].
 ///
@@ -143,7 +138,7 @@ const FEW: usize = 8;
 pub(in crate::kernel) unsafe fn forward_quantised(f: QuantisedForward<'_>) {
     let samples = f.samples();
     let rest = samples % LANES;
-    let in_lanes = if rest <= FEW { samples - rest } else { samples };
+    let in_lanes = if rest <= few::MOST { samples - rest } else { samples };
     // SAFETY: as the caller vouches.
     unsafe {
         let s = Avx2::new();
@@ -151,7 +146,7 @@ pub(in crate::kernel) unsafe fn forward_quantised(f: QuantisedForward<'_>) {
             subset_sums::forward::<_, LANES>(s, f.of(0..in_lanes));
         }
         if in_lanes < samples {
-            few::forward(f.of(in_lanes..samples), |f| products::forward(Family::of_rest(VectorIsa::Avx2, samples - in_lanes), f));
+            few::forward(s, s, f.of(in_lanes..samples));
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod dx;
 mod dx_few;
+mod few;
 mod int8;
 mod lanes;
 mod products;

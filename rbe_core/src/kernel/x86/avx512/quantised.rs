@@ -2,9 +2,8 @@
 
 use std::arch::x86_64::*;
 
+use super::few::Vnni;
 use super::lanes::Avx512;
-use super::products;
-use crate::kernel::packed::lane_layout::Family;
 use crate::kernel::packed::quantised::operands::{OrderDy, QuantisedDx, QuantisedForward};
 use crate::kernel::packed::quantised::short_lanes::{ColumnSums, ShortLanes};
 use crate::kernel::packed::quantised::{dx, dx_few, few, order_dy, subset_sums};
@@ -132,8 +131,6 @@ impl ColumnSums for Avx512 {
 const LANES: usize = 32;
 /// Of half a one.
 const HALF: usize = LANES / 2;
-/// Samples up to which the kernel for floats with rows in lanes is as fast.
-const FEW: usize = 8;
 
 /// See [`QuantisedForward`].
 ///
@@ -151,10 +148,21 @@ pub(in crate::kernel) unsafe fn forward_quantised(f: QuantisedForward<'_>) {
         }
         match samples - in_lanes {
             0 => {}
-            1..=FEW => few::forward(f.of(in_lanes..samples), |f| products::forward(Family::Rows, f)),
+            1..=few::MOST if is_x86_feature_detected!("avx512vnni") => with_vnni(f.of(in_lanes..samples)),
+            1..=few::MOST => few::forward(Avx512::new(), Avx512::new(), f.of(in_lanes..samples)),
             _ => subset_sums::forward::<_, HALF>(Avx2::new(), f.of(in_lanes..samples)),
         }
     }
+}
+
+/// See [`few`].
+///
+/// # Safety
+/// As [`forward_quantised`], and the machine must have VNNI.
+#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx512vnni,avx2,fma,bmi2")]
+unsafe fn with_vnni(f: QuantisedForward<'_>) {
+    // SAFETY: as the caller vouches.
+    unsafe { few::forward(Avx512::new(), Vnni::new(), f) }
 }
 
 /// Samples up to which [`dx_few`] is faster than tables.

@@ -110,8 +110,15 @@ pub fn map_into<T: Element>(target: &Array, source: &Array, f: impl Fn(T, T) -> 
         update_pieces(target, &values, &|old: &mut [T], new: &[T]| old.iter_mut().zip(new).for_each(|(o, v)| *o = f(*o, *v)));
         return Ok(());
     }
-    let positions = positions(target);
     let mut out = target.write_storage::<T>();
+    if let ([.., width], [.., 1]) = (target.shape(), target.strides()) {
+        let rows = positions(&target.without_axis(target.ndim() - 1));
+        for (first, values) in rows.into_iter().zip(values.chunks_exact((*width).max(1))) {
+            out[first..first + width].iter_mut().zip(values).for_each(|(o, v)| *o = f(*o, *v));
+        }
+        return Ok(());
+    }
+    let positions = positions(target);
     for (position, v) in positions.into_iter().zip(values.iter()) {
         out[position] = f(out[position], *v);
     }

@@ -1,4 +1,5 @@
-//! Dense products, strides checked: by the `gemm` crate, or by tiles where the machine has them and the shape is worth it.
+//! Dense products, strides checked: by the `gemm` crate, or by tiles where the machine has them and the shape is worth it. One row has a
+//! kernel of its own.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -8,6 +9,7 @@ use gemm_common::cache::CACHE_INFO;
 use gemm_common::gemm::L2_SLAB;
 
 use super::matrix::{Destination, Matrix};
+use super::row_product::row_product;
 use crate::dtype::Float;
 use crate::memory;
 use crate::parallel;
@@ -24,6 +26,9 @@ pub type Size = (usize, usize, usize);
 /// If a matrix reaches outside its slice, or rows of `c` overlap.
 pub fn gemm<T: Float>(size: Size, a: Matrix<'_, T>, b: Matrix<'_, T>, mut c: Destination<'_, T>) {
     if is_empty(size, a, b, &mut c) {
+        return;
+    }
+    if size.0 == 1 && row_product((size.1, size.2), a, b, &mut c) {
         return;
     }
     if !by_tiles(size, a, b, &mut c, false) {
@@ -212,7 +217,10 @@ fn parts(m: usize, n: usize, k: usize) -> usize {
 /// As [`gemm()`].
 pub fn gemm_shared<T: Float>(m: usize, n: usize, k: usize, a: Matrix<'_, T>, b: Matrix<'_, T>, c: &mut [T]) {
     let mut output = Destination::new(&mut *c, n, false);
-    if is_empty((m, n, k), a, b, &mut output) || by_tiles((m, n, k), a, b, &mut output, m * n * k >= SHARED_WORK) {
+    if is_empty((m, n, k), a, b, &mut output)
+        || m == 1 && row_product((n, k), a, b, &mut output)
+        || by_tiles((m, n, k), a, b, &mut output, m * n * k >= SHARED_WORK)
+    {
         return;
     }
     let parts = parts(m, n, k);

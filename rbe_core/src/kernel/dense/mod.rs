@@ -13,6 +13,7 @@ pub mod recurrent;
 pub mod reduce;
 pub(crate) mod remainder;
 pub mod row_norm;
+mod row_product;
 pub mod softmax;
 pub mod squares;
 pub(crate) mod stream;

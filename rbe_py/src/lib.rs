@@ -80,7 +80,7 @@ mod _rbe {
     #[pymodule_export]
     use crate::runtime::{set_isa, set_num_threads, set_packed_matmul_precision};
     #[pymodule_export]
-    use crate::sequence::{attention, recurrent, self_attention};
+    use crate::sequence::{attention, cached_self_attention, recurrent, self_attention};
     #[pymodule_export]
     use crate::tensor::RBETensor;
 

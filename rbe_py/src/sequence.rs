@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 use rbe_core::RbeError;
-use rbe_core::op::{AttentionOptions, Cell};
+use rbe_core::op::{AttentionOptions, Cell, KeptKeys};
 
 use crate::class::NewTensor;
 use crate::error::raise;
@@ -41,6 +41,21 @@ pub fn self_attention(
 ) -> PyResult<NewTensor> {
     let (options, mask) = (AttentionOptions { causal, scale, dropout }, mask.map(|m| &m.inner));
     enter(py, || x.inner.self_attention(heads, mask, options)).map(NewTensor::from)
+}
+
+/// Attention of the next positions of a sequence to all so far, whose keys and values are written into those kept.
+#[pyfunction]
+pub fn cached_self_attention(
+    py: Python<'_>,
+    x: &RBETensor,
+    heads: usize,
+    keys: &RBETensor,
+    values: &RBETensor,
+    length: usize,
+    causal: bool,
+) -> PyResult<NewTensor> {
+    let kept = KeptKeys { keys: &keys.inner, values: &values.inner, length };
+    enter(py, || x.inner.cached_self_attention(heads, kept, causal)).map(NewTensor::from)
 }
 
 /// All time steps of one direction of a recurrent layer: states, last state and, of an LSTM, last cells.

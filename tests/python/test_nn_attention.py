@@ -201,3 +201,56 @@ def test_a_packed_encoder_learns_to_copy():
         optimizer.step_with_autodiff(loss)
         losses.append(loss.item())
     assert np.mean(losses[-10:]) < 0.3 < 1.5 < losses[0]
+
+
+@pytest.mark.parametrize("layer", [nn.MultiheadAttention, nn.RBEMultiheadAttention])
+@pytest.mark.parametrize("causal", [True, False])
+@pytest.mark.parametrize("batch_first", [True, False])
+def test_positions_in_pieces_with_a_cache_give_what_the_whole_gives(layer, causal, batch_first):
+    attention, cache = layer(64, 4, batch_first=batch_first), nn.KeyValueCache()
+    x = rbe.randn(2, 90, 64) if batch_first else rbe.randn(90, 2, 64)
+    axis = 1 if batch_first else 0
+    with rbe.no_grad(), rbe.config.using(packed_matmul_precision="float32"):
+        whole, _ = attention(x, x, x, need_weights=False, is_causal=causal)
+        pieces = x.split([70, 1, 3, 1, 15], axis)
+        parts = [attention(p, p, p, need_weights=False, is_causal=causal, cache=cache)[0] for p in pieces]
+    assert cache.length == 90
+    if not causal:  # only the last piece has seen all keys
+        whole, parts = whole.narrow(axis, 75, 15), parts[-1:]
+    np.testing.assert_allclose(rbe.cat(parts, axis).numpy(), whole.numpy(), atol=2e-5)
+
+
+def test_a_cache_gives_the_same_whether_weights_are_returned_or_not():
+    attention = nn.RBEMultiheadAttention(64, 4, batch_first=True)
+    one, other = nn.KeyValueCache(), nn.KeyValueCache()
+    with rbe.no_grad():
+        for x in rbe.randn(2, 12, 64).split([5, 1, 6], 1):
+            out, _ = attention(x, x, x, need_weights=False, is_causal=True, cache=one)
+            weighed, weights = attention(x, x, x, is_causal=True, cache=other)
+            np.testing.assert_allclose(out.numpy(), weighed.numpy(), atol=2e-5)
+            assert weights.shape == (2, x.shape[1], one.length)
+
+
+def test_a_call_that_fails_leaves_the_cache_as_it_was():
+    attention, cache = nn.RBEMultiheadAttention(64, 4, batch_first=True), nn.KeyValueCache()
+    x = rbe.randn(2, 3, 64)
+
+    def attend(x, layer=attention, **options):
+        return layer(x, x, x, need_weights=False, is_causal=True, cache=cache, **options)[0]
+
+    with pytest.raises(rbe.GraphError):
+        attend(x)
+    with rbe.no_grad():
+        with pytest.raises(rbe.ShapeError):
+            cache.attend(x, 4, True)  # 64 is no width of queries, keys and values
+        first = attend(x)
+        for wrong in (rbe.randn(1, 3, 64), rbe.randn(3, 64)):
+            with pytest.raises(rbe.ShapeError):
+                attend(wrong)
+        with pytest.raises(rbe.DTypeError):
+            cache.attend(rbe.randn(2, 3, 192).double(), 4, True)
+        with pytest.raises(rbe.TensorError):
+            attend(x, attn_mask=rbe.zeros(3, 3))
+        assert cache.length == 3
+        again = attention(rbe.cat([x, x], 1), rbe.cat([x, x], 1), rbe.cat([x, x], 1), need_weights=False, is_causal=True)[0]
+        np.testing.assert_allclose(rbe.cat([first, attend(x)], 1).numpy(), again.numpy(), atol=2e-2)

@@ -32,19 +32,24 @@ pub struct AttentionOptions {
 
 /// Options of a recorded call, with what its dropout is drawn from.
 #[derive(Clone, Copy)]
-struct Call {
+pub(super) struct Call {
     options: AttentionOptions,
     seed: u32,
 }
 
 impl Call {
+    /// A call without dropout.
+    pub(super) fn plain(options: AttentionOptions) -> Call {
+        Call { options, seed: 0 }
+    }
+
     /// Runs `work` with a call of its own. If that fails no random numbers have been taken.
     fn with(options: AttentionOptions, work: impl FnOnce(Call) -> Result<RBETensor>) -> Result<RBETensor> {
         if !(0.0..=1.0).contains(&options.dropout) {
             return Err(RbeError::value(OP, "dropout_p in [0, 1]", options.dropout));
         }
         if options.dropout == 0.0 {
-            return work(Call { options, seed: 0 });
+            return work(Call::plain(options));
         }
         let (stream, mut seed) = (crate::random::stream(), [0]);
         stream.words(&mut seed);
@@ -63,7 +68,7 @@ struct Joined {
 }
 
 /// Matrices of queries, keys and values. Results of `heads` of them lie side by side in the rows of one group.
-struct Problem {
+pub(super) struct Problem {
     q: Batch,
     k: Batch,
     v: Batch,
@@ -71,6 +76,7 @@ struct Problem {
     size: [usize; 4],
     heads: usize,
     groups: usize,
+    past: usize, // keys before that of the first query
     call: Call,
 }
 
@@ -87,7 +93,7 @@ fn additive(mask: &Array, dtype: DType) -> Result<Array> {
 
 impl Problem {
     /// Of arrays (…, heads, rows, width) of one float type.
-    fn new(q: &Array, k: &Array, v: &Array, mask: Option<&Array>, heads: usize, call: Call) -> Result<Problem> {
+    pub(super) fn new(q: &Array, k: &Array, v: &Array, mask: Option<&Array>, heads: usize, call: Call) -> Result<Problem> {
         let sizes = |a: &Array| if let [.., rows, width] = *a.shape() { Some((rows, width)) } else { None };
         let (Some((l, e)), Some((s, e_k)), Some((s_v, f))) = (sizes(q), sizes(k), sizes(v)) else {
             return Err(RbeError::shape(OP, "query, key and value of two or more axes", shapes(q, k, v)));
@@ -110,7 +116,12 @@ impl Problem {
         };
         let matrices: usize = batch.iter().product();
         let (q, k, v) = (Batch::new(q, &batch)?, Batch::new(k, &batch)?, Batch::new(v, &batch)?);
-        Ok(Problem { q, k, v, mask, size: [l, s, e, f], heads, groups: matrices / heads.max(1), call })
+        Ok(Problem { q, k, v, mask, size: [l, s, e, f], heads, groups: matrices / heads.max(1), past: 0, call })
+    }
+
+    /// The same with `past` keys before that of the first query.
+    pub(super) fn after(self, past: usize) -> Problem {
+        Problem { past, ..self }
     }
 
     /// Shape of the batch.
@@ -141,13 +152,14 @@ impl Problem {
             mask: mask.as_ref().map(|(m, data)| m.matrix(data, i)),
             size: self.size,
             causal: options.causal,
+            past: self.past,
             scale,
             dropped: (options.dropout > 0.0).then(|| Dropped { p: options.dropout, seed: self.call.seed }.of_matrix(i)),
         })
     }
 
     /// Result (groups, L, heads, F) and the log-sums of its scores (groups, L, heads).
-    fn forward<T: Elementary>(&self) -> (Array, Array) {
+    pub(super) fn forward<T: Elementary>(&self) -> (Array, Array) {
         let ([l, _, _, f], heads) = (self.size, self.heads);
         let (value, sums) = (Array::zeros(T::DTYPE, &[self.groups, l, heads, f]), Array::zeros(T::DTYPE, &[self.groups, l, heads]));
         self.with_matrices(|matrix| {
@@ -272,17 +284,23 @@ impl Op for Separate {
     }
 }
 
+/// Queries, keys and values (…, heads, L, E) of `x (…, L, 3 · heads · E)`.
+pub(super) fn parts_of_heads(op: &'static str, x: &Array, heads: usize) -> Result<[Array; 3]> {
+    let wrong = || RbeError::shape(op, format!("(…, L, width divisible by 3 · {heads} heads)"), format!("{:?}", x.shape()));
+    let [lead @ .., l, width] = x.shape() else { return Err(wrong()) };
+    if heads == 0 || *width == 0 || !width.is_multiple_of(3 * heads) {
+        return Err(wrong());
+    }
+    let split: Dims = lead.iter().copied().chain([*l, 3, heads, width / 3 / heads]).collect();
+    let split = x.reshape_to(&split)?;
+    let part = |i: usize| split.select(lead.len() + 1, i)?.transpose(-2, -3);
+    Ok([part(0)?, part(1)?, part(2)?])
+}
+
 impl Joined {
     fn problem(&self, x: &Array, mask: Option<&Array>) -> Result<Problem> {
-        let wrong = || RbeError::shape(OP, format!("(…, L, width divisible by 3 · {} heads)", self.heads), format!("{:?}", x.shape()));
-        let [lead @ .., l, width] = x.shape() else { return Err(wrong()) };
-        if self.heads == 0 || *width == 0 || !width.is_multiple_of(3 * self.heads) {
-            return Err(wrong());
-        }
-        let split: Dims = lead.iter().copied().chain([*l, 3, self.heads, width / 3 / self.heads]).collect();
-        let split = x.reshape_to(&split)?;
-        let part = |i: usize| split.select(lead.len() + 1, i)?.transpose(-2, -3);
-        Problem::new(&part(0)?, &part(1)?, &part(2)?, mask, self.heads, self.call)
+        let [q, k, v] = parts_of_heads(OP, x, self.heads)?;
+        Problem::new(&q, &k, &v, mask, self.heads, self.call)
     }
 }
 

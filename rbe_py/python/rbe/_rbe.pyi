@@ -1618,6 +1618,14 @@ def self_attention(
     scale: _float | None = None,
     dropout: _float = 0.0,
 ) -> RBETensor: ...
+def cached_self_attention(
+    x: RBETensor,
+    heads: int,
+    keys: RBETensor,
+    values: RBETensor,
+    length: int,
+    causal: _bool,
+) -> RBETensor: ...
 def recurrent(
     x: RBETensor,
     cell: str,

@@ -50,8 +50,10 @@ pub struct Attention<'a, T> {
     pub mask: Option<Matrix<'a, T>>,
     /// Numbers of queries, of keys, and widths of both and of values.
     pub size: [usize; 4],
-    /// Whether query i sees keys 0 to i only.
+    /// Whether query i sees keys 0 to `past + i` only.
     pub causal: bool,
+    /// Keys before that of the first query.
+    pub past: usize,
     /// Factor of the products of queries and keys.
     pub scale: T,
     /// Dropout of the probabilities.
@@ -80,13 +82,13 @@ impl<T: Elementary> Attention<'_, T> {
     fn tiles(&self, i: usize) -> impl Iterator<Item = Tile> + use<T> {
         let [queries, keys, ..] = self.size;
         let rows = QUERIES.min(queries - i);
-        let reach = if self.causal { keys.min(i + rows) } else { keys };
+        let reach = if self.causal { keys.min(self.past + i + rows) } else { keys };
         (0..reach).step_by(KEYS).map(move |j| Tile { i, rows, j, cols: KEYS.min(reach - j) })
     }
 
     /// Keys of the tile that query `i` sees.
     fn seen(&self, i: usize, tile: Tile) -> usize {
-        if self.causal { (i + 1).saturating_sub(tile.j).min(tile.cols) } else { tile.cols }
+        if self.causal { (self.past + i + 1).saturating_sub(tile.j).min(tile.cols) } else { tile.cols }
     }
 
     /// Scores of a tile, rows `KEYS` apart; those of unseen keys are of no meaning.
@@ -111,7 +113,7 @@ impl<T: Elementary> Attention<'_, T> {
     /// into `sums`, infinite where no key is seen: the result is 0 there.
     pub fn forward(&self, first: usize, out: &mut [T], width: usize, sums: &mut [T]) {
         let of_values = self.size[3];
-        let mut s = memory::filled(T::zero(), QUERIES * KEYS);
+        let mut s = memory::filled(T::zero(), QUERIES.min(self.size[0] - first) * KEYS);
         let mut largest = [T::neg_infinity(); QUERIES];
         let mut total = [T::zero(); QUERIES];
         for tile in self.tiles(first) {

@@ -56,22 +56,60 @@ class KeyValueCache:
         if is_grad_enabled():
             raise GraphError("KeyValueCache", "use under no_grad()", f"keys {tuple(key.shape)} while gradients are recorded")
         new = (key, value)
-        have = self._held or list(new)
+        have = self._held if self.length else new
         if any(a.shape[:-2] != b.shape[:-2] or a.shape[-1] != b.shape[-1] for a, b in zip(have, new, strict=True)):
             raise ShapeError("KeyValueCache", f"keys like {tuple(have[0].shape)}", str(tuple(key.shape)))
         total = self.length + key.shape[-2]
-        if not self._held or total > self._held[0].shape[-2]:
-            self._held = [self._grown(i, t, total) for i, t in enumerate(new)]
+        self._make_room(new, total)
         for held, t in zip(self._held, new, strict=True):
             held.narrow(-2, self.length, t.shape[-2]).copy_(t)
         self.length = total
         return self._held[0].narrow(-2, 0, total), self._held[1].narrow(-2, 0, total)
 
-    def _grown(self, i: int, like: RBETensor, total: int) -> RBETensor:
-        fresh = creation.zeros(*like.shape[:-2], 2 * total, like.shape[-1], dtype=like.dtype)
+    def attend(self, joined: RBETensor, heads: int, causal: bool) -> RBETensor:
+        """Add further positions and attend from them to all so far.
+
+        Parameters
+        ----------
+        joined : tensor (…, L, 3 · E)
+            Their queries, keys and values.
+        heads : int
+        causal : bool
+            Whether each sees none that comes after it.
+
+        Returns
+        -------
+        tensor (…, L, E)
+
+        Raises
+        ------
+        GraphError
+            Outside `no_grad()`.
+        ShapeError, DTypeError
+            If shape or dtype differ from those of the positions held.
+        """
+        *lead, new, width = joined.shape
+        total = self.length + new
+        if total > self._room():
+            like = creation.empty(*lead, heads, 0, width // (3 * heads), dtype=joined.dtype)
+            self._make_room((like, like), total)
+        out = _rbe.cached_self_attention(joined, heads, *self._held, self.length, causal)
+        self.length = total
+        return out
+
+    def _make_room(self, like: tuple[RBETensor, RBETensor], total: int) -> None:
+        """Hold memory for at least `total` keys and values of the sizes of two tensors (…, heads, any, width)."""
+        if total <= self._room():
+            return
+        fresh = [creation.zeros(*t.shape[:-2], 2 * total, t.shape[-1], dtype=t.dtype) for t in like]
         if self.length:
-            fresh.narrow(-2, 0, self.length).copy_(self._held[i].narrow(-2, 0, self.length))
-        return fresh
+            for to, held in zip(fresh, self._held, strict=True):
+                to.narrow(-2, 0, self.length).copy_(held.narrow(-2, 0, self.length))
+        self._held = fresh
+
+    def _room(self) -> int:
+        """Return the number of positions that fit, 0 before the first."""
+        return self._held[0].shape[-2] if self.length else 0
 
 
 def _shares(scores: RBETensor, mask: RBETensor | None) -> RBETensor:
@@ -280,10 +318,13 @@ class MultiheadAttention(Module):
             given = "a cache and " + ("a mask" if masked else "bias_k or add_zero_attn")
             raise TensorError(type(self).__name__, "no masks and no additional keys with a cache", given)
         weights: RBETensor | None = None
-        if one and not need_weights and cache is None and not extended and not (causal and masked):
+        if one and not need_weights and not extended and not (causal and masked) and not (cache and dropout):
             whole = linear(query, self.in_proj_weight, self.in_proj_bias)  # type: ignore[arg-type]
-            mask = self._mask(attn_mask, key_padding_mask, query.unsqueeze(-3), query.shape[-2])
-            out = _rbe.self_attention(whole, self.num_heads, mask, causal, None, dropout)
+            if cache is not None:
+                out = cache.attend(whole, self.num_heads, causal)
+            else:
+                mask = self._mask(attn_mask, key_padding_mask, query.unsqueeze(-3), query.shape[-2]) if masked else None
+                out = _rbe.self_attention(whole, self.num_heads, mask, causal, None, dropout)
         else:
             q, k, v = self._projected(query, key, value)
             k, v = self._extended(k, v)

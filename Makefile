@@ -17,9 +17,9 @@ RBE_REQUIRE_ISA ?= $(strip $(call with,avx2,avx2 fma bmi2 popcnt) $(call with,av
 export RBE_REQUIRE_ISA
 SOURCES := tools rbe_py/python rbe_py/examples tests benches fuzz/python
 
-.PHONY: help develop train test test-page test-signals test-isa test-memory test-steps test-torch lint docs bench bench-quick bench-crossover bench-latency bench-ops bench-epochs bench-build bench-smoke generate clean test-peers fuzz check-arm test-arm count-arm
+.PHONY: help develop train test test-page test-signals test-isa test-memory test-steps test-torch lint docs bench bench-quick bench-crossover bench-latency bench-ops bench-epochs bench-generation bench-build bench-smoke generate clean test-peers fuzz check-arm test-arm count-arm
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 # A virtual environment with the tools and libraries that building, training and testing need.
 $(VENV)/.installed: pyproject.toml
@@ -156,6 +156,11 @@ bench-ops: $(TORCH_VENV)/.built ## Compare dense operations with torch's
 bench-epochs: $(TORCH_VENV)/.built ## Compare training steps of the examples' networks with torch's
 	$(TORCH_VENV)/bin/python benches/python/epochs.py --threads 2
 
+bench-generation: $(TORCH_VENV)/.built ## Compare generation with torch's and ONNX Runtime's, which this installs
+	$(TORCH_VENV)/bin/python -m pip install --quiet --group generation
+	$(TORCH_VENV)/bin/python benches/python/generation.py --threads 1
+	$(TORCH_VENV)/bin/python benches/python/generation.py --threads 2
+
 bench-build: ## Time clean and incremental builds, of a release and for development
 	$(PYTHON) benches/python/build_times.py
 	$(PYTHON) benches/python/build_times.py --profile develop --functions 0
@@ -166,7 +171,8 @@ bench-smoke: $(TORCH_VENV)/.built ## Run every benchmark once, without measuring
 	$(TORCH_VENV)/bin/python benches/python/tables.py $(OUT)/bench/*-smoke.json --layers 256x256
 	$(TORCH_VENV)/bin/python benches/python/ops.py --smoke
 	$(TORCH_VENV)/bin/python benches/python/epochs.py --smoke
-	$(TORCH_VENV)/bin/python -m pip install --quiet --group bench
+	$(TORCH_VENV)/bin/python -m pip install --quiet --group bench --group generation
+	$(TORCH_VENV)/bin/python benches/python/generation.py --smoke
 	$(TORCH_VENV)/bin/python -m pytest --quiet benches/python/test_layers.py --benchmark-disable
 
 docs: $(VENV)/.docs $(VENV)/.built ## Build the reference of both languages: target/doc and out/docs

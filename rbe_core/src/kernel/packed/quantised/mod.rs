@@ -5,6 +5,8 @@ pub(in crate::kernel) mod dx;
 pub(in crate::kernel) mod dx_few;
 #[cfg(target_arch = "x86_64")]
 pub(in crate::kernel) mod few;
+#[cfg(target_arch = "x86_64")]
+pub(in crate::kernel) mod few_floats;
 pub(in crate::kernel) mod operands;
 pub(in crate::kernel) mod order_dy;
 mod products;

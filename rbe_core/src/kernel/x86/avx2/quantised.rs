@@ -3,9 +3,11 @@
 use std::arch::x86_64::*;
 
 use super::lanes::Avx2;
+use super::products;
+use crate::kernel::packed::lane_layout::Family;
 use crate::kernel::packed::quantised::operands::{OrderDy, QuantisedDx, QuantisedForward};
 use crate::kernel::packed::quantised::short_lanes::{ColumnSums, ShortLanes};
-use crate::kernel::packed::quantised::{dx, dx_few, few, order_dy, subset_sums};
+use crate::kernel::packed::quantised::{dx, dx_few, few, few_floats, order_dy, subset_sums};
 use crate::packed::BITS;
 
 impl ShortLanes<16> for Avx2 {
@@ -130,6 +132,9 @@ impl ColumnSums for Avx2 {
 /// Samples of a register.
 const LANES: usize = 16;
 
+/// Samples up to which byte products are faster than eight samples in lanes of a kernel for floats: the sums of more do not fit in registers.
+const FEW_BYTES: usize = 4;
+
 /// See [`QuantisedForward`].
 ///
 /// # Safety
@@ -146,7 +151,10 @@ pub(in crate::kernel) unsafe fn forward_quantised(f: QuantisedForward<'_>) {
             subset_sums::forward::<_, LANES>(s, f.of(0..in_lanes));
         }
         if in_lanes < samples {
-            few::forward(s, s, f.of(in_lanes..samples));
+            match f.of(in_lanes..samples) {
+                f if samples - in_lanes <= FEW_BYTES => few::forward(s, s, f),
+                f => few_floats::forward(f, |f| products::forward(Family::Eight, f)),
+            }
         }
     }
 }

@@ -93,7 +93,8 @@ class KeyValueCache:
         if total > self._room():
             like = creation.empty(*lead, heads, 0, width // (3 * heads), dtype=joined.dtype)
             self._make_room((like, like), total)
-        out = _rbe.cached_self_attention(joined, heads, *self._held, self.length, causal)
+        keys, values = self._held
+        out = _rbe.cached_self_attention(joined, heads, keys, values, self.length, causal)
         self.length = total
         return out
 

@@ -17,7 +17,7 @@ RBE_REQUIRE_ISA ?= $(strip $(call with,avx2,avx2 fma bmi2 popcnt) $(call with,av
 export RBE_REQUIRE_ISA
 SOURCES := tools rbe_py/python rbe_py/examples tests benches fuzz/python
 
-.PHONY: help develop train test test-page test-signals test-isa test-memory test-steps test-torch lint docs bench bench-quick bench-crossover bench-latency bench-ops bench-epochs bench-generation bench-build bench-smoke generate clean test-peers fuzz check-arm test-arm count-arm
+.PHONY: help develop train test test-page test-signals test-isa test-float32 test-memory test-steps test-torch lint docs bench bench-quick bench-crossover bench-latency bench-ops bench-epochs bench-generation bench-build bench-smoke generate clean test-peers fuzz check-arm test-arm count-arm
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
@@ -79,6 +79,9 @@ test-isa: $(VENV)/.built ## Run the tests of the package on every other instruct
 	  [ $$isa = $$best ] && continue; RBE_ISA=$$isa $(BIN)/python -c 'import rbe' 2>/dev/null || continue; \
 	  echo "RBE_ISA=$$isa"; RBE_ISA=$$isa $(BIN)/python -m pytest -q || exit; \
 	done
+
+test-float32: $(VENV)/.built ## Run the tests of the package with products of packed weights in float32
+	RBE_PACKED_MATMUL_PRECISION=float32 $(BIN)/python -m pytest -q
 
 # rustc offers sanitizers on nightly only; RUSTC_BOOTSTRAP=1 enables them on stable. Python must load the sanitizer's runtime before everything else,
 # so a shared library is made from the archive that rustc links into programs, without the object file that libraries cannot contain.

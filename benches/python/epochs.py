@@ -3,10 +3,11 @@
 Packed networks run with their products in int8 ("int8") and in float32 ("packed"). All run alternately, in blocks of steps,
 on random data of the examples' sizes and with the same number of threads. The first step of a block, with cold caches and
 sleeping threads, is not counted. Prints the median step and its parts, the processor time of all threads (more reliable on a
-shared machine), and the number of steps of an epoch.
+shared machine), the peak memory of training, less that of the imports, and the number of steps of an epoch.
 """
 
 import argparse
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -100,26 +101,53 @@ def stepper(
     return step
 
 
-def contenders(example: Example, evidence: str) -> dict[str, Callable[[], Parts]]:
+# Packed or dense, and the precision of the products of packed weights.
+NETWORKS = {"int8": (True, "int8"), "packed": (True, "float32"), "dense": (False, "float32"), "torch": None}
+
+
+def contender(example: Example, name: str, evidence: str) -> Callable[[], Parts]:
+    """Return a function that makes a step with one of `NETWORKS`."""
     x, y = example.data()
-    found = {}
     rbe.manual_seed(0)
     torch.manual_seed(0)
-    for name, packed, precision in (("int8", True, "int8"), ("packed", True, "float32"), ("dense", False, "float32")):
-        model = example.build(packed)
-        dense = getattr(rbe.optim, example.dense)
-        p = model.parameters()
-        optimizer = rbe.optim.HybridOptimizer(p, evidence=evidence) if packed else dense(p, lr=2e-3)
-        found[name] = stepper(model, optimizer, nn.functional.cross_entropy, rbe.tensor(x), rbe.tensor(y), precision)
-    twin = example.twin()
-    fused = getattr(torch.optim, example.dense)(twin.parameters(), lr=2e-3, fused=True)
-    found["torch"] = stepper(twin, fused, torch.nn.functional.cross_entropy, torch.tensor(x), torch.tensor(y))
-    return found
+    kind = NETWORKS[name]
+    if kind is None:
+        twin = example.twin()
+        fused = getattr(torch.optim, example.dense)(twin.parameters(), lr=2e-3, fused=True)
+        return stepper(twin, fused, torch.nn.functional.cross_entropy, torch.tensor(x), torch.tensor(y))
+    packed, precision = kind
+    model = example.build(packed)
+    p = model.parameters()
+    optimizer = rbe.optim.HybridOptimizer(p, evidence=evidence) if packed else getattr(rbe.optim, example.dense)(p, lr=2e-3)
+    return stepper(model, optimizer, nn.functional.cross_entropy, rbe.tensor(x), rbe.tensor(y), precision)
+
+
+def resident(field: str) -> int:
+    """Return a size of this process in bytes: VmRSS, the resident set, or VmHWM, its peak."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(field + ":"))
+
+
+def print_peak(example: Example, name: str, evidence: str) -> None:
+    """Print how many bytes a network's training takes at its peak. For a process that has done nothing else."""
+    Path("/proc/self/clear_refs").write_text("5")  # the peak of the imports does not count
+    before = resident("VmRSS")
+    step = contender(example, name, evidence)
+    for _ in range(3):
+        step()
+    print(resident("VmHWM") - before)
+
+
+def peak(args: argparse.Namespace, model: str, network: str) -> float:
+    """Return the peak memory of training in MB, measured in a process of its own."""
+    options = ["--models", model, "--peak", network, "--threads", str(args.threads), "--evidence", args.evidence]
+    ran = subprocess.run([sys.executable, __file__, *options], capture_output=True, text=True, check=True)
+    return int(ran.stdout) / 1e6
 
 
 def measure(example: Example, evidence: str, blocks: int, steps: int) -> dict[str, np.ndarray]:
     """Return the parts (blocks * steps, 4) of each contender's steps."""
-    runs = contenders(example, evidence)
+    runs = {name: contender(example, name, evidence) for name in NETWORKS}
     times: dict[str, list[Parts]] = {name: [] for name in runs}
     for _ in range(blocks):
         for name, step in runs.items():
@@ -130,7 +158,7 @@ def measure(example: Example, evidence: str, blocks: int, steps: int) -> dict[st
 
 def operations(example: Example, evidence: str, steps: int) -> str:
     """Return a table of the operations of some steps with products in int8."""
-    step = contenders(example, evidence)["int8"]
+    step = contender(example, "int8", evidence)
     step()
     with rbe.profiler.profile() as taken:
         for _ in range(steps):
@@ -138,8 +166,8 @@ def operations(example: Example, evidence: str, steps: int) -> str:
     return taken.table()
 
 
-def rows(times: dict[str, np.ndarray], blocks: int) -> list[str]:
-    """Return a line for each contender, with ratios of the blocks' medians and their quartiles."""
+def rows(times: dict[str, np.ndarray], blocks: int, megabytes: dict[str, float]) -> list[str]:
+    """Return a line for each contender, with ratios of the blocks' medians and their quartiles, and peak memory."""
     steps = {name: parts[:, :3].sum(1) for name, parts in times.items()}
     medians = {name: np.median(s.reshape(blocks, -1), 1) for name, s in steps.items()}
     lines = []
@@ -148,7 +176,8 @@ def rows(times: dict[str, np.ndarray], blocks: int) -> list[str]:
         forward, backward, update, processor = 1e3 * np.median(parts, 0)
         ratio = f"{middle:5.2f} ({low:.2f}–{high:.2f})"
         step = 1e3 * np.median(steps[name])
-        lines.append(f"{name:>8} {step:8.1f} {forward:8.1f} {backward:9.1f} {update:7.1f} {processor:10.1f}   {ratio}")
+        parts_of_step = f"{step:8.1f} {forward:8.1f} {backward:9.1f} {update:7.1f} {processor:10.1f}"
+        lines.append(f"{name:>8} {parts_of_step}   {ratio:>18} {megabytes[name]:8.1f}")
     return lines
 
 
@@ -160,12 +189,16 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=8, help="steps of a block")
     parser.add_argument("--evidence", choices=["exact", "int8"], default="int8", help="number type of flip scores")
     parser.add_argument("--profile", action="store_true", help="list the operations of a block with products in int8 instead")
+    parser.add_argument("--peak", choices=list(NETWORKS), help="print the bytes that training takes at its peak instead")
     parser.add_argument("--smoke", action="store_true", help="run one step once, without measuring")
     args = parser.parse_args()
     if args.smoke:
         args.blocks = args.steps = 1
     rbe.set_num_threads(args.threads)
     torch.set_num_threads(args.threads)
+    if args.peak:
+        print_peak(EXAMPLES[args.models[0]], args.peak, args.evidence)
+        return
     setting = f"{rbe.isa()}, {args.threads} threads, {args.evidence} evidence, torch {torch.__version__}"
     print(f"{cpu()}, {setting}; milliseconds, medians")
     for name in args.models:
@@ -174,8 +207,11 @@ def main() -> None:
         if args.profile:
             print(operations(example, args.evidence, args.steps), flush=True)
             continue
-        print(f"{'':>8} {'step':>8} {'forward':>8} {'backward':>9} {'update':>7} {'processor':>10}   torch's step / this")
-        print("\n".join(rows(measure(example, args.evidence, args.blocks, args.steps), args.blocks)), flush=True)
+        times = measure(example, args.evidence, args.blocks, args.steps)
+        megabytes = {network: peak(args, name, network) for network in NETWORKS}
+        head = f"{'step':>8} {'forward':>8} {'backward':>9} {'update':>7} {'processor':>10}"
+        print(f"{'':>8} {head}   torch's step/this {'peak MB':>8}")
+        print("\n".join(rows(times, args.blocks, megabytes)), flush=True)
 
 
 if __name__ == "__main__":

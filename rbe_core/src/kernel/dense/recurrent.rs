@@ -1,6 +1,7 @@
 //! One time step of a recurrent layer after its products: gates, and their gradients, sample by sample.
 
 use super::elementary::{Elementary, logistic_in_place, tanh_in_place};
+use crate::isa::multiversion;
 use crate::memory;
 use crate::parallel;
 
@@ -107,7 +108,13 @@ pub fn forward<T: Elementary>(cell: Cell, width: usize, step: Forward<'_, T>) {
         .zip(pieces(step.x, gates).zip(pieces(step.a, gates)))
         .map(|(((h, c), kept), (x, a))| Forward { x, a, kept, h, c });
     let mut items = memory::collect(items);
-    each(&mut items, numbers, |s| {
+    each(&mut items, numbers, |step| forward_piece(cell, width, step));
+}
+
+multiversion! {
+    /// [`forward`] of the samples of a piece.
+    fn forward_piece[T: Elementary](cell: Cell, width: usize, s: &mut Forward<'_, T>) {
+        let (gates, kept) = (cell.gates() * width, cell.kept() * width);
         for n in 0..s.h.len() / width {
             let (x, a) = (&s.x[n * gates..][..gates], &s.a[n * gates..][..gates]);
             let h = &mut s.h[n * width..][..width];
@@ -127,8 +134,9 @@ pub fn forward<T: Elementary>(cell: Cell, width: usize, step: Forward<'_, T>) {
                     tanh_in_place(&mut kept[2 * width..3 * width]);
                     logistic_in_place(&mut kept[3 * width..]);
                     let c = &mut s.c[n * width..][..width];
+                    let (i, f, g) = (&kept[..width], &kept[width..][..width], &kept[2 * width..][..width]);
                     for k in 0..width {
-                        c[k] = kept[width + k] * c[k] + kept[k] * kept[2 * width + k];
+                        c[k] = f[k] * c[k] + i[k] * g[k];
                     }
                     h.copy_from_slice(c);
                     tanh_in_place(h);
@@ -140,17 +148,19 @@ pub fn forward<T: Elementary>(cell: Cell, width: usize, step: Forward<'_, T>) {
                     rz.iter_mut().zip(x.iter().zip(a)).for_each(|(k, (x, a))| *k = *x + *a);
                     logistic_in_place(rz);
                     own.copy_from_slice(&a[2 * width..]);
+                    let (r, z, x) = (&rz[..width], &rz[width..][..width], &x[2 * width..][..width]);
+                    let (new, own) = (&mut new[..width], &own[..width]);
                     for k in 0..width {
-                        new[k] = x[2 * width + k] + rz[k] * own[k];
+                        new[k] = x[k] + r[k] * own[k];
                     }
                     tanh_in_place(new);
                     for k in 0..width {
-                        h[k] = new[k] + rz[width + k] * (h[k] - new[k]);
+                        h[k] = new[k] + z[k] * (h[k] - new[k]);
                     }
                 }
             }
         }
-    });
+    }
 }
 
 /// A backward step of states of `width` numbers.
@@ -177,8 +187,14 @@ pub fn backward<T: Elementary>(cell: Cell, width: usize, step: Backward<'_, T>) 
             da,
         });
     let mut items = memory::collect(items);
-    let one = T::one();
-    each(&mut items, numbers, |s| {
+    each(&mut items, numbers, |step| backward_piece(cell, width, step));
+}
+
+multiversion! {
+    /// [`backward`] of the samples of a piece.
+    fn backward_piece[T: Elementary](cell: Cell, width: usize, s: &mut Backward<'_, T>) {
+        let (gates, kept) = (cell.gates() * width, cell.kept() * width);
+        let one = T::one();
         for n in 0..s.dh.len() / width {
             let row = n * width..(n + 1) * width;
             let (dh, dx) = (&mut s.dh[row.clone()], &mut s.dx[n * gates..][..gates]);
@@ -201,38 +217,62 @@ pub fn backward<T: Elementary>(cell: Cell, width: usize, step: Backward<'_, T>) 
                     }
                 }
                 Cell::Lstm => {
-                    let (i, f, g, o) = (&kept[..width], &kept[width..2 * width], &kept[2 * width..3 * width], &kept[3 * width..]);
+                    let (i, f) = (&kept[..width], &kept[width..][..width]);
+                    let (g, o) = (&kept[2 * width..][..width], &kept[3 * width..][..width]);
+                    let dh = &mut dh[..width];
                     let (before, after, dc) = (&s.cells[0][row.clone()], &s.cells[1][row.clone()], &mut s.dc[row]);
                     let (di, rest) = dx.split_at_mut(width);
                     let (df, rest) = rest.split_at_mut(width);
                     let (dg, d_o) = rest.split_at_mut(width);
+                    let (before, dc, d_o) = (&before[..width], &mut dc[..width], &mut d_o[..width]);
                     d_o.copy_from_slice(after);
                     tanh_in_place(d_o);
+                    // A loop for each result: the compiler vectorises no loop that writes to six slices.
                     for k in 0..width {
-                        let t = d_o[k];
-                        let d = dc[k] + dh[k] * o[k] * (one - t * t);
-                        d_o[k] = dh[k] * t * o[k] * (one - o[k]);
-                        di[k] = d * g[k] * i[k] * (one - i[k]);
-                        df[k] = d * before[k] * f[k] * (one - f[k]);
-                        dg[k] = d * i[k] * (one - g[k] * g[k]);
-                        dc[k] = d * f[k];
-                        dh[k] = T::zero();
+                        dc[k] += dh[k] * o[k] * (one - d_o[k] * d_o[k]);
                     }
+                    for k in 0..width {
+                        d_o[k] = dh[k] * d_o[k] * o[k] * (one - o[k]);
+                    }
+                    for k in 0..width {
+                        di[k] = dc[k] * g[k] * i[k] * (one - i[k]);
+                    }
+                    for k in 0..width {
+                        df[k] = dc[k] * before[k] * f[k] * (one - f[k]);
+                    }
+                    for k in 0..width {
+                        dg[k] = dc[k] * i[k] * (one - g[k] * g[k]);
+                    }
+                    for k in 0..width {
+                        dc[k] = dc[k] * f[k];
+                    }
+                    dh.fill(T::zero());
                 }
                 Cell::Gru => {
-                    let (r, z, new, own) = (&kept[..width], &kept[width..2 * width], &kept[2 * width..3 * width], &kept[3 * width..]);
-                    let (before, da) = (&s.before[row], &mut s.da[n * gates..][..gates]);
+                    let (r, z) = (&kept[..width], &kept[width..][..width]);
+                    let (new, own) = (&kept[2 * width..][..width], &kept[3 * width..][..width]);
+                    let (before, dh, da) = (&s.before[row][..width], &mut dh[..width], &mut s.da[n * gates..][..gates]);
+                    let (dr, rest) = dx.split_at_mut(width);
+                    let (dz, d_new) = rest.split_at_mut(width);
+                    let (d_new, d_own) = (&mut d_new[..width], &mut da[2 * width..][..width]);
                     for k in 0..width {
-                        let d_new = dh[k] * (one - z[k]) * (one - new[k] * new[k]);
-                        dx[k] = d_new * own[k] * r[k] * (one - r[k]);
-                        dx[width + k] = dh[k] * (before[k] - new[k]) * z[k] * (one - z[k]);
-                        dx[2 * width + k] = d_new;
-                        da[2 * width + k] = d_new * r[k];
+                        d_new[k] = dh[k] * (one - z[k]) * (one - new[k] * new[k]);
+                    }
+                    for k in 0..width {
+                        dr[k] = d_new[k] * own[k] * r[k] * (one - r[k]);
+                    }
+                    for k in 0..width {
+                        dz[k] = dh[k] * (before[k] - new[k]) * z[k] * (one - z[k]);
+                    }
+                    for k in 0..width {
+                        d_own[k] = d_new[k] * r[k];
+                    }
+                    for k in 0..width {
                         dh[k] = dh[k] * z[k];
                     }
                     da[..2 * width].copy_from_slice(&dx[..2 * width]);
                 }
             }
         }
-    });
+    }
 }

@@ -2,11 +2,14 @@
 //! `rbe.save(MODEL, model.state_dict())` wrote. INPUT holds `x` (n, inputs); `y` (n, outputs) is written to OUTPUT.
 //!
 //! `cargo run --release -p rbe_core --example run_trained -- MODEL INPUT OUTPUT`
+//!
+//! As in Python, the variable `RBE_PACKED_MATMUL_PRECISION` decides in what products with packed weights are computed.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use rbe_core::io::{Texts, load, save};
+use rbe_core::op::MatmulPrecision;
 use rbe_core::{RBETensor, RbeError, Result, Value};
 
 fn tensors(path: &str) -> Result<BTreeMap<String, RBETensor>> {
@@ -30,6 +33,7 @@ fn main() -> Result<()> {
     let [model, input, output] = arguments.as_slice() else {
         return Err(RbeError::value("run_trained", "three paths: MODEL INPUT OUTPUT", format!("{arguments:?}")));
     };
+    MatmulPrecision::init()?;
     let model = tensors(model)?;
     let mut x = tensors(input)?.remove("x").ok_or_else(|| RbeError::value("run_trained", "a tensor \"x\" as input", "none"))?;
     for (i, (weight, bias)) in layers(&model).into_iter().enumerate() {

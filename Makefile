@@ -156,8 +156,9 @@ bench-latency: ## Measure the latency of parallel regions
 bench-ops: $(TORCH_VENV)/.built ## Compare dense operations with torch's
 	$(TORCH_VENV)/bin/python benches/python/ops.py
 
-bench-epochs: $(TORCH_VENV)/.built ## Compare training steps of the examples' networks with torch's
-	$(TORCH_VENV)/bin/python benches/python/epochs.py --threads 2
+bench-epochs: $(TORCH_VENV)/.built ## Compare training steps and memory of the examples' networks with torch's: 5 minutes
+	$(TORCH_VENV)/bin/python benches/python/epochs.py --threads 1 --blocks 3 --steps 5
+	$(TORCH_VENV)/bin/python benches/python/epochs.py --threads 2 --blocks 3 --steps 5
 
 bench-generation: $(TORCH_VENV)/.built ## Compare generation with torch's and ONNX Runtime's, which this installs
 	$(TORCH_VENV)/bin/python -m pip install --quiet --group generation

@@ -60,7 +60,8 @@ pub fn set_isa(name: Option<&str>) -> PyResult<()> {
     rbe_core::isa::set_isa(name).or_raise()
 }
 
-/// In what products of float32 inputs with packed weights are computed: "int8", the default, or "float32".
+/// In what products of float32 inputs with packed weights are computed, unless a layer has a `precision` of its own: "int8", the
+/// default, or "float32".
 ///
 /// Examples
 /// --------
@@ -70,7 +71,7 @@ pub fn set_isa(name: Option<&str>) -> PyResult<()> {
 /// 'float32'
 #[pyfunction]
 pub fn get_packed_matmul_precision() -> &'static str {
-    MatmulPrecision::current().name()
+    MatmulPrecision::of_process().name()
 }
 
 /// Sets in what products of float32 inputs with packed weights are computed: "int8", the default, or "float32".

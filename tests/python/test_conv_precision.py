@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import rbe
 from inputs import Inputs
+from memory_in_use import bytes_saved
 from rbe import nn
 
 F = nn.functional
@@ -95,14 +96,6 @@ def test_empty_batches_of_a_convolution(int8):
 def test_convolutions_save_a_quarter_of_their_input(int8):
     layer, x = rbe.RBEConv2d(64, 4, 3, padding=1), rbe.randn(50, 64, 16, 16)
 
-    def held(precision):
-        with rbe.config.using(packed_matmul_precision=precision):
-            before = rbe._rbe.pool_stats()["in_use_bytes"]
-            y = layer(x * 1.0)
-            after = rbe._rbe.pool_stats()["in_use_bytes"]
-            del y
-        return after - before
-
     result = 50 * 4 * 16 * 16 * 4
-    assert held("float32") >= x.numel() * 4 + result
-    assert held("int8") <= x.numel() * 1.3 + result
+    assert bytes_saved(layer, x, "float32") >= x.numel() * 4 + result
+    assert bytes_saved(layer, x, "int8") <= x.numel() * 1.3 + result

@@ -11,6 +11,7 @@ import pytest
 import rbe
 from inputs import Inputs
 from instruction_sets import SETS
+from memory_in_use import bytes_saved
 from rbe import nn
 from rbe.errors import ConfigError, NonFiniteError
 
@@ -162,15 +163,7 @@ def test_saved_inputs_take_a_quarter_of_the_memory(int8):
     batch, width = 512, 1024
     layer, x = rbe.RBELinear(width, 64), rbe.randn(batch, width)
 
-    def held(precision):
-        with rbe.config.using(packed_matmul_precision=precision):
-            before = rbe._rbe.pool_stats()["in_use_bytes"]
-            y = layer(x * 1.0)
-            after = rbe._rbe.pool_stats()["in_use_bytes"]
-            del y
-        return after - before
-
-    float32, rounded = held("float32"), held("int8")
+    float32, rounded = bytes_saved(layer, x, "float32"), bytes_saved(layer, x, "int8")
     assert float32 >= batch * width * 4
     assert rounded <= batch * width * 1.3 + batch * 64 * 4
 
@@ -271,18 +264,33 @@ def test_the_precision_of_a_layer_takes_precedence(name, precision):
 def test_the_precision_of_a_layer_ends_with_its_forward():
     with rbe.config.using(packed_matmul_precision="int8"):
         outer = nn.RBEMultiheadAttention(64, 4, batch_first=True)
-        plain, x = rbe.RBELinear(64, 8), rbe.randn(3, 64)
-        want = plain(x)
+        plain, x, y = rbe.RBELinear(64, 8), rbe.randn(3, 64), rbe.randn(2, 5, 64)
+        rounded = plain(x)
+        with rbe.config.using(packed_matmul_precision="float32"):
+            exact = plain(x)
         outer.precision = "float32"
-        outer.register_forward_hook(lambda *_: seen.append(rbe.get_packed_matmul_precision()))
-        seen = []
-        y = rbe.randn(2, 5, 64)
+        inside = []
+        outer.register_forward_hook(lambda *_: inside.append(plain(x)))
         outer(y, y, y)
         with pytest.raises(rbe.errors.RBEError):
             outer(y, y, y[:, :2])
-        assert seen == ["float32"]
+        assert len(inside) == 1
+        assert rbe.equal(inside[0], exact)
+        assert rbe.equal(plain(x), rounded)
+
+
+def test_a_setting_for_a_block_inside_a_layer_leaves_that_of_the_process():
+    with rbe.config.using(packed_matmul_precision="int8"):
+        layer = rbe.RBELinear(64, 8)
+        layer.precision = "float32"
+
+        def hook(*_):
+            with rbe.config.using(packed_matmul_precision="int8"):
+                pass
+
+        layer.register_forward_hook(hook)
+        layer(rbe.randn(3, 64))
         assert rbe.get_packed_matmul_precision() == "int8"
-        assert rbe.equal(plain(x), want)
 
 
 def test_a_layer_refuses_an_unknown_precision():

@@ -25,8 +25,12 @@ impl MatmulPrecision {
     /// What products that start now on this thread use: the thread's setting, where there is one, else that of the process, which is
     /// int8 at first.
     pub fn current() -> MatmulPrecision {
-        let process = || if INT8.load(Ordering::Relaxed) { MatmulPrecision::Int8 } else { MatmulPrecision::Float32 };
-        OF_THREAD.get().unwrap_or_else(process)
+        OF_THREAD.get().unwrap_or_else(MatmulPrecision::of_process)
+    }
+
+    /// The setting of the process.
+    pub fn of_process() -> MatmulPrecision {
+        if INT8.load(Ordering::Relaxed) { MatmulPrecision::Int8 } else { MatmulPrecision::Float32 }
     }
 
     /// Changes the setting of the thread, which takes precedence over that of the process, and returns the one before. Backward

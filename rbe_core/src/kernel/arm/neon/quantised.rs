@@ -162,8 +162,7 @@ const HALF: usize = LANES / 2;
 /// The machine must have NEON; nobody else may touch these elements of `y`.
 pub(in crate::kernel) unsafe fn forward_quantised(f: QuantisedForward<'_>) {
     let samples = f.samples();
-    let rest = samples % LANES;
-    let in_lanes = if rest <= HALF { samples - rest } else { samples };
+    let in_lanes = subset_sums::in_whole_registers(samples, LANES);
     // SAFETY: as the caller vouches.
     unsafe {
         if in_lanes > 0 {

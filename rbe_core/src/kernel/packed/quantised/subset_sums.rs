@@ -91,6 +91,12 @@ fn set_sums<S: ShortLanes<N>, const N: usize>(s: S, hi: u64, tables: &[[i16; N];
     s.add(sums[0], sums[1])
 }
 
+/// Of some samples those that go into registers of `lanes`: all, unless half a register is enough for the rest.
+pub(in crate::kernel) const fn in_whole_registers(samples: usize, lanes: usize) -> usize {
+    let rest = samples % lanes;
+    if rest <= lanes / 2 { samples - rest } else { samples }
+}
+
 /// See [`QuantisedForward`]; for any number of samples.
 ///
 /// # Safety

@@ -139,8 +139,7 @@ const HALF: usize = LANES / 2;
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
 pub(in crate::kernel) unsafe fn forward_quantised(f: QuantisedForward<'_>) {
     let samples = f.samples();
-    let rest = samples % LANES;
-    let in_lanes = if rest <= HALF { samples - rest } else { samples };
+    let in_lanes = subset_sums::in_whole_registers(samples, LANES);
     // SAFETY: as the caller vouches; AVX-512 implies AVX2.
     unsafe {
         if in_lanes > 0 {

@@ -20,8 +20,8 @@ def test_examples_of(name):
 PUBLIC = ["rbe"] + [
     f"rbe.{name}"
     for name in (
-        "autograd", "config", "cuda", "data", "errors", "io", "jit", "memory", "nn", "nn.functional", "nn.init", "nn.utils", "ops", "optim",
-        "optim.lr_scheduler", "profiler", "testing", "trainer", "visualization",
+        "autograd", "callbacks", "config", "cuda", "data", "errors", "io", "jit", "memory", "metal", "nn", "nn.functional", "nn.init", "nn.utils", "operations", "ops", "optim",
+        "optim.lr_scheduler", "profiler", "testing", "trainer", "training", "visualization",
     )
 ]  # fmt: skip
 

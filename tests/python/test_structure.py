@@ -171,7 +171,8 @@ CHOOSES = {"nn/functional/linear.py": 2}  # split_linear, and what embedding ref
 HANDLES = {
     "_arguments.py", "_saved.py", "_tensor.py", "autograd.py", "interop.py", "nn/_backward_hooks.py", "nn/init.py", "nn/module.py",
     "nn/utils.py", "ops/operand.py", "optim/lr_scheduler/plateau.py", "testing/compare.py", "trainer/_weighing.py", "trainer/loop.py",
-    "trainer/run.py", "trainer/state.py", "visualization/disk.py", "visualization/graph.py", "visualization/weights.py",
+    "trainer/run.py", "trainer/state.py", "visualization/disk.py", "visualization/graph.py", "visualization/tensor.py",
+    "visualization/weights.py",
 }  # fmt: skip
 
 

@@ -6,9 +6,11 @@ Weights live in 128-bit blocks from the first step to the shipped file; there is
 import sys as _sys
 
 from . import (
+    _environment,
     _functions,
     _guard,
     autograd,
+    callbacks,
     config,
     cuda,
     data,
@@ -16,15 +18,19 @@ from . import (
     io,
     jit,
     memory,
+    metal,
     nn,
+    operations,
     ops,
     optim,
     profiler,
     testing,
     trainer,
+    training,
     utils,
     visualization,
 )
+from . import tensor as _tensor_module  # before the function of its name
 from ._debug import is_debug_mode, set_debug_mode
 from ._default_dtype import get_default_dtype, set_default_dtype
 from ._functions import *  # noqa: F403 (the functions of operations, listed there)
@@ -45,7 +51,8 @@ from ._rbe import (
     set_rng_state,
 )
 from ._tensor import RBETensor
-from .autograd import enable_grad, is_grad_enabled, no_grad, register_operation, set_grad_enabled
+from .autograd import backward, enable_grad, is_grad_enabled, no_grad, register_operation, set_grad_enabled
+from .config import set_simd_enabled
 from .creation import (
     arange,
     as_tensor,
@@ -86,9 +93,12 @@ from .io import load, save
 from .nn import RBEActivation, RBEConv1d, RBEConv2d, RBELinear
 from .queries import equal, is_tensor, numel
 from .trainer import Trainer
+from .variables import create_tensor, create_variable, tensor_add, tensor_matmul
 
+_environment.warn_of_unknown()
 _start()
 _guard.install(_sys.modules[__name__])
+_tensor_module.lend_names(tensor)
 
 __all__ = [
     "ComputationGraph", "ConfigError", "DTypeError", "DependencyError", "DeviceError", "FormatError", "Generator",
@@ -103,5 +113,9 @@ __all__ = [
     "randn", "randn_like", "randperm", "register_operation", "save", "set_debug_mode", "set_default_dtype",
     "set_grad_enabled", "set_num_threads", "set_packed_matmul_precision", "set_rng_state", "stack", "tensor", "testing",
     "to_torch", "trainer", "uint8", "utils", "visualization", "where", "zeros", "zeros_like",
+]  # fmt: skip
+__all__ += [
+    "backward", "callbacks", "create_tensor", "create_variable", "metal", "operations", "set_simd_enabled", "tensor_add",
+    "tensor_matmul", "training",
 ]  # fmt: skip
 __all__ += _functions.__all__

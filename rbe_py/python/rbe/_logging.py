@@ -1,4 +1,7 @@
-"""The logger `rbe` of the package. `RBE_LOG=debug|info|warning|error` shows its messages on stderr."""
+"""The logger `rbe` of the package. `RBE_LOG=debug|info|warning|error` shows its messages on stderr.
+
+`RBE_LOG_LEVEL` is another name of `RBE_LOG`, which has precedence.
+"""
 
 import logging
 import os
@@ -13,17 +16,18 @@ logger.addHandler(logging.NullHandler())
 
 
 def start() -> None:
-    """Show messages from the level that `RBE_LOG` names, if it is set.
+    """Show messages from the level that `RBE_LOG` or `RBE_LOG_LEVEL` names, if one is set.
 
     Raises
     ------
     ConfigError
         For an unknown level.
     """
-    name = os.environ.get("RBE_LOG")
+    variable = "RBE_LOG" if "RBE_LOG" in os.environ else "RBE_LOG_LEVEL"
+    name = os.environ.get(variable)
     if name is not None:
         if name not in LEVELS:
-            raise ConfigError("RBE_LOG", ", ".join(LEVELS), repr(name))
+            raise ConfigError(variable, ", ".join(LEVELS), repr(name))
         handler = logging.StreamHandler()
         handler.setFormatter(logging.Formatter("%(name)s %(levelname)s: %(message)s"))
         logger.addHandler(handler)

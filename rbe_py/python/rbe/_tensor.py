@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from . import _rbe, dtypes
 from ._arguments import describe, integer, number
+from ._compat import require
 from ._memory_format import check_memory_format
 from .device import check_device
 from .device import device as _Device
@@ -182,6 +183,20 @@ class RBETensor(_rbe.TensorBase):
         if self.requires_grad:
             raise GraphError("numpy", "a tensor that requires no grad (use detach())", "one that does")
         return np.asarray(self._memory())
+
+    def to_torch(self) -> Any:
+        """Return a torch tensor that shares the memory of a dense tensor: writing to one changes the other.
+
+        Raises
+        ------
+        DTypeError
+            For a packed tensor: use `to_dense()` first.
+        DependencyError
+            Without torch.
+        """
+        if self.is_packed:
+            raise DTypeError("to_torch", "a dense tensor (use to_dense())", "a packed one")
+        return require("to_torch", "torch").from_dlpack(self.detach())
 
     def clone(self, *, memory_format: Any = None) -> "RBETensor":
         """Return a copy with memory of its own; gradients flow through.

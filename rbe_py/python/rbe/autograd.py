@@ -13,6 +13,7 @@ from ._rbe import is_recomputing as is_recomputing
 from ._tensor import RBETensor
 from .creation import zeros, zeros_like
 from .errors import DTypeError, GraphError, MissingMethodError
+from .variables import Variable as Variable
 
 
 def _tensors(op: str, name: str, given: Any) -> list[Any]:

@@ -6,7 +6,9 @@ Environment variables are read when the package is imported:
 - `RBE_SPIN_US`: spin time, microseconds that an idle thread polls for work before it sleeps; default 100; 0: sleep at once.
 - `RBE_ISA`: "scalar", "avx2", "avx512" or "amx", on ARM "scalar" or "neon"; default: the best of the machine.
 - `RBE_PACKED_MATMUL_PRECISION`: "int8" or "float32"; default "int8" (see `rbe.set_packed_matmul_precision`).
-- `RBE_LOG`: "debug", "info", "warning" or "error": lowest level of messages that are printed to stderr.
+- `RBE_LOG`, also `RBE_LOG_LEVEL`: "debug", "info", "warning" or "error": lowest level of messages that are printed to stderr.
+
+Another variable whose name begins with `RBE_` is a RuntimeWarning.
 """
 
 import os
@@ -14,13 +16,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from . import _default_dtype, _rbe
-from .dtypes import as_dtype
+from . import _default_dtype, _environment, _rbe
+from .device import check_device
+from .dtypes import DTypeLike, as_dtype
 from .errors import ConfigError
 
-__all__ = ["ENVIRONMENT", "environment", "get", "set", "using"]
+__all__ = [
+    "ENVIRONMENT", "enable_fast_math", "environment", "get", "set", "set_default_device", "set_default_dtype",
+    "set_simd_enabled", "set_thread_pool_size", "using",
+]  # fmt: skip
 
-ENVIRONMENT = ("RBE_NUM_THREADS", "RBE_SPIN_US", "RBE_ISA", "RBE_PACKED_MATMUL_PRECISION", "RBE_LOG")
+ENVIRONMENT = _environment.READ
 
 
 def get() -> dict[str, Any]:
@@ -128,6 +134,79 @@ def using(**settings: Any) -> Iterator[None]:
         set(**before)
 
 
+def set_default_device(device: Any) -> None:
+    """Choose the device of new tensors: "cpu", the only one.
+
+    Raises
+    ------
+    DeviceError
+        For any other.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.config.set_default_device("cpu")
+    """
+    check_device("set_default_device", "None" if device is None else device)
+
+
+def set_default_dtype(dtype: DTypeLike) -> None:
+    """Choose the dtype of tensors made from floats, as `rbe.set_default_dtype`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.config.set_default_dtype(rbe.float32)
+    """
+    set(default_dtype=as_dtype(dtype))
+
+
+def set_thread_pool_size(size: int) -> None:
+    """Choose the number of threads, as `rbe.set_num_threads`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> with rbe.config.using():
+    ...     rbe.config.set_thread_pool_size(2)
+    ...     rbe.get_num_threads()
+    2
+    """
+    set(num_threads=size)
+
+
+def set_simd_enabled(enabled: bool) -> None:
+    """Choose the best instruction set of the machine or, with False, portable code.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> with rbe.config.using():
+    ...     rbe.config.set_simd_enabled(False)
+    ...     rbe.isa()
+    'scalar'
+    """
+    set(simd=enabled)
+
+
+def enable_fast_math(enabled: bool) -> None:
+    """Choose the precision of products with packed weights: int8, the default, or with False float32.
+
+    It changes nothing else. Inputs rounded to int8 make these products faster, with an error of at most 1/254 of the
+    largest magnitude of each row of inputs; all other operations have one implementation, which rounds as float32 or
+    float64 does.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> with rbe.config.using():
+    ...     rbe.config.enable_fast_math(False)
+    ...     rbe.get_packed_matmul_precision()
+    'float32'
+    """
+    set(packed_matmul_precision="int8" if enabled else "float32")
+
+
 def environment() -> dict[str, str | None]:
     """Return the environment variables that the package reads; those that are not set are None.
 
@@ -135,6 +214,6 @@ def environment() -> dict[str, str | None]:
     --------
     >>> import rbe
     >>> sorted(rbe.config.environment())
-    ['RBE_ISA', 'RBE_LOG', 'RBE_NUM_THREADS', 'RBE_PACKED_MATMUL_PRECISION', 'RBE_SPIN_US']
+    ['RBE_ISA', 'RBE_LOG', 'RBE_LOG_LEVEL', 'RBE_NUM_THREADS', 'RBE_PACKED_MATMUL_PRECISION', 'RBE_SPIN_US']
     """
     return {name: os.environ.get(name) for name in ENVIRONMENT}

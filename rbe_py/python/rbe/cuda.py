@@ -1,6 +1,8 @@
 """Torch's queries for CUDA, which is never available."""
 
-__all__ = ["device_count", "is_available"]
+from . import memory
+
+__all__ = ["device_count", "empty_cache", "is_available"]
 
 
 def is_available() -> bool:
@@ -25,3 +27,16 @@ def device_count() -> int:
     0
     """
     return 0
+
+
+def empty_cache() -> None:
+    """Return free buffers of the memory pool to the system, as `rbe.memory.clear`: those of the CPU, the only device.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.cuda.empty_cache()
+    >>> rbe.memory.pool_stats()["cached_bytes"]
+    0
+    """
+    memory.clear()

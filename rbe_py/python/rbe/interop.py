@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from . import _interchange, creation, dtypes
-from ._compat import require
 from ._tensor import RBETensor
 from .errors import DTypeError, TensorError
 from .nn.module import IncompatibleKeys, Module
@@ -63,9 +62,7 @@ def to_torch(tensor: RBETensor) -> Any:
     >>> rbe.to_torch(rbe.ones(2, 3)).shape  # doctest: +SKIP
     torch.Size([2, 3])
     """
-    if tensor.is_packed:
-        raise DTypeError("to_torch", "a dense tensor (use to_dense())", "a packed one")
-    return require("to_torch", "torch").from_dlpack(tensor.detach())
+    return tensor.to_torch()
 
 
 def _dense(value: Any) -> RBETensor:

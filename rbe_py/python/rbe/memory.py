@@ -2,7 +2,7 @@
 
 from . import _rbe
 
-__all__ = ["clear", "pool_stats", "reset_stats"]
+__all__ = ["clear", "enable_memory_pool", "pool_stats", "reset_stats"]
 
 
 def pool_stats() -> dict[str, int]:
@@ -46,3 +46,13 @@ def clear() -> None:
     0
     """
     _rbe.pool_clear()
+
+
+def enable_memory_pool() -> None:
+    """Do nothing: the pool is always in use. For programs that switch it on.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.memory.enable_memory_pool()
+    """

@@ -136,6 +136,16 @@ class profile:
         ]
         return "\n".join([head, *lines, f"whole: {1e3 * self.seconds:.3f} ms"])
 
+    def print_stats(self, limit: int | None = None) -> None:
+        """Print `table(limit)`.
+
+        Parameters
+        ----------
+        limit : int, optional
+            Show only this many operations, the longest first.
+        """
+        print(self.table(limit))
+
     def export_chrome_trace(self, path: str | os.PathLike[str]) -> None:
         """Write the events for chrome://tracing or ui.perfetto.dev: JSON, times in microseconds."""
         rows = [

@@ -1,7 +1,7 @@
 """Modules that hold modules or parameters."""
 
 import operator
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar, overload
 
 from .._arguments import describe
@@ -150,7 +150,7 @@ class Sequential(_OrderedModules):
 
     Parameters
     ----------
-    *modules : modules, or one mapping of names to modules
+    *modules : modules, or one list of modules, or one mapping of names to modules
 
     Examples
     --------
@@ -160,8 +160,10 @@ class Sequential(_OrderedModules):
     ((2, 3), 2)
     """
 
-    def __init__(self, *modules: Module | Mapping[str, Module]) -> None:
+    def __init__(self, *modules: Module | Sequence[Module] | Mapping[str, Module]) -> None:
         super().__init__()
+        if len(modules) == 1 and isinstance(modules[0], list | tuple):
+            modules = tuple(modules[0])
         named: Iterable[tuple[str, Any]] = ((str(i), module) for i, module in enumerate(modules))
         if len(modules) == 1 and isinstance(modules[0], Mapping):
             named = modules[0].items()

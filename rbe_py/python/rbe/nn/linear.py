@@ -27,6 +27,19 @@ def fresh_bias(in_features: int, out_features: int, dtype: DTypeLike = None) -> 
     return bias
 
 
+def either(op: str, name: str, value: int | None, other_name: str, other: int | None) -> int | None:
+    """Return the argument that is given of two that mean the same.
+
+    Raises
+    ------
+    TensorError
+        If both are.
+    """
+    if value is not None and other is not None:
+        raise TensorError(op, f"{name} or {other_name}", "both")
+    return other if value is None else value
+
+
 class Affine(Module):
     """Base of the layers `y = x Wᵀ + b`: sizes, bias, and lazy parameters where in_features is left out."""
 
@@ -41,10 +54,15 @@ class Affine(Module):
         bias: bool = True,
         device: object = None,
         dtype: DTypeLike = None,
+        *,
+        input_size: int | None = None,
+        output_size: int | None = None,
     ) -> None:
         super().__init__()
         op = type(self).__name__
         creation.check_device(op, device)
+        in_features = either(op, "in_features", in_features, "input_size", input_size)
+        out_features = either(op, "out_features", out_features, "output_size", output_size)
         if out_features is None or out_features < 1:
             raise ShapeError(op, "out_features of at least 1", str(out_features))
         self.out_features, self._with_bias = out_features, bias
@@ -81,6 +99,8 @@ class Linear(Affine):
         Whether there is a bias.
     dtype : dtype, optional
         float32 or float64.
+    input_size, output_size : int, optional
+        Other names of in_features and out_features.
 
     Attributes
     ----------
@@ -93,6 +113,8 @@ class Linear(Affine):
     ------
     ShapeError
         For a size below 1.
+    TensorError
+        For a size given by both its names.
 
     Examples
     --------

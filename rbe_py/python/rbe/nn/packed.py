@@ -73,6 +73,8 @@ class RBELinear(Packed, Affine):
         Whether there is a dense bias (out_features).
     dtype : dtype, optional
         float32 or float64, of the bias.
+    input_size, output_size : int, optional
+        Other names of in_features and out_features.
 
     Attributes
     ----------
@@ -86,6 +88,8 @@ class RBELinear(Packed, Affine):
     ------
     ShapeError
         For a size below 1.
+    TensorError
+        For a size given by both its names.
 
     Examples
     --------

@@ -10,7 +10,8 @@ _TOLERANCES = {"float32": (1.3e-6, 1e-5), "float64": (1e-7, 1e-7)}  # rtol, atol
 _SHOWN = 5
 
 
-def _array(x: Any) -> "np.ndarray[Any, Any]":
+def as_array(x: Any) -> "np.ndarray[Any, Any]":
+    """Return a tensor, packed ones decoded, or whatever NumPy can convert as an array."""
     if isinstance(x, RBETensor):
         return np.asarray((x.to_dense() if x.is_packed else x).detach().numpy())
     return np.asarray(x.detach() if hasattr(x, "detach") else x)
@@ -74,7 +75,7 @@ def assert_close(
             raise AssertionError(f"{lead}lengths differ: {len(actual)} and {len(expected)}")
         pairs = [(i, a, b) for i, (a, b) in enumerate(zip(actual, expected, strict=True))]
     else:
-        _compare(_array(actual), _array(expected), rtol, atol, equal_nan, check_dtype, lead)
+        _compare(as_array(actual), as_array(expected), rtol, atol, equal_nan, check_dtype, lead)
         return
     for key, a, b in pairs:
         assert_close(a, b, rtol=rtol, atol=atol, equal_nan=equal_nan, check_dtype=check_dtype, msg=f"{lead}in {key!r}:")

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .. import _rbe
+from .. import callbacks as registry
 from .._arguments import check, describe, real, whole
 from .._logging import logger
 from ..errors import DependencyError, DTypeError, TensorError
+from ..nn.loss import CrossEntropyLoss, NLLLoss
 from ..nn.module import Module
 from ..nn.utils import clip_grad_norm_, clip_grad_value_
 from ..optim.base import Optimizer
@@ -17,7 +19,7 @@ from ..optim.lr_scheduler import ReduceLROnPlateau
 from .callback import Callback, as_callback, watched
 from .evaluation import Loss
 from .interrupt import Interrupt
-from .metric import Averages, Metric
+from .metric import AccuracyOfClasses, Averages, Metric
 from .progress import Progress
 from .run import Path, Run
 from .state import State, check_generators, random_state, set_random_state
@@ -41,6 +43,8 @@ class Trainer(Run):
         Takes outputs and target, returns the mean over the samples of the batch. Batches are weighted by the divisor of the
         mean. Losses of this package know theirs; a user-defined one may return a pair of mean and divisor, or have a method
         `denominator` of outputs and target that returns the divisor (None: a sum).
+    criterion : callable
+        Another name of `loss`.
     scheduler : LRScheduler or ReduceLROnPlateau, optional
     schedule_every : {"step", "epoch"}
         When the scheduler advances; ReduceLROnPlateau always does after an epoch.
@@ -50,7 +54,7 @@ class Trainer(Run):
         Take outputs and target, return the mean over the samples, or a pair as a loss; "accuracy" stands for
         `rbe.trainer.accuracy` without the targets that the loss ignores.
     callbacks : sequence of Callback or callable
-        A plain function is called after every epoch, with the trainer.
+        A plain function is called after every epoch, with the trainer; after them those of `rbe.callbacks`.
     accumulate : int
         Batches whose gradients make one step: together they are one batch of all their samples.
     clip_norm, clip_value : float, optional
@@ -94,8 +98,9 @@ class Trainer(Run):
         self,
         model: Module,
         optimizer: Optimizer,
-        loss: Loss,
+        loss: Loss | None = None,
         *,
+        criterion: Loss | None = None,
         scheduler: Any = None,
         schedule_every: str = "step",
         monitor: str | None = None,
@@ -107,7 +112,9 @@ class Trainer(Run):
         progress: bool | None = None,
     ) -> None:
         self._check(optimizer, scheduler, schedule_every, accumulate, clip_norm, clip_value)
-        super().__init__(model, loss, metrics)
+        given = [function for function in (loss, criterion) if function is not None]
+        check("Trainer", len(given) == 1, "loss or criterion", f"{len(given)} of them")
+        super().__init__(model, given[0], metrics)
         self.optimizer, self.scheduler = optimizer, scheduler
         self.schedule_every = "epoch" if isinstance(scheduler, ReduceLROnPlateau) else schedule_every
         self.monitor = monitor
@@ -207,6 +214,23 @@ class Trainer(Run):
             raise KeyboardInterrupt
         return self.history
 
+    def train(self, loader: Iterable[Any], epochs: int = 1, validation: Iterable[Any] | None = None) -> list[dict[str, Any]]:
+        """Train as `fit`; if functions of `rbe.callbacks` are registered, measure the accuracy for losses of class numbers.
+
+        Parameters
+        ----------
+        loader, validation, epochs
+            As for `fit`.
+
+        Returns
+        -------
+        list of dict
+            `history`.
+        """
+        if registry.training_callbacks() and isinstance(self.loss, CrossEntropyLoss | NLLLoss):
+            self.metrics.setdefault("accuracy", AccuracyOfClasses(self.loss.ignore_index))
+        return self.fit(loader, validation, epochs=epochs)
+
     def _call(self, event: str) -> None:
         for callback in self.callbacks:
             getattr(callback, event)(self)
@@ -241,6 +265,7 @@ class Trainer(Run):
         state.epoch, state.batch, state.averages = state.epoch + 1, 0, Averages()
         self._epoch_start = None
         self._call("on_epoch_end")
+        registry.call_training_callbacks(entry)
 
     def _batches(self) -> Iterator[Any]:
         """The batches of the present epoch that are not used yet."""

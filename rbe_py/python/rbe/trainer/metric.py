@@ -35,6 +35,15 @@ class Accuracy:
         return (right / number_kept if number_kept else math.nan), number_kept
 
 
+class AccuracyOfClasses(Accuracy):
+    """`Accuracy` for targets that are class numbers; of other targets, such as probabilities, nothing is measured."""
+
+    def __call__(self, outputs: RBETensor, target: RBETensor) -> tuple[float, float]:
+        """Return share and number; NaN and 0 for other targets."""
+        numbered = target.dtype.name == "int64" and target.ndim == outputs.ndim - 1
+        return super().__call__(outputs, target) if numbered else (math.nan, 0.0)
+
+
 def accuracy(outputs: RBETensor, target: RBETensor, ignore_index: int = -100) -> float:
     """Return the share of targets whose class has the largest output.
 

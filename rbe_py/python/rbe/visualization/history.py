@@ -10,7 +10,7 @@ from .._arguments import describe, whole
 from ..errors import DTypeError, TensorError
 from ._axes import LARGEST, Path, drawing
 
-__all__ = ["plot_history"]
+__all__ = ["plot_history", "plot_training_history"]
 
 History = Sequence[Mapping[str, float]] | Mapping[str, Sequence[float]]
 
@@ -74,6 +74,32 @@ def plot_history(
         if chosen:
             ax.legend()
     return ax
+
+
+def plot_training_history(
+    losses: Sequence[float], accuracies: Sequence[float] | None = None, *, path: Path | None = None, ax: Any = None
+) -> Any:
+    """Plot the losses of a run and, if there are any, its accuracies: `plot_history` of two lists.
+
+    Parameters
+    ----------
+    losses, accuracies : sequence of float
+    path, ax
+        As for `plot_history`.
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Examples
+    --------
+    >>> import rbe
+    >>> ax = rbe.visualization.plot_training_history([2.0, 1.0], [0.5, 0.75])
+    >>> [line.get_label() for line in ax.lines]
+    ['loss', 'accuracy']
+    """
+    curves = {"loss": losses} if accuracies is None else {"loss": losses, "accuracy": accuracies}
+    return plot_history(curves, path=path, ax=ax)
 
 
 def _values(history: Any, name: Any) -> Any:

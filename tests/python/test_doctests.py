@@ -20,7 +20,7 @@ def test_examples_of(name):
 PUBLIC = ["rbe"] + [
     f"rbe.{name}"
     for name in (
-        "autograd", "callbacks", "config", "cuda", "data", "errors", "io", "jit", "memory", "metal", "nn", "nn.functional", "nn.init", "nn.utils", "operations", "ops", "optim",
+        "autograd", "backend", "callbacks", "config", "cuda", "data", "errors", "io", "jit", "memory", "metal", "nn", "nn.functional", "nn.init", "nn.utils", "operations", "ops", "optim",
         "optim.lr_scheduler", "profiler", "testing", "trainer", "training", "visualization",
     )
 ]  # fmt: skip

@@ -8,7 +8,7 @@ use crate::array::{Array, Dims, broadcast_shapes, map};
 use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
-use crate::kernel::dense::attention::{Attention, Dropped, QUERIES, Targets};
+use crate::kernel::dense::attention::{Attention, Dropped, QUERIES, Targets, Workspace};
 use crate::kernel::dense::elementary::Elementary;
 use crate::kernel::dense::matrix::Matrix;
 use crate::memory;
@@ -160,7 +160,7 @@ impl Problem {
 
     /// Result (groups, L, heads, F) and the log-sums of its scores (groups, L, heads).
     pub(super) fn forward<T: Elementary>(&self) -> (Array, Array) {
-        let ([l, _, _, f], heads) = (self.size, self.heads);
+        let ([l, _, e, f], heads) = (self.size, self.heads);
         let (value, sums) = (Array::zeros(T::DTYPE, &[self.groups, l, heads, f]), Array::zeros(T::DTYPE, &[self.groups, l, heads]));
         self.with_matrices(|matrix| {
             let (mut out, mut sums) = (value.write::<T>(), sums.write::<T>());
@@ -168,10 +168,11 @@ impl Problem {
             let tiles = l.div_ceil(QUERIES);
             self.each(&mut items, |i, (out, sums)| {
                 let (group, first) = (i / tiles, i % tiles * QUERIES);
+                let mut space = Workspace::forward(e);
                 for head in 0..heads {
                     let mut own = [T::zero(); QUERIES];
                     let own = &mut own[..sums.len() / heads];
-                    matrix(group * heads + head).forward(first, &mut out[head * f..], heads * f, own);
+                    matrix(group * heads + head).forward(first, &mut out[head * f..], heads * f, own, &mut space);
                     sums.iter_mut().skip(head).step_by(heads).zip(own).for_each(|(to, sum)| *to = *sum);
                 }
             });
@@ -187,7 +188,7 @@ impl Problem {
         places: [(usize, usize, usize); 3],
         scores: Option<&Array>,
     ) -> Result<()> {
-        let ([l, s, _, f], heads) = (self.size, self.heads);
+        let ([l, s, e, f], heads) = (self.size, self.heads);
         let (dy, out, sums) = (cx.dy().contiguous(), cx.output()?, cx.kept(0)?);
         let (dy, out, sums) = (dy.read::<T>(), out.read::<T>(), sums.read::<T>());
         let mut parts: Vec<_> = parts.iter().map(|a| (a.write::<T>(), a.numel() / self.groups.max(1))).collect();
@@ -205,13 +206,14 @@ impl Problem {
         self.with_matrices(|matrix| {
             self.each(&mut items, |group, (parts, scores)| {
                 let mut targets = Targets { parts: std::mem::take(parts), places };
+                let mut space = Workspace::backward(e, f);
                 for head in 0..heads {
                     let from = (group * l * heads + head) * f;
                     let rows = |a| Matrix { data: a, rows: (heads * f) as isize, cols: 1 };
                     let sums = memory::collect(sums[group * l * heads..][..l * heads].iter().skip(head).step_by(heads).copied());
                     let scores = scores.as_mut().map(|s_| &mut s_[head * l * s..][..l * s]);
-                    let (out, dy) = (rows(&out[from..]), rows(&dy[from..]));
-                    matrix(group * heads + head).backward(out, dy, &sums, &mut targets, scores);
+                    let of_head = [rows(&out[from..]), rows(&dy[from..])];
+                    matrix(group * heads + head).backward(of_head, &sums, &mut targets, scores, &mut space);
                     targets.places.iter_mut().zip([self.size[2], self.size[2], f]).for_each(|(place, width)| place.1 += width);
                 }
             });

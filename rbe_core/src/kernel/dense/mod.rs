@@ -14,6 +14,7 @@ pub mod reduce;
 pub(crate) mod remainder;
 pub mod row_norm;
 mod row_product;
+mod small_product;
 pub mod softmax;
 pub mod squares;
 pub(crate) mod stream;

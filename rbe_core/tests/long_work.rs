@@ -93,6 +93,7 @@ fn calls(n: usize) -> Vec<(&'static str, Call)> {
     let filters = t(&[4, 4, 3, 3]);
     let three = windows(3);
     call!("conv", [planes, filters, three], planes.conv(&filters, None, &three, 1));
+    call!("conv_transpose", [planes, filters, three], planes.conv_transpose(&filters, None, &three, &[0, 0], 1));
     call!("unfold", [planes, three], planes.unfold(&three));
     call!("max_pool", [planes, three], planes.max_pool(&three, false));
     call!("avg_pool", [planes, three], planes.avg_pool(&three, false, true, None));

@@ -191,6 +191,10 @@ fn operations_and_their_gradients_survive_every_refusal() {
         for filters in &filters {
             unary("conv", &|a| a.reshape(&[4, 4, 24, 24])?.conv(filters, None, &windows, 1));
         }
+        let filters = [packed(&[4, 8, 3, 3]), leaf(&[4, 8, 3, 3])];
+        for filters in &filters {
+            unary("conv_transpose", &|a| a.reshape(&[4, 4, 24, 24])?.conv_transpose(filters, None, &windows, &[0, 0], 1));
+        }
         unary("max_pool", &|a| a.reshape(&[4, 4, 24, 24])?.max_pool(&windows, false));
         unary("sort", &|a| Ok(a.sort(0, false)?.0));
         unary("unfold", &|a| a.reshape(&[4, 4, 24, 24])?.unfold(&windows));

@@ -85,7 +85,7 @@ mod _rbe {
     use crate::tensor::RBETensor;
 
     #[pymodule_export]
-    use crate::window::{adaptive_avg_pool, avg_pool, conv, max_pool, max_pool_with_indices, unfold};
+    use crate::window::{adaptive_avg_pool, avg_pool, conv, conv_transpose, max_pool, max_pool_with_indices, unfold};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

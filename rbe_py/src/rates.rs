@@ -37,6 +37,10 @@ pub enum Kind {
     RmsProp,
     Adagrad,
     Lion,
+    Adadelta,
+    Adamax,
+    NAdam,
+    RAdam,
 }
 
 impl Kind {
@@ -48,7 +52,11 @@ impl Kind {
             "rmsprop" => Ok(Kind::RmsProp),
             "adagrad" => Ok(Kind::Adagrad),
             "lion" => Ok(Kind::Lion),
-            other => Err(raise(RbeError::value("optimizer", "sgd, adam, rmsprop, adagrad or lion", other))),
+            "adadelta" => Ok(Kind::Adadelta),
+            "adamax" => Ok(Kind::Adamax),
+            "nadam" => Ok(Kind::NAdam),
+            "radam" => Ok(Kind::RAdam),
+            other => Err(raise(RbeError::value("optimizer", "the name of a rule of dense tensors", other))),
         }
     }
 
@@ -60,6 +68,10 @@ impl Kind {
             Kind::RmsProp => read!(rates => DenseRule::RmsProp { alpha, eps, momentum, centered }),
             Kind::Adagrad => read!(rates => DenseRule::Adagrad { lr_decay, eps, initial from "initial_accumulator_value" }),
             Kind::Lion => read!(rates => DenseRule::Lion { betas }),
+            Kind::Adadelta => read!(rates => DenseRule::Adadelta { rho, eps }),
+            Kind::Adamax => read!(rates => DenseRule::Adamax { betas, eps }),
+            Kind::NAdam => read!(rates => DenseRule::NAdam { betas, eps, momentum_decay, decoupled from "decoupled_weight_decay" }),
+            Kind::RAdam => read!(rates => DenseRule::RAdam { betas, eps, decoupled from "decoupled_weight_decay" }),
         };
         Ok((rule, read!(rates => DenseRates { lr, weight_decay, maximize })))
     }

@@ -39,6 +39,27 @@ pub fn conv(
     enter(py, || x.inner.conv(&weight.inner, bias, &windows, groups)).map(NewTensor::from)
 }
 
+/// Transposed convolution of x (N, C, …) with filters (C, out / groups, …), dense or packed.
+#[pyfunction]
+#[pyo3(signature = (x, weight, bias, stride, padding, output_padding, dilation, groups))]
+#[allow(clippy::too_many_arguments)] // torch's signature
+pub fn conv_transpose(
+    py: Python<'_>,
+    x: &RBETensor,
+    weight: &RBETensor,
+    bias: Option<&RBETensor>,
+    stride: Sizes,
+    padding: Padding,
+    output_padding: Sizes,
+    dilation: Sizes,
+    groups: usize,
+) -> PyResult<NewTensor> {
+    let kernel = weight.inner.shape().get(2..).unwrap_or(&[]);
+    let windows = Windows::new("conv_transpose", kernel, &stride, &padding, &dilation).or_raise()?;
+    let bias = bias.map(|t| &t.inner);
+    enter(py, || x.inner.conv_transpose(&weight.inner, bias, &windows, &output_padding, groups)).map(NewTensor::from)
+}
+
 /// Largest element of every window.
 #[pyfunction]
 pub fn max_pool(

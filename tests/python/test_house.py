@@ -110,6 +110,7 @@ MANY_ARGUMENTS = {
     "rbe_py/src/sequence.rs::recurrent": "one for each input",
     "rbe_py/src/window.rs::avg_pool": "torch's signature",
     "rbe_py/src/window.rs::conv": "torch's signature",
+    "rbe_py/src/window.rs::conv_transpose": "torch's signature",
 }
 
 

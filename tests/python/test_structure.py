@@ -91,11 +91,14 @@ ARGUMENTS = {
     nn.RBELinear: (64, 8),
     nn.RBEConv1d: (4, 8, 3),
     nn.RBEConv2d: (4, 8, 3),
+    nn.RBEConvTranspose1d: (4, 8, 3),
+    nn.RBEConvTranspose2d: (4, 8, 3),
     nn.RBEEmbedding: (10, 64),
     nn.RBERNN: (64, 8),
     nn.RBELSTM: (64, 8),
     nn.RBEGRU: (64, 8),
     nn.RBEMultiheadAttention: (64, 4),
+    nn.RBETransformerDecoderLayer: (64, 4, 128),
     nn.RBETransformerEncoderLayer: (64, 4, 128),
 }
 
@@ -150,7 +153,7 @@ def test_a_packed_layer_is_ten_lines_at_most_and_computes_what_the_dense_one_doe
     assert layer.__doc__
     assert lines_of_code(layer) <= 10
     assert "forward" not in vars(layer)
-    if layer is not nn.RBETransformerEncoderLayer:  # which has packed layers as parts, and no packed weight of its own
+    if "Transformer" not in layer.__name__:  # which have packed layers as parts, and no packed weights of their own
         assert issubclass(layer, Packed)
 
 
@@ -170,9 +173,9 @@ CHOOSES = {"nn/functional/linear.py": 2}  # split_linear, and what embedding ref
 # Others show, save, compare, convert or refuse a tensor, which needs its form.
 HANDLES = {
     "_arguments.py", "_saved.py", "_tensor.py", "autograd.py", "interop.py", "nn/_backward_hooks.py", "nn/init.py", "nn/module.py",
-    "nn/utils.py", "ops/operand.py", "optim/lr_scheduler/plateau.py", "testing/compare.py", "trainer/_weighing.py", "trainer/loop.py",
-    "trainer/run.py", "trainer/state.py", "visualization/disk.py", "visualization/graph.py", "visualization/tensor.py",
-    "visualization/weights.py",
+    "nn/transformer_stack.py", "nn/utils/clip.py", "nn/utils/weight_norm.py", "ops/operand.py", "optim/lr_scheduler/plateau.py",
+    "testing/compare.py", "trainer/_weighing.py", "trainer/loop.py", "trainer/run.py", "trainer/state.py", "visualization/disk.py",
+    "visualization/graph.py", "visualization/tensor.py", "visualization/weights.py",
 }  # fmt: skip
 
 
@@ -192,8 +195,11 @@ PICKLED = {
     "attention": "KeyValueCache MultiheadAttention RBEMultiheadAttention",
     "containers": "ModuleDict ModuleList ParameterList Sequential",
     "conv": "Conv1d Conv2d LazyConv1d LazyConv2d RBEConv1d RBEConv2d",
-    "dropout": "Dropout",
+    "conv_transpose": "ConvTranspose1d ConvTranspose2d RBEConvTranspose1d RBEConvTranspose2d",
+    "distance": "Bilinear CosineSimilarity PairwiseDistance",
+    "dropout": "Dropout Dropout1d Dropout2d Dropout3d",
     "embedding": "RBEEmbedding",
+    "instance_norm": "InstanceNorm1d InstanceNorm2d",
     "linear": "Embedding LazyLinear Linear",
     "loss": "BCELoss BCEWithLogitsLoss CosineEmbeddingLoss CrossEntropyLoss HuberLoss KLDivLoss L1Loss MSELoss NLLLoss SmoothL1Loss",
     "module": "Module",
@@ -204,7 +210,8 @@ PICKLED = {
     "recurrent": "GRU LSTM RBEGRU RBELSTM RBERNN RNN",
     "recurrent_cell": "GRUCell LSTMCell RNNCell",
     "shape": "Flatten Fold Identity Unfold",
-    "transformer": "RBETransformerEncoderLayer TransformerEncoderLayer",
+    "transformer": "RBETransformerDecoderLayer RBETransformerEncoderLayer TransformerDecoderLayer TransformerEncoderLayer",
+    "transformer_stack": "Transformer TransformerDecoder TransformerEncoder",
 }
 
 

@@ -34,7 +34,7 @@ pub(super) struct Conv {
 }
 
 /// Filters of all groups, ready for products.
-enum Filters<T> {
+pub(super) enum Filters<T> {
     Dense(Vec<T>),             // (out, cols)
     Packed(Vec<PackedTensor>), // one (out / groups, cols) a group; T is f32
 }
@@ -45,7 +45,7 @@ pub(super) struct Plan {
     pub samples: usize,
     pub groups: usize,
     pub outputs: usize, // filters of one group
-    chunk: usize,       // samples whose rows are made at a time
+    pub chunk: usize,   // samples whose rows are made at a time
 }
 
 impl Conv {
@@ -66,7 +66,7 @@ impl Conv {
 }
 
 /// The filters as `T`: packed ones stay packed in f32 and are decoded in f64.
-fn filters<T: Float>(w: &Value, plan: &Plan) -> Result<Filters<T>> {
+pub(super) fn filters<T: Float>(w: &Value, plan: &Plan) -> Result<Filters<T>> {
     Ok(match w {
         Value::Dense(w) => Filters::Dense(w.cast(T::DTYPE).to_vec()?),
         Value::Packed(w) if T::DTYPE == DType::F64 => Filters::Dense(w.to_dense::<T>().to_vec()?),
@@ -119,7 +119,7 @@ impl Plan {
     }
 
     /// `y` (samples, out, windows) of the samples `x`.
-    fn forward<T: Float>(&self, x: &[T], w: &Filters<T>, y: &mut [T]) {
+    pub(super) fn forward<T: Float>(&self, x: &[T], w: &Filters<T>, y: &mut [T]) {
         let (l, k, o) = (self.columns.rows(), self.columns.cols(), self.outputs);
         let n = y.len() / (self.groups * o * l);
         let (mut pad, mut rows) = (scratch::<T>(self.columns.scratch()), scratch::<T>(n * l * k));
@@ -188,10 +188,11 @@ impl Plan {
         }
     }
 
-    /// Gradients of all samples: `dx` if there is one is written, that of the filters (out, cols) returned if wanted.
+    /// Gradients of all samples: `dx` if there is one is written, that of the filters (out, cols) returned if wanted; only
+    /// the latter reads `x`.
     ///
     /// Samples are cut into pieces that do not depend on the threads, and the pieces' sums added in order.
-    fn gradients<T: Float>(&self, x: &[T], dy: &[T], w: &Filters<T>, dx: Option<&mut [T]>, wanted: bool) -> Vec<T> {
+    pub(super) fn gradients<T: Float>(&self, x: &[T], dy: &[T], w: &Filters<T>, dx: Option<&mut [T]>, wanted: bool) -> Vec<T> {
         let (sample, out) = (self.columns.sample() * self.groups, self.outputs * self.groups * self.columns.rows());
         let len = if wanted { self.outputs * self.groups * self.columns.cols() } else { 0 };
         let each = self.samples.div_ceil(PIECES).max(1);
@@ -208,7 +209,8 @@ impl Plan {
                 let n = self.chunk.min(end - s);
                 let here = dx.take().map(|dx| dx.split_at_mut(n * sample));
                 let (here, rest) = here.map_or((None, None), |(here, rest)| (Some(here), Some(rest)));
-                let (x, dy) = (&x[s * sample..(s + n) * sample], &dy[s * out..(s + n) * out]);
+                let x = if wanted { &x[s * sample..(s + n) * sample] } else { &[] };
+                let dy = &dy[s * out..(s + n) * out];
                 self.backward(x, dy, w, here, wanted.then_some(&mut dw));
                 dx = rest;
             }

@@ -9,6 +9,7 @@ mod batch_norm;
 mod cached_attention;
 mod conv;
 mod conv_rounded;
+mod conv_transpose;
 mod deferred;
 mod embedding;
 mod fused;

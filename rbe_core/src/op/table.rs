@@ -73,6 +73,7 @@ rules! {
     // windows
     UNFOLD: "unfold", (1, 1), NOTHING;
     CONV: "conv", (2, 3), X.and(Saves::input(1));
+    CONV_TRANSPOSE: "conv_transpose", (2, 3), X.and(Saves::input(1));
     MAX_POOL: "max_pool", (1, 1), PLACES;
     AVG_POOL: "avg_pool", (1, 1), NOTHING;
     ADAPTIVE_AVG_POOL: "adaptive_avg_pool", (1, 1), NOTHING;

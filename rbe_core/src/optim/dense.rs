@@ -1,6 +1,6 @@
 //! The optimiser of dense tensors.
 
-use super::dense_rule::{DenseRates, DenseRule, run};
+use super::dense_rule::{At, DenseRates, DenseRule, MOMENTA, run};
 use super::guard::{Guard, Sizes};
 use super::scratch;
 use crate::array::Array;
@@ -13,7 +13,7 @@ use crate::kernel::update::correction;
 use crate::memory;
 use crate::tape::RBETensor;
 
-/// State of one tensor: arrays like it, named by [`DenseRule::state_names`], and the number of steps.
+/// State of one tensor: arrays named by [`DenseRule::state_names`], all like the tensor but NAdam's product of momenta, and the number of steps.
 #[derive(Clone, Default)]
 pub struct DenseState {
     /// The arrays; where there are none, the first step makes them.
@@ -27,7 +27,10 @@ impl DenseState {
     /// that the second step expects to find free.
     pub fn new(rule: DenseRule, value: &Array) -> DenseState {
         let initial = if let DenseRule::Adagrad { initial, .. } = rule { initial } else { 0.0 };
-        let like = |_: &&str| Array::full(value.dtype(), value.shape(), initial);
+        let like = |name: &&str| match *name {
+            MOMENTA => Array::full(DType::F32, &[], 1.0),
+            _ => Array::full(value.dtype(), value.shape(), initial),
+        };
         DenseState { arrays: rule.state_names().iter().map(like).collect(), step: 0 }
     }
 
@@ -38,6 +41,14 @@ impl DenseState {
         }
     }
 
+    /// Multiplies NAdam's product of momenta, which is rounded to float32 as in torch, by that of this step, and returns it; 1 for other rules.
+    fn multiply_momenta(&self, rule: DenseRule) -> f64 {
+        let Some(at) = rule.state_names().iter().position(|name| *name == MOMENTA) else { return 1.0 };
+        let mut product = self.arrays[at].write::<f32>();
+        product[0] *= rule.momentum(self.step) as f32;
+        f64::from(product[0])
+    }
+
     /// Updates `value` by `gradient` of the same shape and dtype.
     ///
     /// # Errors
@@ -45,17 +56,19 @@ impl DenseState {
     pub fn update(&mut self, rule: DenseRule, rates: DenseRates, value: &Array, gradient: &Array) -> Result<()> {
         self.complete(rule, value);
         self.step += 1;
+        let at = At { step: self.step, momenta: self.multiply_momenta(rule) };
         let gradient = if gradient.same_storage(value) { gradient.copy() } else { gradient.contiguous() };
         // A strided parameter is updated in a contiguous copy and written back.
         let output = value.contiguous();
         dispatch_float!("step", value.dtype(), T => {
             {
                 let grad = gradient.read::<T>();
-                let mut guards: Vec<_> = self.arrays.iter().map(Array::write::<T>).collect();
+                let like_value = self.arrays.iter().zip(rule.state_names()).filter(|(_, name)| **name != MOMENTA);
+                let mut guards: Vec<_> = like_value.map(|(array, _)| array.write::<T>()).collect();
                 let mut guards = guards.iter_mut();
                 let arrays = std::array::from_fn(|_| guards.next().map_or_else(Default::default, |g| &mut g[..]));
                 let mut out = output.write::<T>();
-                run(rule, rates, self.step, &mut out, &grad, arrays);
+                run(rule, rates, at, &mut out, &grad, arrays);
             }
             if !output.same_storage(value) {
                 crate::array::map_into(value, &output, |_: T, v: T| v)?;
@@ -197,7 +210,8 @@ impl DenseOptimizer {
                 None if matches!(rule, DenseRule::RmsProp { .. }) && *name != "square_avg" => &Array::zeros(value.dtype(), value.shape()),
                 None => return Err(RbeError::value(OP, format!("{name:?} of parameter {i}"), "none")),
             };
-            fresh.push(restored(name, found, value.shape(), value.dtype())?);
+            let (shape, dtype) = if *name == MOMENTA { (&[][..], DType::F32) } else { (value.shape(), value.dtype()) };
+            fresh.push(restored(name, found, shape, dtype)?);
         }
         check_moments(rule, &fresh)?;
         self.states[i] = DenseState { arrays: fresh, step };
@@ -271,7 +285,7 @@ pub(super) fn restored(name: &str, saved: &Array, shape: &[usize], dtype: DType)
 /// Fails for a negative second moment, or sum of squares, in the arrays of a state.
 pub(super) fn check_moments(rule: DenseRule, arrays: &[Array]) -> Result<()> {
     for (name, a) in rule.state_names().iter().zip(arrays) {
-        if !matches!(*name, "exp_avg_sq" | "max_exp_avg_sq" | "square_avg" | "sum") {
+        if !matches!(*name, "exp_avg_sq" | "max_exp_avg_sq" | "square_avg" | "sum" | "acc_delta" | "exp_inf" | MOMENTA) {
             continue;
         }
         dispatch_float!("load_state_dict", a.dtype(), T => {

@@ -124,6 +124,26 @@ pub fn windows(c: &mut Cases) {
         c.add("conv", vec![t(1, &[2, 4, 5, 6]), t(3, &[6])], move |x| x[0].conv(&filters, Some(&x[1]), &w, groups));
     }
 
+    for (w, kernel, more) in planes.clone().into_iter().zip([[3, 3], [2, 3], [1, 5], [2, 2]]).map(|(w, k)| (w, k, [0, 0])).chain([(
+        slide(&[2, 3], &[3, 2], &[(0, 0), (1, 1)], &[1, 1]),
+        [2, 3],
+        [2, 1],
+    )]) {
+        for groups in [1, 2] {
+            let (filters, w) = (t(2, &[4, 3, kernel[0], kernel[1]]), w.clone());
+            let inputs = vec![t(1, &[2, 4, 3, 4]), filters, t(3, &[3 * groups])];
+            c.add("conv_transpose", inputs, move |x| x[0].conv_transpose(&x[1], Some(&x[2]), &w, &more, groups));
+        }
+    }
+    let w = line.clone();
+    c.add("conv_transpose", vec![t(1, &[2, 4, 5]), t(2, &[4, 1, 3])], move |x| x[0].conv_transpose(&x[1], None, &w, &[1], 4));
+    for groups in [1, 2] {
+        let filters = PackedTensor::random(&[4, 3, 3, 3], None, rbe_core::random::stream()).unwrap();
+        let (filters, w) = (RBETensor::from_packed(filters, true), planes[0].clone());
+        let inputs = vec![t(1, &[2, 4, 4, 3]), t(3, &[3 * groups])];
+        c.add("conv_transpose", inputs, move |x| x[0].conv_transpose(&filters, Some(&x[1]), &w, &[0, 0], groups));
+    }
+
     for w in [planes[0].clone(), planes[3].clone(), slide(&[3, 2], &[2, 3], &[(1, 1), (0, 0)], &[1, 2])] {
         for ceil in [false, true] {
             let w = w.clone();

@@ -9,6 +9,8 @@ from . import (
     _environment,
     _functions,
     _guard,
+    accelerator,
+    amp,
     autograd,
     backend,
     callbacks,
@@ -52,6 +54,7 @@ from ._rbe import (
     set_rng_state,
 )
 from ._tensor import RBETensor
+from .amp import autocast
 from .autograd import backward, enable_grad, is_grad_enabled, no_grad, register_operation, set_grad_enabled
 from .config import set_simd_enabled
 from .creation import (
@@ -115,6 +118,7 @@ __all__ = [
     "set_grad_enabled", "set_num_threads", "set_packed_matmul_precision", "set_rng_state", "stack", "tensor", "testing",
     "to_torch", "trainer", "uint8", "utils", "visualization", "where", "zeros", "zeros_like",
 ]  # fmt: skip
+__all__ += ["accelerator", "amp", "autocast"]
 __all__ += [
     "backward", "callbacks", "create_tensor", "create_variable", "metal", "operations", "set_simd_enabled", "tensor_add",
     "tensor_matmul", "training",

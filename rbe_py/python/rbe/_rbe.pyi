@@ -60,6 +60,7 @@ __all__ = [
     "clip_grad_value",
     "concat",
     "conv",
+    "conv_transpose",
     "copysign",
     "cos",
     "cross_entropy",
@@ -1572,6 +1573,16 @@ def conv(
     bias: RBETensor | None,
     stride: Sequence[int],
     padding: Sequence[_Pad],
+    dilation: Sequence[int],
+    groups: int,
+) -> RBETensor: ...
+def conv_transpose(
+    x: RBETensor,
+    weight: RBETensor,
+    bias: RBETensor | None,
+    stride: Sequence[int],
+    padding: Sequence[_Pad],
+    output_padding: Sequence[int],
     dilation: Sequence[int],
     groups: int,
 ) -> RBETensor: ...

@@ -8,10 +8,10 @@ RAN: collections.Counter[str] = collections.Counter()
 LEAST = {
     "operations": 200,
     "calls of operations": 36_037,
-    "modules": 45,
-    "cases of modules": 1_980,
-    "optimisers": 5,
-    "runs of optimisers": 256,
+    "modules": 93,
+    "cases of modules": 3_340,
+    "optimisers": 9,
+    "runs of optimisers": 448,
     "schedules": 15,
     "courses of schedules": 802,
 }

@@ -37,6 +37,11 @@ def to_rbe(value, seen=None):
         raise NotComparable(type(value).__name__)
     if callable(value) and getattr(torch.nn.functional, getattr(value, "__name__", ""), None) is value:
         return getattr(rbe.nn.functional, value.__name__, value)  # an activation
+    if type(value) is torch.nn.TransformerEncoderLayer:  # its weights are loaded with those of the module around it
+        attention, bias = value.self_attn, value.linear1.bias is not None
+        sizes = (attention.embed_dim, attention.num_heads, value.linear1.out_features, value.dropout.p)
+        how = (to_rbe(value.activation), value.norm1.eps, attention.batch_first, value.norm_first, bias)
+        return rbe.nn.TransformerEncoderLayer(*sizes, *how)
     return _rebuilt(value, lambda v: to_rbe(v, seen))
 
 

@@ -5,7 +5,7 @@ from ..errors import TensorError
 from . import functional as F
 from .module import Module
 
-__all__ = ["Dropout"]
+__all__ = ["Dropout", "Dropout1d", "Dropout2d", "Dropout3d"]
 
 
 class Dropout(Module):
@@ -26,7 +26,7 @@ class Dropout(Module):
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
         if not 0 <= p <= 1:
-            raise TensorError("Dropout", "a probability in [0, 1]", str(p))
+            raise TensorError(type(self).__name__, "a probability in [0, 1]", str(p))
         self.p, self.inplace = p, inplace
 
     def forward(self, input: RBETensor) -> RBETensor:
@@ -36,3 +36,48 @@ class Dropout(Module):
     def extra_repr(self) -> str:
         """Return the probability, and whether it writes over its input."""
         return f"p={self.p}" + (", inplace=True" if self.inplace else "")
+
+
+class Dropout1d(Dropout):
+    """`Dropout` of whole channels of (N, C, L) or (C, L).
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.Dropout1d(0.5)(rbe.ones(2, 4, 3)).std(-1).tolist()
+    [[0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]]
+    """
+
+    def forward(self, input: RBETensor) -> RBETensor:
+        """Return the input, in training with channels dropped."""
+        return F.dropout1d(input, self.p, self.training, self.inplace)
+
+
+class Dropout2d(Dropout):
+    """`Dropout` of whole channels of (N, C, H, W); (N, C, L) is taken, too.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.Dropout2d(0.5).eval()(rbe.ones(2, 4, 3, 3)).shape
+    (2, 4, 3, 3)
+    """
+
+    def forward(self, input: RBETensor) -> RBETensor:
+        """Return the input, in training with channels dropped."""
+        return F.dropout2d(input, self.p, self.training, self.inplace)
+
+
+class Dropout3d(Dropout):
+    """`Dropout` of whole channels of (N, C, D, H, W) or (C, D, H, W).
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.Dropout3d(0.5).eval()(rbe.ones(2, 4, 3, 3, 3)).shape
+    (2, 4, 3, 3, 3)
+    """
+
+    def forward(self, input: RBETensor) -> RBETensor:
+        """Return the input, in training with channels dropped."""
+        return F.dropout3d(input, self.p, self.training, self.inplace)

@@ -4,11 +4,21 @@ from collections.abc import Sequence
 from typing import Any
 
 from .._tensor import RBETensor
+from .functional.adaptive_max import adaptive_max_pool
 from .functional.conv import Sizes
 from .functional.pooling import adaptive_avg_pool, avg_pool, max_pool
 from .module import Module
 
-__all__ = ["AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AvgPool1d", "AvgPool2d", "MaxPool1d", "MaxPool2d"]
+__all__ = [
+    "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d",
+    "AdaptiveMaxPool1d",
+    "AdaptiveMaxPool2d",
+    "AvgPool1d",
+    "AvgPool2d",
+    "MaxPool1d",
+    "MaxPool2d",
+]
 
 
 class _MaxPool(Module):
@@ -204,6 +214,60 @@ class _AdaptiveAvgPool(Module):
     def extra_repr(self) -> str:
         """Return the number of parts."""
         return f"output_size={self.output_size}"
+
+
+class _AdaptiveMaxPool(Module):
+    """Keep the largest elements of even parts of each spatial axis.
+
+    Parameters
+    ----------
+    output_size : int or sequence of int or None
+        Number of parts; None leaves an axis as it is.
+    return_indices : bool
+        Whether to return the positions of the elements in their plane, too.
+    """
+
+    axes: int
+
+    def __init__(self, output_size: int | Sequence[int | None] | None, return_indices: bool = False) -> None:
+        super().__init__()
+        self.output_size, self.return_indices = output_size, return_indices
+
+    def forward(self, input: RBETensor) -> Any:
+        """Return the largest elements of parts of x (…, C, spatial axes)."""
+        return adaptive_max_pool(self.axes, input, self.output_size, self.return_indices)
+
+    def extra_repr(self) -> str:
+        """Return the number of parts."""
+        return f"output_size={self.output_size}"
+
+
+class AdaptiveMaxPool1d(_AdaptiveMaxPool):
+    """Largest elements of parts of (N, C, L) or (C, L).
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.AdaptiveMaxPool1d(2)(rbe.tensor([[[1.0, 3.0, 5.0, 7.0]]])).tolist()
+    [[[3.0, 7.0]]]
+    """
+
+    __doc__ = f"{__doc__}\n{_AdaptiveMaxPool.__doc__}"
+    axes = 1
+
+
+class AdaptiveMaxPool2d(_AdaptiveMaxPool):
+    """Largest elements of parts of (N, C, H, W) or (C, H, W).
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.AdaptiveMaxPool2d(2)(rbe.arange(16.0).reshape(1, 1, 4, 4)).tolist()
+    [[[[5.0, 7.0], [13.0, 15.0]]]]
+    """
+
+    __doc__ = f"{__doc__}\n{_AdaptiveMaxPool.__doc__}"
+    axes = 2
 
 
 class AdaptiveAvgPool1d(_AdaptiveAvgPool):

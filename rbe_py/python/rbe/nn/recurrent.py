@@ -1,6 +1,7 @@
 """Recurrent layers, dense and packed, with torch's names, signatures and initial values."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from .. import _rbe, _sizes, creation
@@ -8,9 +9,11 @@ from .._tensor import RBETensor
 from ..dtypes import DTypeLike
 from ..errors import ShapeError, TensorError
 from . import init, parameter
+from ._varying import over_spans
 from .functional.linear import linear
 from .module import Module
 from .packed import Packed
+from .utils.rnn import PackedSequence
 
 __all__ = ["GRU", "LSTM", "RBEGRU", "RBELSTM", "RBERNN", "RNN"]
 
@@ -68,10 +71,14 @@ class Recurrent(Module):
             weight, h = weight @ own[f"weight_hr{suffix}"], creation.zeros(h.shape[0], self.hidden_size, dtype=h.dtype)
         return _rbe.recurrent(products, self._cell, weight, own[f"bias_hh{suffix}"], h, c, reverse)
 
-    def _projected(self, suffix: str, states: RBETensor) -> RBETensor:
-        """Return states (T, N, H) as the layer above and the caller see them."""
-        projection: Any = self._parameters.get(f"weight_hr{suffix}")
-        return states if projection is None else linear(states, projection)
+    def _seen(self, suffix: str, x: RBETensor, h: RBETensor, c: RBETensor | None, reverse: bool) -> _Run:
+        """Return what `_run` does, with states as the layer above and the caller see them: projected."""
+        states, end, cells = self._run(suffix, x, h, c, reverse)
+        if self.proj_size:
+            projection: Any = self._parameters[f"weight_hr{suffix}"]
+            states = linear(states, projection)
+            end = states[0 if reverse else x.shape[0] - 1]
+        return states, end, cells
 
     def _first(self, hx: State | None, shape: tuple[int, ...], dtype: Any) -> tuple[RBETensor, RBETensor | None]:
         """Return the first state and (for an LSTM) cells, zeros if none are given."""
@@ -121,40 +128,50 @@ class _Layers(Recurrent):
             for direction in self._directions:
                 self._add_direction(f"_l{layer}{direction}", inputs, dtype)
 
-    def forward(self, input: RBETensor, hx: State | None = None) -> tuple[RBETensor, State]:
+    def forward(self, input: Any, hx: State | None = None) -> tuple[Any, State]:
         """Run over sequences.
 
         Parameters
         ----------
-        input : tensor (T, N, input_size), (N, T, input_size) with `batch_first`, or (T, input_size)
+        input : tensor (T, N, input_size), (N, T, input_size) with `batch_first`, or (T, input_size); or a PackedSequence
         hx : tensor (num_layers · directions, N, hidden_size), or without N; for an LSTM a pair of them, states and cells
             Zeros by default.
 
         Returns
         -------
-        output : tensor (T, N, directions · hidden_size), in the order of the input
+        output : tensor (T, N, directions · hidden_size), in the order of the input; or a PackedSequence
             States of the last layer.
         last : like hx
+            Of a PackedSequence, those of the last time step of each sequence.
 
         Raises
         ------
         ShapeError
             If the shapes do not fit.
         """
+        if isinstance(input, PackedSequence):
+            return self._forward_packed(input, hx)
         if input.ndim not in (2, 3) or input.shape[-1] != self.input_size:
             wanted = f"(T, N, {self.input_size}), (N, T, {self.input_size}) with batch_first, or (T, {self.input_size})"
             raise ShapeError(type(self).__name__, wanted, str(tuple(input.shape)))
         single = input.ndim == 2
         x = input.unsqueeze(1) if single else input.transpose(0, 1) if self.batch_first else input
-        steps, n = x.shape[:2]
-        if steps == 0:
+        if x.shape[0] == 0:
             raise ShapeError(type(self).__name__, "at least one time step", str(tuple(input.shape)))
-        count = self.num_layers * len(self._directions)
         size = self.proj_size or self.hidden_size
-        shape = (count, size) if single else (count, n, size)
-        h, c = self._first(hx, shape, x.dtype)
+        h, c = self._first(hx, (self._count(), size) if single else (self._count(), x.shape[1], size), x.dtype)
         if single:
             h, c = h.unsqueeze(1), None if c is None else c.unsqueeze(1)
+        out, *ends = self._through(x, h, c, self._seen)
+        out = out.squeeze(1) if single else out.transpose(0, 1) if self.batch_first else out
+        last: Any = [t if t is None or not single else t.squeeze(1) for t in ends]
+        return out, last[0] if c is None else tuple(last)
+
+    def _count(self) -> int:
+        return self.num_layers * len(self._directions)
+
+    def _through(self, x: RBETensor, h: RBETensor, c: RBETensor | None, run: Callable[..., _Run]) -> _Run:
+        """Return states of the last layer, and last states and cells of all, given one direction's run."""
         last: list[RBETensor] = []
         cells: list[RBETensor] = []
         for layer in range(self.num_layers):
@@ -162,20 +179,35 @@ class _Layers(Recurrent):
                 x = x.dropout(self.dropout, self.training)
             outputs = []
             for direction in self._directions:
-                at, back, suffix = len(last), direction == "_reverse", f"_l{layer}{direction}"
-                y, end, end_cells = self._run(suffix, x, h[at], None if c is None else c[at], back)
+                at, suffix = len(last), f"_l{layer}{direction}"
+                y, end, end_cells = run(suffix, x, h[at], None if c is None else c[at], direction == "_reverse")
                 if end_cells is not None:
                     cells.append(end_cells)
-                if self.proj_size:
-                    y = self._projected(suffix, y)
-                    end = y[0 if back else steps - 1]
                 last.append(end)
                 outputs.append(y)
             x = outputs[0] if len(outputs) == 1 else _rbe.concat(outputs, -1)
-        axis = 1 if single else 0
-        out = x.squeeze(1) if single else x.transpose(0, 1) if self.batch_first else x
-        ends = [_rbe.stack(t, 0).squeeze(1) if axis else _rbe.stack(t, 0) for t in (last, cells) if t]
-        return out, ends[0] if c is None else (ends[0], ends[1])
+        return x, _rbe.stack(last, 0), _rbe.stack(cells, 0) if cells else None
+
+    def _forward_packed(self, input: PackedSequence, hx: State | None) -> tuple[PackedSequence, State]:
+        sizes = input.batch_sizes.tolist()
+        if input.data.ndim != 2 or input.data.shape[1] != self.input_size or sum(sizes) != input.data.shape[0]:
+            wanted = f"data ({sum(sizes)}, {self.input_size})"
+            raise ShapeError(type(self).__name__, wanted, str(tuple(input.data.shape)))
+        first = self._first(hx, (self._count(), sizes[0], self.proj_size or self.hidden_size), input.data.dtype)
+        if hx is not None and input.sorted_indices is not None:
+            first = tuple(None if t is None else t.index_select(1, input.sorted_indices) for t in first)  # type: ignore[assignment]
+
+        def run(suffix: str, x: RBETensor, h: RBETensor, c: RBETensor | None, back: bool) -> _Run:
+            def span(x: RBETensor, h: RBETensor, c: RBETensor | None) -> _Run:
+                return self._seen(suffix, x, h, c, back)
+
+            return over_spans(span, x, sizes, (h, c), back)
+
+        out, *ends = self._through(input.data, *first, run)
+        if input.unsorted_indices is not None:
+            ends = [None if t is None else t.index_select(1, input.unsorted_indices) for t in ends]
+        last: Any = ends[0] if ends[1] is None else tuple(ends)
+        return input._replace(data=out), last
 
     def extra_repr(self) -> str:
         """Return sizes and options."""

@@ -2,9 +2,14 @@
 
 from . import lr_scheduler
 from .adam import Adam, AdamW, Lion
-from .adaptive import Adagrad, RMSprop
+from .adam_variants import Adamax, NAdam, RAdam
+from .adaptive import Adadelta, Adagrad, RMSprop
 from .base import Optimizer
 from .hybrid import HybridOptimizer
+from .lbfgs import LBFGS
 from .sgd import SGD
 
-__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "HybridOptimizer", "Lion", "Optimizer", "RMSprop", "lr_scheduler"]
+__all__ = [
+    "LBFGS", "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "HybridOptimizer", "Lion", "NAdam", "Optimizer",
+    "RAdam", "RMSprop", "lr_scheduler",
+]  # fmt: skip

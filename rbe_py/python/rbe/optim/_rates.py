@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
-from .._arguments import describe, flag, pair, real
+from .._arguments import describe, flag, pair, real, whole
 from ..errors import DTypeError
 
 
@@ -75,7 +75,53 @@ class LionRates(DenseRates):
     betas: tuple[float, float]
 
 
-Rates = HybridRates | DenseRates
+@dataclass(frozen=True, slots=True)
+class AdadeltaRates(DenseRates):
+    """Rates of `Adadelta`."""
+
+    rho: float
+    eps: float
+
+
+@dataclass(frozen=True, slots=True)
+class AdamaxRates(DenseRates):
+    """Rates of `Adamax`."""
+
+    betas: tuple[float, float]
+    eps: float
+
+
+@dataclass(frozen=True, slots=True)
+class RAdamRates(DenseRates):
+    """Rates of `RAdam`."""
+
+    betas: tuple[float, float]
+    eps: float
+    decoupled_weight_decay: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NAdamRates(RAdamRates):
+    """Rates of `NAdam`."""
+
+    momentum_decay: float
+
+
+@dataclass(frozen=True, slots=True)
+class LBFGSRates:
+    """Rates of `LBFGS`."""
+
+    lr: float
+    max_iter: int
+    max_eval: int
+    tolerance_grad: float
+    tolerance_change: float
+    history_size: int
+    line_search_fn: str | None
+    maximize: bool
+
+
+Rates = HybridRates | DenseRates | LBFGSRates
 R = TypeVar("R", bound=Rates)
 
 
@@ -85,7 +131,22 @@ def _text(op: str, name: str, value: Any) -> str:
     return value
 
 
-_READERS: dict[Any, Callable[[str, str, Any], Any]] = {float: real, bool: flag, str: _text, tuple[float, float]: pair}
+def _count(op: str, name: str, value: Any) -> int:
+    return whole(op, name, value, 0)
+
+
+def _text_or_none(op: str, name: str, value: Any) -> str | None:
+    return None if value is None else _text(op, name, value)
+
+
+_READERS: dict[Any, Callable[[str, str, Any], Any]] = {
+    float: real,
+    int: _count,
+    bool: flag,
+    str: _text,
+    str | None: _text_or_none,
+    tuple[float, float]: pair,
+}
 
 
 def read(op: str, kind: type[R], group: Mapping[str, Any]) -> R:

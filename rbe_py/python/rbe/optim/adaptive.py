@@ -1,6 +1,7 @@
-"""RMSprop and Adagrad."""
+"""RMSprop, Adagrad and Adadelta."""
 
-from ._rates import AdagradRates, RMSpropRates
+from ..errors import TensorError
+from ._rates import AdadeltaRates, AdagradRates, RMSpropRates
 from .base import Params, check_how
 from .dense import Dense
 
@@ -121,3 +122,63 @@ class Adagrad(Dense):
             "maximize": maximize,
         }
         super().__init__(params, defaults)
+
+
+class Adadelta(Dense):
+    """Adadelta (Zeiler 2012): steps in the unit of the parameters, from running means of squares of gradients and steps.
+
+    Parameters
+    ----------
+    params : iterable of tensors, or of dicts with "params" and their own options
+    lr : float
+        Factor of the steps.
+    rho : float
+        Decay of both means, from 0 to 1.
+    eps : float
+        Added to the means before their roots are taken.
+    weight_decay : float
+    maximize : bool
+        Ascend instead of descending.
+    foreach, capturable, differentiable
+        As `Adam`.
+
+    Raises
+    ------
+    TensorError
+        For a rho above 1.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> p = rbe.nn.Parameter(rbe.tensor([1.0]))
+    >>> optimizer = rbe.optim.Adadelta([p], lr=100.0)
+    >>> p.sum().backward()
+    >>> optimizer.step()
+    >>> round(p.item(), 4)
+    0.6838
+    """
+
+    kind = "adadelta"
+    _rates_type = AdadeltaRates
+
+    def __init__(
+        self,
+        params: Params,
+        lr: float = 1.0,
+        rho: float = 0.9,
+        eps: float = 1e-6,
+        weight_decay: float = 0,
+        foreach: bool | None = None,
+        *,
+        capturable: bool | None = False,
+        maximize: bool = False,
+        differentiable: bool | None = False,
+    ) -> None:
+        check_how(type(self).__name__, foreach=foreach, capturable=capturable, differentiable=differentiable)
+        defaults = {"lr": lr, "rho": rho, "eps": eps, "weight_decay": weight_decay, "maximize": maximize}
+        super().__init__(params, defaults)
+
+    def _check(self, rates: AdadeltaRates) -> None:  # type: ignore[override]
+        super()._check(rates)
+        if rates.rho > 1:
+            raise TensorError("Adadelta", "rho <= 1", str(rates.rho))

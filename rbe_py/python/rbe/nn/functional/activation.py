@@ -1,4 +1,4 @@
-"""Activations and dropout as functions, with torch's signatures."""
+"""Activations as functions, with torch's signatures."""
 
 from collections.abc import Callable
 from typing import Any
@@ -169,17 +169,3 @@ def log_softmax(input: RBETensor, dim: int = -1, *, dtype: DTypeLike | None = No
     tensor([-0.6931, -0.6931])
     """
     return (input if dtype is None else input.to(dtype)).log_softmax(dim)
-
-
-def dropout(input: RBETensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> RBETensor:
-    """Return x with elements set to 0 with probability p and the others scaled by 1 / (1 - p), in training.
-
-    With `inplace` in the memory of x.
-
-    Examples
-    --------
-    >>> import rbe
-    >>> rbe.nn.functional.dropout(rbe.ones(3), training=False)
-    tensor([1., 1., 1.])
-    """
-    return _applied("dropout", input, inplace, lambda x: x.dropout(p, training))

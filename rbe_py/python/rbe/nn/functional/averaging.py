@@ -11,12 +11,14 @@ import numpy as np
 from ..._rbe import where
 from ..._tensor import RBETensor
 from ...errors import TensorError
+from . import likelihood, ranking
 from . import loss as losses
 
 __all__ = ["denominator"]
 
 BY_CLASS = (losses.cross_entropy, losses.nll_loss)
 BY_ROW = (losses.cosine_embedding_loss,)
+BY_ROW_OF_CLASSES = (ranking.multilabel_soft_margin_loss,)
 BY_ELEMENT = (
     losses.binary_cross_entropy,
     losses.binary_cross_entropy_with_logits,
@@ -25,6 +27,10 @@ BY_ELEMENT = (
     losses.l1_loss,
     losses.mse_loss,
     losses.smooth_l1_loss,
+    likelihood.gaussian_nll_loss,
+    likelihood.poisson_nll_loss,
+    ranking.hinge_embedding_loss,
+    ranking.soft_margin_loss,
 )
 
 
@@ -38,7 +44,7 @@ def knows_denominator(loss: Any) -> bool:
     while isinstance(loss, partial):
         loss = loss.func
     loss = inspect.unwrap(loss) if callable(loss) else loss
-    return any(loss is known for known in (*BY_CLASS, *BY_ROW, *BY_ELEMENT))
+    return any(loss is known for known in (*BY_CLASS, *BY_ROW, *BY_ROW_OF_CLASSES, *BY_ELEMENT))
 
 
 def denominator(loss: Callable[..., Any], *args: Any, **kwargs: Any) -> float | None:
@@ -83,6 +89,8 @@ def denominator(loss: Callable[..., Any], *args: Any, **kwargs: Any) -> float | 
         raise TensorError("denominator", "a reduction 'mean', 'batchmean' or 'sum'", repr(reduction))
     if loss in BY_CLASS:
         return _kept(given["input"], target, given["weight"], given["ignore_index"])
+    if loss in BY_ROW_OF_CLASSES:
+        return float(math.prod(target.shape[:-1]))
     if loss in BY_ROW:
         return float(target.numel())
     return float(math.prod(np.broadcast_shapes(tuple(given["input"].shape), tuple(target.shape))))

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import numpy as np
-
 from ... import _rbe
 from ..._tensor import RBETensor
 from ...autograd import Function
@@ -13,7 +11,6 @@ __all__ = [
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "cosine_embedding_loss",
-    "cosine_similarity",
     "cross_entropy",
     "huber_loss",
     "kl_div",
@@ -336,32 +333,6 @@ def kl_div(input: RBETensor, target: RBETensor, reduction: str = "mean", log_tar
     if reduction == "batchmean":
         return losses.sum() / (input.shape[0] if input.ndim else 1)
     return reduce(losses, reduction)
-
-
-def cosine_similarity(x1: RBETensor, x2: RBETensor, dim: int = 1, eps: float = 1e-8) -> RBETensor:
-    """Return the cosine of the angle between two tensors, which broadcast, along an axis; norms below eps count as eps.
-
-    Examples
-    --------
-    >>> import rbe
-    >>> rbe.nn.functional.cosine_similarity(rbe.tensor([[1.0, 0.0]]), rbe.tensor([[2.0, 0.0]]))
-    tensor([1.])
-    """
-    op = "cosine_similarity"
-    if not (x1.dtype.is_floating_point or x2.dtype.is_floating_point):
-        raise DTypeError(op, "a tensor of floats", f"{x1.dtype} and {x2.dtype}")
-    try:
-        shape = np.broadcast_shapes(x1.shape, x2.shape)
-    except ValueError:
-        raise ShapeError(op, "shapes that broadcast", f"{tuple(x1.shape)} and {tuple(x2.shape)}") from None
-    u1, u2 = (_unit(x.broadcast_to(shape), dim, eps) for x in (x1, x2))
-    return (u1 * u2).sum(dim)
-
-
-def _unit(x: RBETensor, dim: int, eps: float) -> RBETensor:
-    """Return x over its norm along an axis. Below eps the norm counts as eps but keeps its gradient, as torch has it."""
-    norm = x.norm(2, dim, True)
-    return x / _rbe.where(norm > eps, norm, norm - norm.detach() + eps)
 
 
 def cosine_embedding_loss(

@@ -8,7 +8,7 @@ from ..._tensor import RBETensor
 from ...dtypes import float64
 from ...errors import ShapeError
 
-__all__ = ["batch_norm", "group_norm", "layer_norm", "normalize", "rms_norm"]
+__all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "normalize", "rms_norm"]
 
 
 def _sizes(shape: int | Sequence[int]) -> list[int]:
@@ -135,6 +135,59 @@ def batch_norm(
     tensor([[1.]])
     """
     return _rbe.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
+
+
+def instance_norm(
+    input: RBETensor,
+    running_mean: RBETensor | None = None,
+    running_var: RBETensor | None = None,
+    weight: RBETensor | None = None,
+    bias: RBETensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> RBETensor:
+    """Return the channels of every sample of x (N, C, …) with mean 0 and variance 1, then scaled and shifted.
+
+    Parameters
+    ----------
+    input : tensor (N, C, …)
+    running_mean, running_var : tensor (C) or None
+        Changed in place, towards the mean over the samples, if the statistics of x are used; used themselves otherwise.
+    weight, bias : tensor (C), optional
+    use_input_stats : bool
+        Whether the statistics are those of x.
+    momentum : float
+        Share of the new statistics.
+
+    Raises
+    ------
+    ShapeError
+        For an x without spatial axes, or with one element a channel where its statistics are used.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.functional.instance_norm(rbe.tensor([[[1.0, 3.0]]]), eps=0.0).tolist()
+    [[[-1.0, 1.0]]]
+    """
+    shape = input.shape
+    if not use_input_stats:
+        return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
+    if len(shape) < 3 or math.prod(shape[2:]) < 2:
+        raise ShapeError("instance_norm", "x (N, C, …) with more than one element a channel", str(tuple(shape)))
+    if running_mean is None or running_var is None:
+        return group_norm(input, shape[1], weight, bias, eps)
+    samples, channels = shape[:2]
+    spread = [statistic.detach().repeat(samples) for statistic in (running_mean, running_var)]
+    flat = input.reshape(1, samples * channels, *shape[2:])
+    out = _rbe.batch_norm(flat, spread[0], spread[1], None, None, True, momentum, eps).reshape(*shape)
+    for statistic, found in zip((running_mean, running_var), spread, strict=True):
+        statistic.detach().copy_(found.reshape(samples, channels).mean(0))
+    along = (channels, *(1 for _ in shape[2:]))
+    if weight is not None:
+        out = out * weight.reshape(*along)
+    return out if bias is None else out + bias.reshape(*along)
 
 
 def normalize(input: RBETensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> RBETensor:

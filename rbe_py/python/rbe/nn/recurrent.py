@@ -209,6 +209,9 @@ class _Layers(Recurrent):
         last: Any = ends[0] if ends[1] is None else tuple(ends)
         return input._replace(data=out), last
 
+    def flatten_parameters(self) -> None:
+        """Do nothing: torch moves the weights of GPUs into one piece of memory."""
+
     def extra_repr(self) -> str:
         """Return sizes and options."""
         options = f"num_layers={self.num_layers}, batch_first={self.batch_first}, bidirectional={self.bidirectional}"

@@ -269,7 +269,7 @@ fn update[T: Float](rule: DenseRule, rates: DenseRates, at: At, p: &mut [T], g: 
                 let d = decayed(g[i], p[i]);
                 a[i] = a[i] + (d - a[i]) * (one - b1);
                 let (kept, new) = (b[i] * b2, d.abs() + eps);
-                b[i] = if new > kept || new != new { new } else { kept }; // a NaN stays one
+                b[i] = if new > kept || new.is_nan() { new } else { kept };
                 p[i] = p[i] - rate * a[i] / b[i];
             }
         }

@@ -21,6 +21,7 @@ from rbe._tensor import RBETensor
 ROOT = Path(__file__).resolve().parents[1]
 STUB = ROOT / "rbe_py" / "python" / "rbe" / "_rbe.pyi"
 CLASS = ROOT / "rbe_py" / "python" / "rbe" / "_tensor.py"
+KINDS = ROOT / "rbe_py" / "python" / "rbe" / "_methods"
 FUNCTIONS = ROOT / "rbe_py" / "python" / "rbe" / "_functions.py"
 PAGE = ROOT / "design" / "operations.md"
 
@@ -59,6 +60,14 @@ def methods_of(path: Path, name: str) -> dict[str, tuple[str, Signature]]:
         for node in body
         if isinstance(node, ast.FunctionDef) and not node.name.startswith("_") and not node.decorator_list
     }
+
+
+def all_methods() -> dict[str, tuple[str, Signature]]:
+    """Return the public methods of tensors: of the compiled class, of the classes of formulas and of the tensor class."""
+    found = methods_of(STUB, "TensorBase")
+    for cls in reversed(RBETensor.__mro__[1:-2]):
+        found |= methods_of(KINDS / f"{cls.__module__.rpartition('.')[2]}.py", cls.__name__)
+    return found | methods_of(CLASS, "RBETensor")
 
 
 def declared() -> list[tuple[str, int, bool, str, list[tuple[str, float]]]]:
@@ -148,7 +157,7 @@ def function(name: str, node: Signature, doc: str) -> list[str]:
 
 def functions() -> str:
     """Return the module of functions."""
-    methods = methods_of(STUB, "TensorBase") | methods_of(CLASS, "RBETensor")
+    methods = all_methods()
     rows = [name for name, _, has_function, _, _ in declared() if has_function]
     names = [
         name for name in sorted(methods)
@@ -164,11 +173,13 @@ def functions() -> str:
         "from ._rbe import (",
         *(f"    {name}," for name in rows),
         ")",
-        "from ._tensor import Ranked, RBETensor",
+        "from ._results import Range, Ranked",
+        "from ._tensor import RBETensor",
         "from .dtypes import DTypeLike",
         "from .functional_ops import left",
         "",
         "_Axis = int | Sequence[int] | None",
+        "_Places = int | Sequence[int]",
         "",
         "__all__ = [",
         *(f'    "{name}",' for name in sorted([*rows, *names])),
@@ -193,7 +204,7 @@ def page() -> str:
         "| --- | --- | --- | --- |",
     ]
     rows = {name: (has_function, in_place) for name, _, has_function, in_place, _ in declared()}
-    methods = methods_of(STUB, "TensorBase") | methods_of(CLASS, "RBETensor")
+    methods = all_methods()
     for name in sorted(methods):
         doc = getattr(RBETensor, name).__doc__ or ""
         if name.endswith("_") or not doc.startswith("Return"):

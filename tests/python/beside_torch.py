@@ -29,7 +29,9 @@ def pair(values, dtype=None, grad=True):
 
 def array(value):
     """Return the numbers of a tensor of either library."""
-    return np.asarray(value.detach().numpy() if isinstance(value, torch.Tensor | rbe.RBETensor) else value)
+    if isinstance(value, torch.Tensor):
+        return value.numpy(force=True)
+    return np.asarray(value.detach().numpy() if isinstance(value, rbe.RBETensor) else value)
 
 
 def difference(ours, theirs, rtol, atol, least=None):

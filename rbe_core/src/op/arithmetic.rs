@@ -266,6 +266,19 @@ fn share<T: Float>(a: T, b: T, sign: T) -> T {
     }
 }
 
+/// `1 / (a² + b²)`, 0 where that is infinite.
+#[inline(always)]
+fn of_square<T: Float>(a: T, b: T) -> T {
+    let square = a * a + b * b;
+    if square == T::zero() { T::zero() } else { T::one() / square }
+}
+
+/// The larger number; NaN where one is.
+#[inline(always)]
+fn larger<T: Float>(a: T, b: T) -> T {
+    if a.is_nan() || a > b { a } else { b }
+}
+
 /// Division of masks.
 const MASKS: Bools = Bools::Refused("convert a mask before dividing");
 
@@ -321,4 +334,25 @@ binary! {
     #[example("rbe.copysign(rbe.tensor([1.0, 2.0]), -0.0)", "tensor([-1., -2.])")]
     #[in_place(copysign_)]
     python Copysign copysign saves INPUTS bound by Memory: |a, b| a.copysign(b), |a, b| if a == T::zero() { a } else { a.copysign(b) / a }, |_a, _b| T::zero(), read [[true, true], [false, false]];
+    /// Return the angle of the point (`b`, `a`) in radians, between -π and π; the gradient at (0, 0) is 0.
+    #[example("rbe.atan2(rbe.tensor([0.0, 1.0]), rbe.tensor([-1.0, 1.0]))", "tensor([3.1416, 0.7854])")]
+    #[in_place(atan2_)]
+    python Atan2 atan2 saves INPUTS: |a, b| a.atan2(b), |a, b| b * of_square(a, b), |a, b| -a * of_square(a, b);
+    /// Return `sqrt(a² + b²)`, without overflow.
+    #[example("rbe.hypot(rbe.tensor([3.0]), 4.0)", "tensor([5.])")]
+    #[in_place(hypot_)]
+    python Hypot hypot saves INPUTS: |a, b| a.hypot(b), |a, b| a / a.hypot(b), |a, b| b / a.hypot(b);
+    /// Return `a ln b`, 0 where `a` is 0 unless `b` is NaN.
+    #[example("rbe.xlogy(rbe.tensor([0.0, 2.0]), rbe.tensor([0.0, 1.0]))", "tensor([0., 0.])")]
+    #[in_place(xlogy_)]
+    python Xlogy xlogy saves INPUTS: |a, b| if a == T::zero() && !b.is_nan() { T::zero() } else { a * b.fast_ln() },
+        |a, b| if a == T::zero() && b <= T::zero() { T::zero() } else { b.fast_ln() }, |a, b| a / b;
+    /// Return `ln(e^a + e^b)`, without overflow.
+    #[example("rbe.logaddexp(rbe.tensor([0.0]), 0.0)", "tensor([0.6931])")]
+    python LogAddExp logaddexp saves INPUTS: |a, b| larger(a, b) + if a == b { T::of(std::f64::consts::LN_2) } else { (-(a - b).abs()).fast_exp().fast_ln_1p() },
+        |a, b| (a - b).fast_logistic(), |a, b| (b - a).fast_logistic();
+    /// Return `log2(2^a + 2^b)`, without overflow.
+    #[example("rbe.logaddexp2(rbe.tensor([0.0]), 0.0)", "tensor([1.])")]
+    python LogAddExp2 logaddexp2 saves INPUTS: |a, b| larger(a, b) + if a == b { T::one() } else { (-(a - b).abs()).exp2().ln_1p() * T::of(std::f64::consts::LOG2_E) },
+        |a, b| T::one() / (T::one() + (b - a).exp2()), |a, b| T::one() / (T::one() + (a - b).exp2());
 }

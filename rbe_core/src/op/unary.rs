@@ -10,6 +10,7 @@ use crate::dtype::Float;
 use crate::error::{RbeError, Result};
 use crate::kernel::dense::elementary::{CIRCLE_END, Elementary};
 use crate::kernel::dense::remainder::integer_power;
+use crate::kernel::dense::special;
 use crate::tape::RBETensor;
 
 /// The tanh approximation of GELU and its derivative: `½ (1 + tanh u)` is the logistic function of 2u.
@@ -98,6 +99,66 @@ unary! {
     #[example("rbe.tanh(rbe.tensor([0.0, 1.0]))", "tensor([0.    , 0.7616])")]
     #[in_place(tanh_)]
     python Tanh tanh saves OUTPUT: |x| x.fast_tanh(), |y| T::one() - y * y;
+    /// Return the tangent of `x` radians.
+    #[example("rbe.tan(rbe.tensor([0.0, 1.0]))", "tensor([0.    , 1.5574])")]
+    #[in_place(tan_)]
+    python Tan tan saves OUTPUT: |x| x.tan(), |y| T::one() + y * y;
+    /// Return the angle in radians between -π/2 and π/2 whose sine is `x`.
+    #[example("rbe.asin(rbe.tensor([0.0, 1.0]))", "tensor([0.    , 1.5708])")]
+    #[in_place(asin_)]
+    python Asin asin saves X: |x| x.asin(), |x| T::one() / (T::one() - x * x).sqrt();
+    /// Return the angle in radians between 0 and π whose cosine is `x`.
+    #[example("rbe.acos(rbe.tensor([0.0, 1.0]))", "tensor([1.5708, 0.    ])")]
+    #[in_place(acos_)]
+    python Acos acos saves X: |x| x.acos(), |x| -T::one() / (T::one() - x * x).sqrt();
+    /// Return the angle in radians between -π/2 and π/2 whose tangent is `x`.
+    #[example("rbe.atan(rbe.tensor([0.0, 1.0]))", "tensor([0.    , 0.7854])")]
+    #[in_place(atan_)]
+    python Atan atan saves X: |x| x.atan(), |x| T::one() / (T::one() + x * x);
+    /// Return the hyperbolic sine.
+    #[example("rbe.sinh(rbe.tensor([0.0, 1.0]))", "tensor([0.    , 1.1752])")]
+    #[in_place(sinh_)]
+    python Sinh sinh saves X: |x| x.sinh(), |x| x.cosh();
+    /// Return the hyperbolic cosine.
+    #[example("rbe.cosh(rbe.tensor([0.0, 1.0]))", "tensor([1.    , 1.5431])")]
+    #[in_place(cosh_)]
+    python Cosh cosh saves X: |x| x.cosh(), |x| x.sinh();
+    /// Return the number whose hyperbolic sine is `x`.
+    #[example("rbe.asinh(rbe.tensor([0.0, 1.0]))", "tensor([0.    , 0.8814])")]
+    #[in_place(asinh_)]
+    python Asinh asinh saves X: |x| x.asinh(), |x| T::one() / x.hypot(T::one());
+    /// Return the number, at least 0, whose hyperbolic cosine is `x`; NaN below 1.
+    #[example("rbe.acosh(rbe.tensor([1.0, 2.0]))", "tensor([0.   , 1.317])")]
+    #[in_place(acosh_)]
+    python Acosh acosh saves X: |x| acosh(x), |x| T::one() / (x * x - T::one()).sqrt();
+    /// Return the number whose hyperbolic tangent is `x`; NaN beyond ±1.
+    #[example("rbe.atanh(rbe.tensor([0.0, 0.5]))", "tensor([0.    , 0.5493])")]
+    #[in_place(atanh_)]
+    python Atanh atanh saves X: |x| atanh(x), |x| T::one() / (T::one() - x * x);
+    /// Return `2^x`.
+    #[example("rbe.exp2(rbe.tensor([0.0, 3.0]))", "tensor([1., 8.])")]
+    #[in_place(exp2_)]
+    python Exp2 exp2 saves OUTPUT: |x| x.exp2(), |y| y * T::of(std::f64::consts::LN_2);
+    /// Return the error function, `2/√π ∫ e^(-t²) dt` from 0 to `x`.
+    #[example("rbe.erf(rbe.tensor([0.0, 1.0]))", "tensor([0.    , 0.8427])")]
+    #[in_place(erf_)]
+    python Erf erf saves X: |x| T::of(libm::erf(x.wide())), |x| T::of(std::f64::consts::FRAC_2_SQRT_PI) * (-x * x).fast_exp();
+    /// Return `1 - erf(x)`, accurate for large `x`.
+    #[example("rbe.erfc(rbe.tensor([0.0, 1.0]))", "tensor([1.    , 0.1573])")]
+    #[in_place(erfc_)]
+    python Erfc erfc saves X: |x| T::of(libm::erfc(x.wide())), |x| T::of(-std::f64::consts::FRAC_2_SQRT_PI) * (-x * x).fast_exp();
+    /// Return the number whose error function is `x`; NaN beyond ±1.
+    #[example("rbe.erfinv(rbe.tensor([0.0, 0.5]))", "tensor([0.    , 0.4769])")]
+    #[in_place(erfinv_)]
+    python Erfinv erfinv saves OUTPUT: |x| T::of(special::erf_inverse(x.wide())), |y| T::of(0.886_226_925_452_758) * (y * y).fast_exp(); // √π/2
+    /// Return `ln |Γ(x)|`.
+    #[example("rbe.lgamma(rbe.tensor([1.0, 4.0]))", "tensor([0.    , 1.7918])")]
+    #[in_place(lgamma_)]
+    python Lgamma lgamma saves X: |x| T::of(libm::lgamma(x.wide())), |x| T::of(special::digamma(x.wide()));
+    /// Return the derivative of `ln |Γ(x)|`.
+    #[example("rbe.digamma(rbe.tensor([1.0, 4.0]))", "tensor([-0.5772,  1.2561])")]
+    #[in_place(digamma_)]
+    python Digamma digamma saves X: |x| T::of(special::digamma(x.wide())), |x| T::of(special::trigamma(x.wide()));
     /// Return `1 / (1 + e^-x)`.
     #[example("rbe.sigmoid(rbe.tensor([0.0, 1.0]))", "tensor([0.5   , 0.7311])")]
     #[in_place(sigmoid_)]
@@ -127,6 +188,20 @@ unary! {
     /// `x` held between two bounds, NaN where one is; the gradient is 1 between them, 0 on them.
     core Clamp(low: f64 = 0.0, high: f64 = 0.0) clamp_to named "clamp" saves X bound by Memory: |x, low, high| if x.is_nan() || low.is_nan() || high.is_nan() { x + low + high } else { held(x, low, high) },
         |x, low, high| if (x > low || low == T::neg_infinity()) && (x < high || high == T::infinity()) { T::one() } else { T::zero() };
+}
+
+/// The number whose hyperbolic cosine is `x`, without a difference of near numbers close to 1.
+#[inline(always)]
+fn acosh<T: Float>(x: T) -> T {
+    let above = x - T::one();
+    if x > T::of(1e6) { x.acosh() } else { (above + above.sqrt() * (above + T::of(2.0)).sqrt()).ln_1p() }
+}
+
+/// The number whose hyperbolic tangent is `x`, as exact near -1 as near 1.
+#[inline(always)]
+fn atanh<T: Float>(x: T) -> T {
+    let size = x.abs();
+    (T::of(0.5) * ((size + size) / (T::one() - size)).ln_1p()).copysign(x)
 }
 
 #[inline(always)]

@@ -87,6 +87,15 @@ fn elementwise(c: &mut Cases) {
     // Quotients that are no integers: there the remainders jump.
     c.binary("remainder", |a, b| a.remainder(&b.mul(&RBETensor::new(&[0.37], &[])?)?));
     c.binary("fmod", |a, b| a.neg()?.fmod(&b.mul(&RBETensor::new(&[0.37], &[])?)?));
+    for (name, f) in [
+        ("atan2", RBETensor::atan2 as fn(&_, &_) -> _),
+        ("hypot", RBETensor::hypot),
+        ("xlogy", RBETensor::xlogy),
+        ("logaddexp", RBETensor::logaddexp),
+        ("logaddexp2", RBETensor::logaddexp2),
+    ] {
+        c.binary(name, f);
+    }
     c.binary("copysign", |a, b| a.copysign(&b.neg()?));
     for (name, f) in [("floor_divide", RBETensor::floor_divide as fn(&_, &_) -> _), ("trunc_divide", RBETensor::trunc_divide)] {
         c.add(name, vec![t(1, &[3, 4]), positive(2, &[4])], move |x| f(&x[0], &x[1]));
@@ -95,8 +104,12 @@ fn elementwise(c: &mut Cases) {
     c.add("clamp_between", vec![t(1, &[3, 4]), t(2, &[4]), positive(3, &[])], |x| x[0].clamp_between(&x[1], &x[2]));
     c.add("where", vec![t(1, &[3, 4]), t(2, &[4])], move |x| mask.where_(&x[0], &x[1]));
     for (rule, f) in rbe_core::for_each_unary!(functions_of_python) {
-        let defined_above_0 = ["log", "log2", "log10", "log1p", "sqrt", "reciprocal"].contains(&rule);
-        c.unary(rule, if defined_above_0 { positive(1, &[5]) } else { t(5, &[2, 7]) }, f);
+        let x = match rule {
+            "log" | "log2" | "log10" | "log1p" | "sqrt" | "reciprocal" | "lgamma" | "digamma" => positive(1, &[5]),
+            "acosh" => RBETensor::new(&[1.3, 1.8, 2.5, 4.0], &[4]).unwrap().requiring_grad().unwrap(),
+            _ => t(5, &[2, 7]),
+        };
+        c.unary(rule, x, f);
     }
     let x = || t(5, &[2, 7]);
     c.unary("round", x(), RBETensor::round);

@@ -95,7 +95,7 @@ from .graph import ComputationGraph
 from .interop import from_torch, load_torch_state_dict, to_torch
 from .io import load, save
 from .nn import RBEActivation, RBEConv1d, RBEConv2d, RBELinear
-from .queries import equal, is_tensor, numel
+from .queries import equal, is_tensor, numel, real
 from .trainer import Trainer
 from .variables import create_tensor, create_variable, tensor_add, tensor_matmul
 
@@ -114,7 +114,7 @@ __all__ = [
     "get_num_threads", "get_packed_matmul_precision", "get_rng_state", "int64", "io", "is_debug_mode", "is_grad_enabled",
     "is_tensor", "isa", "jit", "linspace", "load", "load_torch_state_dict", "long", "manual_seed", "memory", "nn",
     "no_grad", "numel", "ones", "ones_like", "ops", "optim", "preserve_format", "profiler", "rand", "rand_like", "randint",
-    "randn", "randn_like", "randperm", "register_operation", "save", "set_debug_mode", "set_default_dtype",
+    "randn", "randn_like", "randperm", "real", "register_operation", "save", "set_debug_mode", "set_default_dtype",
     "set_grad_enabled", "set_num_threads", "set_packed_matmul_precision", "set_rng_state", "stack", "tensor", "testing",
     "to_torch", "trainer", "uint8", "utils", "visualization", "where", "zeros", "zeros_like",
 ]  # fmt: skip

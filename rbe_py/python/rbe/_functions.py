@@ -6,25 +6,42 @@ from typing import Any
 from . import _rbe
 from ._rbe import (
     abs,
+    acos,
+    acosh,
+    asin,
+    asinh,
+    atan,
+    atan2,
+    atanh,
     ceil,
     copysign,
     cos,
+    cosh,
+    digamma,
     eq,
+    erf,
+    erfc,
+    erfinv,
     exp,
+    exp2,
     expm1,
     floor,
     floor_divide,
     fmod,
     ge,
     gt,
+    hypot,
     isfinite,
     isinf,
     isnan,
     le,
+    lgamma,
     log,
     log1p,
     log2,
     log10,
+    logaddexp,
+    logaddexp2,
     logical_and,
     logical_not,
     logical_or,
@@ -42,115 +59,247 @@ from ._rbe import (
     sigmoid,
     sign,
     sin,
+    sinh,
     sqrt,
     square,
+    tan,
     tanh,
     trunc,
+    xlogy,
 )
-from ._tensor import Ranked, RBETensor
+from ._results import Range, Ranked
+from ._tensor import RBETensor
 from .dtypes import DTypeLike
 from .functional_ops import left
 
 _Axis = int | Sequence[int] | None
+_Places = int | Sequence[int]
 
 __all__ = [
     "abs",
+    "acos",
+    "acosh",
     "add",
+    "addbmm",
+    "addcdiv",
+    "addcmul",
+    "addmm",
+    "addmv",
+    "addr",
     "all",
     "allclose",
     "amax",
     "amin",
+    "aminmax",
     "any",
     "argmax",
     "argmin",
     "argsort",
+    "argwhere",
+    "asin",
+    "asinh",
+    "atan",
+    "atan2",
+    "atanh",
+    "baddbmm",
+    "bernoulli",
+    "bincount",
+    "bitwise_and",
+    "bitwise_not",
+    "bitwise_or",
+    "bitwise_xor",
     "bmm",
     "broadcast_to",
+    "bucketize",
     "ceil",
     "chunk",
     "clamp",
+    "clamp_max",
+    "clamp_min",
     "clip",
     "clone",
+    "conj",
     "copysign",
+    "corrcoef",
     "cos",
+    "cosh",
+    "count_nonzero",
+    "cov",
+    "cross",
+    "cummax",
+    "cummin",
+    "cumprod",
     "cumsum",
+    "deg2rad",
+    "diag",
+    "diag_embed",
+    "diagflat",
+    "diagonal",
+    "diagonal_scatter",
+    "diff",
+    "digamma",
+    "dist",
     "div",
     "dot",
+    "dsplit",
     "eq",
+    "erf",
+    "erfc",
+    "erfinv",
     "exp",
+    "exp2",
     "expm1",
     "flatten",
     "flip",
+    "fliplr",
+    "flipud",
+    "float_power",
     "floor",
     "floor_divide",
+    "fmax",
+    "fmin",
     "fmod",
+    "frac",
     "gather",
     "ge",
+    "ger",
     "gt",
+    "heaviside",
+    "histc",
+    "hsplit",
+    "hypot",
+    "index_add",
+    "index_copy",
+    "index_fill",
+    "index_put",
     "index_select",
+    "inner",
+    "is_complex",
     "isclose",
     "isfinite",
+    "isin",
     "isinf",
     "isnan",
+    "isneginf",
+    "isposinf",
+    "kron",
+    "kthvalue",
+    "ldexp",
     "le",
+    "lerp",
+    "lgamma",
     "log",
     "log1p",
     "log2",
     "log10",
     "log_softmax",
+    "logaddexp",
+    "logaddexp2",
+    "logcumsumexp",
     "logical_and",
     "logical_not",
     "logical_or",
     "logical_xor",
+    "logit",
     "logsumexp",
     "lt",
     "masked_fill",
+    "masked_scatter",
+    "masked_select",
     "matmul",
     "max",
     "maximum",
     "mean",
+    "median",
     "min",
     "minimum",
     "mm",
+    "moveaxis",
+    "movedim",
+    "msort",
     "mul",
+    "multinomial",
+    "mv",
+    "nan_to_num",
+    "nanmean",
+    "nanmedian",
+    "nanquantile",
+    "nansum",
     "narrow",
+    "narrow_copy",
     "ne",
     "neg",
     "nonzero",
     "norm",
+    "outer",
     "permute",
+    "positive",
     "pow",
     "prod",
+    "put",
+    "quantile",
+    "rad2deg",
+    "ravel",
     "reciprocal",
     "relu",
     "remainder",
+    "repeat_interleave",
     "reshape",
+    "roll",
+    "rot90",
     "round",
     "rsqrt",
+    "rsub",
+    "scatter",
     "scatter_add",
+    "scatter_reduce",
+    "searchsorted",
+    "select",
+    "select_scatter",
+    "sgn",
     "sigmoid",
     "sign",
+    "signbit",
     "sin",
+    "sinc",
+    "sinh",
+    "slice_scatter",
     "softmax",
     "sort",
     "split",
+    "split_with_sizes",
     "sqrt",
     "square",
     "squeeze",
     "std",
+    "std_mean",
     "sub",
     "sum",
+    "swapaxes",
+    "swapdims",
+    "take",
     "take_along_dim",
+    "tan",
     "tanh",
+    "tensor_split",
+    "tile",
     "topk",
     "trace",
     "transpose",
     "tril",
     "triu",
+    "true_divide",
     "trunc",
     "unbind",
+    "unflatten",
+    "unique",
+    "unique_consecutive",
     "unsqueeze",
     "var",
+    "var_mean",
+    "vdot",
+    "vsplit",
+    "xlogy",
 ]
 
 
@@ -164,6 +313,83 @@ def add(input: Any, other: Any, *, alpha: Any = None) -> RBETensor:
     tensor([4., 5.])
     """
     return left(input, other).add(other, alpha=alpha)
+
+
+def addbmm(input: Any, batch1: RBETensor, batch2: RBETensor, *, beta: Any = 1, alpha: Any = 1) -> RBETensor:
+    """Return `beta * input` plus `alpha` times the sum of the products of two batches (b, n, k) and (b, k, m).
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.addbmm(rbe.ones(1), rbe.ones(3, 1, 2), rbe.ones(3, 2, 1))
+    tensor([[7.]])
+    """
+    return _rbe._as_tensor(input).addbmm(batch1, batch2, beta=beta, alpha=alpha)
+
+
+def addcdiv(input: Any, tensor1: RBETensor, tensor2: RBETensor, *, value: Any = 1) -> RBETensor:
+    """Return `input + value * tensor1 / tensor2`.
+
+    Raises
+    ------
+    DTypeError
+        For a quotient of two tensors of integers: say how to round it with `div`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.addcdiv(rbe.ones(2), rbe.tensor([1.0, 2.0]), rbe.tensor([2.0, 4.0]))
+    tensor([1.5, 1.5])
+    """
+    return _rbe._as_tensor(input).addcdiv(tensor1, tensor2, value=value)
+
+
+def addcmul(input: Any, tensor1: RBETensor, tensor2: RBETensor, *, value: Any = 1) -> RBETensor:
+    """Return `input + value * tensor1 * tensor2`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.addcmul(rbe.ones(2), rbe.tensor([1.0, 2.0]), rbe.tensor([3.0, 4.0]), value=10)
+    tensor([31., 81.])
+    """
+    return _rbe._as_tensor(input).addcmul(tensor1, tensor2, value=value)
+
+
+def addmm(input: Any, mat1: RBETensor, mat2: RBETensor, *, beta: Any = 1, alpha: Any = 1) -> RBETensor:
+    """Return `beta * input + alpha * mat1 @ mat2` of matrices (n, k) and (k, m); the tensor broadcasts to (n, m).
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.addmm(rbe.ones(2), rbe.eye(2), rbe.eye(2), beta=2).tolist()
+    [[3.0, 2.0], [2.0, 3.0]]
+    """
+    return _rbe._as_tensor(input).addmm(mat1, mat2, beta=beta, alpha=alpha)
+
+
+def addmv(input: Any, mat: RBETensor, vec: RBETensor, *, beta: Any = 1, alpha: Any = 1) -> RBETensor:
+    """Return `beta * input + alpha * mat @ vec` of a matrix (n, k) and a vector (k); the tensor broadcasts to (n).
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.addmv(rbe.ones(2), rbe.eye(2), rbe.tensor([3.0, 4.0]))
+    tensor([4., 5.])
+    """
+    return _rbe._as_tensor(input).addmv(mat, vec, beta=beta, alpha=alpha)
+
+
+def addr(input: Any, vec1: RBETensor, vec2: RBETensor, *, beta: Any = 1, alpha: Any = 1) -> RBETensor:
+    """Return `beta * input + alpha * outer(vec1, vec2)`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.addr(rbe.zeros(1, 2), rbe.tensor([2.0]), rbe.tensor([3.0, 4.0]))
+    tensor([[6., 8.]])
+    """
+    return _rbe._as_tensor(input).addr(vec1, vec2, beta=beta, alpha=alpha)
 
 
 def all(input: Any, axis: _Axis = None, keepdims: bool = False, *, dim: _Axis = None, keepdim: bool = False) -> RBETensor:
@@ -250,6 +476,18 @@ def amin(input: Any, dim: _Axis = None, keepdim: bool = False, *, axis: _Axis = 
     return _rbe._as_tensor(input).amin(dim, keepdim, axis=axis, keepdims=keepdims)
 
 
+def aminmax(input: Any, *, dim: int | None = None, keepdim: bool = False) -> Range:
+    """Return the smallest and the largest elements, of all or along an axis.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.aminmax(rbe.tensor([1, 2]))
+    Range(min=tensor(1), max=tensor(2))
+    """
+    return _rbe._as_tensor(input).aminmax(dim=dim, keepdim=keepdim)
+
+
 def any(input: Any, axis: _Axis = None, keepdims: bool = False, *, dim: _Axis = None, keepdim: bool = False) -> RBETensor:
     """Return whether any element is other than 0, over an axis, several or all: bool.
 
@@ -328,6 +566,112 @@ def argsort(input: Any, dim: int = -1, descending: bool = False, stable: bool = 
     return _rbe._as_tensor(input).argsort(dim, descending, stable)
 
 
+def argwhere(input: Any) -> RBETensor:
+    """Return where the elements are not 0: int64 (count, axes) in row-major order.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.argwhere(rbe.tensor([0, 5, 7])).tolist()
+    [[1], [2]]
+    """
+    return _rbe._as_tensor(input).argwhere()
+
+
+def baddbmm(input: Any, batch1: RBETensor, batch2: RBETensor, *, beta: Any = 1, alpha: Any = 1) -> RBETensor:
+    """Return `beta * input + alpha * batch1 @ batch2` of batches (b, n, k) and (b, k, m); the tensor broadcasts.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.baddbmm(rbe.ones(1), rbe.ones(3, 1, 2), rbe.ones(3, 2, 1), alpha=10).reshape(-1)
+    tensor([21., 21., 21.])
+    """
+    return _rbe._as_tensor(input).baddbmm(batch1, batch2, beta=beta, alpha=alpha)
+
+
+def bernoulli(input: Any, p: float | None = None, *, generator: Any = None) -> RBETensor:
+    """Return 1 with the probability that each element is, or `p`, else 0.
+
+    Raises
+    ------
+    DTypeError, OutOfRangeError
+        For probabilities that are no floats, or not from 0 to 1.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.bernoulli(rbe.tensor([0.0, 1.0]))
+    tensor([0., 1.])
+    """
+    return _rbe._as_tensor(input).bernoulli(p, generator=generator)
+
+
+def bincount(input: Any, weights: "RBETensor | None" = None, minlength: int = 0) -> RBETensor:
+    """Return how often each integer from 0 on occurs, or the sums of weights.
+
+    Raises
+    ------
+    DTypeError, ShapeError, TensorError
+        For what is no vector of integers of at least 0, or weights of another length.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.bincount(rbe.tensor([1, 3, 1]))
+    tensor([0, 2, 0, 1])
+    """
+    return _rbe._as_tensor(input).bincount(weights, minlength)
+
+
+def bitwise_and(input: Any, other: Any) -> RBETensor:
+    """Return `input & other` of integers or masks.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.bitwise_and(rbe.tensor([6]), 3)
+    tensor([2])
+    """
+    return _rbe._as_tensor(input).bitwise_and(other)
+
+
+def bitwise_not(input: Any) -> RBETensor:
+    """Return `~input` of integers or masks.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.bitwise_not(rbe.tensor([6]))
+    tensor([-7])
+    """
+    return _rbe._as_tensor(input).bitwise_not()
+
+
+def bitwise_or(input: Any, other: Any) -> RBETensor:
+    """Return `input | other` of integers or masks.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.bitwise_or(rbe.tensor([6]), 3)
+    tensor([7])
+    """
+    return _rbe._as_tensor(input).bitwise_or(other)
+
+
+def bitwise_xor(input: Any, other: Any) -> RBETensor:
+    """Return `input ^ other` of integers or masks.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.bitwise_xor(rbe.tensor([6]), 3)
+    tensor([5])
+    """
+    return _rbe._as_tensor(input).bitwise_xor(other)
+
+
 def bmm(input: Any, mat2: RBETensor) -> RBETensor:
     """Return the products of two batches of matrices, (b, n, k) and (b, k, m).
 
@@ -355,6 +699,30 @@ def broadcast_to(input: Any, *shape: Any, size: Sequence[int] | None = None) -> 
     [[1, 2], [1, 2]]
     """
     return _rbe._as_tensor(input).broadcast_to(*shape, size=size)
+
+
+def bucketize(input: Any, boundaries: RBETensor, *, out_int32: bool = False, right: bool = False) -> RBETensor:
+    """Return the interval between boundaries, which are in order, that each element is in: int64.
+
+    Parameters
+    ----------
+    out_int32 : bool
+        False: places are int64.
+    right : bool
+        Whether a boundary belongs to the interval behind it.
+
+    Raises
+    ------
+    ShapeError
+        For boundaries that are no vector.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.bucketize(rbe.tensor([0.5, 2.0]), rbe.tensor([1.0, 2.0]))
+    tensor([0, 1])
+    """
+    return _rbe._as_tensor(input).bucketize(boundaries, out_int32=out_int32, right=right)
 
 
 def chunk(input: Any, chunks: int, dim: int = 0) -> list[RBETensor]:
@@ -397,6 +765,30 @@ def clamp(input: Any, min: Any = None, max: Any = None) -> RBETensor:
     return _rbe._as_tensor(input).clamp(min, max)
 
 
+def clamp_max(input: Any, max: Any) -> RBETensor:
+    """Return the elements, those above `max` replaced by it.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.clamp_max(rbe.tensor([-1.0, 2.0]), 1)
+    tensor([-1.,  1.])
+    """
+    return _rbe._as_tensor(input).clamp_max(max)
+
+
+def clamp_min(input: Any, min: Any) -> RBETensor:
+    """Return the elements, those below `min` replaced by it.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.clamp_min(rbe.tensor([-1.0, 2.0]), 0)
+    tensor([0., 2.])
+    """
+    return _rbe._as_tensor(input).clamp_min(min)
+
+
 def clip(input: Any, min: Any = None, max: Any = None) -> RBETensor:
     """Return `clamp(min, max)`.
 
@@ -421,6 +813,121 @@ def clone(input: Any, *, memory_format: Any = None) -> RBETensor:
     return _rbe._as_tensor(input).clone(memory_format=memory_format)
 
 
+def conj(input: Any) -> RBETensor:
+    """Return the tensor itself, as elements are real.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.conj(rbe.ones(1))
+    tensor([1.])
+    """
+    return _rbe._as_tensor(input).conj()
+
+
+def corrcoef(input: Any) -> RBETensor:
+    """Return the correlations of the rows of a matrix, whose columns are observations.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.corrcoef(rbe.tensor([[1.0, 2.0], [2.0, 0.0]])).tolist()
+    [[1.0, -1.0], [-1.0, 1.0]]
+    """
+    return _rbe._as_tensor(input).corrcoef()
+
+
+def count_nonzero(input: Any, dim: _Axis = None) -> RBETensor:
+    """Return how many elements are other than 0, over an axis, several or all.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.count_nonzero(rbe.tensor([0, 5, 7]))
+    tensor(2)
+    """
+    return _rbe._as_tensor(input).count_nonzero(dim)
+
+
+def cov(
+    input: Any, *, correction: int = 1, fweights: "RBETensor | None" = None, aweights: "RBETensor | None" = None
+) -> RBETensor:
+    """Return the covariances of the rows of a matrix, whose columns are observations.
+
+    Parameters
+    ----------
+    correction : int
+        Taken from the number of observations that sums are divided by.
+    fweights, aweights : tensor (columns), optional
+        How often each observation occurs, and how much it counts.
+
+    Raises
+    ------
+    ShapeError
+        For more than two axes.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.cov(rbe.tensor([[1.0, 2.0], [2.0, 0.0]])).tolist()
+    [[0.5, -1.0], [-1.0, 2.0]]
+    """
+    return _rbe._as_tensor(input).cov(correction=correction, fweights=fweights, aweights=aweights)
+
+
+def cross(input: Any, other: RBETensor, dim: int | None = None) -> RBETensor:
+    """Return the cross products of vectors of three elements along an axis, by default the first of length 3.
+
+    Raises
+    ------
+    ShapeError
+        Without such an axis.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.cross(rbe.tensor([1, 0, 0]), rbe.tensor([0, 1, 0]))
+    tensor([0, 0, 1])
+    """
+    return _rbe._as_tensor(input).cross(other, dim)
+
+
+def cummax(input: Any, dim: int) -> Ranked:
+    """Return the largest elements up to and including each along an axis, and the last places that have them.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.cummax(rbe.tensor([2, 1, 3]), 0).values
+    tensor([2, 2, 3])
+    """
+    return _rbe._as_tensor(input).cummax(dim)
+
+
+def cummin(input: Any, dim: int) -> Ranked:
+    """Return the smallest elements up to and including each along an axis, and the last places that have them.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.cummin(rbe.tensor([2, 1, 3]), 0).values
+    tensor([2, 1, 1])
+    """
+    return _rbe._as_tensor(input).cummin(dim)
+
+
+def cumprod(input: Any, dim: int, *, dtype: Any = None) -> RBETensor:
+    """Return the products up to and including each element along an axis.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.cumprod(rbe.tensor([1, 2, 3]), 0)
+    tensor([1, 2, 6])
+    """
+    return _rbe._as_tensor(input).cumprod(dim, dtype=dtype)
+
+
 def cumsum(input: Any, dim: int, *, dtype: DTypeLike = None) -> RBETensor:
     """Return the sums up to and including each element along an axis.
 
@@ -436,6 +943,141 @@ def cumsum(input: Any, dim: int, *, dtype: DTypeLike = None) -> RBETensor:
     tensor([1, 3, 6])
     """
     return _rbe._as_tensor(input).cumsum(dim, dtype=dtype)
+
+
+def deg2rad(input: Any) -> RBETensor:
+    """Return degrees as radians.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.deg2rad(rbe.tensor([180.0]))
+    tensor([3.1416])
+    """
+    return _rbe._as_tensor(input).deg2rad()
+
+
+def diag(input: Any, diagonal: int = 0) -> RBETensor:
+    """Return a diagonal of a matrix, or the matrix that has a vector on it.
+
+    Raises
+    ------
+    ShapeError
+        For a tensor of another number of axes.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.diag(rbe.tensor([1, 2])).tolist()
+    [[1, 0], [0, 2]]
+    """
+    return _rbe._as_tensor(input).diag(diagonal)
+
+
+def diag_embed(input: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> RBETensor:
+    """Return matrices, in two new axes, that have the last axis on a diagonal and 0 elsewhere.
+
+    Raises
+    ------
+    ShapeError, OutOfRangeError
+        As `diagonal`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.diag_embed(rbe.tensor([[5]]), 1).tolist()
+    [[[0, 5], [0, 0]]]
+    """
+    return _rbe._as_tensor(input).diag_embed(offset, dim1, dim2)
+
+
+def diagflat(input: Any, offset: int = 0) -> RBETensor:
+    """Return the matrix that has all elements, in row-major order, on a diagonal.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.diagflat(rbe.tensor([[1], [2]])).tolist()
+    [[1, 0], [0, 2]]
+    """
+    return _rbe._as_tensor(input).diagflat(offset)
+
+
+def diagonal(input: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> RBETensor:
+    """Return the diagonal of two axes, moved to the end: a copy.
+
+    Parameters
+    ----------
+    offset : int
+        Which diagonal: above the main one, or below it if negative.
+    dim1, dim2 : int
+        The axes.
+
+    Raises
+    ------
+    ShapeError, OutOfRangeError
+        For one axis given twice, or one that is not there.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.diagonal(rbe.arange(4).reshape(2, 2))
+    tensor([0, 3])
+    """
+    return _rbe._as_tensor(input).diagonal(offset, dim1, dim2)
+
+
+def diagonal_scatter(input: Any, src: RBETensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> RBETensor:
+    """Return the tensor with `src` on a diagonal of two axes.
+
+    Raises
+    ------
+    ShapeError, OutOfRangeError
+        As `diagonal`, and for a `src` of another shape than it has.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.diagonal_scatter(rbe.zeros(2, 2), rbe.ones(2)).tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
+    """
+    return _rbe._as_tensor(input).diagonal_scatter(src, offset, dim1, dim2)
+
+
+def diff(
+    input: Any, n: int = 1, dim: int = -1, prepend: "RBETensor | None" = None, append: "RBETensor | None" = None
+) -> RBETensor:
+    """Return the differences of neighbours along an axis, `n` times over; of masks whether they differ.
+
+    Parameters
+    ----------
+    prepend, append : tensor, optional
+        Put before and behind the tensor first.
+
+    Raises
+    ------
+    ShapeError, OutOfRangeError
+        For a tensor without axes, or n below 0.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.diff(rbe.tensor([1, 4, 9]))
+    tensor([3, 5])
+    """
+    return _rbe._as_tensor(input).diff(n, dim, prepend, append)
+
+
+def dist(input: Any, other: RBETensor, p: float = 2) -> RBETensor:
+    """Return the p-norm of the difference of two tensors.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.dist(rbe.tensor([0.0, 0.0]), rbe.tensor([3.0, 4.0]))
+    tensor(5.)
+    """
+    return _rbe._as_tensor(input).dist(other, p)
 
 
 def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> RBETensor:
@@ -469,6 +1111,23 @@ def dot(input: Any, other: RBETensor) -> RBETensor:
     return _rbe._as_tensor(input).dot(other)
 
 
+def dsplit(input: Any, indices_or_sections: Any) -> "tuple[RBETensor, ...]":
+    """Return equal parts, or those between given places, along the third of at least three axes.
+
+    Raises
+    ------
+    ShapeError
+        For fewer axes, or a number that does not divide the length.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.dsplit(rbe.zeros(1, 1, 4), 2)[0].shape
+    (1, 1, 2)
+    """
+    return _rbe._as_tensor(input).dsplit(indices_or_sections)
+
+
 def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> RBETensor:
     """Return the axes from `start_dim` to `end_dim` joined into one.
 
@@ -498,6 +1157,88 @@ def flip(input: Any, *axes: Any, dims: _Axis = None) -> RBETensor:
     return _rbe._as_tensor(input).flip(*axes, dims=dims)
 
 
+def fliplr(input: Any) -> RBETensor:
+    """Return the elements in reverse along the second axis.
+
+    Raises
+    ------
+    ShapeError
+        For less than two axes.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.fliplr(rbe.tensor([[1, 2]]))
+    tensor([[2, 1]])
+    """
+    return _rbe._as_tensor(input).fliplr()
+
+
+def flipud(input: Any) -> RBETensor:
+    """Return the elements in reverse along the first axis.
+
+    Raises
+    ------
+    ShapeError
+        For a tensor without axes.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.flipud(rbe.tensor([1, 2]))
+    tensor([2, 1])
+    """
+    return _rbe._as_tensor(input).flipud()
+
+
+def float_power(input: Any, exponent: Any) -> RBETensor:
+    """Return `input ** exponent` in float64.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.float_power(rbe.tensor([2]), 0.5)
+    tensor([1.4142], dtype=rbe.float64)
+    """
+    return _rbe._as_tensor(input).float_power(exponent)
+
+
+def fmax(input: Any, other: RBETensor) -> RBETensor:
+    """Return the larger of two tensors' elements, of a number and NaN the number; equal ones share the gradient.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.fmax(rbe.tensor([1.0, 5.0]), rbe.tensor([float("nan"), 7.0]))
+    tensor([1., 7.])
+    """
+    return _rbe._as_tensor(input).fmax(other)
+
+
+def fmin(input: Any, other: RBETensor) -> RBETensor:
+    """Return the smaller of two tensors' elements, of a number and NaN the number; equal ones share the gradient.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.fmin(rbe.tensor([1.0, 5.0]), rbe.tensor([float("nan"), 7.0]))
+    tensor([1., 5.])
+    """
+    return _rbe._as_tensor(input).fmin(other)
+
+
+def frac(input: Any) -> RBETensor:
+    """Return the part behind the point, `x - trunc(x)`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.frac(rbe.tensor([1.5, -2.25]))
+    tensor([ 0.5 , -0.25])
+    """
+    return _rbe._as_tensor(input).frac()
+
+
 def gather(input: Any, dim: int, index: RBETensor) -> RBETensor:
     """Return the elements along an axis that an int64 index of as many axes names.
 
@@ -513,6 +1254,129 @@ def gather(input: Any, dim: int, index: RBETensor) -> RBETensor:
     [[2], [3]]
     """
     return _rbe._as_tensor(input).gather(dim, index)
+
+
+def ger(input: Any, vec2: RBETensor) -> RBETensor:
+    """Return `outer(vec2)`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.ger(rbe.tensor([1, 2]), rbe.tensor([3])).tolist()
+    [[3], [6]]
+    """
+    return _rbe._as_tensor(input).ger(vec2)
+
+
+def heaviside(input: Any, values: RBETensor) -> RBETensor:
+    """Return 0 below 0, 1 above and `values` at 0.
+
+    Raises
+    ------
+    DTypeError
+        For two types.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.heaviside(rbe.tensor([-1.0, 0.0, 2.0]), rbe.tensor([0.5]))
+    tensor([0. , 0.5, 1. ])
+    """
+    return _rbe._as_tensor(input).heaviside(values)
+
+
+def histc(input: Any, bins: int = 100, min: Any = 0, max: Any = 0) -> RBETensor:
+    """Return how many elements are in each of `bins` equal intervals from `min` to `max`; both 0 stand for the extremes.
+
+    Raises
+    ------
+    DTypeError, TensorError
+        For integers, bounds in the wrong order or that are not finite, or no intervals.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.histc(rbe.tensor([1.0, 2.0, 2.5]), 2, 1, 3)
+    tensor([1., 2.])
+    """
+    return _rbe._as_tensor(input).histc(bins, min, max)
+
+
+def hsplit(input: Any, indices_or_sections: Any) -> "tuple[RBETensor, ...]":
+    """Return equal parts, or those between given places, along the second axis; of a vector along its only one.
+
+    Raises
+    ------
+    ShapeError
+        For a tensor without axes, or a number that does not divide the length.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.hsplit(rbe.arange(4), 2)
+    (tensor([0, 1]), tensor([2, 3]))
+    """
+    return _rbe._as_tensor(input).hsplit(indices_or_sections)
+
+
+def index_add(input: Any, dim: int, index: RBETensor, source: RBETensor, *, alpha: Any = 1) -> RBETensor:
+    """Return the tensor with `alpha` times the slices of `source` added to those along an axis that an index names.
+
+    Raises
+    ------
+    DTypeError, ShapeError, OutOfRangeError
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.index_add(rbe.zeros(2), 0, rbe.tensor([1, 1]), rbe.tensor([3.0, 4.0]))
+    tensor([0., 7.])
+    """
+    return _rbe._as_tensor(input).index_add(dim, index, source, alpha=alpha)
+
+
+def index_copy(input: Any, dim: int, index: RBETensor, source: RBETensor) -> RBETensor:
+    """Return the tensor with slices of `source` in place of those along an axis that an index names.
+
+    Raises
+    ------
+    DTypeError, ShapeError, OutOfRangeError
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.index_copy(rbe.zeros(3), 0, rbe.tensor([2]), rbe.tensor([5.0]))
+    tensor([0., 0., 5.])
+    """
+    return _rbe._as_tensor(input).index_copy(dim, index, source)
+
+
+def index_fill(input: Any, dim: int, index: RBETensor, value: Any) -> RBETensor:
+    """Return the tensor with a number in place of the slices along an axis that an index names.
+
+    Raises
+    ------
+    DTypeError, ShapeError, OutOfRangeError
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.index_fill(rbe.zeros(3), 0, rbe.tensor([0, 2]), 1.0)
+    tensor([1., 0., 1.])
+    """
+    return _rbe._as_tensor(input).index_fill(dim, index, value)
+
+
+def index_put(input: Any, indices: "tuple[RBETensor, ...]", values: Any, accumulate: bool = False) -> RBETensor:
+    """Return the tensor with the elements replaced that int64 or bool tensors name, or added to: `index_put_` of a copy.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.index_put(rbe.zeros(3), (rbe.tensor([1]),), 2.0)
+    tensor([0., 2., 0.])
+    """
+    return _rbe._as_tensor(input).index_put(indices, values, accumulate)
 
 
 def index_select(input: Any, dim: int, index: RBETensor) -> RBETensor:
@@ -532,6 +1396,35 @@ def index_select(input: Any, dim: int, index: RBETensor) -> RBETensor:
     return _rbe._as_tensor(input).index_select(dim, index)
 
 
+def inner(input: Any, other: RBETensor) -> RBETensor:
+    """Return the sums of products over the last axes of two tensors; with a tensor without axes the product.
+
+    Raises
+    ------
+    ShapeError
+        For last axes of different lengths.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.inner(rbe.eye(2), rbe.tensor([3.0, 4.0]))
+    tensor([3., 4.])
+    """
+    return _rbe._as_tensor(input).inner(other)
+
+
+def is_complex(input: Any) -> bool:
+    """Return False: elements are real.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.is_complex(rbe.ones(2))
+    False
+    """
+    return _rbe._as_tensor(input).is_complex()
+
+
 def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> RBETensor:
     """Return whether `|input - other| <= atol + rtol |other|`, element by element; equal infinities are close.
 
@@ -542,6 +1435,108 @@ def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, eq
     tensor([ True, False])
     """
     return _rbe._as_tensor(input).isclose(other, rtol, atol, equal_nan)
+
+
+def isin(input: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False) -> RBETensor:
+    """Return whether each element is among others, or is not.
+
+    Parameters
+    ----------
+    test_elements : tensor or number
+    assume_unique : bool
+        Neither has an element twice, which makes no difference here.
+    invert : bool
+        Whether each element is not among them.
+
+    Raises
+    ------
+    DTypeError
+        For masks.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.isin(rbe.tensor([1, 2, 3]), rbe.tensor([2, 3, 5]))
+    tensor([False,  True,  True])
+    """
+    return _rbe._as_tensor(input).isin(test_elements, assume_unique=assume_unique, invert=invert)
+
+
+def isneginf(input: Any) -> RBETensor:
+    """Return whether each element is minus infinity.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.isneginf(rbe.tensor([1.0, -float("inf")]))
+    tensor([False,  True])
+    """
+    return _rbe._as_tensor(input).isneginf()
+
+
+def isposinf(input: Any) -> RBETensor:
+    """Return whether each element is plus infinity.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.isposinf(rbe.tensor([1.0, float("inf")]))
+    tensor([False,  True])
+    """
+    return _rbe._as_tensor(input).isposinf()
+
+
+def kron(input: Any, other: RBETensor) -> RBETensor:
+    """Return the Kronecker product: every element of the tensor times the whole of another.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.kron(rbe.tensor([1, 10]), rbe.tensor([3, 4]))
+    tensor([ 3,  4, 30, 40])
+    """
+    return _rbe._as_tensor(input).kron(other)
+
+
+def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False) -> Ranked:
+    """Return the `k`-th smallest elements along an axis, counted from 1, and their places.
+
+    Raises
+    ------
+    OutOfRangeError
+        If the axis has fewer.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.kthvalue(rbe.tensor([3.0, 1.0, 2.0]), 2).values
+    tensor(2.)
+    """
+    return _rbe._as_tensor(input).kthvalue(k, dim, keepdim)
+
+
+def ldexp(input: Any, other: RBETensor) -> RBETensor:
+    """Return `input * 2 ** other`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.ldexp(rbe.tensor([1.5]), rbe.tensor([3]))
+    tensor([12.])
+    """
+    return _rbe._as_tensor(input).ldexp(other)
+
+
+def lerp(input: Any, end: RBETensor, weight: Any) -> RBETensor:
+    """Return `input + weight * (end - input)`; the weight is a number or a tensor.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.lerp(rbe.zeros(2), rbe.tensor([1.0, 2.0]), 0.25)
+    tensor([0.25, 0.5 ])
+    """
+    return _rbe._as_tensor(input).lerp(end, weight)
 
 
 def log_softmax(input: Any, axis: int | None = None, dtype: DTypeLike = None, *, dim: int | None = None) -> RBETensor:
@@ -561,6 +1556,30 @@ def log_softmax(input: Any, axis: int | None = None, dtype: DTypeLike = None, *,
     tensor([-0.6931, -0.6931])
     """
     return _rbe._as_tensor(input).log_softmax(axis, dtype, dim=dim)
+
+
+def logcumsumexp(input: Any, dim: int) -> RBETensor:
+    """Return `ln Σ e^x` up to and including each element along an axis, without overflow.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.logcumsumexp(rbe.tensor([0.0, 0.0]), 0)
+    tensor([0.    , 0.6931])
+    """
+    return _rbe._as_tensor(input).logcumsumexp(dim)
+
+
+def logit(input: Any, eps: float | None = None) -> RBETensor:
+    """Return `ln(x / (1 - x))`, of x held between `eps` and `1 - eps` if that is given.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.logit(rbe.tensor([0.5, 0.9]))
+    tensor([0.    , 2.1972])
+    """
+    return _rbe._as_tensor(input).logit(eps)
 
 
 def logsumexp(
@@ -610,6 +1629,40 @@ def masked_fill(input: Any, mask: RBETensor, value: Any) -> RBETensor:
     return _rbe._as_tensor(input).masked_fill(mask, value)
 
 
+def masked_scatter(input: Any, mask: RBETensor, source: RBETensor) -> RBETensor:
+    """Return the tensor with elements of `source`, in order, where a mask holds; tensor and mask broadcast.
+
+    Raises
+    ------
+    DTypeError, ShapeError
+        For a mask that is not bool, another type of `source`, or too few elements.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.masked_scatter(rbe.zeros(3), rbe.tensor([True, False, True]), rbe.tensor([1.0, 2.0]))
+    tensor([1., 0., 2.])
+    """
+    return _rbe._as_tensor(input).masked_scatter(mask, source)
+
+
+def masked_select(input: Any, mask: RBETensor) -> RBETensor:
+    """Return the elements where a mask holds, in one axis; the two broadcast.
+
+    Raises
+    ------
+    DTypeError
+        For a mask that is not bool.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.masked_select(rbe.tensor([1, 2, 3]), rbe.tensor([True, False, True]))
+    tensor([1, 3])
+    """
+    return _rbe._as_tensor(input).masked_select(mask)
+
+
 def max(
     input: Any, dim: Any = None, keepdim: bool = False, *, axis: Any = None, keepdims: bool = False, other: Any = None
 ) -> Any:
@@ -657,6 +1710,19 @@ def mean(
     return _rbe._as_tensor(input).mean(axis, keepdims, dim=dim, keepdim=keepdim, dtype=dtype)
 
 
+def median(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
+    """Return the middle element, the lower of two; along an axis with its place. NaN where one is.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.median(rbe.tensor([3.0, 1.0, 2.0, 4.0]))
+    tensor(2.)
+    """
+    x: Any = _rbe._as_tensor(input)
+    return x.median(dim, keepdim)
+
+
 def min(
     input: Any, dim: Any = None, keepdim: bool = False, *, axis: Any = None, keepdims: bool = False, other: Any = None
 ) -> Any:
@@ -686,6 +1752,145 @@ def mm(input: Any, mat2: RBETensor) -> RBETensor:
     return _rbe._as_tensor(input).mm(mat2)
 
 
+def moveaxis(input: Any, source: _Places, destination: _Places) -> RBETensor:
+    """Return `movedim(source, destination)`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.moveaxis(rbe.zeros(2, 3, 4), 0, -1).shape
+    (3, 4, 2)
+    """
+    return _rbe._as_tensor(input).moveaxis(source, destination)
+
+
+def movedim(input: Any, source: _Places, destination: _Places) -> RBETensor:
+    """Return the tensor with axes moved to other places: a view.
+
+    Raises
+    ------
+    ShapeError
+        For another number of sources than of destinations, or an axis named twice.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.movedim(rbe.zeros(2, 3, 4), 0, -1).shape
+    (3, 4, 2)
+    """
+    return _rbe._as_tensor(input).movedim(source, destination)
+
+
+def msort(input: Any) -> RBETensor:
+    """Return the elements in order along the first axis.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.msort(rbe.tensor([3, 1]))
+    tensor([1, 3])
+    """
+    return _rbe._as_tensor(input).msort()
+
+
+def multinomial(input: Any, num_samples: int, replacement: bool = False, *, generator: Any = None) -> RBETensor:
+    """Return places drawn with the weights that a vector has, or each row of a matrix: int64.
+
+    Parameters
+    ----------
+    num_samples : int
+    replacement : bool
+        Whether a place can be drawn again.
+
+    Raises
+    ------
+    DTypeError, ShapeError, OutOfRangeError, TensorError
+        For weights that are no floats of at least 0 with a finite positive sum, or more samples than there are weights.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.multinomial(rbe.tensor([0.0, 3.0, 0.0]), 2, replacement=True)
+    tensor([1, 1])
+    """
+    return _rbe._as_tensor(input).multinomial(num_samples, replacement, generator=generator)
+
+
+def mv(input: Any, vec: RBETensor) -> RBETensor:
+    """Return the product of a matrix (n, k) and a vector (k).
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.mv(rbe.eye(2), rbe.tensor([3.0, 4.0]))
+    tensor([3., 4.])
+    """
+    return _rbe._as_tensor(input).mv(vec)
+
+
+def nan_to_num(input: Any, nan: float | None = None, posinf: float | None = None, neginf: float | None = None) -> RBETensor:
+    """Return the tensor with numbers in place of NaN (0) and of infinities (the largest that its type has).
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nan_to_num(rbe.tensor([float("nan"), float("inf"), 2.0]), posinf=9.0)
+    tensor([0., 9., 2.])
+    """
+    return _rbe._as_tensor(input).nan_to_num(nan, posinf, neginf)
+
+
+def nanmean(input: Any, dim: _Axis = None, keepdim: bool = False, *, dtype: Any = None) -> RBETensor:
+    """Return the mean of the elements other than NaN over an axis, several or all.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nanmean(rbe.tensor([1.0, float("nan")]))
+    tensor(1.)
+    """
+    return _rbe._as_tensor(input).nanmean(dim, keepdim, dtype=dtype)
+
+
+def nanmedian(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
+    """Return the middle of the elements other than NaN, the lower of two; along an axis with its place.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nanmedian(rbe.tensor([float("nan"), 1.0, 2.0]))
+    tensor(1.)
+    """
+    x: Any = _rbe._as_tensor(input)
+    return x.nanmedian(dim, keepdim)
+
+
+def nanquantile(
+    input: Any, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear"
+) -> RBETensor:
+    """Return `quantile` of the elements other than NaN.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nanquantile(rbe.tensor([1.0, float("nan"), 2.0]), 0.5)
+    tensor(1.5)
+    """
+    return _rbe._as_tensor(input).nanquantile(q, dim, keepdim, interpolation=interpolation)
+
+
+def nansum(input: Any, dim: _Axis = None, keepdim: bool = False, *, dtype: Any = None) -> RBETensor:
+    """Return the sum of the elements other than NaN over an axis, several or all.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nansum(rbe.tensor([1.0, float("nan")]))
+    tensor(1.)
+    """
+    return _rbe._as_tensor(input).nansum(dim, keepdim, dtype=dtype)
+
+
 def narrow(input: Any, dim: int, start: int, length: int) -> RBETensor:
     """Return `length` positions of an axis from `start`, which counts from the end if negative: a view.
 
@@ -701,6 +1906,18 @@ def narrow(input: Any, dim: int, start: int, length: int) -> RBETensor:
     tensor([1, 2, 3])
     """
     return _rbe._as_tensor(input).narrow(dim, start, length)
+
+
+def narrow_copy(input: Any, dim: int, start: int, length: int) -> RBETensor:
+    """Return `narrow(dim, start, length)` with memory of its own.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.narrow_copy(rbe.arange(4), 0, 1, 2)
+    tensor([1, 2])
+    """
+    return _rbe._as_tensor(input).narrow_copy(dim, start, length)
 
 
 def nonzero(input: Any, *, as_tuple: bool = False) -> Any:
@@ -746,6 +1963,23 @@ def norm(
     return _rbe._as_tensor(input).norm(p, dim, keepdim, dtype)
 
 
+def outer(input: Any, vec2: RBETensor) -> RBETensor:
+    """Return the products of every element of a vector with every one of another.
+
+    Raises
+    ------
+    ShapeError
+        For tensors that are no vectors.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.outer(rbe.tensor([1, 2]), rbe.tensor([3, 4, 5])).tolist()
+    [[3, 4, 5], [6, 8, 10]]
+    """
+    return _rbe._as_tensor(input).outer(vec2)
+
+
 def permute(input: Any, *axes: Any, dims: Sequence[int] | None = None) -> RBETensor:
     """Return the axes in another order, given as numbers or a sequence: a view.
 
@@ -761,6 +1995,23 @@ def permute(input: Any, *axes: Any, dims: Sequence[int] | None = None) -> RBETen
     (3, 2)
     """
     return _rbe._as_tensor(input).permute(*axes, dims=dims)
+
+
+def positive(input: Any) -> RBETensor:
+    """Return the tensor itself.
+
+    Raises
+    ------
+    DTypeError
+        For a mask.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.positive(rbe.tensor([-2.0]))
+    tensor([-2.])
+    """
+    return _rbe._as_tensor(input).positive()
 
 
 def pow(input: Any, exponent: Any) -> RBETensor:
@@ -803,6 +2054,94 @@ def prod(
     return _rbe._as_tensor(input).prod(axis, keepdims, dim=dim, keepdim=keepdim, dtype=dtype)
 
 
+def put(input: Any, index: RBETensor, source: RBETensor, accumulate: bool = False) -> RBETensor:
+    """Return the tensor with elements of `source` at places of its flattened elements, or added there.
+
+    Raises
+    ------
+    DTypeError, ShapeError, OutOfRangeError
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.put(rbe.zeros(2, 2), rbe.tensor([3]), rbe.tensor([5.0])).tolist()
+    [[0.0, 0.0], [0.0, 5.0]]
+    """
+    return _rbe._as_tensor(input).put(index, source, accumulate)
+
+
+def quantile(input: Any, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear") -> RBETensor:
+    """Return the numbers below which a share `q` of the elements lies, along an axis or of all; NaN where one is.
+
+    Parameters
+    ----------
+    q : float or tensor (n)
+        Shares from 0 to 1; a vector makes a new first axis.
+    interpolation : {"linear", "lower", "higher", "midpoint", "nearest"}
+        What lies between two elements.
+
+    Raises
+    ------
+    DTypeError, OutOfRangeError, ShapeError, UnknownNameError
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.quantile(rbe.tensor([1.0, 2.0, 4.0]), 0.75)
+    tensor(3.)
+    """
+    return _rbe._as_tensor(input).quantile(q, dim, keepdim, interpolation=interpolation)
+
+
+def rad2deg(input: Any) -> RBETensor:
+    """Return radians as degrees.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.rad2deg(rbe.tensor([1.0]))
+    tensor([57.2958])
+    """
+    return _rbe._as_tensor(input).rad2deg()
+
+
+def ravel(input: Any) -> RBETensor:
+    """Return the elements in one axis, in row-major order: a view where the layout allows.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.ravel(rbe.tensor([[1], [2]]))
+    tensor([1, 2])
+    """
+    return _rbe._as_tensor(input).ravel()
+
+
+def repeat_interleave(input: Any, repeats: Any, dim: int | None = None, *, output_size: int | None = None) -> RBETensor:
+    """Return the elements along an axis, each repeated: by one number of times, or by one for each.
+
+    Parameters
+    ----------
+    repeats : int, or int64 tensor (n) or (1)
+    dim : int, optional
+        Without it the tensor is flattened first.
+    output_size : int, optional
+        The length of the result, if known.
+
+    Raises
+    ------
+    DTypeError, ShapeError, TensorError
+        For counts that are no int64, another number of them than of elements, or negative ones.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.repeat_interleave(rbe.tensor([5, 6]), rbe.tensor([1, 2]))
+    tensor([5, 6, 6])
+    """
+    return _rbe._as_tensor(input).repeat_interleave(repeats, dim, output_size=output_size)
+
+
 def reshape(input: Any, *shape: Any) -> RBETensor:
     """Return the elements in another shape, given as numbers or a sequence: a view where the layout allows.
 
@@ -821,6 +2160,40 @@ def reshape(input: Any, *shape: Any) -> RBETensor:
             [2, 3]])
     """
     return _rbe._as_tensor(input).reshape(*shape)
+
+
+def roll(input: Any, shifts: _Places, dims: _Places | None = None) -> RBETensor:
+    """Return the elements moved along axes, those beyond the end to the start; without axes of the flattened tensor.
+
+    Raises
+    ------
+    ShapeError
+        For another number of shifts than of axes.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.roll(rbe.arange(5), 2)
+    tensor([3, 4, 0, 1, 2])
+    """
+    return _rbe._as_tensor(input).roll(shifts, dims)
+
+
+def rot90(input: Any, k: int = 1, dims: Sequence[int] = (0, 1)) -> RBETensor:
+    """Return the tensor turned by `k` right angles in the plane of two axes, from the first towards the second.
+
+    Raises
+    ------
+    ShapeError
+        Unless there are two different axes.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.rot90(rbe.tensor([[0, 1], [2, 3]])).tolist()
+    [[1, 3], [0, 2]]
+    """
+    return _rbe._as_tensor(input).rot90(k, dims)
 
 
 def round(input: Any, *, decimals: int = 0) -> RBETensor:
@@ -852,6 +2225,50 @@ def rsqrt(input: Any) -> RBETensor:
     return _rbe._as_tensor(input).rsqrt()
 
 
+def rsub(input: Any, other: Any, *, alpha: float = 1) -> RBETensor:
+    """Return `other - alpha * input`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.rsub(rbe.tensor([1.0]), 5)
+    tensor([4.])
+    """
+    return _rbe._as_tensor(input).rsub(other, alpha=alpha)
+
+
+def scatter(
+    input: Any, dim: int, index: RBETensor, src: Any = None, *, value: Any = None, reduce: str | None = None
+) -> RBETensor:
+    """Return the tensor with elements of `src`, or a number, at the places along an axis that an int64 index names.
+
+    Of several elements for one place the last counts.
+
+    Parameters
+    ----------
+    dim : int
+    index : int64 tensor
+        Of as many axes; no longer than the tensor along the others.
+    src : tensor or number
+        At least as long as the index along every axis.
+    value : number, optional
+        Another name of a `src` that is a number.
+    reduce : {"add", "multiply"}, optional
+        Add to the elements, or multiply them.
+
+    Raises
+    ------
+    DTypeError, ShapeError, OutOfRangeError, TensorError, UnknownNameError
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.scatter(rbe.zeros(4), 0, rbe.tensor([1, 3]), rbe.tensor([5.0, 6.0]))
+    tensor([0., 5., 0., 6.])
+    """
+    return _rbe._as_tensor(input).scatter(dim, index, src, value=value, reduce=reduce)
+
+
 def scatter_add(input: Any, dim: int, index: RBETensor, src: RBETensor) -> RBETensor:
     """Return the tensor with the elements of `src` added at the places along an axis that an int64 index names.
 
@@ -867,6 +2284,152 @@ def scatter_add(input: Any, dim: int, index: RBETensor, src: RBETensor) -> RBETe
     tensor([0., 0., 2.])
     """
     return _rbe._as_tensor(input).scatter_add(dim, index, src)
+
+
+def scatter_reduce(
+    input: Any, dim: int, index: RBETensor, src: RBETensor, reduce: str, *, include_self: bool = True
+) -> RBETensor:
+    """Return the tensor with elements of `src` combined at the places along an axis that an int64 index names.
+
+    Parameters
+    ----------
+    reduce : {"sum", "prod", "mean", "amax", "amin"}
+    include_self : bool
+        Whether the element that is there takes part.
+
+    Raises
+    ------
+    DTypeError, ShapeError, OutOfRangeError, UnknownNameError
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.scatter_reduce(rbe.zeros(2), 0, rbe.tensor([0, 0]), rbe.tensor([1.0, 3.0]), "mean", include_self=False)
+    tensor([2., 0.])
+    """
+    return _rbe._as_tensor(input).scatter_reduce(dim, index, src, reduce, include_self=include_self)
+
+
+def searchsorted(
+    input: Any,
+    values: Any,
+    *,
+    out_int32: bool = False,
+    right: bool = False,
+    side: str | None = None,
+    sorter: "RBETensor | None" = None,
+) -> RBETensor:
+    """Return where numbers belong among the elements, which are in order along the last axis: int64.
+
+    Parameters
+    ----------
+    values : tensor or number
+        Of the same axes but the last, unless the elements are a vector.
+    out_int32 : bool
+        False: places are int64.
+    right : bool
+        Behind equal elements instead of before them; `side="right"` is another way to say so.
+    sorter : int64 tensor, optional
+        The order of the elements, if they are not in order themselves.
+
+    Raises
+    ------
+    ShapeError, TensorError, UnknownNameError
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.searchsorted(rbe.tensor([1, 3, 5]), rbe.tensor([3, 4]))
+    tensor([1, 2])
+    """
+    return _rbe._as_tensor(input).searchsorted(values, out_int32=out_int32, right=right, side=side, sorter=sorter)
+
+
+def select(input: Any, dim: int, index: int) -> RBETensor:
+    """Return one slice along an axis: a view without it.
+
+    Raises
+    ------
+    OutOfRangeError, ShapeError
+        For an axis or an index that is not there.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.select(rbe.tensor([[1, 2], [3, 4]]), 1, 0)
+    tensor([1, 3])
+    """
+    return _rbe._as_tensor(input).select(dim, index)
+
+
+def select_scatter(input: Any, src: RBETensor, dim: int, index: int) -> RBETensor:
+    """Return the tensor with `src` in place of one slice along an axis.
+
+    Raises
+    ------
+    ShapeError, OutOfRangeError
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.select_scatter(rbe.zeros(2, 2), rbe.ones(2), 0, 1).tolist()
+    [[0.0, 0.0], [1.0, 1.0]]
+    """
+    return _rbe._as_tensor(input).select_scatter(src, dim, index)
+
+
+def sgn(input: Any) -> RBETensor:
+    """Return `sign()`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.sgn(rbe.tensor([-2.0, 3.0]))
+    tensor([-1.,  1.])
+    """
+    return _rbe._as_tensor(input).sgn()
+
+
+def signbit(input: Any) -> RBETensor:
+    """Return whether the sign of each element is negative, also of -0.0.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.signbit(rbe.tensor([-0.0, 1.0]))
+    tensor([ True, False])
+    """
+    return _rbe._as_tensor(input).signbit()
+
+
+def sinc(input: Any) -> RBETensor:
+    """Return `sin(πx) / (πx)`, 1 at 0.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.sinc(rbe.tensor([0.0, 0.5]))
+    tensor([1.    , 0.6366])
+    """
+    return _rbe._as_tensor(input).sinc()
+
+
+def slice_scatter(
+    input: Any, src: RBETensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
+) -> RBETensor:
+    """Return the tensor with `src` in place of the elements from `start` to `end` along an axis.
+
+    Raises
+    ------
+    ShapeError, OutOfRangeError
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.slice_scatter(rbe.zeros(4), rbe.ones(2), 0, 1, 3)
+    tensor([0., 1., 1., 0.])
+    """
+    return _rbe._as_tensor(input).slice_scatter(src, dim, start, end, step)
 
 
 def softmax(input: Any, axis: int | None = None, dtype: DTypeLike = None, *, dim: int | None = None) -> RBETensor:
@@ -915,6 +2478,18 @@ def split(input: Any, split_size: int | Sequence[int], dim: int = 0) -> list[RBE
     [tensor([0, 1]), tensor([2, 3]), tensor([4])]
     """
     return _rbe._as_tensor(input).split(split_size, dim)
+
+
+def split_with_sizes(input: Any, split_sizes: Sequence[int], dim: int = 0) -> "list[RBETensor]":
+    """Return consecutive parts of the given lengths along an axis: views.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.split_with_sizes(rbe.arange(3), [1, 2])
+    [tensor([0]), tensor([1, 2])]
+    """
+    return _rbe._as_tensor(input).split_with_sizes(split_sizes, dim)
 
 
 def squeeze(input: Any, dim: _Axis = None) -> RBETensor:
@@ -966,6 +2541,20 @@ def std(
     return _rbe._as_tensor(input).std(axis, correction, keepdims, unbiased=unbiased, dim=dim, keepdim=keepdim)
 
 
+def std_mean(
+    input: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: Any = None
+) -> "tuple[RBETensor, RBETensor]":
+    """Return standard deviation and mean over an axis, several or all.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.std_mean(rbe.tensor([1.0, 1.0]))
+    (tensor(0.), tensor(1.))
+    """
+    return _rbe._as_tensor(input).std_mean(dim, unbiased, keepdim, correction=correction)
+
+
 def sub(input: Any, other: Any, *, alpha: Any = None) -> RBETensor:
     """Return `input - alpha * other`, `alpha` being 1 unless given.
 
@@ -1006,6 +2595,46 @@ def sum(
     return _rbe._as_tensor(input).sum(axis, keepdims, dim=dim, keepdim=keepdim, dtype=dtype)
 
 
+def swapaxes(input: Any, axis0: int, axis1: int) -> RBETensor:
+    """Return `transpose(axis0, axis1)`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.swapaxes(rbe.zeros(2, 3), 0, 1).shape
+    (3, 2)
+    """
+    return _rbe._as_tensor(input).swapaxes(axis0, axis1)
+
+
+def swapdims(input: Any, dim0: int, dim1: int) -> RBETensor:
+    """Return `transpose(dim0, dim1)`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.swapdims(rbe.zeros(2, 3), 0, 1).shape
+    (3, 2)
+    """
+    return _rbe._as_tensor(input).swapdims(dim0, dim1)
+
+
+def take(input: Any, index: RBETensor) -> RBETensor:
+    """Return the elements of the flattened tensor that an int64 index names, in its shape.
+
+    Raises
+    ------
+    DTypeError, OutOfRangeError
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.take(rbe.tensor([[1, 2], [3, 4]]), rbe.tensor([3, -4]))
+    tensor([4, 1])
+    """
+    return _rbe._as_tensor(input).take(index)
+
+
 def take_along_dim(input: Any, indices: RBETensor, dim: int | None = None) -> RBETensor:
     """Return the elements along an axis that an index names; other axes broadcast. Without `dim` both are flattened.
 
@@ -1021,6 +2650,35 @@ def take_along_dim(input: Any, indices: RBETensor, dim: int | None = None) -> RB
     tensor([7, 5])
     """
     return _rbe._as_tensor(input).take_along_dim(indices, dim)
+
+
+def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> "tuple[RBETensor, ...]":
+    """Return so many parts along an axis, of lengths that differ by at most 1, or the parts between given places: views.
+
+    Raises
+    ------
+    ShapeError
+        For a number of parts below 1.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.tensor_split(rbe.arange(5), 2)
+    (tensor([0, 1, 2]), tensor([3, 4]))
+    """
+    return _rbe._as_tensor(input).tensor_split(indices_or_sections, dim)
+
+
+def tile(input: Any, *dims: Any) -> RBETensor:
+    """Return the tensor repeated so many times along its last axes.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.tile(rbe.tensor([[1], [2]]), (2,)).tolist()
+    [[1, 1], [2, 2]]
+    """
+    return _rbe._as_tensor(input).tile(*dims)
 
 
 def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Ranked:
@@ -1104,6 +2762,18 @@ def triu(input: Any, diagonal: int = 0) -> RBETensor:
     return _rbe._as_tensor(input).triu(diagonal)
 
 
+def true_divide(input: Any, other: Any) -> RBETensor:
+    """Return `input / other`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.true_divide(rbe.tensor([3]), 2)
+    tensor([1.5])
+    """
+    return _rbe._as_tensor(input).true_divide(other)
+
+
 def unbind(input: Any, dim: int = 0) -> tuple[RBETensor, ...]:
     """Return the slices along an axis: views without it.
 
@@ -1114,6 +2784,63 @@ def unbind(input: Any, dim: int = 0) -> tuple[RBETensor, ...]:
     (tensor([0, 1, 2]), tensor([3, 4, 5]))
     """
     return _rbe._as_tensor(input).unbind(dim)
+
+
+def unflatten(input: Any, dim: int, sizes: Sequence[int]) -> RBETensor:
+    """Return the tensor with one axis in several; one length may be -1.
+
+    Raises
+    ------
+    ShapeError
+        For lengths whose product is another than that of the axis.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.unflatten(rbe.zeros(2, 6), 1, (-1, 3)).shape
+    (2, 2, 3)
+    """
+    return _rbe._as_tensor(input).unflatten(dim, sizes)
+
+
+def unique(
+    input: Any, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
+) -> Any:
+    """Return the distinct elements in order, or the distinct slices along an axis.
+
+    Parameters
+    ----------
+    sorted : bool
+        They are in order either way.
+    return_inverse, return_counts : bool
+        Return where each element is found in the result, and how often each of those occurs, too.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.unique(rbe.tensor([3, 1, 3]), return_counts=True)
+    (tensor([1, 3]), tensor([1, 2]))
+    """
+    x: Any = _rbe._as_tensor(input)
+    return x.unique(sorted, return_inverse, return_counts, dim)
+
+
+def unique_consecutive(input: Any, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None) -> Any:
+    """Return the elements, or the slices along an axis, without those that equal the one before.
+
+    Parameters
+    ----------
+    return_inverse, return_counts : bool
+        Return where each element is found in the result, and how often each of those follows, too.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.unique_consecutive(rbe.tensor([1, 1, 2, 1]))
+    tensor([1, 2, 1])
+    """
+    x: Any = _rbe._as_tensor(input)
+    return x.unique_consecutive(return_inverse, return_counts, dim)
 
 
 def unsqueeze(input: Any, dim: int) -> RBETensor:
@@ -1163,3 +2890,46 @@ def var(
     tensor([2., 2.])
     """
     return _rbe._as_tensor(input).var(axis, correction, keepdims, unbiased=unbiased, dim=dim, keepdim=keepdim)
+
+
+def var_mean(
+    input: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: Any = None
+) -> "tuple[RBETensor, RBETensor]":
+    """Return variance and mean over an axis, several or all.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.var_mean(rbe.tensor([1.0, 3.0]))
+    (tensor(2.), tensor(2.))
+    """
+    return _rbe._as_tensor(input).var_mean(dim, unbiased, keepdim, correction=correction)
+
+
+def vdot(input: Any, other: RBETensor) -> RBETensor:
+    """Return `dot(other)`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.vdot(rbe.tensor([1.0, 2.0]), rbe.tensor([3.0, 4.0]))
+    tensor(11.)
+    """
+    return _rbe._as_tensor(input).vdot(other)
+
+
+def vsplit(input: Any, indices_or_sections: Any) -> "tuple[RBETensor, ...]":
+    """Return equal parts, or those between given places, along the first of at least two axes.
+
+    Raises
+    ------
+    ShapeError
+        For fewer axes, or a number that does not divide the length.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.vsplit(rbe.zeros(4, 2), 2)[0].shape
+    (2, 2)
+    """
+    return _rbe._as_tensor(input).vsplit(indices_or_sections)

@@ -8,20 +8,12 @@ from ._arguments import integer
 from ._default_dtype import default_float
 from ._memory_format import check_memory_format
 from ._sizes import Shape, sizes
+from ._stream import seed_of
 from ._tensor import RBETensor
 from .creation import finish
 from .device import check_device
 from .dtypes import DTypeLike, as_dtype
-from .errors import DTypeError, TensorError
-
-
-def _seed(generator: Any) -> int | None:
-    """Return the seed of a stream drawn from a generator, or None for the stream of `rbe.manual_seed`."""
-    if generator is None:
-        return None
-    if not hasattr(generator, "integers"):
-        raise DTypeError("random", "a rbe.Generator as generator", type(generator).__name__)
-    return int(generator.integers(1 << 62, 1)[0])
+from .errors import TensorError
 
 
 def rand(
@@ -43,7 +35,7 @@ def rand(
     """
     check_device("rand", device)
     chosen = default_float(dtype)
-    return finish(_rbe.rand(sizes("rand", shape, chosen, size), chosen, _seed(generator)), requires_grad)
+    return finish(_rbe.rand(sizes("rand", shape, chosen, size), chosen, seed_of(generator)), requires_grad)
 
 
 def randn(
@@ -64,7 +56,7 @@ def randn(
     """
     check_device("randn", device)
     chosen = default_float(dtype)
-    return finish(_rbe.randn(sizes("randn", shape, chosen, size), chosen, _seed(generator)), requires_grad)
+    return finish(_rbe.randn(sizes("randn", shape, chosen, size), chosen, seed_of(generator)), requires_grad)
 
 
 def randint(
@@ -100,7 +92,7 @@ def randint(
     first, last = integer("randint", "a bound", low), integer("randint", "a bound", high)
     lengths = sizes("randint", (() if size is None else size,), dtypes.int64)
     try:
-        t = _rbe.randint(first, last, lengths, _seed(generator))
+        t = _rbe.randint(first, last, lengths, seed_of(generator))
     except OverflowError:
         raise TensorError("randint", "bounds that int64 holds", f"{first} and {last}") from None
     return finish(t if dtype is None else t.to(dtype), requires_grad)
@@ -119,7 +111,7 @@ def randperm(
     """
     check_device("randperm", device)
     (count,) = sizes("randperm", (n,), dtypes.int64)
-    t = _rbe._randperm(count, _seed(generator))
+    t = _rbe._randperm(count, seed_of(generator))
     return finish(t if dtype is None else t.to(dtype), requires_grad)
 
 
@@ -143,7 +135,7 @@ def rand_like(
     check_device("rand_like", device)
     check_memory_format("rand_like", memory_format)
     chosen = input.dtype if dtype is None else as_dtype(dtype)
-    return finish(_rbe.rand(list(input.shape), chosen, _seed(generator)), requires_grad)
+    return finish(_rbe.rand(list(input.shape), chosen, seed_of(generator)), requires_grad)
 
 
 def randn_like(
@@ -166,4 +158,4 @@ def randn_like(
     check_device("randn_like", device)
     check_memory_format("randn_like", memory_format)
     chosen = input.dtype if dtype is None else as_dtype(dtype)
-    return finish(_rbe.randn(list(input.shape), chosen, _seed(generator)), requires_grad)
+    return finish(_rbe.randn(list(input.shape), chosen, seed_of(generator)), requires_grad)

@@ -6,7 +6,7 @@ from typing import Any, TypeVar, final
 import numpy as np
 from typing_extensions import Self, disjoint_base
 
-from ._tensor import RBETensor
+from ._tensor import RBETensor as RBETensor
 from .dtypes import DTypeLike, dtype
 from .optim._rates import DenseRates, HybridRates
 
@@ -50,7 +50,14 @@ __all__ = [
     "_set_default_dtype",
     "_set_grad_enabled",
     "abs",
+    "acos",
+    "acosh",
     "adaptive_avg_pool",
+    "asin",
+    "asinh",
+    "atan",
+    "atan2",
+    "atanh",
     "attention",
     "avg_pool",
     "batch_norm",
@@ -63,9 +70,15 @@ __all__ = [
     "conv_transpose",
     "copysign",
     "cos",
+    "cosh",
     "cross_entropy",
+    "digamma",
     "eq",
+    "erf",
+    "erfc",
+    "erfinv",
     "exp",
+    "exp2",
     "expm1",
     "floor",
     "floor_divide",
@@ -76,6 +89,7 @@ __all__ = [
     "get_packed_matmul_precision",
     "get_rng_state",
     "gt",
+    "hypot",
     "is_grad_enabled",
     "is_recomputing",
     "isa",
@@ -84,10 +98,13 @@ __all__ = [
     "isnan",
     "layer_norm",
     "le",
+    "lgamma",
     "log",
     "log1p",
     "log2",
     "log10",
+    "logaddexp",
+    "logaddexp2",
     "logical_and",
     "logical_not",
     "logical_or",
@@ -125,15 +142,18 @@ __all__ = [
     "sigmoid",
     "sign",
     "sin",
+    "sinh",
     "sqrt",
     "square",
     "stack",
+    "tan",
     "tanh",
     "tensor_from_list",
     "trunc",
     "two_level_linear",
     "unfold",
     "where",
+    "xlogy",
 ]
 __version__: str
 
@@ -1014,6 +1034,83 @@ class TensorBase:
         """
     def abs_(self) -> RBETensor:
         """In-place form of `abs`: return the tensor, changed."""
+    def acos(self) -> RBETensor:
+        """Return the angle in radians between 0 and π whose cosine is `x`.
+
+        Examples
+        --------
+        >>> import rbe
+        >>> rbe.acos(rbe.tensor([0.0, 1.0]))
+        tensor([1.5708, 0.    ])
+        """
+    def acos_(self) -> RBETensor:
+        """In-place form of `acos`: return the tensor, changed."""
+    def acosh(self) -> RBETensor:
+        """Return the number, at least 0, whose hyperbolic cosine is `x`; NaN below 1.
+
+        Examples
+        --------
+        >>> import rbe
+        >>> rbe.acosh(rbe.tensor([1.0, 2.0]))
+        tensor([0.   , 1.317])
+        """
+    def acosh_(self) -> RBETensor:
+        """In-place form of `acosh`: return the tensor, changed."""
+    def asin(self) -> RBETensor:
+        """Return the angle in radians between -π/2 and π/2 whose sine is `x`.
+
+        Examples
+        --------
+        >>> import rbe
+        >>> rbe.asin(rbe.tensor([0.0, 1.0]))
+        tensor([0.    , 1.5708])
+        """
+    def asin_(self) -> RBETensor:
+        """In-place form of `asin`: return the tensor, changed."""
+    def asinh(self) -> RBETensor:
+        """Return the number whose hyperbolic sine is `x`.
+
+        Examples
+        --------
+        >>> import rbe
+        >>> rbe.asinh(rbe.tensor([0.0, 1.0]))
+        tensor([0.    , 0.8814])
+        """
+    def asinh_(self) -> RBETensor:
+        """In-place form of `asinh`: return the tensor, changed."""
+    def atan(self) -> RBETensor:
+        """Return the angle in radians between -π/2 and π/2 whose tangent is `x`.
+
+        Examples
+        --------
+        >>> import rbe
+        >>> rbe.atan(rbe.tensor([0.0, 1.0]))
+        tensor([0.    , 0.7854])
+        """
+    def atan_(self) -> RBETensor:
+        """In-place form of `atan`: return the tensor, changed."""
+    def atan2(self, other: Any) -> RBETensor:
+        """Return the angle of the point (`b`, `a`) in radians, between -π and π; the gradient at (0, 0) is 0.
+
+        Examples
+        --------
+        >>> import rbe
+        >>> rbe.atan2(rbe.tensor([0.0, 1.0]), rbe.tensor([-1.0, 1.0]))
+        tensor([3.1416, 0.7854])
+        """
+    def atan2_(self, other: Any) -> RBETensor:
+        """In-place form of `atan2`: return the tensor, changed."""
+    def atanh(self) -> RBETensor:
+        """Return the number whose hyperbolic tangent is `x`; NaN beyond ±1.
+
+        Examples
+        --------
+        >>> import rbe
+        >>> rbe.atanh(rbe.tensor([0.0, 0.5]))
+        tensor([0.    , 0.5493])
+        """
+    def atanh_(self) -> RBETensor:
+        """In-place form of `atanh`: return the tensor, changed."""
     def ceil(self) -> RBETensor:
         """Return the smallest integer not below `x`; its gradient is 0.
 
@@ -1047,6 +1144,28 @@ class TensorBase:
         """
     def cos_(self) -> RBETensor:
         """In-place form of `cos`: return the tensor, changed."""
+    def cosh(self) -> RBETensor:
+        """Return the hyperbolic cosine.
+
+        Examples
+        --------
+        >>> import rbe
+        >>> rbe.cosh(rbe.tensor([0.0, 1.0]))
+        tensor([1.    , 1.5431])
+        """
+    def cosh_(self) -> RBETensor:
+        """In-place form of `cosh`: return the tensor, changed."""
+    def digamma(self) -> RBETensor:
+        """Return the derivative of `ln |Γ(x)|`.
+
+        Examples
+        --------
+        >>> import rbe
+        >>> rbe.digamma(rbe.tensor([1.0, 4.0]))
+        tensor([-0.5772,  1.2561])
+        """
+    def digamma_(self) -> RBETensor:
+        """In-place form of `digamma`: return the tensor, changed."""
     def elu(self, alpha: _float = 1.0) -> RBETensor:
         """Return `x` above 0, `alpha (e^x - 1)` below; the gradient at 0 is `alpha`, at NaN 1."""
     def eq(self, other: Any) -> RBETensor:
@@ -1060,6 +1179,39 @@ class TensorBase:
         """
     def eq_(self, other: Any) -> RBETensor:
         """In-place form of `eq`: return the tensor, changed."""
+    def erf(self) -> RBETensor:
+        """Return the error function, `2/√π ∫ e^(-t²) dt` from 0 to `x`.
+
+        Examples
+        --------
+        >>> import rbe
+        >>> rbe.erf(rbe.tensor([0.0, 1.0]))
+        tensor([0.    , 0.8427])
+        """
+    def erf_(self) -> RBETensor:
+        """In-place form of `erf`: return the tensor, changed."""
+    def erfc(self) -> RBETensor:
+        """Return `1 - erf(x)`, accurate for large `x`.
+
+        Examples
+        --------
+        >>> import rbe
+        >>> rbe.erfc(rbe.tensor([0.0, 1.0]))
+        tensor([1.    , 0.1573])
+        """
+    def erfc_(self) -> RBETensor:
+        """In-place form of `erfc`: return the tensor, changed."""
+    def erfinv(self) -> RBETensor:
+        """Return the number whose error function is `x`; NaN beyond ±1.
+
+        Examples
+        --------
+        >>> import rbe
+        >>> rbe.erfinv(rbe.tensor([0.0, 0.5]))
+        tensor([0.    , 0.4769])
+        """
+    def erfinv_(self) -> RBETensor:
+        """In-place form of `erfinv`: return the tensor, changed."""
     def exp(self) -> RBETensor:
         """Return `e^x`.
 
@@ -1071,6 +1223,17 @@ class TensorBase:
         """
     def exp_(self) -> RBETensor:
         """In-place form of `exp`: return the tensor, changed."""
+    def exp2(self) -> RBETensor:
+        """Return `2^x`.
+
+        Examples
+        --------
+        >>> import rbe
+        >>> rbe.exp2(rbe.tensor([0.0, 3.0]))
+        tensor([1., 8.])
+        """
+    def exp2_(self) -> RBETensor:
+        """In-place form of `exp2`: return the tensor, changed."""
     def expm1(self) -> RBETensor:
         """Return `e^x - 1`, accurate near 0.
 
@@ -1137,6 +1300,17 @@ class TensorBase:
         """
     def gt_(self, other: Any) -> RBETensor:
         """In-place form of `gt`: return the tensor, changed."""
+    def hypot(self, other: Any) -> RBETensor:
+        """Return `sqrt(a² + b²)`, without overflow.
+
+        Examples
+        --------
+        >>> import rbe
+        >>> rbe.hypot(rbe.tensor([3.0]), 4.0)
+        tensor([5.])
+        """
+    def hypot_(self, other: Any) -> RBETensor:
+        """In-place form of `hypot`: return the tensor, changed."""
     def isfinite(self) -> RBETensor:
         """Return whether each element is neither NaN nor infinite.
 
@@ -1177,6 +1351,17 @@ class TensorBase:
         """In-place form of `le`: return the tensor, changed."""
     def leaky_relu(self, negative_slope: _float = 0.01) -> RBETensor:
         """Return `x` above 0, `negative_slope · x` below."""
+    def lgamma(self) -> RBETensor:
+        """Return `ln |Γ(x)|`.
+
+        Examples
+        --------
+        >>> import rbe
+        >>> rbe.lgamma(rbe.tensor([1.0, 4.0]))
+        tensor([0.    , 1.7918])
+        """
+    def lgamma_(self) -> RBETensor:
+        """In-place form of `lgamma`: return the tensor, changed."""
     def log(self) -> RBETensor:
         """Return the natural logarithm.
 
@@ -1221,6 +1406,24 @@ class TensorBase:
         """
     def log2_(self) -> RBETensor:
         """In-place form of `log2`: return the tensor, changed."""
+    def logaddexp(self, other: Any) -> RBETensor:
+        """Return `ln(e^a + e^b)`, without overflow.
+
+        Examples
+        --------
+        >>> import rbe
+        >>> rbe.logaddexp(rbe.tensor([0.0]), 0.0)
+        tensor([0.6931])
+        """
+    def logaddexp2(self, other: Any) -> RBETensor:
+        """Return `log2(2^a + 2^b)`, without overflow.
+
+        Examples
+        --------
+        >>> import rbe
+        >>> rbe.logaddexp2(rbe.tensor([0.0]), 0.0)
+        tensor([1.])
+        """
     def logical_and(self, other: Any) -> RBETensor:
         """Return whether both are true, element by element.
 
@@ -1404,6 +1607,17 @@ class TensorBase:
         """
     def sin_(self) -> RBETensor:
         """In-place form of `sin`: return the tensor, changed."""
+    def sinh(self) -> RBETensor:
+        """Return the hyperbolic sine.
+
+        Examples
+        --------
+        >>> import rbe
+        >>> rbe.sinh(rbe.tensor([0.0, 1.0]))
+        tensor([0.    , 1.1752])
+        """
+    def sinh_(self) -> RBETensor:
+        """In-place form of `sinh`: return the tensor, changed."""
     def softplus(self, beta: _float = 1.0) -> RBETensor:
         """Return `ln(1 + e^(βx)) / β`, linear where `βx > 20`."""
     def sqrt(self) -> RBETensor:
@@ -1428,6 +1642,17 @@ class TensorBase:
         """
     def square_(self) -> RBETensor:
         """In-place form of `square`: return the tensor, changed."""
+    def tan(self) -> RBETensor:
+        """Return the tangent of `x` radians.
+
+        Examples
+        --------
+        >>> import rbe
+        >>> rbe.tan(rbe.tensor([0.0, 1.0]))
+        tensor([0.    , 1.5574])
+        """
+    def tan_(self) -> RBETensor:
+        """In-place form of `tan`: return the tensor, changed."""
     def tanh(self) -> RBETensor:
         """Return the hyperbolic tangent.
 
@@ -1450,6 +1675,17 @@ class TensorBase:
         """
     def trunc_(self) -> RBETensor:
         """In-place form of `trunc`: return the tensor, changed."""
+    def xlogy(self, other: Any) -> RBETensor:
+        """Return `a ln b`, 0 where `a` is 0 unless `b` is NaN.
+
+        Examples
+        --------
+        >>> import rbe
+        >>> rbe.xlogy(rbe.tensor([0.0, 2.0]), rbe.tensor([0.0, 1.0]))
+        tensor([0., 0.])
+        """
+    def xlogy_(self, other: Any) -> RBETensor:
+        """In-place form of `xlogy`: return the tensor, changed."""
 
 @final
 class _Hybrid:
@@ -1679,6 +1915,76 @@ def abs(input: Any) -> RBETensor:
     tensor([1.5, 0.5])
     """
 
+def acos(input: Any) -> RBETensor:
+    """Return the angle in radians between 0 and π whose cosine is `x`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.acos(rbe.tensor([0.0, 1.0]))
+    tensor([1.5708, 0.    ])
+    """
+
+def acosh(input: Any) -> RBETensor:
+    """Return the number, at least 0, whose hyperbolic cosine is `x`; NaN below 1.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.acosh(rbe.tensor([1.0, 2.0]))
+    tensor([0.   , 1.317])
+    """
+
+def asin(input: Any) -> RBETensor:
+    """Return the angle in radians between -π/2 and π/2 whose sine is `x`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.asin(rbe.tensor([0.0, 1.0]))
+    tensor([0.    , 1.5708])
+    """
+
+def asinh(input: Any) -> RBETensor:
+    """Return the number whose hyperbolic sine is `x`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.asinh(rbe.tensor([0.0, 1.0]))
+    tensor([0.    , 0.8814])
+    """
+
+def atan(input: Any) -> RBETensor:
+    """Return the angle in radians between -π/2 and π/2 whose tangent is `x`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.atan(rbe.tensor([0.0, 1.0]))
+    tensor([0.    , 0.7854])
+    """
+
+def atan2(input: Any, other: Any) -> RBETensor:
+    """Return the angle of the point (`b`, `a`) in radians, between -π and π; the gradient at (0, 0) is 0.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.atan2(rbe.tensor([0.0, 1.0]), rbe.tensor([-1.0, 1.0]))
+    tensor([3.1416, 0.7854])
+    """
+
+def atanh(input: Any) -> RBETensor:
+    """Return the number whose hyperbolic tangent is `x`; NaN beyond ±1.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.atanh(rbe.tensor([0.0, 0.5]))
+    tensor([0.    , 0.5493])
+    """
+
 def ceil(input: Any) -> RBETensor:
     """Return the smallest integer not below `x`; its gradient is 0.
 
@@ -1709,6 +2015,26 @@ def cos(input: Any) -> RBETensor:
     tensor([1.    , 0.5403])
     """
 
+def cosh(input: Any) -> RBETensor:
+    """Return the hyperbolic cosine.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.cosh(rbe.tensor([0.0, 1.0]))
+    tensor([1.    , 1.5431])
+    """
+
+def digamma(input: Any) -> RBETensor:
+    """Return the derivative of `ln |Γ(x)|`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.digamma(rbe.tensor([1.0, 4.0]))
+    tensor([-0.5772,  1.2561])
+    """
+
 def eq(input: Any, other: Any) -> RBETensor:
     """Return whether `a == b`, element by element.
 
@@ -1719,6 +2045,36 @@ def eq(input: Any, other: Any) -> RBETensor:
     tensor([False,  True, False])
     """
 
+def erf(input: Any) -> RBETensor:
+    """Return the error function, `2/√π ∫ e^(-t²) dt` from 0 to `x`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.erf(rbe.tensor([0.0, 1.0]))
+    tensor([0.    , 0.8427])
+    """
+
+def erfc(input: Any) -> RBETensor:
+    """Return `1 - erf(x)`, accurate for large `x`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.erfc(rbe.tensor([0.0, 1.0]))
+    tensor([1.    , 0.1573])
+    """
+
+def erfinv(input: Any) -> RBETensor:
+    """Return the number whose error function is `x`; NaN beyond ±1.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.erfinv(rbe.tensor([0.0, 0.5]))
+    tensor([0.    , 0.4769])
+    """
+
 def exp(input: Any) -> RBETensor:
     """Return `e^x`.
 
@@ -1727,6 +2083,16 @@ def exp(input: Any) -> RBETensor:
     >>> import rbe
     >>> rbe.exp(rbe.tensor([0.0, 1.0]))
     tensor([1.    , 2.7183])
+    """
+
+def exp2(input: Any) -> RBETensor:
+    """Return `2^x`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.exp2(rbe.tensor([0.0, 3.0]))
+    tensor([1., 8.])
     """
 
 def expm1(input: Any) -> RBETensor:
@@ -1789,6 +2155,16 @@ def gt(input: Any, other: Any) -> RBETensor:
     tensor([False, False,  True])
     """
 
+def hypot(input: Any, other: Any) -> RBETensor:
+    """Return `sqrt(a² + b²)`, without overflow.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.hypot(rbe.tensor([3.0]), 4.0)
+    tensor([5.])
+    """
+
 def isfinite(input: Any) -> RBETensor:
     """Return whether each element is neither NaN nor infinite.
 
@@ -1829,6 +2205,16 @@ def le(input: Any, other: Any) -> RBETensor:
     tensor([ True,  True, False])
     """
 
+def lgamma(input: Any) -> RBETensor:
+    """Return `ln |Γ(x)|`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.lgamma(rbe.tensor([1.0, 4.0]))
+    tensor([0.    , 1.7918])
+    """
+
 def log(input: Any) -> RBETensor:
     """Return the natural logarithm.
 
@@ -1867,6 +2253,26 @@ def log2(input: Any) -> RBETensor:
     >>> import rbe
     >>> rbe.log2(rbe.tensor([1.0, 8.0]))
     tensor([0., 3.])
+    """
+
+def logaddexp(input: Any, other: Any) -> RBETensor:
+    """Return `ln(e^a + e^b)`, without overflow.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.logaddexp(rbe.tensor([0.0]), 0.0)
+    tensor([0.6931])
+    """
+
+def logaddexp2(input: Any, other: Any) -> RBETensor:
+    """Return `log2(2^a + 2^b)`, without overflow.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.logaddexp2(rbe.tensor([0.0]), 0.0)
+    tensor([1.])
     """
 
 def logical_and(input: Any, other: Any) -> RBETensor:
@@ -2039,6 +2445,16 @@ def sin(input: Any) -> RBETensor:
     tensor([0.    , 0.8415])
     """
 
+def sinh(input: Any) -> RBETensor:
+    """Return the hyperbolic sine.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.sinh(rbe.tensor([0.0, 1.0]))
+    tensor([0.    , 1.1752])
+    """
+
 def sqrt(input: Any) -> RBETensor:
     """Return the square root.
 
@@ -2059,6 +2475,16 @@ def square(input: Any) -> RBETensor:
     tensor([2.25, 0.25])
     """
 
+def tan(input: Any) -> RBETensor:
+    """Return the tangent of `x` radians.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.tan(rbe.tensor([0.0, 1.0]))
+    tensor([0.    , 1.5574])
+    """
+
 def tanh(input: Any) -> RBETensor:
     """Return the hyperbolic tangent.
 
@@ -2077,4 +2503,14 @@ def trunc(input: Any) -> RBETensor:
     >>> import rbe
     >>> rbe.trunc(rbe.tensor([-1.5, 0.5]))
     tensor([-1.,  0.])
+    """
+
+def xlogy(input: Any, other: Any) -> RBETensor:
+    """Return `a ln b`, 0 where `a` is 0 unless `b` is NaN.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.xlogy(rbe.tensor([0.0, 2.0]), rbe.tensor([0.0, 1.0]))
+    tensor([0., 0.])
     """

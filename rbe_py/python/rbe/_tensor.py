@@ -2,22 +2,41 @@
 
 `RBETensor` is written here over one class of the compiled module, `TensorBase`, which holds the values and the place on the
 tape and has the methods that run one operation of the core; `_rbe.pyi` lists those with their documentation.
+Methods that are made of other operations are in `_methods`, in a class without fields for each kind.
 """
 
 import builtins
 import copy as _copy
 import math
 import operator
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ClassVar, NamedTuple, TypeAlias, overload
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _rbe, dtypes
 from ._arguments import describe, integer, number
+from ._axes import axis_of
 from ._compat import require
+from ._in_place import changed
 from ._memory_format import check_memory_format
+from ._methods import (
+    Arranging,
+    Creating,
+    Cutting,
+    Diagonals,
+    Drawing,
+    Formulas,
+    Products,
+    Ranking,
+    Scanning,
+    Searching,
+    Selecting,
+    Statistics,
+)
+from ._methods.products import product
+from ._results import Extremes, Ranked
 from .device import check_device
 from .device import device as _Device
 from .dtypes import DTypeLike, as_dtype
@@ -30,22 +49,22 @@ _Axis: TypeAlias = int | Sequence[int] | None
 _Array: TypeAlias = "np.ndarray[Any, Any]"
 
 
-class Extremes(NamedTuple):
-    """Largest or smallest elements along an axis, and their places."""
-
-    values: "RBETensor"
-    indices: "RBETensor"
-
-
-class Ranked(NamedTuple):
-    """Elements in order along an axis, and where they were."""
-
-    values: "RBETensor"
-    indices: "RBETensor"
-
-
 @_rbe._class_of_results
-class RBETensor(_rbe.TensorBase):
+class RBETensor(
+    Arranging,
+    Creating,
+    Cutting,
+    Diagonals,
+    Drawing,
+    Formulas,
+    Products,
+    Ranking,
+    Scanning,
+    Searching,
+    Selecting,
+    Statistics,
+    _rbe.TensorBase,
+):
     """A dense or packed tensor.
 
     Parameters
@@ -363,7 +382,7 @@ class RBETensor(_rbe.TensorBase):
         tensor([0, 1, 2, 3, 4, 5])
         """
         n = max(self.ndim, 1)
-        start, end = _axis("flatten", start_dim, n), _axis("flatten", end_dim, n)
+        start, end = axis_of("flatten", start_dim, n), axis_of("flatten", end_dim, n)
         if start > end:
             raise ShapeError("flatten", "start_dim before end_dim", f"{start_dim} and {end_dim}")
         shape = list(self.shape) or [1]
@@ -393,7 +412,7 @@ class RBETensor(_rbe.TensorBase):
         >>> rbe.split(rbe.arange(5), 2)
         [tensor([0, 1]), tensor([2, 3]), tensor([4])]
         """
-        n = self.shape[_axis("split", dim, self.ndim)]
+        n = self.shape[axis_of("split", dim, self.ndim)]
         if isinstance(split_size, Sequence):
             lengths = [integer("split", "a length", length) for length in split_size]
             if any(length < 0 for length in lengths):
@@ -426,7 +445,7 @@ class RBETensor(_rbe.TensorBase):
         count = integer("chunk", "a count", chunks)
         if count < 1:
             raise ShapeError("chunk", "at least 1 chunk", str(count))
-        n = self.shape[_axis("chunk", dim, self.ndim)]
+        n = self.shape[axis_of("chunk", dim, self.ndim)]
         if n:
             return self.split(-(-n // count), dim)
         try:
@@ -443,7 +462,7 @@ class RBETensor(_rbe.TensorBase):
         >>> rbe.unbind(rbe.arange(6).reshape(2, 3))
         (tensor([0, 1, 2]), tensor([3, 4, 5]))
         """
-        axis = _axis("unbind", dim, self.ndim)
+        axis = axis_of("unbind", dim, self.ndim)
         return tuple(part.squeeze(axis) for part in self._split([1] * self.shape[axis], axis))
 
     def take_along_dim(self, indices: "RBETensor", dim: int | None = None) -> "RBETensor":
@@ -547,7 +566,7 @@ class RBETensor(_rbe.TensorBase):
         >>> rbe.mm(rbe.eye(2), rbe.ones(2, 1)).tolist()
         [[1.0], [1.0]]
         """
-        return _product("mm", 2, self, mat2)
+        return product("mm", (2, 2), self, mat2)
 
     def bmm(self, mat2: "RBETensor") -> "RBETensor":
         """Return the products of two batches of matrices, (b, n, k) and (b, k, m).
@@ -558,7 +577,7 @@ class RBETensor(_rbe.TensorBase):
         >>> rbe.bmm(rbe.ones(3, 1, 2), rbe.ones(3, 2, 1)).shape
         (3, 1, 1)
         """
-        return _product("bmm", 3, self, mat2)
+        return product("bmm", (3, 3), self, mat2)
 
     def dot(self, other: "RBETensor") -> "RBETensor":
         """Return the sum of the products of two vectors' elements.
@@ -569,7 +588,7 @@ class RBETensor(_rbe.TensorBase):
         >>> rbe.dot(rbe.tensor([1.0, 2.0]), rbe.tensor([3.0, 4.0]))
         tensor(11.)
         """
-        return _product("dot", 1, self, other)
+        return product("dot", (1, 1), self, other)
 
     def trace(self) -> "RBETensor":
         """Return the sum of the elements on the diagonal of a matrix.
@@ -762,47 +781,47 @@ class RBETensor(_rbe.TensorBase):
 
     def add_(self, other: Any, *, alpha: _Float = 1) -> "RBETensor":
         """Add `alpha * other` in place."""
-        return _changed(self, "add_", lambda x: x + (other if alpha == 1 else other * alpha), (other,), keep=False)
+        return changed(self, "add_", lambda x: x + (other if alpha == 1 else other * alpha), (other,), keep=False)
 
     def sub_(self, other: Any, *, alpha: _Float = 1) -> "RBETensor":
         """Subtract `alpha * other` in place."""
-        return _changed(self, "sub_", lambda x: x - (other if alpha == 1 else other * alpha), (other,), keep=False)
+        return changed(self, "sub_", lambda x: x - (other if alpha == 1 else other * alpha), (other,), keep=False)
 
     def div_(self, other: Any, *, rounding_mode: str | None = None) -> "RBETensor":
         """In-place form of `div`: return the tensor, changed."""
-        return _changed(self, "div_", lambda x: x.div(other, rounding_mode=rounding_mode), (other,))
+        return changed(self, "div_", lambda x: x.div(other, rounding_mode=rounding_mode), (other,))
 
     def round_(self, *, decimals: int = 0) -> "RBETensor":
         """In-place form of `round`: return the tensor, changed."""
-        return _changed(self, "round_", lambda x: x.round(decimals=decimals))
+        return changed(self, "round_", lambda x: x.round(decimals=decimals))
 
     def rsqrt_(self) -> "RBETensor":
         """In-place form of `rsqrt`: return the tensor, changed."""
-        return _changed(self, "rsqrt_", lambda x: x.rsqrt())
+        return changed(self, "rsqrt_", lambda x: x.rsqrt())
 
     def clamp_(self, min: Any = None, max: Any = None) -> "RBETensor":
         """In-place form of `clamp`: return the tensor, changed."""
-        return _changed(self, "clamp_", lambda x: x.clamp(min, max), (min, max))
+        return changed(self, "clamp_", lambda x: x.clamp(min, max), (min, max))
 
     def cumsum_(self, dim: int, *, dtype: DTypeLike = None) -> "RBETensor":
         """In-place form of `cumsum`: return the tensor, changed."""
-        return _changed(self, "cumsum_", lambda x: x.cumsum(dim, dtype=dtype), keep=False)
+        return changed(self, "cumsum_", lambda x: x.cumsum(dim, dtype=dtype), keep=False)
 
     def tril_(self, diagonal: int = 0) -> "RBETensor":
         """In-place form of `tril`: return the tensor, changed."""
-        return _changed(self, "tril_", lambda x: x.tril(diagonal))
+        return changed(self, "tril_", lambda x: x.tril(diagonal))
 
     def triu_(self, diagonal: int = 0) -> "RBETensor":
         """In-place form of `triu`: return the tensor, changed."""
-        return _changed(self, "triu_", lambda x: x.triu(diagonal))
+        return changed(self, "triu_", lambda x: x.triu(diagonal))
 
     def masked_fill_(self, mask: "RBETensor", value: Any) -> "RBETensor":
         """In-place form of `masked_fill`: return the tensor, changed."""
-        return _changed(self, "masked_fill_", lambda x: x.masked_fill(mask, value), (mask, value), keep=False)
+        return changed(self, "masked_fill_", lambda x: x.masked_fill(mask, value), (mask, value), keep=False)
 
     def scatter_add_(self, dim: int, index: "RBETensor", src: "RBETensor") -> "RBETensor":
         """In-place form of `scatter_add`: return the tensor, changed."""
-        return _changed(self, "scatter_add_", lambda x: x.scatter_add(dim, index, src), (index, src))
+        return changed(self, "scatter_add_", lambda x: x.scatter_add(dim, index, src), (index, src))
 
     def index_put_(self, indices: tuple["RBETensor", ...], values: Any, accumulate: _Bool = False) -> "RBETensor":
         """Replace the elements that int64 or bool tensors name, as `self[indices] = values`, or add to them.
@@ -825,7 +844,7 @@ class RBETensor(_rbe.TensorBase):
         def compute(x: RBETensor) -> RBETensor:
             return x.reshape(-1).scatter_add(0, places.reshape(-1), added).reshape(x.shape)
 
-        return _changed(self, "index_put_", compute, (added,), keep=False)
+        return changed(self, "index_put_", compute, (added,), keep=False)
 
     def zero_(self) -> "RBETensor":
         """Set every element to 0."""
@@ -956,42 +975,6 @@ class RBETensor(_rbe.TensorBase):
         return _rebuild, (type(self), payload, self.requires_grad)
 
 
-_KINDS = "buif"  # first letters of the types: bools, bytes, integers, floats; each holds those before it
-
-
-def _changed(
-    x: RBETensor, op: str, compute: Callable[[RBETensor], RBETensor], operands: tuple[Any, ...] = (), *, keep: bool = True
-) -> RBETensor:
-    """Replace the elements of a tensor by what `compute` makes of it, and return it.
-
-    The result must have the shape of the tensor and fit its kind of numbers.
-
-    Parameters
-    ----------
-    x : tensor
-    op : str
-        Name in errors.
-    compute : function
-    operands : tuple
-        What else `compute` reads; with a tensor that requires grad the change is recorded.
-    keep : bool
-        Keep a copy of the elements from before where the change is recorded: gradients read it.
-
-    Raises
-    ------
-    ShapeError, DTypeError
-        For a result that does not fit.
-    """
-    recorded = _rbe.is_grad_enabled() and any(isinstance(o, RBETensor) and o.requires_grad for o in (x, *operands))
-    result = compute(x._before_change(op, recorded and keep))
-    if result.shape != x.shape:
-        raise ShapeError(op, f"a result of shape {tuple(x.shape)}", str(tuple(result.shape)))
-    if _KINDS.index(result.dtype.name[0]) > _KINDS.index(x.dtype.name[0]):
-        raise DTypeError(op, f"a result that {x.dtype.name} holds", result.dtype.name)
-    x._take_over(op, result)
-    return x
-
-
 def _rebuild(cls: type[RBETensor], payload: tuple[Any, ...], requires_grad: bool) -> RBETensor:
     """Return the tensor that `__reduce_ex__` describes."""
     if len(payload) == 4:
@@ -1001,31 +984,3 @@ def _rebuild(cls: type[RBETensor], payload: tuple[Any, ...], requires_grad: bool
         if payload[0].flags.owndata:
             base._own()
     return base.requires_grad_(requires_grad) if cls is RBETensor else cls(base, requires_grad)
-
-
-def _axis(op: str, axis: int, n: int) -> int:
-    """Return the place of an axis of `n`, counted from the end if negative.
-
-    Raises
-    ------
-    ShapeError, OutOfRangeError
-    """
-    if n == 0:
-        raise ShapeError(op, "a tensor that has axes", "one without")
-    axis = integer(op, "an axis", axis)
-    if not -n <= axis < n:
-        raise OutOfRangeError(op, f"an axis from {-n} to {n - 1}", str(axis))
-    return axis % n
-
-
-def _product(op: str, axes: int, a: RBETensor, b: RBETensor) -> RBETensor:
-    """Return the matrix product of two tensors of so many axes, none of which broadcasts.
-
-    Raises
-    ------
-    ShapeError
-    """
-    if not isinstance(b, RBETensor) or (a.ndim, b.ndim) != (axes, axes) or a.shape[:-2] != b.shape[:-2]:
-        expected = f"two tensors of {axes} axes, alike but for the last two"
-        raise ShapeError(op, expected, f"{a.shape} and {getattr(b, 'shape', b)}")
-    return a.matmul(b)

@@ -37,3 +37,15 @@ def numel(x: RBETensor) -> int:
     6
     """
     return x.numel()
+
+
+def real(x: RBETensor) -> RBETensor:
+    """Return the tensor itself, as elements are real.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.real(rbe.ones(1))
+    tensor([1.])
+    """
+    return x.conj()

@@ -2,7 +2,15 @@
 
 WINDOWS = "operations on windows are for floats"
 
+NO_INT32 = "places are int64"
+FRACTIONS = "factors with a fraction would be truncated for integers"
+
 REFUSED: dict[str, str] = {
+    "addbmm": FRACTIONS,
+    "addmv": FRACTIONS,
+    "baddbmm": FRACTIONS,
+    "bucketize": NO_INT32,
+    "searchsorted": NO_INT32,
     "nn.functional.avg_pool1d": WINDOWS,
     "nn.functional.avg_pool2d": WINDOWS,
     "nn.functional.batch_norm": "an empty tensor of one axis has no axis of channels",

@@ -38,6 +38,18 @@ RANDOM = {
     "empty_like",
     "new_empty",
     "bernoulli",
+    "multinomial",
+    "normal",
+    "randint_like",
+    "exponential",
+    "geometric",
+    "log_normal",
+    "cauchy",
+}
+# Operations whose gradient torch computes with an error far above rounding; the core's own check covers them.
+COARSE = {
+    "digamma": "torch's trigamma has an error of 1e-10",
+    "logcumsumexp": "differences of numbers of 1e4 are rounded by 1e-12",
 }
 
 
@@ -102,6 +114,8 @@ UNDEFINED = {
 
 def is_undefined(entry, sample):
     x = sample.input
+    if entry.name == "index_copy":  # of several values for one place torch stores any, and gives each the gradient
+        return sample.args[1].unique().numel() < sample.args[1].numel()
     return entry.name in UNDEFINED and x.is_floating_point() and bool(UNDEFINED[entry.name](x).any())
 
 
@@ -133,6 +147,9 @@ def samples(entry, dtype, grad):
 def picks_equal_elements(x, i, j):
     """Whether two index arrays pick equal elements along some axis: an unstable sort may order ties as it likes."""
     x, i, j = array(x), array(i), array(j)
+    if i.ndim == x.ndim - 1:
+        wide = ([np.expand_dims(v, axis) for v in (i, j)] for axis in range(x.ndim))
+        return any(picks_equal_elements(x, *pair) for pair in wide)
     if x.ndim != i.ndim or i.shape != j.shape:
         return False
     axes = [a for a in range(x.ndim) if all(n == m for k, (n, m) in enumerate(zip(x.shape, i.shape, strict=True)) if k != a)]
@@ -192,7 +209,7 @@ def compare(entry, way, theirs, ours, args, kwargs, grad):
             continue
         if (
             text
-            and entry.name in ("sort", "argsort", "topk")
+            and entry.name in ("sort", "argsort", "topk", "kthvalue", "median", "nanmedian")
             and y.dtype is torch.int64
             and picks_equal_elements(args[0], x, y)
         ):
@@ -201,7 +218,7 @@ def compare(entry, way, theirs, ours, args, kwargs, grad):
             continue
         if text:
             raise Wrong(f"result {i}: {text}")
-    if grad and not random:
+    if grad and not random and entry.name not in COARSE:
         compare_gradients(got, expected, exact, seen, mine, wide)
     return True
 

@@ -16,6 +16,7 @@ pub mod row_norm;
 mod row_product;
 mod small_product;
 pub mod softmax;
+pub(crate) mod special;
 pub mod squares;
 pub(crate) mod stream;
 pub(crate) mod sums;

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ... import _rbe
-from ..._tensor import RBETensor, _changed
+from ..._in_place import changed as _changed
+from ..._tensor import RBETensor
 from ...dtypes import DTypeLike
 from ...errors import TensorError
 from .linear import words

@@ -1,7 +1,8 @@
 """Smooth functions of single elements, gates, and random choices, with torch's signatures."""
 
 from ... import _random, _rbe
-from ..._tensor import RBETensor, _changed
+from ..._in_place import changed as _changed
+from ..._tensor import RBETensor
 from ...errors import ShapeError, TensorError
 
 __all__ = ["glu", "gumbel_softmax", "logsigmoid", "mish", "softmin", "softsign", "tanhshrink"]

@@ -147,7 +147,7 @@ bench: $(TORCH_VENV)/.built ## Measure kernels, and packed layers against torch'
 bench-quick: $(TORCH_VENV)/.built ## As bench, the large layers on one thread: under two minutes
 	$(TORCH_VENV)/bin/python benches/python/compare.py --quick
 
-bench-crossover: ## Compare the kernels of int8 products with dot products of bytes, over batch sizes
+bench-crossover: ## Compare tables and dot products of bytes in int8 products, over layers and samples
 	cargo bench -p rbe_benches --bench crossover
 
 bench-latency: ## Measure the latency of parallel regions

@@ -10,7 +10,7 @@ use common::numbers;
 use parking_lot::Mutex;
 use proptest::prelude::*;
 use rbe_core::isa::{Isa, set_isa};
-use rbe_core::kernel::packed::quantised::{self, reference};
+use rbe_core::kernel::packed::quantised::{self, Method, reference};
 use rbe_core::packed::{PackedTensor, Quantised};
 use rbe_core::parallel;
 
@@ -88,11 +88,19 @@ impl Case {
         let x = Quantised { values, scales };
         quantised::forward(x, w, Some(bias), y);
         assert_eq!(bits(y), bits(&self.y), "forward {what}");
-        y.fill(f32::NAN);
-        quantised::forward(x, w, None, y);
-        assert_eq!(bits(y), bits(&self.y_without_bias), "forward without bias {what}");
         quantised::dx(dy, batch, w, dx);
         assert_eq!(bits(dx), bits(&self.dx), "dx {what}");
+        for method in [Method::Tables, Method::Dots] {
+            y.fill(f32::NAN);
+            quantised::forward_by(method, x, w, None, y);
+            assert_eq!(bits(y), bits(&self.y_without_bias), "forward without bias by {method:?} {what}");
+            y.fill(f32::NAN);
+            quantised::forward_by(method, x, w, Some(bias), y);
+            assert_eq!(bits(y), bits(&self.y), "forward by {method:?} {what}");
+            dx.fill(f32::NAN);
+            quantised::dx_by(method, dy, batch, w, dx);
+            assert_eq!(bits(dx), bits(&self.dx), "dx by {method:?} {what}");
+        }
     }
 
     fn check_all(&self, numbers_of_threads: &[usize]) {

@@ -62,21 +62,20 @@ pub struct Kernel {
     pub run: unsafe fn(&Bytes, &mut [f32]),
 }
 
-pub const KERNELS: [Kernel; 3] = [
+pub const KERNELS: [Kernel; 2] = [
     Kernel {
         name: "`vpmaddubsw`, 256 bits",
         is_available: || is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
         run: multiply_add_256,
     },
     Kernel { name: "`vpdpbusd`, 256 bits", is_available: has_vnni, run: dot_256 },
-    Kernel { name: "`vpdpbusd`, 512 bits", is_available: has_vnni, run: dot_512 },
 ];
 
 fn has_vnni() -> bool {
     is_x86_feature_detected!("avx512vnni") && is_x86_feature_detected!("avx512vl") && is_x86_feature_detected!("fma")
 }
 
-/// Names that are the same for both widths.
+/// Short names.
 mod narrow {
     pub(super) use std::arch::x86_64::{
         __m256i as Integers, _mm256_and_si256 as and, _mm256_cvtepi32_ps as floats, _mm256_fmadd_ps as mul_add,
@@ -84,14 +83,6 @@ mod narrow {
         _mm256_set1_ps as splat, _mm256_setzero_si256 as zero, _mm256_srl_epi32 as shift, _mm256_storeu_ps as store_floats,
     };
 }
-mod wide {
-    pub(super) use std::arch::x86_64::{
-        __m512i as Integers, _mm512_and_si512 as and, _mm512_cvtepi32_ps as floats, _mm512_fmadd_ps as mul_add,
-        _mm512_loadu_ps as load_floats, _mm512_loadu_si512 as load, _mm512_set1_epi8 as bytes, _mm512_set1_epi32 as words,
-        _mm512_set1_ps as splat, _mm512_setzero_si512 as zero, _mm512_srl_epi32 as shift, _mm512_storeu_ps as store_floats,
-    };
-}
-
 /// A kernel with `$lanes` rows in a register and up to `$samples` samples at once. `$dot` adds four products in each lane, `$finish` makes 32-bit
 /// sums of what they give.
 macro_rules! kernel {
@@ -181,12 +172,3 @@ kernel!(
     |sum| _mm256_madd_epi16(sum, _mm256_set1_epi16(1))
 );
 kernel!(dot_256, "avx512vnni,avx512vl,avx2,fma", narrow, 8, 5, |sum, bits, inputs| _mm256_dpbusd_epi32(sum, bits, inputs), |sum| sum);
-kernel!(
-    dot_512,
-    "avx512f,avx512bw,avx512dq,avx512vnni,avx512vl,avx2,fma",
-    wide,
-    16,
-    8,
-    |sum, bits, inputs| _mm512_dpbusd_epi32(sum, bits, inputs),
-    |sum| sum
-);

@@ -57,7 +57,7 @@ fn forward_on(isa: Isa, x: &[f32], batch: usize, w: &PackedTensor, bias: Option<
     let tiles = w.tiles();
     let view = View::new(w, &tiles);
     let y = Shared::new(y, rows);
-    let Pieces { samples, tiles: per } = pieces(batch, &view);
+    let Pieces { samples, tiles: per } = pieces(batch, &view, &WITH_TABLES);
     let (across, down) = (view.row_tiles().div_ceil(per), batch.div_ceil(samples));
     parallel::for_each(across * down, |p| {
         let (first, r) = (p / across * samples, p % across * per);
@@ -82,7 +82,11 @@ pub(super) struct Pieces {
     pub tiles: usize,
 }
 
-pub(super) fn pieces(batch: usize, w: &View<'_>) -> Pieces {
+/// The fewest that kernels with tables are given.
+pub(super) const WITH_TABLES: Pieces = Pieces { samples: PIECE_SAMPLES, tiles: ROW_TILES };
+
+/// The pieces of a product, not smaller than `fewest` unless a thread would be left without one.
+pub(super) fn pieces(batch: usize, w: &View<'_>, fewest: &Pieces) -> Pieces {
     let tiles = w.row_tiles();
     if batch * w.rows * w.cols < WORTH_SHARING {
         return Pieces { samples: batch.max(1).next_multiple_of(SAMPLES), tiles };
@@ -91,11 +95,11 @@ pub(super) fn pieces(batch: usize, w: &View<'_>) -> Pieces {
         1 => 1,
         threads => PIECES * threads,
     };
-    let chunks = batch.div_ceil(PIECE_SAMPLES);
+    let chunks = batch.div_ceil(fewest.samples);
     // Twice the fewest row tiles, unless a thread would be left without a piece.
-    let worth = (tiles / (2 * ROW_TILES)).max(parallel::num_threads().min(tiles.div_ceil(ROW_TILES)));
+    let worth = (tiles / (2 * fewest.tiles)).max(parallel::num_threads().min(tiles.div_ceil(fewest.tiles)));
     let across = (most / chunks.min(most)).min(worth).max(1);
-    Pieces { samples: PIECE_SAMPLES, tiles: tiles.div_ceil(across) }
+    Pieces { samples: fewest.samples, tiles: tiles.div_ceil(across) }
 }
 
 /// `dx (batch, cols) = dy (batch, rows) W`.

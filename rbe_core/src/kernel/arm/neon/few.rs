@@ -44,7 +44,7 @@ const FOUR: usize = 4;
 /// As [`forward`]; with `DOT` the machine must have dot products of bytes.
 #[inline(always)]
 unsafe fn rows<const DOT: bool>(f: QuantisedForward<'_>) {
-    let QuantisedForward { x, first, w, tiles, bias, y } = f;
+    let QuantisedForward { x, first, w, tiles, bias, y, .. } = f;
     let samples = x.batch();
     assert!(samples <= MOST_BY_DOT, "few samples");
     let mut sums = crate::Buffer::zeroed(tiles.len() * samples * TILE_ROWS * size_of::<f32>());

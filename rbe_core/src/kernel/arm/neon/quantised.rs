@@ -5,9 +5,10 @@ use std::array::from_fn;
 
 use super::few;
 use super::lanes::Neon;
-use crate::kernel::packed::quantised::operands::{OrderDy, QuantisedDx, QuantisedForward};
+use crate::kernel::packed::quantised::operands::{Method, OrderDy, Product, QuantisedDx, QuantisedForward};
 use crate::kernel::packed::quantised::short_lanes::{ColumnSums, ShortLanes};
 use crate::kernel::packed::quantised::{dx, dx_few, order_dy, subset_sums};
+use crate::kernel::packed::view::View;
 use crate::packed::BITS;
 
 macro_rules! short_lanes {
@@ -156,6 +157,11 @@ const LANES: usize = 16;
 /// Of one.
 const HALF: usize = LANES / 2;
 
+/// Whether dot products of bytes compute a product of many samples: there are no such kernels for this instruction set.
+pub(in crate::kernel) fn by_dots(_: Method, _: Product, _: &View<'_>, _: usize) -> bool {
+    false
+}
+
 /// See [`QuantisedForward`].
 ///
 /// # Safety
@@ -195,12 +201,10 @@ pub(in crate::kernel) fn lanes_quantised(samples: usize) -> usize {
 /// # Safety
 /// The machine must have NEON.
 pub(in crate::kernel) unsafe fn order_quantised(lanes: usize, task: OrderDy<'_>) {
-    // SAFETY: as the caller vouches.
-    let s = unsafe { Neon::new() };
     match lanes {
         1 => order_dy::order_one(task),
-        HALF => order_dy::order::<_, HALF>(s, task),
-        _ => order_dy::order::<_, LANES>(s, task),
+        HALF => order_dy::order::<HALF>(task),
+        _ => order_dy::order::<LANES>(task),
     }
 }
 

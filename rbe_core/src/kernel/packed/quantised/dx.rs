@@ -18,7 +18,7 @@ const GROUPS: usize = PANEL_ROWS / GROUP;
 pub(in crate::kernel) const SUMS: usize = GROUPS * SUBSETS;
 const _: () = assert!(SUMS == 1 << u8::BITS);
 /// Panels whose sums stay inside 16 bits.
-pub(super) const PART: usize = 4;
+pub(in crate::kernel) const PART: usize = 4;
 const _: () = assert!(PART * PANEL_ROWS * 127 <= i16::MAX as usize);
 
 /// A panel of a block column made ready for many samples.
@@ -172,7 +172,7 @@ pub(in crate::kernel) fn column_sums<S: ShortLanes<N>, const N: usize>(
 /// Nobody else may touch these columns of these samples of `dx`.
 #[inline(always)]
 pub(in crate::kernel) unsafe fn dx<S: ShortLanes<N>, const N: usize>(s: S, p: QuantisedDx<'_>) {
-    let QuantisedDx { dy, w, j, dx } = p;
+    let QuantisedDx { dy, w, j, dx, .. } = p;
     let mut panels = panel_scratch(&w);
     let panels: &mut [Panel] = panels.slice_mut();
     let unit = prepare(s, &w, j, panels);

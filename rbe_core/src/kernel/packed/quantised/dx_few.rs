@@ -12,7 +12,7 @@ use crate::packed::{BITS, TILE_ROWS};
 #[inline(always)]
 pub(in crate::kernel) unsafe fn dx<S: ShortLanes<TILE_ROWS>, C: ColumnSums>(s: S, c: C, p: QuantisedDx<'_>) {
     const TILES: usize = PART * PANEL_ROWS / TILE_ROWS;
-    let QuantisedDx { dy, w, j, dx } = p;
+    let QuantisedDx { dy, w, j, dx, .. } = p;
     let padded = w.rows.next_multiple_of(PANEL_ROWS);
     let mut levels = crate::Buffer::dirty(w.row_tiles() * size_of::<Fractions>());
     let levels: &mut [Fractions] = levels.slice_mut::<i16>().as_chunks_mut().0.as_chunks_mut().0;

@@ -75,7 +75,7 @@ pub(in crate::kernel) unsafe fn forward<L: Lanes<16>, B: ByteProducts<Floats = L
 /// As [`forward`].
 #[inline(always)]
 unsafe fn of_samples<L: Lanes<16>, B: ByteProducts<Floats = L::V>, const N: usize>(l: L, b: B, f: QuantisedForward<'_>) {
-    let QuantisedForward { x, first, w, tiles, bias, y } = f;
+    let QuantisedForward { x, first, w, tiles, bias, y, .. } = f;
     let mut inputs = Buffer::zeroed(w.blocks * N * size_of::<Inputs>());
     let inputs: &mut [[Inputs; N]] = inputs.slice_mut::<Inputs>().as_chunks_mut().0;
     let mut totals = Buffer::zeroed(w.blocks * N * size_of::<f32>());

@@ -11,7 +11,7 @@ use crate::packed::TILE_ROWS;
 /// Nobody else may touch these elements of `y`.
 #[inline(always)]
 pub(in crate::kernel) unsafe fn forward(f: QuantisedForward<'_>, kernel: impl FnOnce(Forward<'_>)) {
-    let QuantisedForward { x, first, w, tiles, bias, y } = f;
+    let QuantisedForward { x, first, w, tiles, bias, y, .. } = f;
     let mut floats = scratch(x.values.len());
     let floats: &mut [f32] = floats.slice_mut();
     floats.iter_mut().zip(x.values).for_each(|(float, value)| *float = f32::from(*value));

@@ -14,7 +14,9 @@ mod quantise;
 pub mod reference;
 pub(in crate::kernel) mod short_lanes;
 pub(in crate::kernel) mod subset_sums;
+mod transpose;
 pub mod windows;
 
-pub use products::{dx, forward, round_and_forward};
+pub use operands::Method;
+pub use products::{dx, dx_by, forward, forward_by, round_and_forward};
 pub use quantise::quantise;

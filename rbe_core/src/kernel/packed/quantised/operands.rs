@@ -6,6 +6,27 @@ use crate::kernel::packed::view::View;
 use crate::kernel::shared::Shared;
 use crate::packed::{Quantised, TILE_ROWS};
 
+/// Which kernels compute a product. The results are the same, to the bit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// The fastest for these sizes on the processors that were measured.
+    Fastest,
+    /// Not those by dot products of bytes for many samples.
+    Tables,
+    /// Those by dot products of bytes for many samples, where the processor has them.
+    Dots,
+}
+
+/// Samples that kernels by dot products of bytes make use of a tile's bits for, once those are bytes.
+pub(in crate::kernel) const DOTS_AT_ONCE: usize = 64;
+
+/// A product, of which the instruction sets say by which kernels they compute it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::kernel) enum Product {
+    Forward,
+    Dx,
+}
+
 /// Rows `tiles` of `y (batch, rows)` for the inputs `x (samples, cols)`, the samples from `first` on. Nobody else may touch these elements
 /// of `y`.
 ///
@@ -19,6 +40,8 @@ pub(in crate::kernel) struct QuantisedForward<'a> {
     pub tiles: Range<usize>,
     pub bias: Option<&'a [f32]>,
     pub y: Shared<'a, f32>,
+    /// Whether kernels by dot products of bytes are to compute it; see [`Method`].
+    pub dots: bool,
 }
 
 impl QuantisedForward<'_> {
@@ -51,9 +74,9 @@ pub(in crate::kernel) const PANEL_ROWS: usize = 4 * TILE_ROWS;
 /// Largest magnitude of [`ShortDy::values`]: with a byte of noise a product with a level stays inside 16 bits.
 pub(in crate::kernel) const MOST_DY: f32 = 32512.0;
 
-/// One chunk of [`ShortDy`] to be made: some of its panels.
+/// One chunk of [`ShortDy`] to be made: some of its panels. With one sample in lanes, some chunks with all their panels.
 pub(in crate::kernel) struct OrderDy<'a> {
-    /// (samples, rows), up to `N` samples
+    /// (samples, rows), up to `N` samples if `N` is not 1
     pub dy: &'a [f32],
     pub rows: usize,
     /// What each sample is multiplied by; 0 where its scale is not finite.
@@ -77,4 +100,6 @@ pub(in crate::kernel) struct QuantisedDx<'a> {
     pub w: View<'a>,
     pub j: usize,
     pub dx: Shared<'a, f32>,
+    /// As in [`QuantisedForward`].
+    pub dots: bool,
 }

@@ -1,6 +1,6 @@
 //! Products with int8 inputs: the driver that cuts the work and owns the bounds.
 
-use super::operands::{MOST_DY, OrderDy, PANEL_ROWS, QuantisedDx, QuantisedForward, ShortDy};
+use super::operands::{DOTS_AT_ONCE, MOST_DY, Method, OrderDy, PANEL_ROWS, Product, QuantisedDx, QuantisedForward, ShortDy};
 use super::quantise::{largest_of, quantise, scale_of};
 use super::short_lanes::Portable;
 use super::{order_dy, subset_sums};
@@ -8,7 +8,7 @@ use crate::Buffer;
 use crate::isa::{self, Isa};
 use crate::kernel::dispatch::vector_kernel;
 use crate::kernel::noise::hash;
-use crate::kernel::packed::products::{Pieces, WORTH_SHARING, pieces};
+use crate::kernel::packed::products::{Pieces, WITH_TABLES, WORTH_SHARING, pieces};
 use crate::kernel::packed::view::View;
 use crate::kernel::shared::Shared;
 use crate::packed::{PackedTensor, Quantised};
@@ -19,7 +19,7 @@ use crate::{memory, parallel};
 /// # Panics
 /// If a slice has another length.
 pub fn forward(x: Quantised<'_>, w: &PackedTensor, bias: Option<&[f32]>, y: &mut [f32]) {
-    forward_on(isa::current(), x, w, bias, y);
+    forward_by(Method::Fastest, x, w, bias, y);
 }
 
 /// The same for `x (batch, cols)` that is rounded here: `quantise` and [`forward`].
@@ -33,19 +33,23 @@ pub fn round_and_forward(x: &[f32], batch: usize, w: &PackedTensor, bias: Option
     forward(Quantised { values, scales: scales.slice() }, w, bias, y);
 }
 
-fn forward_on(isa: Isa, x: Quantised<'_>, w: &PackedTensor, bias: Option<&[f32]>, y: &mut [f32]) {
+/// [`forward`] by kernels that the caller chooses, for tests and measurements.
+#[doc(hidden)]
+pub fn forward_by(method: Method, x: Quantised<'_>, w: &PackedTensor, bias: Option<&[f32]>, y: &mut [f32]) {
+    let isa = isa::current();
     let (rows, cols, batch) = (w.rows(), w.cols(), x.batch());
     let fit = x.values.len() == batch * cols && y.len() == batch * rows && bias.is_none_or(|b| b.len() == rows);
     assert!(fit, "packed forward: lengths");
     let tiles = w.tiles();
     let view = View::new(w, &tiles);
     let y = Shared::new(y, rows);
-    let Pieces { samples, tiles: per } = pieces(batch, &view);
+    let dots = by_dots(isa, method, Product::Forward, &view, batch);
+    let Pieces { samples, tiles: per } = pieces(batch, &view, if dots { &WITH_DOTS } else { &WITH_TABLES });
     let (across, down) = (view.row_tiles().div_ceil(per), batch.div_ceil(samples));
     parallel::for_each(across * down, |p| {
         let (first, r) = (p / across * samples, p % across * per);
         let x = x.rows(first..(first + samples).min(batch));
-        let f = QuantisedForward { x, first, w: view, tiles: r..(r + per).min(view.row_tiles()), bias, y };
+        let f = QuantisedForward { x, first, w: view, tiles: r..(r + per).min(view.row_tiles()), bias, y, dots };
         match isa.vectors() {
             // SAFETY: `isa` is one of this machine's; every piece has rows and samples of its own.
             Some(set) => unsafe { vector_kernel!(set, forward_quantised(f)) },
@@ -63,6 +67,15 @@ const PART_SAMPLES: usize = 64;
 const FEW: usize = 3;
 /// Panels that one task orders.
 const ORDERED_AT_ONCE: usize = 8;
+/// Samples that one task orders, if they are not in lanes.
+const SAMPLES_AT_ONCE: usize = 8;
+/// The fewest samples and row tiles of a piece of the forward product by dot products of bytes.
+const WITH_DOTS: Pieces = Pieces { samples: DOTS_AT_ONCE, tiles: 4 };
+
+/// Whether dot products of bytes compute the product.
+fn by_dots(isa: Isa, method: Method, product: Product, w: &View<'_>, samples: usize) -> bool {
+    isa.vectors().is_some_and(|set| vector_kernel!(set, by_dots(method, product, w, samples)))
+}
 
 /// `dx (batch, cols) = dy (batch, rows) W`, with the products rounded stochastically to int8 as in design/int8.md: the mean over the noise
 /// is the product of `dy` as 16-bit integers. The noise follows from `dy`. The same bits on every instruction set and for any number of
@@ -71,10 +84,13 @@ const ORDERED_AT_ONCE: usize = 8;
 /// # Panics
 /// If a slice has another length.
 pub fn dx(dy: &[f32], batch: usize, w: &PackedTensor, dx: &mut [f32]) {
-    dx_on(isa::current(), dy, batch, w, dx);
+    dx_by(Method::Fastest, dy, batch, w, dx);
 }
 
-fn dx_on(isa: Isa, dy: &[f32], batch: usize, w: &PackedTensor, dx: &mut [f32]) {
+/// [`dx`] by kernels that the caller chooses, for tests and measurements.
+#[doc(hidden)]
+pub fn dx_by(method: Method, dy: &[f32], batch: usize, w: &PackedTensor, dx: &mut [f32]) {
+    let isa = isa::current();
     let (rows, cols) = (w.rows(), w.cols());
     assert!(dy.len() == batch * rows && dx.len() == batch * cols, "packed dx: lengths");
     let tiles = w.tiles();
@@ -85,14 +101,22 @@ fn dx_on(isa: Isa, dy: &[f32], batch: usize, w: &PackedTensor, dx: &mut [f32]) {
     for first in (0..batch).step_by(part) {
         let here = part.min(batch - first);
         let (dy, dx) = (&dy[first * rows..][..here * rows], &mut dx[first * cols..][..here * cols]);
-        part_dx(isa, (dy, first), &view, dx, each);
+        let dots = by_dots(isa, method, Product::Dx, &view, here);
+        part_dx((isa, dots), (dy, first), &view, dx, each);
     }
 }
 
 /// `dx` of some samples, from sample `first` of the batch on.
-fn part_dx(isa: Isa, (dy, first): (&[f32], usize), w: &View<'_>, dx: &mut [f32], each: impl Fn(usize, &(dyn Fn(usize) + Sync))) {
+fn part_dx(
+    (isa, dots): (Isa, bool),
+    (dy, first): (&[f32], usize),
+    w: &View<'_>,
+    dx: &mut [f32],
+    each: impl Fn(usize, &(dyn Fn(usize) + Sync)),
+) {
     let samples = dy.len() / w.rows;
     let lanes = match isa.vectors() {
+        Some(_) if dots => 1,
         Some(set) => vector_kernel!(set, lanes_quantised(samples)),
         None if samples <= FEW => 1,
         None => Portable::LANES,
@@ -108,12 +132,14 @@ fn part_dx(isa: Isa, (dy, first): (&[f32], usize), w: &View<'_>, dx: &mut [f32],
     let (mut values, mut noise) = (Buffer::dirty(chunks * of_chunk * size_of::<i16>()), Buffer::dirty(chunks * of_chunk));
     {
         let (values, noise) = (Shared::whole(values.slice_mut::<i16>()), Shared::whole(noise.slice_mut::<u8>()));
-        let cuts = panels.div_ceil(ORDERED_AT_ONCE);
-        each(chunks * cuts, &|p| {
-            let (c, from) = (p / cuts, p % cuts * ORDERED_AT_ONCE);
-            let of = c * lanes..((c + 1) * lanes).min(samples);
-            let panels = from..(from + ORDERED_AT_ONCE).min(panels);
-            let (start, len) = (c * of_chunk + from * PANEL_ROWS * lanes, panels.len() * PANEL_ROWS * lanes);
+        let (at_once, cut) = if lanes == 1 { (SAMPLES_AT_ONCE, panels) } else { (1, ORDERED_AT_ONCE) };
+        let cuts = panels.div_ceil(cut);
+        each(chunks.div_ceil(at_once) * cuts, &|p| {
+            let (c, from) = (p / cuts * at_once, p % cuts * cut);
+            let here = at_once.min(chunks - c);
+            let of = c * lanes..((c + here) * lanes).min(samples);
+            let panels = from..(from + cut).min(panels);
+            let (start, len) = (c * of_chunk + from * PANEL_ROWS * lanes, here * panels.len() * PANEL_ROWS * lanes);
             // SAFETY: every task has a part of its own.
             let (values, noise) = unsafe { (values.part(0, start, len), noise.part(0, start, len)) };
             let dy = &dy[of.start * w.rows..of.end * w.rows];
@@ -122,14 +148,14 @@ fn part_dx(isa: Isa, (dy, first): (&[f32], usize), w: &View<'_>, dx: &mut [f32],
                 // SAFETY: the set is one of this machine's.
                 Some(set) => unsafe { vector_kernel!(set, order_quantised(lanes, task)) },
                 None if lanes == 1 => order_dy::order_one(task),
-                None => order_dy::order(Portable, task),
+                None => order_dy::order::<{ Portable::LANES }>(task),
             }
         });
     }
     let dy = ShortDy { values: values.slice(), noise: noise.slice(), scales: &scales };
     let dx = Shared::new(dx, w.cols);
     each(w.blocks, &|j| {
-        let task = QuantisedDx { dy, w: *w, j, dx };
+        let task = QuantisedDx { dy, w: *w, j, dx, dots };
         match isa.vectors() {
             // SAFETY: as above; every task has a block column of its own.
             Some(set) => unsafe { vector_kernel!(set, dx_quantised(lanes, task)) },

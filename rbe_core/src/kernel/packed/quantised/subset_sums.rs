@@ -3,6 +3,7 @@
 
 use super::operands::QuantisedForward;
 use super::short_lanes::ShortLanes;
+use super::transpose::transpose_bytes;
 use crate::kernel::packed::samples_in_lanes::{from_lanes, table};
 use crate::kernel::packed::tile_levels::Levels;
 use crate::kernel::packed::view::View;
@@ -15,21 +16,6 @@ const GROUPS: usize = BITS.div_ceil(GROUP);
 /// Sums of the subsets of the groups of a block; the last group is smaller and leaves some unused.
 const SUMS: usize = GROUPS << GROUP;
 const _: () = assert!(BITS * Quantised::MOST as usize <= i16::MAX as usize);
-
-/// Columns of eight rows of eight bytes.
-#[inline(always)]
-fn transpose_bytes(mut rows: [u64; 8]) -> [u64; 8] {
-    for (distance, mask) in [(4, 0x0000_0000_ffff_ffff), (2, 0x0000_ffff_0000_ffff), (1, 0x00ff_00ff_00ff_00ffu64)] {
-        for i in 0..8 {
-            if i & distance == 0 {
-                let (a, b) = (rows[i], rows[i + distance]);
-                rows[i] = a & mask | (b & mask) << (8 * distance);
-                rows[i + distance] = a >> (8 * distance) & mask | b & !mask;
-            }
-        }
-    }
-    rows
-}
 
 /// Block `j` of up to `N` rows of `x` with samples in lanes: `out (columns, N)`, zero where there is nothing.
 #[inline(always)]
@@ -103,7 +89,7 @@ pub(in crate::kernel) const fn in_whole_registers(samples: usize, lanes: usize) 
 /// Nobody else may touch these elements of `y`.
 #[inline(always)]
 pub(in crate::kernel) unsafe fn forward<S: ShortLanes<N>, const N: usize>(s: S, f: QuantisedForward<'_>) {
-    let QuantisedForward { x, first, w, tiles, bias, y } = f;
+    let QuantisedForward { x, first, w, tiles, bias, y, .. } = f;
     let samples = x.batch();
     let mut tables = crate::Buffer::dirty(SUMS * N * size_of::<i16>());
     let tables: &mut [[i16; N]; SUMS] = table(tables.slice_mut());
@@ -142,19 +128,6 @@ pub(in crate::kernel) unsafe fn forward<S: ShortLanes<N>, const N: usize>(s: S, 
             // SAFETY: the caller owns these rows of these samples.
             let part = |b: usize, i: usize, n: usize| unsafe { y.part(first + c * N + b, r * TILE_ROWS + i, n) };
             from_lanes(s, sums, w.rows_in(r), here, part);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bytes_are_transposed() {
-        let rows: [u64; 8] = std::array::from_fn(|r| u64::from_le_bytes(std::array::from_fn(|c| (8 * r + c) as u8)));
-        for (c, column) in transpose_bytes(rows).iter().enumerate() {
-            assert_eq!(column.to_le_bytes(), std::array::from_fn::<u8, 8, _>(|r| (8 * r + c) as u8));
         }
     }
 }

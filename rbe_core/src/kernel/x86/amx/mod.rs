@@ -9,8 +9,8 @@ mod set_sums;
 mod tiles;
 
 pub(in crate::kernel) use super::avx512::{
-    accumulate_row, adam_step, charge_row, dot_of_windows, dx_of_windows, dx_quantised, flips, forward_of_windows, forward_quantised,
-    lanes_of_windows, lanes_quantised, order_quantised, prepare_dx,
+    accumulate_row, adam_step, by_dots, charge_row, dot_of_windows, dx_of_windows, dx_quantised, flips, forward_of_windows,
+    forward_quantised, lanes_of_windows, lanes_quantised, order_quantised, prepare_dx,
 };
 pub(in crate::kernel) use dx::dx;
 pub(in crate::kernel) use gemm::{COLUMNS as GEMM_COLUMNS, PANEL as GEMM_PANEL, gemm};

@@ -5,9 +5,10 @@ use std::arch::x86_64::*;
 use super::lanes::Avx2;
 use super::products;
 use crate::kernel::packed::lane_layout::Family;
-use crate::kernel::packed::quantised::operands::{OrderDy, QuantisedDx, QuantisedForward};
+use crate::kernel::packed::quantised::operands::{Method, OrderDy, Product, QuantisedDx, QuantisedForward};
 use crate::kernel::packed::quantised::short_lanes::{ColumnSums, ShortLanes};
 use crate::kernel::packed::quantised::{dx, dx_few, few, few_floats, order_dy, subset_sums};
+use crate::kernel::packed::view::View;
 use crate::packed::BITS;
 
 impl ShortLanes<16> for Avx2 {
@@ -135,6 +136,11 @@ const LANES: usize = 16;
 /// Samples up to which byte products are faster than eight samples in lanes of a kernel for floats: the sums of more do not fit in registers.
 const FEW_BYTES: usize = 4;
 
+/// Whether dot products of bytes compute a product of many samples: there are no such kernels for this instruction set.
+pub(in crate::kernel) fn by_dots(_: Method, _: Product, _: &View<'_>, _: usize) -> bool {
+    false
+}
+
 /// See [`QuantisedForward`].
 ///
 /// # Safety
@@ -175,8 +181,7 @@ pub(in crate::kernel) fn lanes_quantised(samples: usize) -> usize {
 pub(in crate::kernel) unsafe fn order_quantised(lanes: usize, task: OrderDy<'_>) {
     match lanes {
         1 => order_dy::order_one(task),
-        // SAFETY: as the caller vouches.
-        _ => order_dy::order::<_, LANES>(unsafe { Avx2::new() }, task),
+        _ => order_dy::order::<LANES>(task),
     }
 }
 

@@ -120,7 +120,7 @@ mod tests {
                 let (mut y, mut want) = (vec![f32::NAN; samples * rows], vec![0.0; samples * rows]);
                 reference::forward(x, &w, None, &mut want);
                 let y_of = Shared::new(&mut y, rows);
-                let f = QuantisedForward { x, first: 0, w: view, tiles: 0..view.row_tiles(), bias: None, y: y_of };
+                let f = QuantisedForward { x, first: 0, w: view, tiles: 0..view.row_tiles(), bias: None, y: y_of, dots: false };
                 // SAFETY: AVX-512 is available, and nobody else has the output.
                 unsafe { without_vnni(f) };
                 let bits = |v: &[f32]| v.iter().map(|v| if v.is_nan() { 0 } else { v.to_bits() }).collect::<Vec<_>>();

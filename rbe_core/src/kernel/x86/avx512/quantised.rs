@@ -4,9 +4,11 @@ use std::arch::x86_64::*;
 
 use super::few::Vnni;
 use super::lanes::Avx512;
-use crate::kernel::packed::quantised::operands::{OrderDy, QuantisedDx, QuantisedForward};
+use super::{dots_dx, dots_forward};
+use crate::kernel::packed::quantised::operands::{Method, OrderDy, Product, QuantisedDx, QuantisedForward};
 use crate::kernel::packed::quantised::short_lanes::{ColumnSums, ShortLanes};
 use crate::kernel::packed::quantised::{dx, dx_few, few, order_dy, subset_sums};
+use crate::kernel::packed::view::View;
 use crate::kernel::x86::avx2::Avx2;
 use crate::packed::BITS;
 
@@ -132,12 +134,32 @@ const LANES: usize = 32;
 /// Of half a one.
 const HALF: usize = LANES / 2;
 
+/// Rows up to which dot products of bytes are faster than tables forward: fewer do not repay the sums.
+const DOT_ROWS: usize = 128;
+/// Columns up to which they are faster in dx, where the upstream gradient need not be brought into lanes. With more columns they are so for
+/// [`HALF`] samples, half the lanes of tables.
+const DOT_COLUMNS: usize = 128;
+
+/// Whether dot products of bytes compute a product of many samples (`make bench-crossover` measures where they are faster).
+pub(in crate::kernel) fn by_dots(method: Method, product: Product, w: &View<'_>, samples: usize) -> bool {
+    let faster = || match product {
+        Product::Forward => samples > few::MOST && w.rows <= DOT_ROWS,
+        Product::Dx => samples > FEW_DX && (w.cols <= DOT_COLUMNS || samples <= HALF),
+    };
+    is_x86_feature_detected!("avx512vnni") && method != Method::Tables && (method == Method::Dots || faster())
+}
+
 /// See [`QuantisedForward`].
 ///
 /// # Safety
-/// The machine must have AVX-512 F, DQ, BW and VL with FMA and BMI2; nobody else may touch these elements of `y`.
+/// The machine must have AVX-512 F, DQ, BW and VL with FMA and BMI2, and VNNI for dot products of bytes; nobody else may touch these elements
+/// of `y`.
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
 pub(in crate::kernel) unsafe fn forward_quantised(f: QuantisedForward<'_>) {
+    if f.dots {
+        // SAFETY: as the caller vouches.
+        return unsafe { dots_forward::forward(f) };
+    }
     let samples = f.samples();
     let in_lanes = subset_sums::in_whole_registers(samples, LANES);
     // SAFETY: as the caller vouches; AVX-512 implies AVX2.
@@ -164,7 +186,7 @@ unsafe fn with_vnni(f: QuantisedForward<'_>) {
     unsafe { few::forward(Avx512::new(), Vnni::new(), f) }
 }
 
-/// Samples up to which [`dx_few`] is faster than tables.
+/// Samples up to which [`dx_few`] is faster than the others.
 const FEW_DX: usize = 8;
 
 /// Samples in lanes of the upstream gradient of `samples`.
@@ -180,20 +202,20 @@ pub(in crate::kernel) fn lanes_quantised(samples: usize) -> usize {
 pub(in crate::kernel) unsafe fn order_quantised(lanes: usize, task: OrderDy<'_>) {
     match lanes {
         1 => order_dy::order_one(task),
-        // SAFETY: as the caller vouches.
-        _ => order_dy::order::<_, LANES>(unsafe { Avx512::new() }, task),
+        _ => order_dy::order::<LANES>(task),
     }
 }
 
 /// See [`QuantisedDx`]; for the samples of some chunks of [`lanes_quantised`] samples.
 ///
 /// # Safety
-/// The machine must have AVX-512 F, DQ, BW and VL with FMA and BMI2; nobody else may touch these elements of `dx`.
+/// As [`forward_quantised`], of `dx`.
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2")]
 pub(in crate::kernel) unsafe fn dx_quantised(lanes: usize, p: QuantisedDx<'_>) {
     // SAFETY: as the caller vouches.
     unsafe {
         match lanes {
+            1 if p.dots => dots_dx::dx(p),
             1 => dx_few::dx(Avx2::new(), Avx512::new(), p),
             _ => dx::dx::<_, LANES>(Avx512::new(), p),
         }

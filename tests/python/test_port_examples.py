@@ -37,5 +37,10 @@ def test_a_script_runs_with_its_imports_changed(name, tmp_path):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_script_as_it_is_runs_on_torch(name, tmp_path):
-    pytest.importorskip("torch")
-    run(name, (FOLDER / f"{name}.py").read_text(encoding="utf-8"), tmp_path)
+    torch = pytest.importorskip("torch")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # networks are small; threads that wait for each other would take most of the time
+    try:
+        run(name, (FOLDER / f"{name}.py").read_text(encoding="utf-8"), tmp_path)
+    finally:
+        torch.set_num_threads(threads)

@@ -14,6 +14,7 @@ use crate::class::{GRADIENTS, of_class};
 use crate::create::from_nested;
 use crate::error::{OrRaise, is_dtype_error, raise};
 use crate::memory::array_of;
+use crate::numpy::is_array;
 use crate::tensor::RBETensor;
 
 /// The element type that `object` names: an rbe or NumPy dtype, a string, or a Python type.
@@ -79,6 +80,9 @@ pub fn operand(object: &Bound<'_, PyAny>, like: Option<DType>) -> PyResult<rbe_c
         return Ok(tensor.get().inner.clone());
     }
     let constant = rbe_core::RBETensor::from_array;
+    if is_array(object)? {
+        return array_of(object, true).map(constant);
+    }
     let scalar = |dtype: DType, v: f64| constant(Array::full(dtype, &[], v));
     let object = &number(object)?;
     if object.is_instance_of::<PyBool>() {
@@ -102,7 +106,7 @@ pub fn operand(object: &Bound<'_, PyAny>, like: Option<DType>) -> PyResult<rbe_c
 /// The array of a NumPy array, of nested lists of numbers, or of whatever NumPy makes an array of numbers from.
 fn array_like(object: &Bound<'_, PyAny>) -> PyResult<Array> {
     let numpy = || object.py().import("numpy");
-    if object.is_instance(&numpy()?.getattr("ndarray")?)? {
+    if is_array(object)? {
         return array_of(object, true);
     }
     match from_nested(object, None) {

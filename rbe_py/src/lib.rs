@@ -18,11 +18,13 @@ mod index;
 mod memory;
 mod methods;
 mod nesting;
+mod numpy;
 mod observe;
 mod operations;
 mod operators;
 mod ops;
 mod optim;
+mod plain;
 mod products;
 mod rates;
 mod reductions;
@@ -73,6 +75,8 @@ mod _rbe {
     use crate::ops::{batch_norm, concat, cross_entropy, layer_norm, mse_loss, rbe_activation, rms_norm, stack, two_level_linear, where_};
     #[pymodule_export]
     use crate::optim::{Dense, Hybrid, clip_grad_norm, clip_grad_value, scale_grad};
+    #[pymodule_export]
+    use crate::plain::{axpy, batched_gemm, cross_entropy as plain_cross_entropy, dot, gemm, gemv, matrix_add, softmax, states};
     #[pymodule_export]
     use crate::runtime::{
         get_num_threads, get_packed_matmul_precision, isa, pool_clear, pool_reset, pool_stats, raise_error, replace_precision_of_thread,

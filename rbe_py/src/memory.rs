@@ -13,6 +13,7 @@ use rbe_core::{Buffer, DType, RbeError};
 use crate::class::NewTensor;
 use crate::convert::dtype_of;
 use crate::error::{OrRaise, raise};
+use crate::numpy::view;
 
 /// Gives NumPy the memory of an array and keeps it alive as long as NumPy uses it.
 #[pyclass(frozen, module = "rbe._rbe", name = "_ArrayHolder")]
@@ -110,6 +111,11 @@ pub fn from_array(array: &Bound<'_, PyAny>) -> PyResult<NewTensor> {
 
 /// The array of a NumPy array. With `convert` integers of other sizes become int64, and half floats float32.
 pub fn array_of(array: &Bound<'_, PyAny>, convert: bool) -> PyResult<Array> {
+    if let Some(view) = view(array)?
+        && !(convert && view.dtype == DType::U8)
+    {
+        return shared(array.clone().unbind(), view.data as usize, view.dtype, &view.shape, &view.strides);
+    }
     let py = array.py();
     let own = array.getattr(intern!(py, "dtype"))?;
     let kind: char = own.getattr(intern!(py, "kind"))?.extract()?;

@@ -13,6 +13,7 @@ use crate::convert::{dtype_object, dtype_of, gradient_object, gradient_of, opera
 use crate::error::{OrRaise, raise};
 use crate::gil::{enter_as, enter_for, within};
 use crate::memory::ArrayHolder;
+use crate::numpy::over;
 
 /// A dense or packed tensor.
 ///
@@ -251,6 +252,12 @@ impl RBETensor {
         // NumPy may write from now on: what waits to be computed is.
         enter_as(py, "numpy", tape::settle)?;
         Ok(ArrayHolder::new(self.inner.array("numpy").or_raise()?.clone()))
+    }
+
+    /// Array of NumPy's over the same memory.
+    fn _array<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        enter_as(py, "numpy", tape::settle)?; // as for `_memory`
+        over(py, self.inner.array("numpy").or_raise()?.clone())
     }
 
     /// State bits (out, blocks) as int64 words.

@@ -20,6 +20,7 @@ from . import (
     errors,
     io,
     jit,
+    layers,
     memory,
     metal,
     nn,
@@ -120,7 +121,7 @@ __all__ = [
 ]  # fmt: skip
 __all__ += ["accelerator", "amp", "autocast"]
 __all__ += [
-    "backward", "callbacks", "create_tensor", "create_variable", "metal", "operations", "set_simd_enabled", "tensor_add",
-    "tensor_matmul", "training",
+    "backward", "callbacks", "create_tensor", "create_variable", "layers", "metal", "operations", "set_simd_enabled",
+    "tensor_add", "tensor_matmul", "training",
 ]  # fmt: skip
 __all__ += _functions.__all__

@@ -201,7 +201,7 @@ class RBETensor(
         """
         if self.requires_grad:
             raise GraphError("numpy", "a tensor that requires no grad (use detach())", "one that does")
-        return np.asarray(self._memory())
+        return self._array()
 
     def to_torch(self) -> Any:
         """Return a torch tensor that shares the memory of a dense tensor: writing to one changes the other.

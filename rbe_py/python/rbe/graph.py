@@ -8,6 +8,8 @@ from ._tensor import RBETensor
 from .autograd import register_operation
 from .errors import GraphError, TensorError
 
+DEFAULT_BUDGET = 64 << 20  # bytes of values that "adaptive" keeps unless told otherwise
+
 
 class ComputationGraph:
     """Operations one after another, run on an input when asked.
@@ -57,14 +59,24 @@ class ComputationGraph:
             "every" keeps one value in `every`. "adaptive" keeps all values while they fit `budget_bytes`; beyond, it drops
             stretches of about half the budget, but no fewer than `sqrt(n)` of `n` operations, which backward computes again one
             at a time. Of each stretch the first value stays: less than `2 sqrt(n)` values of one size cannot be had.
+        every : int
+            For "every".
+        budget_bytes : int, optional
+            For "adaptive"; by default 64 MiB.
+
+        Raises
+        ------
+        TensorError
+            For another strategy, every < 1 or a negative budget.
         """
         if strategy not in ("none", "every", "adaptive"):
             raise TensorError("enable_checkpointing", "strategy 'none', 'every' or 'adaptive'", repr(strategy))
-        if strategy == "adaptive" and (budget_bytes is None or budget_bytes < 0):
-            raise TensorError("enable_checkpointing", "budget_bytes >= 0 for 'adaptive'", repr(budget_bytes))
+        budget = DEFAULT_BUDGET if budget_bytes is None else budget_bytes
+        if budget < 0:
+            raise TensorError("enable_checkpointing", "budget_bytes >= 0", repr(budget_bytes))
         if every < 1:
             raise TensorError("enable_checkpointing", "every >= 1", str(every))
-        self._strategy, self._every, self._budget = strategy, every, budget_bytes or 0
+        self._strategy, self._every, self._budget = strategy, every, budget
         return self
 
     def execute(self, x: RBETensor) -> RBETensor:

@@ -1,5 +1,5 @@
-//! Dense products, strides checked: by the `gemm` crate, or by tiles where the machine has them and the shape is worth it. One row has a
-//! kernel of its own.
+//! Dense products, strides checked: by the `gemm` crate, or by tiles where the machine has them and the shape is worth it. One row, and
+//! small matrices by rows, have kernels of their own.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -10,6 +10,7 @@ use gemm_common::gemm::L2_SLAB;
 
 use super::matrix::{Destination, Matrix};
 use super::row_product::row_product;
+use super::small_product::small_product;
 use crate::dtype::Float;
 use crate::memory;
 use crate::parallel;
@@ -211,6 +212,15 @@ fn parts(m: usize, n: usize, k: usize) -> usize {
     if n < 2 || m * n * k < SHARED_WORK { 1 } else { (m / least).clamp(1, parallel::num_threads()) }
 }
 
+/// Whether a product is small enough for the kernel that leaves the right operand in its order: half of the first-level cache holds it.
+/// Elements of a column of a larger one, a power of two apart, would displace each other. Narrower products, and those in double
+/// precision, take less time by the crate.
+fn suits_small_product<T: Float>((m, n, k): Size) -> bool {
+    const BYTES: usize = 1 << 14;
+    const WIDTH: usize = 32;
+    size_of::<T>() == 4 && n >= WIDTH && k * n * size_of::<T>() <= BYTES && m * n * k < SHARED_WORK
+}
+
 /// `c (m, n) = a (m, k) b (k, n)`, rows shared between the threads; the bits do not depend on their number.
 ///
 /// # Panics
@@ -222,6 +232,9 @@ pub fn gemm_shared<T: Float>(m: usize, n: usize, k: usize, a: Matrix<'_, T>, b: 
         || by_tiles((m, n, k), a, b, &mut output, m * n * k >= SHARED_WORK)
     {
         return;
+    }
+    if suits_small_product::<T>((m, n, k)) && b.cols == 1 {
+        return small_product((m, n, k), a, b, output);
     }
     let parts = parts(m, n, k);
     let mut rest = &mut c[..m * n];

@@ -5,6 +5,7 @@ pub(crate) mod batch_norm;
 pub mod elementary;
 mod elementary_f32;
 pub(crate) mod elementwise;
+pub mod finish;
 pub mod gemm;
 pub(crate) mod lane_sum;
 pub mod matrix;

@@ -2,28 +2,39 @@
 
 from typing import Any
 
-from .operand import Operands, activated
+from .. import _rbe
+from ..errors import TensorError
+from .operand import Operands, activated, chosen
+from .operation import into, operation
 
 __all__ = ["axpy", "batched_gemm", "dot", "gemm", "gemv", "matrix_add", "matrix_multiply", "scal"]
 
 
+@operation
 def gemm(
     a: Any,
     b: Any,
     bias: Any = None,
     activation: str | None = None,
     *,
+    act: str | None = None,
+    with_bias: bool | None = None,
     transpose_a: bool = False,
     transpose_b: bool = False,
 ) -> Any:
     """Return `activation(a b + bias)`.
+
+    `gemm.forward_ex(a, b, bias, out, …)` writes the result into `out`.
 
     Parameters
     ----------
     a : array or tensor (m, k), or (k, m) if `transpose_a`
     b : array or tensor (k, n), or (n, k) if `transpose_b`
     bias : array or tensor (n), optional
-    activation : {"relu", "tanh", "sigmoid", "gelu", "silu"}, optional
+    activation, act : {"relu", "leaky_relu", "tanh", "sigmoid", "gelu", "silu", "none"}, optional
+        By either name.
+    with_bias : bool, optional
+        Whether the bias counts: by default if it is given.
 
     Returns
     -------
@@ -34,7 +45,7 @@ def gemm(
     ShapeError
         If the shapes do not match.
     TensorError
-        For an unknown activation.
+        For an unknown activation, one by both names, or `with_bias` without a bias.
 
     Examples
     --------
@@ -43,6 +54,12 @@ def gemm(
     array([[1.5, 0. ],
            [3.5, 4.5]])
     """
+    if act is not None or with_bias is not None or activation == "none":
+        activation = chosen("gemm", activation, act)
+        bias = counted(bias, with_bias)
+    found = _rbe._plain_gemm(a, b, bias, activation, (transpose_a, transpose_b))
+    if found is not None:
+        return found
     given = Operands("gemm", a, b, bias)
     x, w, c = given.tensors
     given.check(x.ndim == 2 and w.ndim == 2, "two matrices")
@@ -53,6 +70,36 @@ def gemm(
     return given.result(activated("gemm", x.linear(w, c), activation))
 
 
+def counted(bias: Any, with_bias: bool | None) -> Any:
+    """Return the bias, None if `with_bias` is False.
+
+    Raises
+    ------
+    TensorError
+        If it is True and there is none.
+    """
+    if with_bias and bias is None:
+        raise TensorError("gemm", "a bias with with_bias=True", "None")
+    return None if with_bias is False else bias
+
+
+def gemm_into(*args: Any, **options: Any) -> Any:
+    """Write `gemm` of all arguments but the last into the last, without another array where it is row-major."""
+    *operands, out = args
+    activation = chosen("gemm", operands[3] if len(operands) > 3 else options.get("activation"), options.get("act"))
+    bias = counted(operands[2] if len(operands) > 2 else options.get("bias"), options.get("with_bias"))
+    transposed = bool(options.get("transpose_a")), bool(options.get("transpose_b"))
+    if len(operands) >= 2:
+        found = _rbe._plain_gemm(operands[0], operands[1], bias, activation, transposed, out)
+        if found is not None:
+            return found
+    return into("gemm", out, gemm(*operands, **options))
+
+
+gemm.forward_ex = gemm_into  # type: ignore[method-assign]
+
+
+@operation
 def gemv(a: Any, x: Any, *, transpose: bool = False) -> Any:
     """Return `a x`, or `aᵀ x`: of a (m, n) and x (n) the vector (m).
 
@@ -67,6 +114,9 @@ def gemv(a: Any, x: Any, *, transpose: bool = False) -> Any:
     >>> rbe.ops.gemv(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, 1.0]))
     array([3., 7.])
     """
+    found = _rbe._plain_gemv(a, x, transpose)
+    if found is not None:
+        return found
     given = Operands("gemv", a, x)
     m, v = given.tensors
     given.check(m.ndim == 2 and v.ndim == 1, "a matrix and a vector")
@@ -75,6 +125,7 @@ def gemv(a: Any, x: Any, *, transpose: bool = False) -> Any:
     return given.result(m.matmul(v))
 
 
+@operation
 def dot(x: Any, y: Any) -> Any:
     """Return `Σ x y` of two vectors (n), without axes.
 
@@ -89,12 +140,16 @@ def dot(x: Any, y: Any) -> Any:
     >>> float(rbe.ops.dot(np.array([1.0, 2.0]), np.array([3.0, 4.0])))
     11.0
     """
+    found = _rbe._plain_dot(x, y)
+    if found is not None:
+        return found
     given = Operands("dot", x, y)
     u, v = given.tensors
     given.check(u.ndim == 1 and u.shape == v.shape, "two vectors of one length")
     return given.result(u.matmul(v))
 
 
+@operation
 def axpy(alpha: Any, x: Any, y: Any) -> Any:
     """Return `alpha x + y` for a number and two operands of one shape.
 
@@ -109,12 +164,16 @@ def axpy(alpha: Any, x: Any, y: Any) -> Any:
     >>> rbe.ops.axpy(2.0, np.array([1.0, 2.0]), np.array([10.0, 10.0]))
     array([12., 14.])
     """
+    found = _rbe._plain_axpy(alpha, x, y) if isinstance(alpha, float | int) else None
+    if found is not None:
+        return found
     given = Operands("axpy", x, y)
     u, v = given.tensors
     given.check(u.shape == v.shape, "operands of one shape")
     return given.result(u * alpha + v)
 
 
+@operation
 def scal(alpha: Any, x: Any) -> Any:
     """Return `alpha x`.
 
@@ -124,10 +183,14 @@ def scal(alpha: Any, x: Any) -> Any:
     >>> rbe.ops.scal(2.0, np.array([1.0, 2.0]))
     array([2., 4.])
     """
+    found = _rbe._plain_axpy(alpha, x) if isinstance(alpha, float | int) else None
+    if found is not None:
+        return found
     given = Operands("scal", x)
     return given.result(given.tensors[0] * alpha)
 
 
+@operation
 def batched_gemm(a: Any, b: Any) -> Any:
     """Return the products of the matrices in a (…, m, k) and b (…, k, n): (…, m, n). Leading axes broadcast.
 
@@ -142,6 +205,9 @@ def batched_gemm(a: Any, b: Any) -> Any:
     >>> rbe.ops.batched_gemm(np.ones((5, 2, 3)), np.ones((5, 3, 4))).shape
     (5, 2, 4)
     """
+    found = _rbe._plain_batched_gemm(a, b)
+    if found is not None:
+        return found
     given = Operands("batched_gemm", a, b)
     x, y = given.tensors
     given.check(max(x.ndim, y.ndim) > 2 and min(x.ndim, y.ndim) > 1, "stacks of matrices")
@@ -149,6 +215,7 @@ def batched_gemm(a: Any, b: Any) -> Any:
     return given.result(x.matmul(y))
 
 
+@operation
 def matrix_multiply(a: Any, b: Any) -> Any:
     """Return the product of two matrices, (m, k) and (k, n): (m, n).
 
@@ -163,12 +230,16 @@ def matrix_multiply(a: Any, b: Any) -> Any:
     >>> rbe.ops.matrix_multiply(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]))
     array([[11.]])
     """
+    found = _rbe._plain_gemm(a, b)
+    if found is not None:
+        return found
     given = Operands("matrix_multiply", a, b)
     x, y = given.tensors
     given.check(x.ndim == 2 and y.ndim == 2 and x.shape[1] == y.shape[0], "matrices (m, k) and (k, n)")
     return given.result(x.matmul(y))
 
 
+@operation
 def matrix_add(a: Any, b: Any) -> Any:
     """Return the sum of two matrices of one shape.
 
@@ -184,6 +255,9 @@ def matrix_add(a: Any, b: Any) -> Any:
     array([[2., 0.],
            [0., 2.]])
     """
+    found = _rbe._plain_matrix_add(a, b)
+    if found is not None:
+        return found
     given = Operands("matrix_add", a, b)
     x, y = given.tensors
     given.check(x.ndim == 2 and x.shape == y.shape, "two matrices of one shape")

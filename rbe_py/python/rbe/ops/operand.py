@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from .. import creation
 from .._tensor import RBETensor
 from ..errors import DTypeError, ShapeError, TensorError
@@ -10,6 +12,7 @@ from ..nn import functional
 
 ACTIVATIONS: dict[str, Callable[[RBETensor], RBETensor]] = {
     "relu": functional.relu,
+    "leaky_relu": functional.leaky_relu,
     "tanh": functional.tanh,
     "sigmoid": functional.sigmoid,
     "gelu": functional.gelu,
@@ -23,7 +26,8 @@ class Operands:
     def __init__(self, op: str, *given: Any) -> None:
         self.op = op
         self.as_tensor = any(isinstance(x, RBETensor) for x in given)
-        self.tensors: list[Any] = [None if x is None else creation.as_tensor(x) for x in given]
+        # Lists are computed in double precision, as NumPy does.
+        self.tensors: list[Any] = [None if x is None else creation.as_tensor(_array(x)) for x in given]
         if any(t is not None and t.is_packed for t in self.tensors):
             raise DTypeError(op, "dense operands", "a packed tensor")
 
@@ -35,6 +39,25 @@ class Operands:
     def result(self, t: RBETensor) -> Any:
         """Return the result with the type of the operands: a tensor or an array."""
         return t if self.as_tensor else t.detach().numpy()
+
+
+def _array(x: Any) -> Any:
+    """Return numbers and lists of them as an array, of float64 if they are floats."""
+    return np.asarray(x) if isinstance(x, list | tuple | float | int) else x
+
+
+def chosen(op: str, activation: str | None, act: str | None) -> str | None:
+    """Return the name of an activation that is given by one of two arguments; "none" is None.
+
+    Raises
+    ------
+    TensorError
+        If both are given.
+    """
+    if activation is not None and act is not None:
+        raise TensorError(op, "activation or act", "both")
+    name = activation if act is None else act
+    return None if name == "none" else name
 
 
 def activated(op: str, x: RBETensor, activation: str | None) -> RBETensor:

@@ -25,12 +25,12 @@ fn spirals(n: usize) -> Result<(RBETensor, RBETensor)> {
 }
 
 fn build(packed: bool) -> Result<RBEModel> {
-    let mut model = RBEModel::new().add_layer(Linear::new(2, 128)?).add_layer(Relu);
+    let mut model = RBEModel::new().with_layer(Linear::new(2, 128)?).with_layer(Relu);
     for _ in 0..2 {
-        model = if packed { model.add_layer(RBELinear::new(128, 128)?) } else { model.add_layer(Linear::new(128, 128)?) };
-        model = model.add_layer(BatchNorm1d::new(128)?).add_layer(Relu);
+        model = if packed { model.with_layer(RBELinear::new(128, 128)?) } else { model.with_layer(Linear::new(128, 128)?) };
+        model = model.with_layer(BatchNorm1d::new(128)?).with_layer(Relu);
     }
-    Ok(model.add_layer(Linear::new(128, 2)?))
+    Ok(model.with_layer(Linear::new(128, 2)?))
 }
 
 fn main() -> Result<()> {

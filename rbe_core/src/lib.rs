@@ -29,4 +29,4 @@ pub use nn::{RBEActivation, RBELinear, RBEModel};
 pub use op::mse_loss;
 pub use optim::HybridOptimizer;
 pub use packed::Packed128;
-pub use tape::{BackwardScheduler, CheckpointStrategy, ComputationGraph, RBETensor, Slot, Value, WeakSlot, WeakTensor};
+pub use tape::{BackwardScheduler, CheckpointStrategy, ComputationGraph, RBEAutoDiff, RBETensor, Slot, Value, WeakSlot, WeakTensor};

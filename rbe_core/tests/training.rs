@@ -85,7 +85,7 @@ fn a_gradient_that_is_not_finite_reaches_no_parameter() -> Result<()> {
 fn the_names_of_a_rust_program() -> Result<()> {
     in_turn(|| {
         random::manual_seed(0);
-        let model = RBEModel::new().add_layer(RBELinear::new(768, 3072)?).add_layer(RBELinear::new(3072, 768)?);
+        let model = RBEModel::new().with_layer(RBELinear::new(768, 3072)?).with_layer(RBELinear::new(3072, 768)?);
         // One pattern, fitted with small rates: at the usual ones all bits that agree on it flip at once and overshoot.
         let optimizer = HybridOptimizer::new(model.parameters(), Rates { lr_hi: 0.002, lr_lo: 0.002, ..Rates::default() })?;
         let x = RBETensor::new(&[0.5f32; 2 * 768], &[2, 768])?;

@@ -1,7 +1,8 @@
 //! Models: layers one after another.
 
-use crate::error::Result;
-use crate::tape::RBETensor;
+use crate::error::{RbeError, Result};
+use crate::gradient::Gradient;
+use crate::tape::{BackwardOptions, RBETensor, grad};
 
 /// Part of a model.
 pub trait Layer: Send + Sync {
@@ -25,7 +26,8 @@ pub trait Layer: Send + Sync {
 /// ```
 /// use rbe_core::nn::{RBELinear, RBEModel, Relu};
 /// # fn main() -> rbe_core::Result<()> {
-/// let model = RBEModel::new().add_layer(RBELinear::new(768, 3072)?).add_layer(Relu).add_layer(RBELinear::new(3072, 768)?);
+/// let mut model = RBEModel::new();
+/// model.add_layer(RBELinear::new(768, 3072)?).add_layer(Relu).add_layer(RBELinear::new(3072, 768)?);
 /// let x = rbe_core::RBETensor::new(&[0.5f32; 768], &[1, 768])?;
 /// assert_eq!(model.forward(&x)?.shape(), [1, 768]);
 /// # Ok(())
@@ -43,9 +45,15 @@ impl RBEModel {
     }
 
     /// Appends a layer.
-    #[must_use]
-    pub fn add_layer(mut self, layer: impl Layer + 'static) -> RBEModel {
+    pub fn add_layer(&mut self, layer: impl Layer + 'static) -> &mut RBEModel {
         self.layers.push(Box::new(layer));
+        self
+    }
+
+    /// The model with a layer appended.
+    #[must_use]
+    pub fn with_layer(mut self, layer: impl Layer + 'static) -> RBEModel {
+        self.add_layer(layer);
         self
     }
 
@@ -60,6 +68,27 @@ impl RBEModel {
     /// Tensors to train, layer by layer.
     pub fn parameters(&self) -> Vec<RBETensor> {
         self.layers.iter().flat_map(|layer| layer.parameters()).collect()
+    }
+
+    /// Gradients of a loss with respect to the parameters, in their order; no parameter's own is touched.
+    ///
+    /// # Errors
+    /// As [`grad`].
+    pub fn compute_gradients(&self, loss: &RBETensor) -> Result<Vec<Option<Gradient>>> {
+        let parameters = self.parameters();
+        grad(&[loss], &parameters.iter().collect::<Vec<_>>(), &[None], BackwardOptions::default())
+    }
+
+    /// Gives every parameter its gradient of [`RBEModel::compute_gradients`], from which an optimiser steps.
+    ///
+    /// # Errors
+    /// `Graph` for another number of gradients than parameters; those of [`RBETensor::set_grad`].
+    pub fn apply_gradients(&self, gradients: Vec<Option<Gradient>>) -> Result<()> {
+        let parameters = self.parameters();
+        if gradients.len() != parameters.len() {
+            return Err(RbeError::graph("apply_gradients", format!("{} gradients", parameters.len()), gradients.len()));
+        }
+        parameters.iter().zip(gradients).try_for_each(|(parameter, gradient)| parameter.set_grad(gradient))
     }
 
     /// Training or evaluation.

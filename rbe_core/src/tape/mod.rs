@@ -3,6 +3,7 @@
 //! It knows no operation: whoever computes something from tensors hands over the results with a [`BackwardRule`] ([`record`]).
 
 mod anomaly;
+mod autodiff;
 mod backward;
 mod checkpoint;
 mod custom;
@@ -24,6 +25,7 @@ mod view;
 mod waiting;
 
 pub use anomaly::{Origin, is_debug_mode, set_debug_mode};
+pub use autodiff::RBEAutoDiff;
 pub use backward::{BackwardOptions, backward, backward_into, grad};
 pub use checkpoint::{Segment, checkpoint, checkpoint_holding};
 pub use custom::{BackwardFn, ForwardFn, Operation};

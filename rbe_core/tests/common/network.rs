@@ -14,13 +14,13 @@ pub const CLASSES: usize = 5;
 /// A network with every kind of parameter: dense, packed, a packed activation. Widths are no multiples of 64 or 16.
 pub fn model() -> Result<RBEModel> {
     Ok(RBEModel::new()
-        .add_layer(Linear::new(INPUTS, 150)?)
-        .add_layer(BatchNorm1d::new(150)?)
-        .add_layer(Relu)
-        .add_layer(RBELinear::new(150, 203)?)
-        .add_layer(BatchNorm1d::new(203)?)
-        .add_layer(RBEActivation::new()?)
-        .add_layer(RBELinear::new(203, CLASSES)?))
+        .with_layer(Linear::new(INPUTS, 150)?)
+        .with_layer(BatchNorm1d::new(150)?)
+        .with_layer(Relu)
+        .with_layer(RBELinear::new(150, 203)?)
+        .with_layer(BatchNorm1d::new(203)?)
+        .with_layer(RBEActivation::new()?)
+        .with_layer(RBELinear::new(203, CLASSES)?))
 }
 
 /// A batch whose class is that of the largest of its first [`CLASSES`] inputs.

@@ -17,6 +17,7 @@ from . import (
     config,
     cuda,
     data,
+    distributions,
     errors,
     io,
     jit,
@@ -56,12 +57,14 @@ from ._rbe import (
 )
 from ._tensor import RBETensor
 from .amp import autocast
-from .autograd import backward, enable_grad, is_grad_enabled, no_grad, register_operation, set_grad_enabled
+from .autograd import backward, enable_grad, inference_mode, is_grad_enabled, no_grad, register_operation, set_grad_enabled
 from .config import set_simd_enabled
+from .contraction import einsum
 from .creation import (
     arange,
     as_tensor,
     empty,
+    empty_like,
     eye,
     full,
     full_like,
@@ -95,6 +98,7 @@ from .functional_ops import cat, concat, stack, where
 from .graph import ComputationGraph
 from .interop import from_torch, load_torch_state_dict, to_torch
 from .io import load, save
+from .joining import broadcast_shapes, broadcast_tensors, hstack, meshgrid, vstack
 from .nn import RBEActivation, RBEConv1d, RBEConv2d, RBELinear
 from .queries import equal, is_tensor, numel, real
 from .trainer import Trainer
@@ -109,15 +113,17 @@ __all__ = [
     "ComputationGraph", "ConfigError", "DTypeError", "DependencyError", "DeviceError", "FormatError", "Generator",
     "GraphError", "MissingMethodError", "NonFiniteError", "OutOfMemoryError", "OutOfRangeError", "RBEActivation",
     "RBEConv1d", "RBEConv2d", "RBEError", "RBEGradient", "RBELinear", "RBETensor", "ShapeError", "TensorError", "Trainer",
-    "UnknownNameError", "__version__", "arange", "as_tensor", "autograd", "backend", "bool", "cat", "concat", "config",
-    "contiguous_format", "cuda", "data", "device", "double", "dtype", "empty", "enable_grad", "equal", "errors", "eye",
-    "float", "float32", "float64", "from_dlpack", "from_numpy", "from_torch", "full", "full_like", "get_default_dtype",
-    "get_num_threads", "get_packed_matmul_precision", "get_rng_state", "int64", "io", "is_debug_mode", "is_grad_enabled",
-    "is_tensor", "isa", "jit", "linspace", "load", "load_torch_state_dict", "long", "manual_seed", "memory", "nn",
-    "no_grad", "numel", "ones", "ones_like", "ops", "optim", "preserve_format", "profiler", "rand", "rand_like", "randint",
-    "randn", "randn_like", "randperm", "real", "register_operation", "save", "set_debug_mode", "set_default_dtype",
-    "set_grad_enabled", "set_num_threads", "set_packed_matmul_precision", "set_rng_state", "stack", "tensor", "testing",
-    "to_torch", "trainer", "uint8", "utils", "visualization", "where", "zeros", "zeros_like",
+    "UnknownNameError", "__version__", "arange", "as_tensor", "autograd", "backend", "bool", "broadcast_shapes",
+    "broadcast_tensors", "cat", "concat", "config", "contiguous_format", "cuda", "data", "device", "distributions",
+    "double", "dtype", "einsum", "empty", "empty_like", "enable_grad", "equal", "errors", "eye", "float", "float32",
+    "float64", "from_dlpack", "from_numpy", "from_torch", "full", "full_like", "get_default_dtype", "get_num_threads",
+    "get_packed_matmul_precision", "get_rng_state", "hstack", "inference_mode", "int64", "io", "is_debug_mode",
+    "is_grad_enabled", "is_tensor", "isa", "jit", "linspace", "load", "load_torch_state_dict", "long", "manual_seed",
+    "memory", "meshgrid", "nn", "no_grad", "numel", "ones", "ones_like", "ops", "optim", "preserve_format", "profiler",
+    "rand", "rand_like", "randint", "randn", "randn_like", "randperm", "real", "register_operation", "save",
+    "set_debug_mode", "set_default_dtype", "set_grad_enabled", "set_num_threads", "set_packed_matmul_precision",
+    "set_rng_state", "stack", "tensor", "testing", "to_torch", "trainer", "uint8", "utils", "visualization", "vstack",
+    "where", "zeros", "zeros_like",
 ]  # fmt: skip
 __all__ += ["accelerator", "amp", "autocast"]
 __all__ += [

@@ -95,6 +95,10 @@ class no_grad(_Bare):
     """
 
 
+inference_mode = no_grad
+"""torch's other name of no_grad: results can be used later all the same."""
+
+
 class enable_grad(_Bare):
     """Operations are recorded inside, even within no_grad: a context and a decorator, with or without brackets.
 

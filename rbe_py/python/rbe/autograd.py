@@ -5,6 +5,7 @@ from typing import Any
 
 from . import _rbe
 from ._grad_mode import enable_grad as enable_grad
+from ._grad_mode import inference_mode as inference_mode
 from ._grad_mode import is_grad_enabled as is_grad_enabled
 from ._grad_mode import no_grad as no_grad
 from ._grad_mode import set_grad_enabled as set_grad_enabled

@@ -223,6 +223,25 @@ def zeros_like(
     return _like("zeros_like", input, 0, dtype, requires_grad, device, memory_format)
 
 
+def empty_like(
+    input: RBETensor,
+    *,
+    dtype: DTypeLike = None,
+    requires_grad: bool = False,
+    device: object = None,
+    memory_format: Any = None,
+) -> RBETensor:
+    """Return a tensor of the shape and (unless given) dtype of `input` to be filled; its elements are zero.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.empty_like(rbe.ones(2, 3)).shape
+    (2, 3)
+    """
+    return _like("empty_like", input, 0, dtype, requires_grad, device, memory_format)
+
+
 def ones_like(
     input: RBETensor,
     *,

@@ -16,6 +16,9 @@ REFUSED: dict[str, str] = {
     "nn.functional.batch_norm": "an empty tensor of one axis has no axis of channels",
     "nn.functional.conv1d": WINDOWS,
     "nn.functional.conv2d": WINDOWS,
+    "nn.functional.conv_transpose1d": WINDOWS,
+    "nn.functional.conv_transpose2d": WINDOWS,
+    "nn.functional.interpolate.area": "means of parts are taken over one or two axes",
     "nn.functional.max_pool2d": WINDOWS,
     "nn.functional.pad.replicate_negative": "an edge that is cropped away whole leaves nothing to repeat",
     "nn.functional.unfold": WINDOWS,
@@ -29,4 +32,5 @@ REFUSED_MODULES: dict[str, str] = {}
 NOT_COMPARABLE: dict[str, str] = {
     "nn.functional.batch_norm.without_cudnn": "for GPUs",
     "nn.functional.silu.complex": "for complex numbers",
+    "nn.functional.triplet_margin_with_distance_loss": "its samples have distances that are functions of torch",
 }

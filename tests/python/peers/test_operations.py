@@ -30,6 +30,8 @@ ALL = os.environ.get("RBE_PEERS") == "all"
 SAMPLES, REFERENCES, ELEMENTS = (None, None, math.inf) if ALL else (60, 30, 20_000)  # of a type
 RANDOM = {
     "nn.functional.dropout",
+    "nn.functional.dropout2d",
+    "nn.functional.dropout3d",
     "randn",
     "randn_like",
     "rand_like",
@@ -49,6 +51,9 @@ RANDOM = {
 # Operations whose gradient torch computes with an error far above rounding; the core's own check covers them.
 COARSE = {
     "digamma": "torch's trigamma has an error of 1e-10",
+    "nn.functional.celu": "torch computes with alpha in float32",
+    "nn.functional.hardsigmoid": "torch computes with 1/6 in float32",
+    "nn.functional.selu": "torch computes with constants in float32",
     "logcumsumexp": "differences of numbers of 1e4 are rounded by 1e-12",
 }
 
@@ -109,6 +114,7 @@ def forms(entry):
 UNDEFINED = {
     "long": lambda x: ~x.isfinite() | (x.abs() >= 2.0**63),  # of floats that no integer is near to
     "nn.functional.elu": torch.isnan,  # its gradient
+    **{f"nn.functional.{name}": torch.isnan for name in ("hardshrink", "hardtanh", "relu6", "selu", "softshrink")},
 }
 
 

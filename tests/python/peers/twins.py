@@ -42,6 +42,10 @@ def to_rbe(value, seen=None):
         sizes = (attention.embed_dim, attention.num_heads, value.linear1.out_features, value.dropout.p)
         how = (to_rbe(value.activation), value.norm1.eps, attention.batch_first, value.norm_first, bias)
         return rbe.nn.TransformerEncoderLayer(*sizes, *how)
+    if isinstance(value, torch.nn.Module) or (
+        callable(value) and (getattr(value, "__module__", "") or "").startswith("torch.")
+    ):
+        raise NotComparable("a function of torch")
     return _rebuilt(value, lambda v: to_rbe(v, seen))
 
 

@@ -38,7 +38,7 @@ def margin_ranking_loss(
     if not input1.ndim == input2.ndim == target.ndim:
         got = f"{tuple(input1.shape)}, {tuple(input2.shape)} and {tuple(target.shape)}"
         raise ShapeError("margin_ranking_loss", "two inputs and a target of as many axes", got)
-    return reduce((-target * (input1 - input2) + margin).relu(), reduction)
+    return reduce((-target * (input1 - input2) + margin).clamp(min=0.0), reduction)
 
 
 def hinge_embedding_loss(input: RBETensor, target: RBETensor, margin: float = 1.0, reduction: str = "mean") -> RBETensor:

@@ -21,6 +21,11 @@ __all__ = [
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
 
 
+def _held(x: RBETensor, low: float, high: float) -> RBETensor:
+    """Return x held within two bounds, with no gradient at and beyond them; NaN stays, with its gradient."""
+    return _rbe.where(x.le(low), low, _rbe.where(x.ge(high), high, x))
+
+
 def relu6(input: RBETensor, inplace: bool = False) -> RBETensor:
     """Return x held within 0 and 6.
 
@@ -30,7 +35,7 @@ def relu6(input: RBETensor, inplace: bool = False) -> RBETensor:
     >>> rbe.nn.functional.relu6(rbe.tensor([-1.0, 2.0, 8.0]))
     tensor([0., 2., 6.])
     """
-    return _applied("relu6", input, inplace, lambda x: x.clamp(0.0, 6.0))
+    return _applied("relu6", input, inplace, lambda x: _held(x, 0.0, 6.0))
 
 
 def hardtanh(input: RBETensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> RBETensor:
@@ -49,7 +54,7 @@ def hardtanh(input: RBETensor, min_val: float = -1.0, max_val: float = 1.0, inpl
     """
     if not min_val <= max_val:
         raise TensorError("hardtanh", "min_val <= max_val", f"{min_val} and {max_val}")
-    return _applied("hardtanh", input, inplace, lambda x: x.clamp(min_val, max_val))
+    return _applied("hardtanh", input, inplace, lambda x: _held(x, min_val, max_val))
 
 
 def hardsigmoid(input: RBETensor, inplace: bool = False) -> RBETensor:
@@ -85,7 +90,7 @@ def threshold(input: RBETensor, threshold: float, value: float, inplace: bool = 
     >>> rbe.nn.functional.threshold(rbe.tensor([0.5, 2.0]), 1.0, -3.0)
     tensor([-3.,  2.])
     """
-    return _applied("threshold", input, inplace, lambda x: _rbe.where(x.gt(threshold), x, value))
+    return _applied("threshold", input, inplace, lambda x: _rbe.where(x.le(threshold), value, x))
 
 
 def hardshrink(input: RBETensor, lambd: float = 0.5) -> RBETensor:
@@ -97,7 +102,7 @@ def hardshrink(input: RBETensor, lambd: float = 0.5) -> RBETensor:
     >>> rbe.nn.functional.hardshrink(rbe.tensor([-2.0, 0.25]))
     tensor([-2.,  0.])
     """
-    return _rbe.where(input.abs() > lambd, input, 0.0)
+    return _rbe.where(input.abs() <= lambd, 0.0, input)
 
 
 def softshrink(input: RBETensor, lambd: float = 0.5) -> RBETensor:
@@ -116,7 +121,7 @@ def softshrink(input: RBETensor, lambd: float = 0.5) -> RBETensor:
     """
     if not lambd >= 0:
         raise TensorError("softshrink", "lambd >= 0", str(lambd))
-    return _rbe.where(input.abs() > lambd, input - input.sign().detach() * lambd, input * 0.0)
+    return _rbe.where(input.abs() <= lambd, input * 0.0, input - input.sign().detach() * lambd)
 
 
 def celu(input: RBETensor, alpha: float = 1.0, inplace: bool = False) -> RBETensor:

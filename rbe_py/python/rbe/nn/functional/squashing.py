@@ -3,6 +3,7 @@
 from ... import _random, _rbe
 from ..._in_place import changed as _changed
 from ..._tensor import RBETensor
+from ...dtypes import DTypeLike
 from ...errors import ShapeError, TensorError
 
 __all__ = ["glu", "gumbel_softmax", "logsigmoid", "mish", "softmin", "softsign", "tanhshrink"]
@@ -62,8 +63,8 @@ def tanhshrink(input: RBETensor) -> RBETensor:
     return input - input.tanh()
 
 
-def softmin(input: RBETensor, dim: int = -1) -> RBETensor:
-    """Return the softmax of -x along an axis.
+def softmin(input: RBETensor, dim: int = -1, *, dtype: DTypeLike | None = None) -> RBETensor:
+    """Return the softmax of -x along an axis, of x converted to `dtype` if one is given.
 
     Examples
     --------
@@ -71,7 +72,7 @@ def softmin(input: RBETensor, dim: int = -1) -> RBETensor:
     >>> rbe.nn.functional.softmin(rbe.zeros(2))
     tensor([0.5, 0.5])
     """
-    return (-input).softmax(dim)
+    return (-input if dtype is None else -input.to(dtype)).softmax(dim)
 
 
 def glu(input: RBETensor, dim: int = -1) -> RBETensor:

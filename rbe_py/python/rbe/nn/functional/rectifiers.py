@@ -23,6 +23,8 @@ SELU_ALPHA, SELU_SCALE = 1.6732632423543772848170429916717, 1.050700987355480493
 
 def _held(x: RBETensor, low: float, high: float) -> RBETensor:
     """Return x held within two bounds, with no gradient at and beyond them; NaN stays, with its gradient."""
+    if not x.dtype.is_floating_point:
+        return x.clamp(int(low), int(high))
     return _rbe.where(x.le(low), low, _rbe.where(x.ge(high), high, x))
 
 

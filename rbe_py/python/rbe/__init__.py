@@ -4,6 +4,8 @@ Weights live in 128-bit blocks from the first step to the shipped file; there is
 """
 
 import sys as _sys
+from importlib import import_module as _import_module
+from types import ModuleType as _ModuleType
 
 from . import (
     _environment,
@@ -105,6 +107,16 @@ from .trainer import Trainer
 from .variables import create_tensor, create_variable, tensor_add, tensor_matmul
 
 _environment.warn_of_unknown()
+_NEEDING_SKLEARN = ("cluster", "linear_model", "neighbors")
+
+
+def __getattr__(name: str) -> _ModuleType:
+    """Import the estimators when they are used: they need scikit-learn."""
+    if name in _NEEDING_SKLEARN:
+        return _import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 _start()
 _guard.install(_sys.modules[__name__])
 _tensor_module.lend_names(tensor)

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from .common import Common
 from .standard import Standard
+from .systems import Complete
 
 __all__ = ["ArrayBackend"]
 
 
-class ArrayBackend(Common):
+class ArrayBackend(Complete):
     """Any namespace of the Python array API standard, through the package array-api-compat (`pip install rbe[array-api]`).
 
     Parameters

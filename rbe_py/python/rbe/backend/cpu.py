@@ -1,12 +1,12 @@
 """The backend of rbe's engine."""
 
 from . import engine
-from .common import Common
+from .systems import Complete
 
 __all__ = ["CPUBackend"]
 
 
-class CPUBackend(Common):
+class CPUBackend(Complete):
     """rbe's engine on NumPy arrays, whose memory it uses without a copy.
 
     Results are the same to the bit for every number of threads (`rbe.set_num_threads`), except those of factorisations and

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from .._interchange import from_numpy
+from .. import _interchange
 from .._tensor import RBETensor
 from ..autograd import enable_grad
 from ..creation import zeros as tensor_of_zeros
@@ -18,12 +18,18 @@ from . import host
 Floats: TypeAlias = np.ndarray[Any, Any]
 
 owns, dtype_of, to_device, to_host = host.owns, host.dtype_of, host.to_device, host.to_host
-zeros, eye, concat, bounds = host.zeros, host.eye, host.concat, host.bounds
+zeros, ones, eye = host.zeros, host.ones, host.eye
+concat, bounds, reshape = host.concat, host.bounds, host.reshape
 cholesky, qr, triangular_solve = host.cholesky, host.qr, host.triangular_solve
 transposed, nonzero_diagonal, diagonal_range = host.transposed, host.nonzero_diagonal, host.diagonal_range
 
 BLOCK = 64  # columns whose least element is found before `topk` looks at them
 LONG = 4 * BLOCK  # rows for which that pays
+
+
+def from_numpy(x: Floats | np.generic) -> RBETensor:
+    """Return a tensor over the memory of an array."""
+    return _interchange.from_numpy(np.asarray(x))
 
 
 def take(X: Floats, indices: Floats) -> Floats:
@@ -78,6 +84,16 @@ def multiply(X: Floats, Y: Floats) -> Floats:
     return (from_numpy(X) * from_numpy(Y)).numpy()
 
 
+def divide(X: Floats, Y: Floats) -> Floats:
+    """Return the quotient element by element."""
+    return (from_numpy(X) / from_numpy(Y)).numpy()
+
+
+def minimum(X: Floats, Y: Floats) -> Floats:
+    """Return the lesser element by element."""
+    return from_numpy(X).minimum(from_numpy(Y)).numpy()
+
+
 def add_bias(X: Floats, b: Floats) -> Floats:
     """Add a vector to every row."""
     return (from_numpy(X) + from_numpy(b)).numpy()
@@ -96,6 +112,11 @@ def exp(X: Floats) -> Floats:
 def log(X: Floats) -> Floats:
     """Return the natural logarithm."""
     return from_numpy(X).log().numpy()
+
+
+def sqrt(X: Floats) -> Floats:
+    """Return the square root."""
+    return from_numpy(X).sqrt().numpy()
 
 
 def sigmoid(Z: Floats) -> Floats:

@@ -12,8 +12,8 @@ Host: TypeAlias = np.ndarray[Any, Any]
 
 
 def owns(x: Any) -> bool:
-    """Return whether x is an array of plain NumPy."""
-    return isinstance(x, np.ndarray) and not isinstance(x, np.matrix | np.ma.MaskedArray)
+    """Return whether x is an array, or a scalar, of plain NumPy."""
+    return isinstance(x, np.ndarray | np.generic) and not isinstance(x, np.matrix | np.ma.MaskedArray)
 
 
 def dtype_of(x: Host) -> str:
@@ -49,6 +49,11 @@ def zeros(shape: int | tuple[int, ...], dtype: str) -> Host:
     return np.zeros(shape, dtype)
 
 
+def ones(shape: int | tuple[int, ...], dtype: str) -> Host:
+    """Return ones."""
+    return np.ones(shape, dtype)
+
+
 def eye(n: int, dtype: str) -> Host:
     """Return the identity."""
     return np.eye(n, dtype=dtype)
@@ -57,6 +62,11 @@ def eye(n: int, dtype: str) -> Host:
 def concat(arrays: list[Host], axis: int) -> Host:
     """Join arrays along an axis."""
     return np.concatenate(arrays, axis=axis)
+
+
+def reshape(X: Host, shape: tuple[int, ...]) -> Host:
+    """Return the elements in another shape."""
+    return X.reshape(shape)
 
 
 def bounds(indices: Host) -> tuple[int, int]:

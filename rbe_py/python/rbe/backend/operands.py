@@ -2,14 +2,26 @@
 
 import numbers
 import operator
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from ..errors import DTypeError, OutOfRangeError, ShapeError, TensorError
-
-if TYPE_CHECKING:
-    from .protocol import Array, Backend
+from .protocol import Array
 
 FLOATS = ("float32", "float64")
+
+
+class Arrays(Protocol):
+    """What a backend knows of its arrays."""
+
+    name: str
+
+    def owns(self, x: Any) -> bool:
+        """See `Backend`."""
+        ...
+
+    def dtype_of(self, x: Array) -> str:
+        """See `Backend`."""
+        ...
 
 
 def describe(x: Any) -> str:
@@ -19,7 +31,7 @@ def describe(x: Any) -> str:
     return " ".join(parts)
 
 
-def floats(backend: "Backend", op: str, *arrays: "Array") -> str:
+def floats(backend: "Arrays", op: str, *arrays: Array) -> str:
     """Return the one dtype of arrays of floats; DTypeError otherwise."""
     found = []
     for x in arrays:
@@ -33,19 +45,19 @@ def floats(backend: "Backend", op: str, *arrays: "Array") -> str:
     return found[0]
 
 
-def integers(backend: "Backend", op: str, x: "Array") -> None:
+def integers(backend: "Arrays", op: str, x: Array) -> None:
     """Raise DTypeError unless x is an array of int64."""
     if not backend.owns(x) or backend.dtype_of(x) != "int64":
         raise DTypeError(op, f"indices in an int64 array of the backend {backend.name}", describe(x))
 
 
-def shape(holds: bool, op: str, expected: str, *arrays: "Array") -> None:
+def shape(holds: bool, op: str, expected: str, *arrays: Array) -> None:
     """Raise ShapeError unless the shapes match."""
     if not holds:
         raise ShapeError(op, expected, " and ".join(str(tuple(x.shape)) for x in arrays))
 
 
-def axes(op: str, x: "Array", *counts: int) -> None:
+def axes(op: str, x: Array, *counts: int) -> None:
     """Raise ShapeError unless x has one of these numbers of axes."""
     words = {1: "a vector", 2: "a matrix"}
     shape(x.ndim in counts, op, " or ".join(words[n] for n in counts), x)
@@ -58,7 +70,7 @@ def real(op: str, name: str, value: Any) -> float:
     raise DTypeError(op, f"a real number as {name}", describe(value))
 
 
-def axis_of(op: str, x: "Array", axis: Any) -> int:
+def axis_of(op: str, x: Array, axis: Any) -> int:
     """Return an axis counted from the first; OutOfRangeError for one that is not there."""
     try:
         found = int(operator.index(axis))

@@ -79,6 +79,10 @@ class Backend(Protocol):
         """Return zeros."""
         ...
 
+    def ones(self, shape: int | tuple[int, ...], dtype: str = "float64") -> Array:
+        """Return ones."""
+        ...
+
     def eye(self, n: int, dtype: str = "float64") -> Array:
         """Return the identity matrix (n, n)."""
         ...
@@ -89,6 +93,10 @@ class Backend(Protocol):
 
     def take(self, X: Array, indices: Array) -> Array:
         """Return the entries of X (n, …) at `indices` (int64, any shape) of the first axis."""
+        ...
+
+    def reshape(self, X: Array, shape: tuple[int, ...]) -> Array:
+        """Return X in another shape of as many elements, without a copy where its strides allow."""
         ...
 
     # Vectors and matrices
@@ -155,6 +163,14 @@ class Backend(Protocol):
         """Return `X Y`, element by element; shapes broadcast."""
         ...
 
+    def divide(self, X: Array, Y: Array) -> Array:
+        """Return `X / Y`, element by element; shapes broadcast."""
+        ...
+
+    def minimum(self, X: Array, Y: Array) -> Array:
+        """Return the lesser of X and Y, element by element; shapes broadcast."""
+        ...
+
     def add_bias(self, X: Array, b: Array) -> Array:
         """Return X (n, m) with b (m) added to every row."""
         ...
@@ -169,6 +185,10 @@ class Backend(Protocol):
 
     def log(self, X: Array) -> Array:
         """Return the natural logarithm."""
+        ...
+
+    def sqrt(self, X: Array) -> Array:
+        """Return the square root."""
         ...
 
     def sigmoid(self, Z: Array) -> Array:

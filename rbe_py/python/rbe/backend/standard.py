@@ -39,7 +39,7 @@ class Standard:
     def owns(self, x: Any) -> bool:
         """Return whether x is an array of this namespace."""
         if self.numpy is not None:
-            return host.owns(x) or isinstance(x, np.generic)  # NumPy's sums of everything are scalars
+            return host.owns(x)
         try:
             return self.compat.array_namespace(x) is self.xp
         except TypeError:
@@ -52,7 +52,10 @@ class Standard:
     def to_device(self, x: Any, dtype: str | None) -> Array:
         """Return numbers as an array of this namespace, on its device."""
         if not self.owns(x):
-            return self.xp.asarray(host.to_device(x, dtype), device=self.device)
+            array = host.to_device(x, dtype)
+            if self.torch is not None and not array.flags.writeable:
+                array = array.copy()  # torch has no read-only tensors
+            return self.xp.asarray(array, device=self.device)
         if self.dtype_of(x) not in self.dtypes:
             is_real = self.xp.isdtype(x.dtype, ("bool", "integral", "real floating"))
             if not is_real:
@@ -73,6 +76,10 @@ class Standard:
         """Return zeros."""
         return self.xp.zeros(shape, dtype=self.dtypes[dtype], device=self.device)
 
+    def ones(self, shape: int | tuple[int, ...], dtype: str) -> Array:
+        """Return ones."""
+        return self.xp.ones(shape, dtype=self.dtypes[dtype], device=self.device)
+
     def eye(self, n: int, dtype: str) -> Array:
         """Return the identity."""
         return self.xp.eye(n, dtype=self.dtypes[dtype], device=self.device)
@@ -84,6 +91,10 @@ class Standard:
     def bounds(self, indices: Array) -> tuple[int, int]:
         """Return the least and the largest index."""
         return int(self.xp.min(indices)), int(self.xp.max(indices))
+
+    def reshape(self, X: Array, shape: tuple[int, ...]) -> Array:
+        """Return the elements in another shape."""
+        return self.xp.reshape(X, shape)
 
     def take(self, X: Array, indices: Array) -> Array:
         """Return entries of the first axis."""
@@ -133,6 +144,14 @@ class Standard:
         """Return the product element by element."""
         return X * Y
 
+    def divide(self, X: Array, Y: Array) -> Array:
+        """Return the quotient element by element."""
+        return X / Y
+
+    def minimum(self, X: Array, Y: Array) -> Array:
+        """Return the lesser element by element."""
+        return self.xp.minimum(X, Y)
+
     def add_bias(self, X: Array, b: Array) -> Array:
         """Add a vector to every row."""
         return X + b
@@ -148,6 +167,10 @@ class Standard:
     def log(self, X: Array) -> Array:
         """Return the natural logarithm."""
         return self.xp.log(X)
+
+    def sqrt(self, X: Array) -> Array:
+        """Return the square root."""
+        return self.xp.sqrt(X)
 
     def sigmoid(self, Z: Array) -> Array:
         """Return the logistic function; e^-|Z| does not overflow."""

@@ -23,7 +23,7 @@ class Block(nn.Module):
         """Map (N, T, width) to the same shape."""
         y = self.norm1(x)
         x = x + self.attention(y, y, y, need_weights=False, is_causal=True, cache=cache)[0]
-        z: rbe.RBETensor = self.down(self.up(self.norm2(x)).relu().square())
+        z: rbe.RBETensor = self.down(self.up(self.norm2(x)).squared_relu())
         return x + z
 
 

@@ -2,10 +2,10 @@
 
 use std::sync::OnceLock;
 
+use super::rounded::{quantised, restored};
 use super::units::UnitSums;
 use crate::array::{Array, map, map_into, zip};
 use crate::error::{RbeError, Result};
-use crate::kernel::packed::quantised::quantise;
 use crate::packed::{BITS, PackedTensor};
 
 /// One contribution to the gradient of a packed tensor, from one use of it.
@@ -34,15 +34,6 @@ pub enum Factor {
         /// (batch, features)
         dy: Array,
     },
-}
-
-/// `x` (batch, cols) f32 rounded to int8: the values, in the bytes of an array of u8, and the scales (batch).
-pub(crate) fn quantised(x: &Array) -> (Array, Array) {
-    let values = Array::build(x.shape(), |_: &mut [u8]| {});
-    let scales = Array::build(&x.shape()[..1], |_: &mut [f32]| {});
-    let x = x.contiguous();
-    quantise(&x.read::<f32>(), bytemuck::cast_slice_mut(&mut values.write::<u8>()), &mut scales.write::<f32>());
-    (values, scales)
 }
 
 /// The gradient of a packed tensor, held as factors until it is read or stepped; uses of the tensor append. While the
@@ -75,15 +66,7 @@ impl Factor {
     pub fn x(&self) -> Array {
         match self {
             Factor::Product { x, .. } | Factor::Activation { x, .. } => x.clone(),
-            Factor::Rounded { values, scales, .. } => Array::build(values.shape(), |out: &mut [f32]| {
-                let (values, scales) = (values.read::<u8>(), scales.read::<f32>());
-                let cols = values.len() / scales.len().max(1);
-                if cols > 0 {
-                    for ((out, values), scale) in out.chunks_exact_mut(cols).zip(values.chunks_exact(cols)).zip(scales.iter()) {
-                        out.iter_mut().zip(values).for_each(|(out, v)| *out = scale * f32::from(v.cast_signed()));
-                    }
-                }
-            }),
+            Factor::Rounded { values, scales, .. } => restored(values, scales, values.shape()),
         }
     }
 }
@@ -140,7 +123,7 @@ impl GradientCache {
         self.sums.as_ref().is_none_or(|s| s.points.iter().all(|v| v.is_finite()) && !s.delta.iter().any(|v| v.is_nan()))
     }
 
-    fn factor_bytes(&self) -> usize {
+    pub(super) fn factor_bytes(&self) -> usize {
         let bytes = |f: &Factor| match f {
             Factor::Product { x, dy } | Factor::Activation { x, dy } => x.nbytes() + dy.nbytes(),
             Factor::Rounded { values, scales, dy } => values.nbytes() + scales.nbytes() + dy.nbytes(),

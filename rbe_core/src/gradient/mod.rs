@@ -2,11 +2,12 @@
 
 mod cache;
 mod read;
+mod rounded;
 mod units;
 
-pub(crate) use cache::quantised;
 pub use cache::{Factor, GradientCache};
 pub use read::RBEGradient;
+pub(crate) use rounded::{quantised, restored};
 pub(crate) use units::{OP as ACTIVATION, check_radius, packed_units, states, units};
 
 use crate::array::{Array, map_into, zip};

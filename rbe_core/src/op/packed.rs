@@ -16,7 +16,7 @@ use crate::kernel::packed::quantised;
 use crate::kernel::packed::reference::{self, TwoLevel};
 use crate::memory;
 use crate::packed::{BITS, FactorPair, PackedTensor, Quantised, check_points, levels, pull_back};
-use crate::tape::{RBETensor, Saves};
+use crate::tape::{RBETensor, Saves, is_grad_enabled};
 
 fn batch_of(a: &Array) -> usize {
     a.shape()[..a.ndim().saturating_sub(1)].iter().product()
@@ -80,24 +80,27 @@ impl Op for RoundedLinear {
             let x = Quantised { values: bytemuck::cast_slice(&values), scales: &scales };
             Array::build(&shape, |y| quantised::forward(x, w, bias.as_deref(), y))
         };
+        if is_grad_enabled() {
+            x.tensor(0).note_rounding(&values, &scales);
+        }
         Ok(Output::keeping(value, [values, scales]))
     }
 
     fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
         let (w, dy) = (cx.packed(1)?, plain(cx.dy(), DType::F32));
         let batch = batch_of(&dy);
-        let mut grads = Grads::new();
-        let dx = cx.needs(0).then(|| Array::build(cx.shape(0), |dx| quantised::dx(&dy.read::<f32>(), batch, w, dx)));
-        grads.push(dx.and_then(dense));
-        let db = cx.needs(2).then(|| Array::build(&[w.rows()], |db| kernel::bias_gradient(&dy.read::<f32>(), db)));
-        grads.push(if cx.needs(1) {
+        // First what needs scratch, then what lasts.
+        let dw = if cx.needs(1) {
             let (values, scales) = (cx.kept(0)?.clone(), cx.kept(1)?.clone());
-            let factor = Factor::Rounded { values, scales, dy: matrix(dy, batch, w.rows())? };
-            Some(Gradient::Packed(GradientCache::new(w, factor)))
+            let factor = Factor::Rounded { values, scales, dy: matrix(dy.clone(), batch, w.rows())? };
+            Some(Gradient::Packed(GradientCache::of_rounded(w, factor)))
         } else {
             None
-        });
+        };
+        let dx = cx.needs(0).then(|| Array::build(cx.shape(0), |dx| quantised::dx(&dy.read::<f32>(), batch, w, dx)));
+        let mut grads: Grads = [dx.and_then(dense), dw].into_iter().collect();
         if cx.arity() > 2 {
+            let db = cx.needs(2).then(|| Array::build(&[w.rows()], |db| kernel::bias_gradient(&dy.read::<f32>(), db)));
             grads.push(db.and_then(dense));
         }
         Ok(grads)

@@ -225,11 +225,10 @@ impl Recurrent {
             Value::Packed(w) => {
                 let (x, dy) = (flat_h.cast(DType::F32), flat_a.cast(DType::F32));
                 // float64 states were not rounded.
-                let factor = match self.precision {
-                    MatmulPrecision::Int8 if T::DTYPE == DType::F32 => Factor::rounded(&x, dy),
-                    _ => Factor::Product { x, dy },
-                };
-                Some(Gradient::Packed(GradientCache::new(w, factor)))
+                Some(Gradient::Packed(match self.precision {
+                    MatmulPrecision::Int8 if T::DTYPE == DType::F32 => GradientCache::of_rounded(w, Factor::rounded(&x, dy)),
+                    _ => GradientCache::new(w, Factor::Product { x, dy }),
+                }))
             }
         };
         let mut grads: Grads = [dense(dx), dw, dense(Array::from_slice(&dh, &[n, h])?)].into_iter().collect();

@@ -50,6 +50,11 @@ impl<'a> Inputs<'a> {
         self.tensors.is_empty()
     }
 
+    /// Input `i` and its place on the tape.
+    pub(super) fn tensor(&self, i: usize) -> &'a RBETensor {
+        self.tensors[i]
+    }
+
     /// Input `i`, dense or packed.
     pub fn value(&self, i: usize) -> &'a Value {
         self.tensors[i].value()

@@ -18,6 +18,7 @@ macro_rules! rules {
 pub(super) const NOTHING: Saves = Saves::NOTHING;
 pub(super) const INPUTS: Saves = Saves::INPUTS;
 pub(super) const OUTPUT: Saves = Saves::OUTPUT;
+pub(super) const ROUGHLY_OUTPUT: Saves = OUTPUT.roughly();
 pub(super) const X: Saves = Saves::input(0);
 const PLACES: Saves = Saves::output(1);
 const ANY: (usize, usize) = (1, usize::MAX);
@@ -81,10 +82,10 @@ rules! {
     RBE_ACTIVATION: "rbe_activation", (2, 2), INPUTS;
     PACKED_ACTIVATION: "packed_activation", (2, 2), INPUTS;
     ATTENTION: "scaled_dot_product_attention", (3, 4), INPUTS.and(OUTPUT);
-    SELF_ATTENTION: "self_attention", (1, 2), INPUTS.and(OUTPUT);
+    SELF_ATTENTION: "self_attention", (1, 2), INPUTS.and(ROUGHLY_OUTPUT);
     RECURRENT: "recurrent", (3, 5), Saves::input(1).and(Saves::input(2)).and(OUTPUT);
-    LAYER_NORM: "layer_norm", (1, 3), X.and(Saves::input(1));
-    RMS_NORM: "rms_norm", (1, 2), X.and(Saves::input(1));
+    LAYER_NORM: "layer_norm", (1, 3), X.roughly().and(Saves::input(1));
+    RMS_NORM: "rms_norm", (1, 2), X.roughly().and(Saves::input(1));
     BATCH_NORM: "batch_norm", (1, 3), X.and(Saves::input(1));
     MSE: "mse_loss", (2, 2), INPUTS;
     CROSS_ENTROPY: "cross_entropy", (2, 2), INPUTS;

@@ -168,6 +168,10 @@ unary! {
     #[in_place(relu_)]
     python Relu relu saves OUTPUT bound by Memory: |x| if x > T::zero() || x.is_nan() { x } else { T::zero() }, |y| if y <= T::zero() { T::zero() } else { T::one() },
         int |i| i.max(0), bools MASK;
+    /// Return the square of `max(x, 0)`; the gradient at 0 is 0.
+    #[example("rbe.squared_relu(rbe.tensor([-1.5, 0.5]))", "tensor([0.  , 0.25])")]
+    python SquaredRelu squared_relu saves ROUGHLY_OUTPUT bound by Memory: |x| if x > T::zero() || x.is_nan() { x * x } else { T::zero() },
+        |y| if y <= T::zero() { T::zero() } else { y.sqrt() * T::of(2.0) };
     /// Return `x` above 0, `negative_slope · x` below.
     python LeakyRelu(negative_slope: f64 = 0.01) leaky_relu saves X bound by Memory: |x, s| if x > T::zero() { x } else { s * x }, |x, s| if x > T::zero() { T::one() } else { s };
     /// Return `x` above 0, `alpha (e^x - 1)` below; the gradient at 0 is `alpha`, at NaN 1.

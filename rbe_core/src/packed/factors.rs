@@ -69,6 +69,11 @@ impl Magnitude {
         Magnitude { bound: length / count * length, uneven, count }
     }
 
+    /// Whether kernels take the factors as they are, and `G` is far from the ends of the range of single precision, or zero.
+    pub(crate) fn is_moderate(&self) -> bool {
+        !self.uneven && (self.bound == 0.0 || (1.0 / LARGE..LARGE).contains(&self.bound))
+    }
+
     /// No element of `G` is larger.
     pub fn largest(&self) -> f64 {
         (self.bound * self.count).sqrt()

@@ -17,6 +17,7 @@ mod profile;
 mod receive;
 mod record;
 mod rule;
+mod saved;
 mod scheduler;
 mod slot;
 mod tensor;

@@ -9,9 +9,9 @@ use smallvec::SmallVec;
 use super::anomaly::{self, Trace};
 use super::profile::{Phase, measured};
 use super::rule::{BackwardRule, Cx, Grads};
+use super::saved::{Place, Saved};
 use super::slot::LazySlot;
 use super::tensor::RBETensor;
-use super::value::Value;
 use crate::array::{Array, Dims};
 use crate::dtype::DType;
 use crate::error::{RbeError, Result};
@@ -97,15 +97,8 @@ pub struct Node {
     saved: Mutex<Option<Saved>>, // none once freed
 }
 
-#[derive(Clone)]
-struct Saved {
-    inputs: SmallVec<[Option<(Value, u64)>; 3]>, // each with its version; empty where none is saved
-    outputs: SmallVec<[Option<(Array, u64)>; 1]>,
-    kept: Vec<Array>,
-}
-
 /// What `f` makes of every output and its number; of a single one without a loop, which small operations would notice.
-fn of_outputs<T>(outputs: &[Array], f: impl Fn(usize, &Array) -> T) -> SmallVec<[T; 1]> {
+pub(super) fn of_outputs<T>(outputs: &[Array], f: impl Fn(usize, &Array) -> T) -> SmallVec<[T; 1]> {
     match outputs {
         [only] => SmallVec::from_buf([f(0, only)]),
         several => several.iter().enumerate().map(|(k, a)| f(k, a)).collect(),
@@ -117,12 +110,7 @@ impl Node {
     pub(super) fn new(rule: Arc<dyn BackwardRule>, inputs: &[&RBETensor], outputs: &[Array], kept: Vec<Array>) -> Node {
         let parents: SmallVec<[Parent; 3]> = inputs.iter().map(|t| t.as_parent()).collect();
         let saves = rule.saves();
-        let saved_input = |(i, t): (usize, &&RBETensor)| saves.has_input(i).then(|| (t.value().clone(), t.value().version()));
-        let saved = Saved {
-            inputs: if saves.has_inputs() { inputs.iter().enumerate().map(saved_input).collect() } else { SmallVec::new() },
-            outputs: of_outputs(outputs, |k, a| saves.has_output(k).then(|| (a.clone(), a.version()))),
-            kept,
-        };
+        let saved = Saved::new(saves, inputs, of_outputs(outputs, |k, a| saves.has_output(k).then(|| (a.clone(), a.version()))), kept);
         let form = |shape: &[usize], dtype: DType| Form { shape: Dims::from_slice(shape), dtype };
         let port = |_, a: &Array| Port { form: form(a.shape(), a.dtype()), slot: LazySlot::default() };
         Node {
@@ -175,18 +163,18 @@ impl Node {
     }
 
     fn check_versions(&self, saved: &Saved) -> Result<()> {
-        for (i, (value, version)) in saved.inputs.iter().enumerate().filter_map(|(i, saved)| Some((i, saved.as_ref()?))) {
-            if value.version() != *version {
-                return Err(self.changed_error(&format!("input {i}"), *version, value.version()));
-            }
-        }
-        for (k, (array, version)) in saved.outputs.iter().enumerate().filter_map(|(k, saved)| Some((k, saved.as_ref()?))) {
-            if array.version() != *version {
-                let what = if self.ports.len() > 1 { format!("output {k}") } else { "output".to_owned() };
-                return Err(self.changed_error(&what, *version, array.version()));
-            }
-        }
-        Ok(())
+        let Some((place, version, now)) = saved.changed() else { return Ok(()) };
+        let what = match place {
+            Place::Input(i) => format!("input {i}"),
+            Place::Output(k) if self.ports.len() > 1 => format!("output {k}"),
+            Place::Output(_) => "output".to_owned(),
+        };
+        Err(self.changed_error(&what, version, now))
+    }
+
+    /// What `work` makes of what is saved, unless that is gone.
+    pub(super) fn with_saved<R>(&self, work: impl FnOnce(&mut Saved) -> R) -> Option<R> {
+        self.saved.lock().as_mut().map(work)
     }
 
     pub(super) fn free(&self) {
@@ -214,8 +202,14 @@ impl Node {
     /// Gradients of the inputs, given those of the outputs that received one; frees what was saved unless `retain`.
     pub(super) fn backward(&self, dys: &[Option<Array>], retain: bool) -> Result<Grads> {
         let saved = if retain { self.saved.lock().clone() } else { self.saved.lock().take() };
-        let saved = saved.ok_or_else(|| self.freed_error())?;
+        let mut saved = saved.ok_or_else(|| self.freed_error())?;
         self.check_versions(&saved)?;
+        if saved.has_rounded() {
+            memory::guard(self.name(), || {
+                saved.restore();
+                Ok(())
+            })?;
+        }
         let cx = Cx {
             name: self.name(),
             dys,

@@ -13,7 +13,7 @@ use crate::packed::PackedTensor;
 
 /// What a rule reads again in backward: the tape keeps nothing else alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Saves(u16); // inputs in the low byte, outputs in the high one
+pub struct Saves(u32); // inputs in the lowest byte, outputs in the next one; of those that may be rounded again in the upper half
 
 impl Saves {
     /// Nothing.
@@ -33,9 +33,19 @@ impl Saves {
         Saves(0x100 << k)
     }
 
+    /// The same, which may be rounded to int8 where a product rounds the first output: gradients need its values roughly.
+    pub const fn roughly(self) -> Saves {
+        Saves(self.0 | self.0 << 16)
+    }
+
     /// Both.
     pub const fn and(self, other: Saves) -> Saves {
         Saves(self.0 | other.0)
+    }
+
+    /// Those that may be rounded.
+    pub(super) const fn rough(self) -> Saves {
+        Saves(self.0 >> 16)
     }
 
     pub(super) const fn has_inputs(self) -> bool {

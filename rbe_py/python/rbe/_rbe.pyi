@@ -154,6 +154,7 @@ __all__ = [
     "sinh",
     "sqrt",
     "square",
+    "squared_relu",
     "stack",
     "tan",
     "tanh",
@@ -1652,6 +1653,15 @@ class TensorBase:
         """
     def square_(self) -> RBETensor:
         """In-place form of `square`: return the tensor, changed."""
+    def squared_relu(self) -> RBETensor:
+        """Return the square of `max(x, 0)`; the gradient at 0 is 0.
+
+        Examples
+        --------
+        >>> import rbe
+        >>> rbe.squared_relu(rbe.tensor([-1.5, 0.5]))
+        tensor([0.  , 0.25])
+        """
     def tan(self) -> RBETensor:
         """Return the tangent of `x` radians.
 
@@ -2501,6 +2511,15 @@ def square(input: Any) -> RBETensor:
     tensor([2.25, 0.25])
     """
 
+def squared_relu(input: Any) -> RBETensor:
+    """Return the square of `max(x, 0)`; the gradient at 0 is 0.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.squared_relu(rbe.tensor([-1.5, 0.5]))
+    tensor([0.  , 0.25])
+    """
 def tan(input: Any) -> RBETensor:
     """Return the tangent of `x` radians.
 

@@ -1,5 +1,5 @@
 //! One optimiser step of a packed tensor, given its state as slices. `weights` goes through the row panels of a weight, which `vector`
-//! updates with the kernels of an instruction set and `reference` in plain loops; `activation` is for the blocks of an activation.
+//! updates with the kernels of an instruction set and `reference` in plain loops; `whole` forms a gradient before any step; `activation` is for the blocks of an activation.
 
 mod activation;
 mod bounds;
@@ -14,6 +14,7 @@ mod rounded;
 mod source;
 mod vector;
 mod weights;
+mod whole;
 
 pub(crate) use activation::{ActivationStep, update_activation};
 pub(crate) use bounds::{BETA_G, Bounds, MOST_ADDED, Pace, correction, power_of_two};
@@ -26,3 +27,4 @@ pub use params::{Precision, StepParams};
 pub(in crate::kernel) use source::accumulate_row;
 pub(crate) use source::{Rescaled, Source, magnitude};
 pub(crate) use weights::update_weights;
+pub(crate) use whole::rounded_gradient;

@@ -19,4 +19,4 @@ pub mod windows;
 
 pub use operands::Method;
 pub use products::{dx, dx_by, forward, forward_by, round_and_forward};
-pub use quantise::quantise;
+pub use quantise::{quantise, restore};

@@ -37,6 +37,28 @@ multiversion! {
     }
 }
 
+/// The numbers that `x` stands for, into `out (batch, cols)`.
+///
+/// # Panics
+/// If the length is another one.
+pub fn restore(x: Quantised<'_>, out: &mut [f32]) {
+    assert_eq!(out.len(), x.values.len(), "restore: lengths");
+    let cols = (out.len() / x.batch().max(1)).max(1);
+    let rows = (PIECE / cols).max(1);
+    parallel::for_each_piece(out, rows * cols, |p, out| restore_rows(x.rows(p * rows..p * rows + out.len() / cols), out));
+}
+
+multiversion! {
+    fn restore_rows(x: Quantised<'_>, out: &mut [f32]) {
+        let cols = out.len() / x.scales.len();
+        for ((out, values), scale) in out.chunks_exact_mut(cols).zip(x.values.chunks_exact(cols)).zip(x.scales) {
+            for (out, value) in out.iter_mut().zip(values) {
+                *out = scale * f32::from(*value);
+            }
+        }
+    }
+}
+
 /// The scale of a row.
 #[inline(always)]
 fn quantise_row(x: &[f32], values: &mut [i8]) -> f32 {
@@ -96,6 +118,19 @@ mod tests {
             assert!((f64::from(*value) - f64::from(x) * 63.5).abs() <= 0.500_001, "{value} {x}");
         }
         assert_eq!((values[1], values[6], values[2]), (-127, 127, 0));
+    }
+
+    #[test]
+    fn restored_numbers_are_products_of_values_and_scales() {
+        for (batch, cols) in [(0, 5), (1, 1), (3, 70), (1000, 67)] {
+            let values: Vec<i8> = (0..batch * cols).map(|i| ((i * 37) % 255) as i8).collect();
+            let scales: Vec<f32> = (0..batch).map(|b| 0.5 + b as f32).collect();
+            let mut out = vec![f32::NAN; values.len()];
+            restore(Quantised { values: &values, scales: &scales }, &mut out);
+            for (i, v) in out.iter().enumerate() {
+                assert_eq!(*v, scales[i / cols] * f32::from(values[i]));
+            }
+        }
     }
 
     #[test]

@@ -14,10 +14,11 @@ pub const ALIGN: usize = 64;
 /// tables of pages.
 const LARGE_PAGE: usize = 2 << 20;
 
-/// Memory of a fixed size: [`ALIGN`]-aligned and initialised.
+/// Memory of a fixed size, [`ALIGN`]-aligned and initialised: an allocation, or a part of one.
 pub(crate) struct Block {
     ptr: NonNull<u8>,
     size: usize, // bytes, > 0, a multiple of ALIGN
+    whole: bool, // an allocation, which ends with the block
 }
 
 // SAFETY: a Block owns its bytes exclusively.
@@ -35,7 +36,42 @@ impl Block {
             // SAFETY: the block has `size` bytes.
             unsafe { ptr.write_bytes(0, size) };
         }
-        Some(Block { ptr, size })
+        Some(Block { ptr, size, whole: true })
+    }
+
+    /// `size` bytes from `offset` on, for a use that ends before the block does; the caller hands out no byte twice.
+    ///
+    /// # Panics
+    /// If they are not in the block or not aligned.
+    pub(super) fn part(&self, offset: usize, size: usize) -> Block {
+        let inside = size > 0 && offset.checked_add(size).is_some_and(|end| end <= self.size);
+        assert!(inside && offset.is_multiple_of(ALIGN) && size.is_multiple_of(ALIGN), "part of a block");
+        // SAFETY: inside the block.
+        Block { ptr: unsafe { self.ptr.add(offset) }, size, whole: false }
+    }
+
+    /// Gives the system back the pages in `len` bytes from `offset` on, which nobody uses; they become zero when they are next used.
+    pub(super) fn give_back_pages(&self, offset: usize, len: usize) {
+        const PAGE: usize = 1 << 16; // of any system
+        let start = self.address() + offset;
+        let (first, end) = (start.next_multiple_of(PAGE), (start + len) / PAGE * PAGE);
+        #[cfg(target_os = "linux")]
+        if first < end && start + len <= self.address() + self.size {
+            // SAFETY: pages of this block; what is lost of them nobody reads, and zeros are initialised, too.
+            unsafe { libc::madvise(self.ptr.as_ptr().add(first - self.address()).cast(), end - first, libc::MADV_DONTNEED) };
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = (first, end);
+    }
+
+    pub(super) fn address(&self) -> usize {
+        self.ptr.as_ptr().addr()
+    }
+
+    #[cfg(test)]
+    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: the block owns its bytes, which are initialised.
+        unsafe { std::slice::from_raw_parts_mut(self.ptr.as_ptr(), self.size) }
     }
 
     pub(super) fn ptr(&self) -> NonNull<u8> {
@@ -64,7 +100,9 @@ fn prefer_large_pages(ptr: NonNull<u8>, len: usize) {
 
 impl Drop for Block {
     fn drop(&mut self) {
-        if let Some(layout) = Block::layout(self.size) {
+        if self.whole
+            && let Some(layout) = Block::layout(self.size)
+        {
             // SAFETY: ptr was allocated with this very layout and is freed once.
             unsafe { dealloc(self.ptr.as_ptr(), layout) }
         }

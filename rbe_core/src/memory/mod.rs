@@ -12,6 +12,7 @@ mod buffer;
 mod obtain;
 mod pool;
 mod refusal;
+mod regions;
 mod system;
 mod vector;
 

@@ -1,21 +1,40 @@
-//! Pooled tensor memory: a training loop allocates in its first step and reuses from then on.
+//! Pooled tensor memory: a training loop allocates in its first step and reuses from then on. What is no longer needed goes back to the
+//! system.
 
 use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
 use super::assured::attempt;
 use super::block::{ALIGN, Block};
+use super::regions::{LEAST, Regions};
 
-/// Free lists of blocks by size class. A block returns when the [`crate::Buffer`] that owns it is dropped.
+/// Free memory: lists of small blocks by size class, and regions for large ones. A block returns when the [`crate::Buffer`] that owns it is
+/// dropped.
 pub struct GradientPool {
     lists: Mutex<FreeLists>,
 }
 
 struct FreeLists {
     free: Vec<Vec<Block>>, // by class
-    stats: PoolStats,
+    listed: usize,         // bytes of those
+    large: Regions,
+    stats: PoolStats, // but for `cached_bytes`
+    recent: Recent,
 }
+
+/// The largest use of late, by which it is decided what goes back to the system.
+struct Recent {
+    begun: Instant,
+    requests: u32,
+    peak: u64,   // since then
+    before: u64, // in the period before
+}
+
+/// A period of [`Recent`] has at least so many requests and lasts at least so long: longer than a step of most training.
+const REQUESTS: u32 = 256;
+const PERIOD: Duration = Duration::from_secs(2);
 
 /// Counters of the pool since the start of the process or [`GradientPool::reset_stats`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -28,14 +47,71 @@ pub struct PoolStats {
     pub in_use_bytes: u64,
     /// Largest value of `in_use_bytes`.
     pub peak_bytes: u64,
-    /// Bytes of the blocks in free lists.
+    /// Bytes of free memory that is kept for reuse.
     pub cached_bytes: u64,
 }
 
-impl PoolStats {
-    fn take(&mut self, size: usize) {
-        self.in_use_bytes += size as u64;
-        self.peak_bytes = self.peak_bytes.max(self.in_use_bytes);
+impl FreeLists {
+    fn new() -> FreeLists {
+        let recent = Recent { begun: Instant::now(), requests: 0, peak: 0, before: 0 };
+        FreeLists { free: Vec::new(), listed: 0, large: Regions::default(), stats: PoolStats::default(), recent }
+    }
+
+    /// A free block of at least `size` bytes, those of `class`.
+    fn find(&mut self, class: usize, size: usize) -> Option<Block> {
+        if size >= LEAST {
+            return self.large.take(size);
+        }
+        let block = self.free.get_mut(class)?.pop()?;
+        self.listed -= size;
+        Some(block)
+    }
+
+    /// Counts a block that is taken.
+    fn count(&mut self, size: usize) {
+        self.stats.in_use_bytes += size as u64;
+        self.stats.peak_bytes = self.stats.peak_bytes.max(self.stats.in_use_bytes);
+        self.recent.peak = self.recent.peak.max(self.stats.in_use_bytes);
+        self.recent.requests += 1;
+    }
+
+    fn cached(&self) -> usize {
+        self.listed + self.large.held()
+    }
+
+    /// At the end of a period: what of the free memory neither it nor the period before has needed, but for an eighth, is taken out, for the
+    /// caller to drop.
+    fn surplus(&mut self) -> Vec<Block> {
+        if self.recent.requests < REQUESTS {
+            return Vec::new();
+        }
+        self.recent.requests = 0;
+        let now = Instant::now();
+        if now.duration_since(self.recent.begun) < PERIOD {
+            return Vec::new();
+        }
+        let (peak, before) = (self.recent.peak, self.recent.before);
+        self.recent = Recent { begun: now, requests: 0, peak: self.stats.in_use_bytes, before: peak };
+        let needed = peak.max(before) as usize;
+        let surplus = (self.stats.in_use_bytes as usize + self.cached()).saturating_sub(needed + needed / 8);
+        self.release(surplus)
+    }
+
+    /// Takes out free memory until it is `bytes` less, for the caller to drop; pages inside regions are given back at once.
+    fn release(&mut self, bytes: usize) -> Vec<Block> {
+        let before = self.large.held();
+        let mut out = self.large.release(bytes);
+        let mut left = bytes.saturating_sub(before - self.large.held());
+        for list in self.free.iter_mut().rev() {
+            while left > 0
+                && let Some(block) = list.pop()
+            {
+                self.listed -= block.size();
+                left = left.saturating_sub(block.size());
+                out.push(block);
+            }
+        }
+        out
     }
 }
 
@@ -59,7 +135,7 @@ const MOST: usize = isize::MAX as usize / 2;
 
 impl GradientPool {
     fn new() -> GradientPool {
-        GradientPool { lists: Mutex::new(FreeLists { free: Vec::new(), stats: PoolStats::default() }) }
+        GradientPool { lists: Mutex::new(FreeLists::new()) }
     }
 
     /// The pool of the process.
@@ -75,30 +151,37 @@ impl GradientPool {
         }
         let class = class_of(len);
         let size = size_of_class(class);
-        {
+        let found = {
             let mut lists = self.lists.lock(); // one critical section for finding and taking
-            if let Some(block) = lists.free.get_mut(class).and_then(Vec::pop) {
+            lists.find(class, size).map(|block| {
                 lists.stats.hits += 1;
-                lists.stats.cached_bytes -= size as u64;
-                lists.stats.take(size);
-                return Some(block);
-            }
+                lists.count(block.size());
+                (block, lists.surplus())
+            })
+        };
+        if let Some((block, surplus)) = found {
+            drop(surplus); // outside the lock: freeing is slow
+            return Some(block);
         }
         let block = Block::allocate(size).or_else(|| {
             self.clear();
             attempt(size, || Block::allocate(size))
         })?;
-        let stats = &mut self.lists.lock().stats;
-        stats.misses += 1;
-        stats.take(size);
-        Some(block)
+        let mut lists = self.lists.lock();
+        lists.stats.misses += 1;
+        lists.count(size);
+        Some(if size >= LEAST { lists.large.add(block) } else { block })
     }
 
-    /// Returns a block to its free list, or to the system if there is no memory to extend the list.
+    /// Takes a block back; the system gets it if there is no memory to extend its list.
     pub(super) fn give(&self, block: Block) {
-        let class = class_of(block.size());
+        let size = block.size();
         let mut lists = self.lists.lock();
-        lists.stats.in_use_bytes -= block.size() as u64;
+        lists.stats.in_use_bytes -= size as u64;
+        if size >= LEAST {
+            return lists.large.give(&block);
+        }
+        let class = class_of(size);
         let missing = (class + 1).saturating_sub(lists.free.len());
         if lists.free.try_reserve(missing).is_err() {
             return;
@@ -107,14 +190,15 @@ impl GradientPool {
             lists.free.resize_with(class + 1, Vec::new);
         }
         if lists.free[class].try_reserve(1).is_ok() {
-            lists.stats.cached_bytes += block.size() as u64;
+            lists.listed += size;
             lists.free[class].push(block);
         }
     }
 
     /// The counters.
     pub fn stats(&self) -> PoolStats {
-        self.lists.lock().stats
+        let lists = self.lists.lock();
+        PoolStats { cached_bytes: lists.cached() as u64, ..lists.stats }
     }
 
     /// Sets hits and misses to zero and the peak to what is in use now.
@@ -125,12 +209,14 @@ impl GradientPool {
         stats.peak_bytes = stats.in_use_bytes;
     }
 
-    /// Returns every free block to the system.
+    /// Returns all free memory to the system.
     pub fn clear(&self) {
         let free = {
             let mut lists = self.lists.lock();
-            lists.stats.cached_bytes = 0;
-            std::mem::take(&mut lists.free)
+            let mut free = lists.release(usize::MAX);
+            free.extend(std::mem::take(&mut lists.free).into_iter().flatten());
+            lists.listed = 0;
+            free
         };
         drop(free); // outside the lock: freeing is slow
     }

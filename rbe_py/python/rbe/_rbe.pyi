@@ -2520,6 +2520,7 @@ def squared_relu(input: Any) -> RBETensor:
     >>> rbe.squared_relu(rbe.tensor([-1.5, 0.5]))
     tensor([0.  , 0.25])
     """
+
 def tan(input: Any) -> RBETensor:
     """Return the tangent of `x` radians.
 

@@ -4,10 +4,11 @@ import copy
 import math
 from typing import Any
 
-from .. import creation
+from .. import _sizes, creation
+from .._arguments import describe
 from .._tensor import RBETensor
 from ..dtypes import DTypeLike
-from ..errors import ShapeError
+from ..errors import DTypeError, ShapeError
 from . import init
 from .containers import ModuleList
 from .module import Module
@@ -20,6 +21,9 @@ __all__ = ["Transformer", "TransformerDecoder", "TransformerEncoder"]
 def _copies(op: str, layer: Module, n: int) -> ModuleList:
     if n < 0:
         raise ShapeError(op, "at least 0 layers", str(n))
+    if not isinstance(layer, Module):
+        raise DTypeError(op, "a layer to copy", describe(layer))
+    _sizes.check_parts(op, n, sum(p.numel() for p in layer.parameters()))
     return ModuleList([copy.deepcopy(layer) for _ in range(n)])
 
 

@@ -244,8 +244,8 @@ def test_conjugate_gradients_find_the_shortest_solution_of_a_singular_system(bac
 
 def test_the_engine_works_on_the_memory_of_numpy_arrays(monkeypatch):
     shared = []
-    from_numpy = rbe.backend.engine.from_numpy
-    monkeypatch.setattr(rbe.backend.engine, "from_numpy", lambda x: shared.append((x, from_numpy(x))) or shared[-1][1])
+    from_numpy = rbe.backend._engine.from_numpy
+    monkeypatch.setattr(rbe.backend._engine, "from_numpy", lambda x: shared.append((x, from_numpy(x))) or shared[-1][1])
     a, b = np.ones((64, 64)), np.ones((64, 64))
     get("cpu").gemm(a, b, tA=True)
     assert len(shared) == 2

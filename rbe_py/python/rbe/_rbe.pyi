@@ -1773,7 +1773,7 @@ def _plain_gemm(
     b: Any,
     bias: Any = None,
     activation: str | None = None,
-    transposed: tuple[bool, bool] = (False, False),
+    transposed: tuple[bool, bool] = ...,
     out: Any = None,
 ) -> Any: ...
 def _plain_gemv(a: Any, x: Any, transposed: bool) -> Any: ...

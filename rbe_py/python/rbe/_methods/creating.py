@@ -88,6 +88,6 @@ class Creating(_rbe.TensorBase):
         return _rbe._as_tensor(self)
 
     @property
-    def real(self) -> "RBETensor":
+    def real(self) -> _rbe.TensorBase:
         """The tensor itself, as elements are real."""
         return _rbe._as_tensor(self)

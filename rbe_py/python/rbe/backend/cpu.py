@@ -1,6 +1,6 @@
 """The backend of rbe's engine."""
 
-from . import engine
+from . import _engine
 from .systems import Complete
 
 __all__ = ["CPUBackend"]
@@ -22,4 +22,4 @@ class CPUBackend(Complete):
     """
 
     def __init__(self) -> None:
-        super().__init__("cpu", engine)
+        super().__init__("cpu", _engine)

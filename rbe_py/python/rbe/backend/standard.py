@@ -7,7 +7,7 @@ import numpy as np
 
 from .._compat import require
 from ..errors import DTypeError, TensorError
-from . import host
+from . import _host
 from .operands import describe
 from .protocol import Array
 
@@ -39,7 +39,7 @@ class Standard:
     def owns(self, x: Any) -> bool:
         """Return whether x is an array of this namespace."""
         if self.numpy is not None:
-            return host.owns(x)
+            return _host.owns(x)
         try:
             return self.compat.array_namespace(x) is self.xp
         except TypeError:
@@ -52,7 +52,7 @@ class Standard:
     def to_device(self, x: Any, dtype: str | None) -> Array:
         """Return numbers as an array of this namespace, on its device."""
         if not self.owns(x):
-            array = host.to_device(x, dtype)
+            array = _host.to_device(x, dtype)
             if self.torch is not None and not array.flags.writeable:
                 array = array.copy()  # torch has no read-only tensors
             return self.xp.asarray(array, device=self.device)
@@ -273,5 +273,5 @@ class Standard:
         if self.torch is not None:
             return self.torch.linalg.solve_triangular(T, b, upper=not lower)
         if self.numpy is not None:
-            return host.triangular_solve(T, b, lower)
+            return _host.triangular_solve(T, b, lower)
         return self.xp.linalg.solve(self.xp.tril(T) if lower else self.xp.triu(T), b)

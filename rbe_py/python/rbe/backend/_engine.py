@@ -13,15 +13,15 @@ from .._tensor import RBETensor
 from ..autograd import enable_grad
 from ..creation import zeros as tensor_of_zeros
 from ..dtypes import as_dtype
-from . import host
+from . import _host
 
 Floats: TypeAlias = np.ndarray[Any, Any]
 
-owns, dtype_of, to_device, to_host = host.owns, host.dtype_of, host.to_device, host.to_host
-zeros, ones, eye = host.zeros, host.ones, host.eye
-concat, bounds, reshape = host.concat, host.bounds, host.reshape
-cholesky, qr, triangular_solve = host.cholesky, host.qr, host.triangular_solve
-transposed, nonzero_diagonal, diagonal_range = host.transposed, host.nonzero_diagonal, host.diagonal_range
+owns, dtype_of, to_device, to_host = _host.owns, _host.dtype_of, _host.to_device, _host.to_host
+zeros, ones, eye = _host.zeros, _host.ones, _host.eye
+concat, bounds, reshape = _host.concat, _host.bounds, _host.reshape
+cholesky, qr, triangular_solve = _host.cholesky, _host.qr, _host.triangular_solve
+transposed, nonzero_diagonal, diagonal_range = _host.transposed, _host.nonzero_diagonal, _host.diagonal_range
 
 BLOCK = 64  # columns whose least element is found before `topk` looks at them
 LONG = 4 * BLOCK  # rows for which that pays

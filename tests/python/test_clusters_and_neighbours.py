@@ -58,7 +58,7 @@ def test_k_means_with_integer_weights_is_k_means_of_repeated_samples():
 
 def test_samples_are_drawn_in_proportion_to_their_potentials():
     potential = np.array([0.0, 1.0, 0.0, 3.0, 6.0])
-    drawn = cluster.seeding.draw(rbe.backend.get("cpu"), potential, 20_000, np.random.RandomState(0))
+    drawn = cluster._seeding.draw(rbe.backend.get("cpu"), potential, 20_000, np.random.RandomState(0))
     np.testing.assert_allclose(np.bincount(drawn, minlength=5) / 20_000, potential / 10, atol=0.015)
 
 

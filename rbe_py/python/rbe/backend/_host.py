@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..errors import DTypeError, ShapeError, TensorError
-from .operands import describe
+from ._operands import describe
 
 Host: TypeAlias = np.ndarray[Any, Any]
 

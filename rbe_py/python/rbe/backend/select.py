@@ -4,10 +4,10 @@ from typing import Any
 
 from .._compat import require
 from ..errors import ConfigError
+from ._operands import describe
 from .array import ArrayBackend
 from .cpu import CPUBackend
 from .cuda import CUDABackend
-from .operands import describe
 from .protocol import Backend
 
 __all__ = ["get"]

@@ -8,7 +8,7 @@ import numpy as np
 from .._compat import require
 from ..errors import DTypeError, TensorError
 from . import _host
-from .operands import describe
+from ._operands import describe
 from .protocol import Array
 
 

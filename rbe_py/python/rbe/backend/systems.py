@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 
 from ..errors import TensorError
-from . import operands
+from . import _operands
 from .common import Common
 from .protocol import Array, CGResult
 
@@ -22,12 +22,12 @@ class Complete(Common):
 
     @staticmethod
     def _square(op: str, A: Array) -> None:
-        operands.shape(A.ndim == 2 and A.shape[0] == A.shape[1] and A.shape[0] > 0, op, "a square matrix", A)
+        _operands.shape(A.ndim == 2 and A.shape[0] == A.shape[1] and A.shape[0] > 0, op, "a square matrix", A)
 
     def qr(self, A: Array) -> tuple[Array, Array]:
         """See `Backend`."""
         self._floats("qr", A)
-        operands.shape(A.ndim == 2 and A.shape[0] >= A.shape[1] > 0, "qr", "a matrix (m, n) with m >= n > 0", A)
+        _operands.shape(A.ndim == 2 and A.shape[0] >= A.shape[1] > 0, "qr", "a matrix (m, n) with m >= n > 0", A)
         q, r = self._kernels.qr(A)
         return q, r
 
@@ -45,7 +45,7 @@ class Complete(Common):
     @staticmethod
     def _right_side(op: str, A: Array, b: Array) -> None:
         fits = b.ndim in (1, 2) and b.shape[0] == A.shape[0]
-        operands.shape(fits, op, "a right side (n) or (n, m) as long as the matrix", A, b)
+        _operands.shape(fits, op, "a right side (n) or (n, m) as long as the matrix", A, b)
 
     def cholesky_solve(self, A: Array, b: Array) -> Array:
         """See `Backend`."""
@@ -58,7 +58,7 @@ class Complete(Common):
     def qr_solve(self, A: Array, b: Array) -> Array:
         """See `Backend`."""
         dtype = self._floats("qr_solve", A, b)
-        operands.axes("qr_solve", A, 2)
+        _operands.axes("qr_solve", A, 2)
         self._right_side("qr_solve", A, b)
         q, r = self.qr(A)
         small, large = self._kernels.diagonal_range(r)
@@ -79,14 +79,14 @@ class Complete(Common):
     ) -> CGResult:
         """See `Backend`."""
         dtype = self._floats("cg", b, *(() if callable(A) else (A,)), *(() if x0 is None else (x0,)))
-        operands.axes("cg", b, 1)
+        _operands.axes("cg", b, 1)
         if not callable(A):
             self._square("cg", A)
-            operands.shape(A.shape[0] == b.shape[0], "cg", "a matrix (n, n) and a vector (n)", A, b)
+            _operands.shape(A.shape[0] == b.shape[0], "cg", "a matrix (n, n) and a vector (n)", A, b)
         if x0 is not None:
-            operands.shape(x0.shape == b.shape, "cg", "a start as long as b", x0, b)
-        tol = operands.real("cg", "tol", tol)
-        limit = 10 * b.shape[0] if max_iter is None else operands.count("cg", "max_iter", max_iter)
+            _operands.shape(x0.shape == b.shape, "cg", "a start as long as b", x0, b)
+        tol = _operands.real("cg", "tol", tol)
+        limit = 10 * b.shape[0] if max_iter is None else _operands.count("cg", "max_iter", max_iter)
         product = A if callable(A) else lambda v: self.gemv(A, v)
         x = self.zeros(tuple(b.shape), dtype) if x0 is None else x0
         r = b if x0 is None else self.axpy(-1.0, product(x0), b)

@@ -11,8 +11,8 @@ from sklearn.utils import check_random_state
 from .._estimators.base import BackendEstimator, Data, at_least, positive
 from ..backend.protocol import Array
 from ..errors import ShapeError, TensorError
-from .lloyd import Clusters, Lloyd
-from .seeding import plus_plus
+from ._lloyd import Clusters, Lloyd
+from ._seeding import plus_plus
 
 __all__ = ["KMeans"]
 

@@ -8,10 +8,10 @@ from sklearn.exceptions import ConvergenceWarning
 from .._estimators.base import Data, at_least, positive
 from ..backend.protocol import Array
 from ..errors import TensorError
-from .fista import minimise
-from .quadratic import GramQuadratic, Quadratic, RowQuadratic
+from ._fista import minimise
+from ._quadratic import GramQuadratic, Quadratic, RowQuadratic
+from ._rows import Rows
 from .regressor import LinearRegressor
-from .rows import Rows
 
 __all__ = ["ElasticNet", "Lasso"]
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from .._estimators.base import at_least, choose, positive
-from .normal_equations import least_squares, ridge
+from ._normal_equations import least_squares, ridge
 from .regressor import LinearRegressor
 
 __all__ = ["LinearRegression", "Ridge"]

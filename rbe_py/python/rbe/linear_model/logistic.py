@@ -11,8 +11,8 @@ from sklearn.utils.class_weight import compute_class_weight
 from .._estimators.base import BackendEstimator, Data, at_least, choose, positive
 from .._estimators.labels import encode
 from ..backend.protocol import Array
-from .descent import lbfgs, newton_cg
-from .logistic_loss import LogisticLoss
+from ._descent import lbfgs, newton_cg
+from ._logistic_loss import LogisticLoss
 
 __all__ = ["LogisticRegression"]
 

@@ -7,7 +7,7 @@ from sklearn.base import MultiOutputMixin, RegressorMixin
 
 from .._estimators.base import BackendEstimator, Data
 from ..backend.protocol import Array
-from .rows import Rows
+from ._rows import Rows
 
 
 class LinearRegressor(RegressorMixin, MultiOutputMixin, BackendEstimator):  # type: ignore[misc]

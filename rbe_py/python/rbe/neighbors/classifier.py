@@ -8,7 +8,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from .._estimators.base import Data
 from ..backend.protocol import Array
-from .index import Neighbours
+from ._index import Neighbours
 
 __all__ = ["KNeighborsClassifier"]
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from sklearn.base import MultiOutputMixin, RegressorMixin
 
-from .index import Neighbours
+from ._index import Neighbours
 
 __all__ = ["KNeighborsRegressor"]
 

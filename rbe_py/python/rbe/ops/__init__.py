@@ -8,12 +8,12 @@ Every operation also has the attributes `forward`, the function itself, `backwar
 `forward_ex(*operands, out)`, which writes the result into the last argument.
 """
 
+from ._operation import Operation
 from .attributes import Conv2DAttrs, Pool2DAttrs
 from .blas import axpy, batched_gemm, dot, gemm, gemv, matrix_add, matrix_multiply, scal
 from .gradient import backward
 from .named import calculate_gradient, require
 from .network import conv2d, cross_entropy, pool2d, rnn_layer, softmax
-from .operation import Operation
 from .recurrence import Recurrence, StepNodes
 
 __all__ = [

@@ -4,8 +4,8 @@ from typing import Any
 
 from .. import _rbe
 from ..errors import TensorError
+from ._operation import into, operation
 from .operand import Operands, activated, chosen
-from .operation import into, operation
 
 __all__ = ["axpy", "batched_gemm", "dot", "gemm", "gemv", "matrix_add", "matrix_multiply", "scal"]
 

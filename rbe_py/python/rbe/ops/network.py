@@ -9,9 +9,9 @@ from .._grad_mode import enable_grad
 from .._tensor import RBETensor
 from ..errors import TensorError
 from ..nn import functional
+from ._operation import operation
 from .attributes import Conv2DAttrs, Pool2DAttrs
 from .operand import Operands, activated, chosen
-from .operation import operation
 from .recurrence import Recurrence, StepNodes
 
 __all__ = ["conv2d", "cross_entropy", "pool2d", "rnn_layer", "softmax"]

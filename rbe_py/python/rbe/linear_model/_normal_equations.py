@@ -5,7 +5,7 @@ import math
 from ..backend import Backend
 from ..backend.protocol import Array
 from ..errors import TensorError
-from .rows import Rows
+from ._rows import Rows
 
 EPSILON = {"float32": 2.0**-23, "float64": 2.0**-52}
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from ..backend import Backend
 from ..backend.protocol import Array
-from .logistic_loss import Point
+from ._logistic_loss import Point
 
 MEMORY = 10  # pairs of steps and gradient changes that L-BFGS keeps
 DECREASE, CURVATURE = 1e-4, 0.9  # the Wolfe conditions

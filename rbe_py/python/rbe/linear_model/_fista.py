@@ -4,7 +4,7 @@ import math
 from typing import NamedTuple
 
 from ..backend.protocol import Array
-from .quadratic import Quadratic
+from ._quadratic import Quadratic
 
 EVERY = 10  # steps from one duality gap to the next
 GROW, SHRINK = 2.0, 0.9  # of the curvature: after a step that was too long, and before the next one

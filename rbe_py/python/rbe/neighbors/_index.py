@@ -7,7 +7,7 @@ import numpy as np
 from .._estimators.base import BackendEstimator, Data, at_least
 from ..backend.protocol import Array
 from ..errors import TensorError
-from .search import nearest
+from ._search import nearest
 
 
 class Neighbours(BackendEstimator):

@@ -2,6 +2,7 @@
 //! (Milakov, Gimelshein 2018; Dao et al. 2022). Backward computes the tiles again from each query's log-sum of scores.
 
 use super::elementary::Elementary;
+use super::gemm::gemm;
 use super::lane_sum::fold;
 use super::matrix::{Destination, Matrix};
 use super::small_product::small_product;
@@ -98,6 +99,13 @@ impl<T: Elementary> Workspace<T> {
     }
 }
 
+/// `c = a b`, or `c += a b`, of a group of rows; `size` as of [`gemm`].
+fn product<T: Elementary>(size: (usize, usize, usize), a: Matrix<'_, T>, b: Matrix<'_, T>, mut c: Destination<'_, T>) {
+    if !small_product(size, a, b, &mut c) {
+        gemm(size, a, b, c);
+    }
+}
+
 /// A tile of scores: `rows` queries from `i`, `cols` keys from `j`. Rows are [`KEYS`] apart in memory.
 #[derive(Clone, Copy)]
 struct Tile {
@@ -132,7 +140,7 @@ impl Tile {
     fn multiply_into<T: Elementary>(self, depth: usize, a: Matrix<'_, T>, b: &[T], out: &mut [T]) {
         for r in (0..self.rows).step_by(GROUP) {
             let size = (GROUP.min(self.rows - r), self.reach(r), depth);
-            small_product(size, a.below(r), Matrix::row_major(b, KEYS), Destination::new(&mut out[r * KEYS..], KEYS, false));
+            product(size, a.below(r), Matrix::row_major(b, KEYS), Destination::new(&mut out[r * KEYS..], KEYS, false));
         }
     }
 
@@ -141,7 +149,7 @@ impl Tile {
         for r in (0..self.rows).step_by(GROUP) {
             let rows = GROUP.min(self.rows - r);
             let size = (rows, width, self.seen(r + rows - 1));
-            small_product(size, Matrix::row_major(&s[r * KEYS..], KEYS), b, Destination::new(&mut out[r * apart..], apart, true));
+            product(size, Matrix::row_major(&s[r * KEYS..], KEYS), b, Destination::new(&mut out[r * apart..], apart, true));
         }
     }
 
@@ -151,7 +159,7 @@ impl Tile {
             let first = self.first_to_see(c);
             let size = (GROUP.min(self.cols - c), width, self.rows - first);
             let s = Matrix { data: &s[(first * KEYS + c).min(s.len())..], rows: 1, cols: KEYS as isize };
-            small_product(size, s, b.below(first), Destination::new(&mut out[c * apart..], apart, true));
+            product(size, s, b.below(first), Destination::new(&mut out[c * apart..], apart, true));
         }
     }
 }

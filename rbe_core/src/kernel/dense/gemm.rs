@@ -233,8 +233,8 @@ pub fn gemm_shared<T: Float>(m: usize, n: usize, k: usize, a: Matrix<'_, T>, b: 
     {
         return;
     }
-    if suits_small_product::<T>((m, n, k)) && b.cols == 1 {
-        return small_product((m, n, k), a, b, output);
+    if suits_small_product::<T>((m, n, k)) && small_product((m, n, k), a, b, &mut output) {
+        return;
     }
     let parts = parts(m, n, k);
     let mut rest = &mut c[..m * n];

@@ -1,6 +1,5 @@
 //! Products of matrices that fit into the first-level cache: sums stay in registers, and no operand is brought into another order first.
 
-use super::gemm::{Size, gemm};
 use super::lane_sum::filled_up;
 use super::matrix::{Destination, Matrix};
 use crate::dtype::Float;
@@ -11,30 +10,34 @@ const ROWS: usize = 4;
 /// Columns of the narrowest block.
 const NARROWEST: usize = 16;
 
-/// `c (m, n) = a (m, k) b (k, n)`, or `c += a b`. `b` should fit into the first-level cache. Each element is a sum of fused
-/// multiply-adds in the order of `k`, on every instruction set.
+/// Rows of the left operand, columns of the right one, and terms of a sum: `(m, n, k)`.
+type Size = (usize, usize, usize);
+
+/// `c (m, n) = a (m, k) b (k, n)`, or `c += a b`; false, and nothing is done, where columns of `b` are apart, where there is nothing to
+/// multiply, and in portable Rust. `b` should fit into the first-level cache. Each element is a sum of fused multiply-adds in the order of
+/// `k`, on every instruction set: the bits of the `gemm` crate.
 ///
 /// # Panics
 /// If a matrix reaches outside its slice, or rows of `c` overlap.
-pub(super) fn small_product<T: Float>(size: Size, a: Matrix<'_, T>, b: Matrix<'_, T>, c: Destination<'_, T>) {
+pub(super) fn small_product<T: Float>(size: Size, a: Matrix<'_, T>, b: Matrix<'_, T>, c: &mut Destination<'_, T>) -> bool {
     let (m, n, k) = size;
-    // The library's products have the same bits, fused multiply-adds where the processor has them, and serve where columns are apart.
     if isa::current() == Isa::SCALAR || b.cols != 1 || m == 0 || n == 0 || k == 0 {
-        return gemm(size, a, b, c);
+        return false;
     }
     assert!(c.width >= n && (m - 1) * c.width + n <= c.data.len(), "small product: the result does not fit");
     assert!(a.fits(m, k) && b.fits(k, n), "small product: an operand does not fit");
     blocks(size, a, b, c);
+    true
 }
 
 multiversion! {
-    fn blocks[T: Float](size: Size, a: Matrix<'_, T>, b: Matrix<'_, T>, c: Destination<'_, T>) {
+    fn blocks[T: Float](size: Size, a: Matrix<'_, T>, b: Matrix<'_, T>, c: &mut Destination<'_, T>) {
         let (m, n, k) = size;
-        let Destination { data, width, add } = c;
+        let (width, add) = (c.width, c.add);
         let mut first = 0;
         while first < m {
             let a = a.below(first);
-            let c = Destination::new(&mut data[first * width..], width, add);
+            let c = Destination::new(&mut c.data[first * width..], width, add);
             if m - first >= ROWS {
                 columns::<T, ROWS>(n, k, a, b, c);
                 first += ROWS;
@@ -132,7 +135,10 @@ mod tests {
                     let a = if by_columns { Matrix { data: &numbers[..k * 70], rows: 1, cols: 70 } } else { a };
                     let b = Matrix::row_major(&numbers[11..11 + k * (n + 3)], n + 3);
                     let mut c = numbers[5..5 + m * (n + 2)].to_vec();
-                    small_product((m, n, k), a, b, Destination::new(&mut c, n + 2, add));
+                    let mut to = Destination::new(&mut c, n + 2, add);
+                    if !small_product((m, n, k), a, b, &mut to) {
+                        crate::kernel::dense::gemm::gemm((m, n, k), a, b, to);
+                    }
                     let at = |x: Matrix<'_, T>, i: usize, j: usize| x.data[i * x.rows as usize + j * x.cols as usize].wide();
                     for (i, row) in c.chunks_exact(n + 2).enumerate() {
                         let before = &numbers[5 + i * (n + 2)..];

@@ -143,6 +143,15 @@ def test_logistic_regression_takes_weights_of_classes_and_samples():
         agree(ours.coef_, theirs.coef_, 1e-4)
 
 
+def test_balanced_classes_have_one_share_of_the_weights_of_samples():
+    X, y = data("wine")
+    weights = np.random.default_rng(0).random(len(y))
+    by_class = {c: weights.sum() / (3 * weights[y == c].sum()) for c in np.unique(y)}
+    theirs = their_linear.LogisticRegression(tol=1e-9, max_iter=10_000, class_weight=by_class).fit(X, y, weights)
+    ours = linear_model.LogisticRegression(tol=1e-8, max_iter=10_000, class_weight="balanced").fit(X, y, weights)
+    agree(ours.coef_, theirs.coef_, 1e-4)
+
+
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_large_scores_do_not_overflow():
     X = np.array([[-1e6], [1e6], [2e6]])

@@ -218,7 +218,7 @@ fn parts(m: usize, n: usize, k: usize) -> usize {
 fn suits_small_product<T: Float>((m, n, k): Size) -> bool {
     const BYTES: usize = 1 << 14;
     const WIDTH: usize = 32;
-    size_of::<T>() == 4 && n >= WIDTH && k * n * size_of::<T>() <= BYTES && m * n * k < SHARED_WORK
+    n >= WIDTH && k * n * size_of::<T>() <= BYTES && m * n * k < SHARED_WORK
 }
 
 /// `c (m, n) = a (m, k) b (k, n)`, rows shared between the threads; the bits do not depend on their number.

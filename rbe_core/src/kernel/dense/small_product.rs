@@ -13,15 +13,16 @@ const NARROWEST: usize = 16;
 /// Rows of the left operand, columns of the right one, and terms of a sum: `(m, n, k)`.
 type Size = (usize, usize, usize);
 
-/// `c (m, n) = a (m, k) b (k, n)`, or `c += a b`; false, and nothing is done, where columns of `b` are apart, where there is nothing to
-/// multiply, and in portable Rust. `b` should fit into the first-level cache. Each element is a sum of fused multiply-adds in the order of
+/// `c (m, n) = a (m, k) b (k, n)`, or `c += a b`; false, and nothing is done, in double precision, where columns of `b` are apart, where
+/// there is nothing to multiply, and in portable Rust. `b` should fit into the first-level cache. Each element is a sum of fused multiply-adds in the order of
 /// `k`, on every instruction set: the bits of the `gemm` crate.
 ///
 /// # Panics
 /// If a matrix reaches outside its slice, or rows of `c` overlap.
 pub(super) fn small_product<T: Float>(size: Size, a: Matrix<'_, T>, b: Matrix<'_, T>, c: &mut Destination<'_, T>) -> bool {
     let (m, n, k) = size;
-    if isa::current() == Isa::SCALAR || b.cols != 1 || m == 0 || n == 0 || k == 0 {
+    // In double precision the products of the crate take no longer.
+    if size_of::<T>() != 4 || isa::current() == Isa::SCALAR || b.cols != 1 || m == 0 || n == 0 || k == 0 {
         return false;
     }
     assert!(c.width >= n && (m - 1) * c.width + n <= c.data.len(), "small product: the result does not fit");
@@ -53,15 +54,13 @@ multiversion! {
 #[inline(always)]
 fn columns<T: Float, const R: usize>(n: usize, k: usize, a: Matrix<'_, T>, b: Matrix<'_, T>, mut c: Destination<'_, T>) {
     let mut at = 0;
-    if size_of::<T>() == 4 {
-        while n - at >= 64 {
-            block::<T, R, 64>(k, a, b, &mut c, at, None);
-            at += 64;
-        }
-        while n - at >= 32 {
-            block::<T, R, 32>(k, a, b, &mut c, at, None);
-            at += 32;
-        }
+    while n - at >= 64 {
+        block::<T, R, 64>(k, a, b, &mut c, at, None);
+        at += 64;
+    }
+    while n - at >= 32 {
+        block::<T, R, 32>(k, a, b, &mut c, at, None);
+        at += 32;
     }
     while n - at >= NARROWEST {
         block::<T, R, NARROWEST>(k, a, b, &mut c, at, None);

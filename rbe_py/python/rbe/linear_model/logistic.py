@@ -31,6 +31,8 @@ class LogisticRegression(ClassifierMixin, BackendEstimator):  # type: ignore[mis
     fit_intercept : bool
         Intercepts are not penalised.
     class_weight : dict, "balanced" or None
+        Factors of the samples of each class. "balanced" gives all classes the same share of the total weight, as scikit-learn
+        does from 1.7 on where samples have weights.
     solver : {"lbfgs", "newton-cg"}
     tol : float
         Stop when no entry of the gradient of the mean loss exceeds it.
@@ -105,7 +107,11 @@ class LogisticRegression(ClassifierMixin, BackendEstimator):  # type: ignore[mis
         weights = self._weights(data, sample_weight)
         index = b.to_device(indices)
         if self.class_weight is not None:
-            by_class = compute_class_weight(self.class_weight, classes=classes, y=classes[indices])
+            if self.class_weight == "balanced" and weights is not None:
+                total = b.to_host(b.histogram(index, weights, len(classes)))
+                by_class = np.divide(total.sum(), len(classes) * total, out=np.zeros_like(total), where=total > 0)
+            else:
+                by_class = compute_class_weight(self.class_weight, classes=classes, y=classes[indices])
             of_samples = b.take(data.column(by_class), index)
             weights = of_samples if weights is None else b.multiply(of_samples, weights)
         targets = b.take(b.eye(len(classes), data.dtype), index)

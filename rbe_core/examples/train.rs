@@ -45,7 +45,7 @@ fn main() -> Result<()> {
             let rates = Rates::default();
             optimizer.set_rates(0, Rates { lr: rates.lr * factor, lr_lo: rates.lr_lo * factor, lr_hi: rates.lr_hi * factor, ..rates })?;
             let loss = model.forward(&x)?.cross_entropy(&y, CrossEntropyOptions::default())?;
-            optimizer.step_with_autodiff(&loss)?;
+            optimizer.step_on(&loss)?;
             last = loss.item()?;
             if step % 100 == 0 {
                 println!("{} step {step:4}: loss {last:.4}", if packed { "packed" } else { " dense" });

@@ -26,7 +26,9 @@ pub use error::{RbeError, Result};
 pub use gradient::{GradientCache, RBEGradient};
 pub use memory::{Buffer, GradientPool};
 pub use nn::{RBEActivation, RBELinear, RBEModel};
-pub use op::mse_loss;
+pub use op::{RBEOperation, mse_loss};
 pub use optim::HybridOptimizer;
 pub use packed::Packed128;
-pub use tape::{BackwardScheduler, CheckpointStrategy, ComputationGraph, RBEAutoDiff, RBETensor, Slot, Value, WeakSlot, WeakTensor};
+pub use tape::{
+    AutoDifferentiable, BackwardScheduler, CheckpointStrategy, ComputationGraph, RBEAutoDiff, RBETensor, Slot, Value, WeakSlot, WeakTensor,
+};

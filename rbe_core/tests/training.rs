@@ -70,7 +70,7 @@ fn a_gradient_that_is_not_finite_reaches_no_parameter() -> Result<()> {
         for action in [NonFinite::Error, NonFinite::Skip] {
             let optimizer = groups(action)?;
             let bad = loss(&model, &(x.clone(), y.clone()))?.mul(&poison)?.sum(None, false)?;
-            let outcome = optimizer.step_with_autodiff(&bad);
+            let outcome = optimizer.step_on(&bad);
             match action {
                 NonFinite::Error => assert!(matches!(outcome, Err(RbeError::NonFinite(_)))),
                 NonFinite::Skip => assert!(outcome.is_ok() && optimizer.skipped() == 1),
@@ -92,9 +92,9 @@ fn the_names_of_a_rust_program() -> Result<()> {
         let target = RBETensor::new(&[0.0f32; 2 * 768], &[2, 768])?;
         let measure = || mse_loss(&model.forward(&x)?, &target);
         let first = measure()?;
-        optimizer.step_with_autodiff(&first)?;
+        optimizer.step_on(&first)?;
         for _ in 0..10 {
-            optimizer.step_with_autodiff(&measure()?)?;
+            optimizer.step_on(&measure()?)?;
         }
         let (first, last) = (first.item()?, measure()?.item()?);
         assert!(last < first, "{first} to {last}");

@@ -288,16 +288,16 @@ pub fn execute(
 ) -> PyResult<NewTensor> {
     let strategy = match (every, budget_bytes) {
         (Some(n), _) => CheckpointStrategy::Every(n),
-        (_, Some(budget_bytes)) => CheckpointStrategy::Adaptive { budget_bytes },
+        (_, Some(budget_bytes)) => CheckpointStrategy::Within { budget_bytes },
         _ => CheckpointStrategy::None,
     };
-    let register = |graph: ComputationGraph, f: Py<PyAny>| {
+    let mut graph = ComputationGraph::new();
+    for f in steps {
         let f = Object::new(f);
         let held = f.clone();
         let step: Step = Arc::new(move |x| call("execute", &f, std::slice::from_ref(x)));
-        graph.register_holding(step, Some(held))
-    };
-    let graph = steps.into_iter().fold(ComputationGraph::new(), register);
+        graph.register_holding(step, Some(held));
+    }
     let x = x.inner.clone();
     detach(py, || graph.enable_checkpointing(strategy).execute(&x)).or_raise().map(NewTensor::from)
 }

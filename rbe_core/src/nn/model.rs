@@ -2,6 +2,7 @@
 
 use crate::error::{RbeError, Result};
 use crate::gradient::Gradient;
+use crate::optim::HybridOptimizer;
 use crate::tape::{BackwardOptions, RBETensor, grad};
 
 /// Part of a model.
@@ -94,5 +95,17 @@ impl RBEModel {
     /// Training or evaluation.
     pub fn set_training(&mut self, training: bool) {
         self.layers.iter_mut().for_each(|layer| layer.set_training(training));
+    }
+}
+
+impl HybridOptimizer {
+    /// `zero_grad`, the loss of `model`, its gradients, and a step. Returns the loss.
+    ///
+    /// # Errors
+    /// Those of `loss`, backward and step.
+    pub fn step_with_autodiff(&self, model: &mut RBEModel, loss: impl FnOnce(&mut RBEModel) -> Result<RBETensor>) -> Result<RBETensor> {
+        let loss = loss(model)?;
+        self.step_on(&loss)?;
+        Ok(loss)
     }
 }

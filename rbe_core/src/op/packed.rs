@@ -294,14 +294,6 @@ impl RBETensor {
         }
     }
 
-    /// `x Wᵀ` with a packed weight of logical shape (out, in).
-    ///
-    /// # Errors
-    /// As [`RBETensor::packed_linear`].
-    pub fn packed_matmul(&self, weight: &RBETensor) -> Result<RBETensor> {
-        self.packed_linear(weight, None)
-    }
-
     /// `x Wᵀ + b` with weights of two levels a block, differentiable in x (…, in), the points z (out, blocks, 2) and the
     /// bias (out), in float32 or float64. `hi` (out, blocks) are the state bits.
     ///

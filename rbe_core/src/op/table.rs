@@ -69,6 +69,7 @@ rules! {
     // products
     MATMUL: "matmul", (2, 2), INPUTS;
     LINEAR: "linear", (2, 3), X.and(Saves::input(1));
+    DECODE: "decode", (1, 1), X;
     PACKED_LINEAR: "packed_linear", (2, 3), X.and(Saves::input(1));
     TWO_LEVEL_LINEAR: "two_level_linear", (2, 3), X.and(Saves::input(1));
     // windows

@@ -18,6 +18,7 @@ use crate::error::{RbeError, Result};
 use crate::gradient::Gradient;
 use crate::kernel::update::StepParams;
 use crate::memory;
+use crate::op::RBEOperation;
 use crate::packed::{PackedGradient, PackedTensor};
 use crate::tape::{OnReady, RBETensor, Value};
 
@@ -206,10 +207,17 @@ impl HybridOptimizer {
     ///
     /// # Errors
     /// Those of backward and step.
-    pub fn step_with_autodiff(&self, loss: &RBETensor) -> Result<()> {
+    pub fn step_on(&self, loss: &RBETensor) -> Result<()> {
         self.zero_grad();
         loss.backward()?;
         self.step()
+    }
+
+    /// What a step is made of.
+    pub fn operations(&self) -> Vec<RBEOperation> {
+        let packed = self.inner.lock().params.iter().filter(|p| p.tensor.is_packed()).count();
+        let each = [RBEOperation::StateTransition, RBEOperation::RiemannianUpdate];
+        std::iter::once(RBEOperation::HybridOptimize).chain(std::iter::repeat_n(each, packed).flatten()).collect()
     }
 
     /// Steps taken.

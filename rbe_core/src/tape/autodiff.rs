@@ -15,7 +15,7 @@ use crate::gradient::Gradient;
 /// # fn main() -> rbe_core::Result<()> {
 /// let x = RBETensor::new(&[3.0f32], &[1])?.requiring_grad()?;
 /// let mut engine = RBEAutoDiff::new();
-/// engine.computation_graph = engine.computation_graph.register(Arc::new(|x: &RBETensor| x.mul(x)));
+/// engine.computation_graph.register(Arc::new(|x: &RBETensor| x.mul(x)));
 /// let y = engine.forward(&x)?;
 /// engine.backward(&y.sum(None, false)?, &[&x])?;
 /// assert_eq!(engine.gradient_cache.len(), 1);

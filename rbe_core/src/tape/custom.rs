@@ -50,6 +50,56 @@ impl Operation {
     }
 }
 
+/// A function of arrays that says how it is differentiated.
+pub trait AutoDifferentiable: Send + Sync + 'static {
+    /// Name in errors and in the graph.
+    fn name(&self) -> Cow<'static, str>;
+
+    /// The result for `inputs`.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the inputs.
+    fn forward(&self, inputs: &[&Array]) -> Result<Array>;
+
+    /// The gradient, or none, of every input, given that of the output, the output and the inputs.
+    ///
+    /// # Errors
+    /// Those of its computations.
+    fn backward(&self, upstream: &Array, output: &Array, inputs: &[&Array]) -> Result<Vec<Option<Array>>>;
+
+    /// The operation that records `forward` on the tape with `backward` as its rule.
+    fn register_backward(self) -> Operation
+    where
+        Self: Sized,
+    {
+        let rule = Arc::new(self);
+        let run = rule.clone();
+        Operation::new(
+            rule.name(),
+            Arc::new(move |inputs| run.forward(inputs)),
+            Arc::new(move |upstream, output, inputs| rule.backward(upstream, output, inputs)),
+        )
+    }
+}
+
+impl AutoDifferentiable for Operation {
+    fn name(&self) -> Cow<'static, str> {
+        self.name.clone()
+    }
+
+    fn forward(&self, inputs: &[&Array]) -> Result<Array> {
+        (self.forward)(inputs)
+    }
+
+    fn backward(&self, upstream: &Array, output: &Array, inputs: &[&Array]) -> Result<Vec<Option<Array>>> {
+        (self.backward)(upstream, output, inputs)
+    }
+
+    fn register_backward(self) -> Operation {
+        self
+    }
+}
+
 impl BackwardRule for Operation {
     fn name(&self) -> &str {
         &self.name

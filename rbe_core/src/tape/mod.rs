@@ -29,7 +29,7 @@ pub use anomaly::{Origin, is_debug_mode, set_debug_mode};
 pub use autodiff::RBEAutoDiff;
 pub use backward::{BackwardOptions, backward, backward_into, grad};
 pub use checkpoint::{Segment, checkpoint, checkpoint_holding};
-pub use custom::{BackwardFn, ForwardFn, Operation};
+pub use custom::{AutoDifferentiable, BackwardFn, ForwardFn, Operation};
 pub use held::{Held, Holding, each_held};
 pub use mode::{GradMode, is_grad_enabled, is_recomputing, with_grad};
 pub use node::{Arrays, Edge, Node, Parent};

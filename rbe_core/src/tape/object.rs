@@ -4,11 +4,15 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::checkpoint::{Moment, Stretch, checkpoint_holding, seal};
-use super::custom::{BackwardFn, ForwardFn, Operation};
+use super::custom::{AutoDifferentiable, Operation};
 use super::held::Held;
 use super::mode::is_grad_enabled;
 use super::tensor::RBETensor;
+use crate::array::Array;
 use crate::error::{RbeError, Result};
+
+/// Bytes of values that [`CheckpointStrategy::Adaptive`] keeps.
+const DEFAULT_BUDGET: usize = 64 << 20;
 
 /// Which values between operations are dropped after forward and computed again in backward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,16 +24,43 @@ pub enum CheckpointStrategy {
     /// As few as keep the values held, in forward and in backward, within a budget. While all fit, all are kept. Then
     /// stretches of about half the budget, but of no fewer than `sqrt(n)` of `n` operations, are dropped and computed again
     /// one at a time. Of each its first value is kept: with values of one size, less than `2 sqrt(n)` of them cannot be had.
-    Adaptive {
+    Within {
         /// Bytes of values that may be held.
         budget_bytes: usize,
     },
+    /// As `Within` a budget of 64 MiB.
+    Adaptive,
+}
+
+impl CheckpointStrategy {
+    /// Bytes of values that may be held, where the strategy has such a budget.
+    fn budget(self) -> Option<usize> {
+        match self {
+            CheckpointStrategy::Within { budget_bytes } => Some(budget_bytes),
+            CheckpointStrategy::Adaptive => Some(DEFAULT_BUDGET),
+            CheckpointStrategy::None | CheckpointStrategy::Every(_) => None,
+        }
+    }
 }
 
 /// One operation of a graph: a function of a tensor, which may use parameters of its own.
 pub type Step = Arc<dyn Fn(&RBETensor) -> Result<RBETensor> + Send + Sync>;
 
 /// Operations that are run one after another on an input.
+///
+/// ```
+/// use rbe_core::{CheckpointStrategy, ComputationGraph, RBETensor, array};
+/// # fn main() -> rbe_core::Result<()> {
+/// let mut graph = ComputationGraph::new();
+/// graph.register_operation("square", |input, grad| match grad {
+///     None => Ok(array::map(input, |v: f32| v * v)),                                // forward
+///     Some(grad) => array::zip("square", input, grad, |v: f32, g: f32| 2.0 * v * g), // backward
+/// });
+/// graph.enable_checkpointing(CheckpointStrategy::Adaptive);
+/// assert_eq!(graph.execute(&RBETensor::new(&[3.0f32], &[1])?)?.item()?, 9.0);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct ComputationGraph {
     steps: Vec<(Step, Option<Held>)>,
@@ -58,29 +89,41 @@ impl ComputationGraph {
         ComputationGraph { steps: Vec::new(), strategy: CheckpointStrategy::None }
     }
 
-    /// Appends an operation of two functions.
-    #[must_use]
-    pub fn register_operation(self, name: impl Into<Cow<'static, str>>, forward: ForwardFn, backward: BackwardFn) -> ComputationGraph {
-        let operation = Operation::new(name, forward, backward);
+    /// Appends an operation of one function: `function(input, None)` returns the result, and `function(input, Some(upstream))` the
+    /// gradient of the input, given that of the result.
+    pub fn register_operation(
+        &mut self,
+        name: impl Into<Cow<'static, str>>,
+        function: impl Fn(&Array, Option<&Array>) -> Result<Array> + Send + Sync + 'static,
+    ) -> &mut ComputationGraph {
+        let function = Arc::new(function);
+        let forward = function.clone();
+        self.register_differentiable(Operation::new(
+            name,
+            Arc::new(move |x| forward(x[0], None)),
+            Arc::new(move |dy, _, x| Ok(vec![Some(function(x[0], Some(dy))?)])),
+        ))
+    }
+
+    /// Appends an operation that has functions of its own for both passes.
+    pub fn register_differentiable(&mut self, operation: impl AutoDifferentiable) -> &mut ComputationGraph {
+        let operation = operation.register_backward();
         self.register(Arc::new(move |x| operation.apply(&[x])))
     }
 
     /// Appends a function of a tensor, made of recorded operations.
-    #[must_use]
-    pub fn register(self, step: Step) -> ComputationGraph {
+    pub fn register(&mut self, step: Step) -> &mut ComputationGraph {
         self.register_holding(step, None)
     }
 
     /// As [`ComputationGraph::register`]; `held` is the object of another language that `step` holds.
-    #[must_use]
-    pub fn register_holding(mut self, step: Step, held: Option<Held>) -> ComputationGraph {
+    pub fn register_holding(&mut self, step: Step, held: Option<Held>) -> &mut ComputationGraph {
         self.steps.push((step, held));
         self
     }
 
     /// Trades memory for time in backward.
-    #[must_use]
-    pub fn enable_checkpointing(mut self, strategy: CheckpointStrategy) -> ComputationGraph {
+    pub fn enable_checkpointing(&mut self, strategy: CheckpointStrategy) -> &mut ComputationGraph {
         self.strategy = strategy;
         self
     }
@@ -93,14 +136,14 @@ impl ComputationGraph {
         if self.steps.is_empty() {
             return Err(RbeError::graph("execute", "at least one registered operation", "none"));
         }
-        match self.strategy {
-            CheckpointStrategy::Adaptive { budget_bytes } if is_grad_enabled() => self.execute_within(input, budget_bytes),
-            CheckpointStrategy::None | CheckpointStrategy::Adaptive { .. } => (chain(&self.steps).run)(std::slice::from_ref(input)),
-            CheckpointStrategy::Every(0) => Err(RbeError::value("execute", "Every(n) with n >= 1", 0)),
-            CheckpointStrategy::Every(n) => self.steps.chunks(n).try_fold(input.clone(), |x, part| {
+        match (self.strategy, self.strategy.budget()) {
+            (CheckpointStrategy::Every(0), _) => Err(RbeError::value("execute", "Every(n) with n >= 1", 0)),
+            (CheckpointStrategy::Every(n), _) => self.steps.chunks(n).try_fold(input.clone(), |x, part| {
                 let Stretch { run, held } = chain(part);
                 checkpoint_holding(move |x| run(x), held, &[&x])
             }),
+            (_, Some(budget)) if is_grad_enabled() => self.execute_within(input, budget),
+            _ => (chain(&self.steps).run)(std::slice::from_ref(input)),
         }
     }
 
@@ -152,11 +195,14 @@ mod tests {
     use crate::gradient::Gradient;
 
     fn sines(operations: usize) -> ComputationGraph {
-        let sine: (ForwardFn, BackwardFn) = (
-            Arc::new(|x| Ok(map(x[0], |v: f64| v.sin()))),
-            Arc::new(|dy, _, x| Ok(vec![Some(zip("sine", dy, x[0], |d: f64, v: f64| d * v.cos())?)])),
-        );
-        (0..operations).fold(ComputationGraph::new(), |g, _| g.register_operation("sine", sine.0.clone(), sine.1.clone()))
+        let mut graph = ComputationGraph::new();
+        for _ in 0..operations {
+            graph.register_operation("sine", |x, dy| match dy {
+                None => Ok(map(x, |v: f64| v.sin())),
+                Some(dy) => zip("sine", dy, x, |d: f64, v: f64| d * v.cos()),
+            });
+        }
+        graph
     }
 
     fn gradient(graph: &ComputationGraph, n: usize, strategy: CheckpointStrategy) -> Vec<f64> {
@@ -174,8 +220,10 @@ mod tests {
         for operations in [1, 2, 12] {
             let (graph, n) = (sines(operations), 1000);
             let plain = gradient(&graph, n, CheckpointStrategy::None);
-            let budgets = [0, 1, 2, 3, 4, 7, 11, 12, 13, 100].map(|values| CheckpointStrategy::Adaptive { budget_bytes: values * 8 * n });
-            for strategy in [CheckpointStrategy::Every(1), CheckpointStrategy::Every(3)].into_iter().chain(budgets) {
+            let budgets = [0, 1, 2, 3, 4, 7, 11, 12, 13, 100].map(|values| CheckpointStrategy::Within { budget_bytes: values * 8 * n });
+            for strategy in
+                [CheckpointStrategy::Every(1), CheckpointStrategy::Every(3), CheckpointStrategy::Adaptive].into_iter().chain(budgets)
+            {
                 assert_eq!(gradient(&graph, n, strategy), plain, "{operations} {strategy:?}");
             }
         }

@@ -99,6 +99,11 @@ impl BackwardScheduler {
         schedule
     }
 
+    /// The operations in the order in which backward runs them.
+    pub fn nodes(&self) -> &[Arc<Node>] {
+        &self.nodes
+    }
+
     /// Place of a node among `nodes`, if it is reachable.
     pub(super) fn position(&self, node: &Node) -> Option<usize> {
         self.nodes.binary_search_by_key(&(Reverse(node.depth), node.id), |n| (Reverse(n.depth), n.id)).ok()

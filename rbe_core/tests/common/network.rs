@@ -45,7 +45,7 @@ pub fn train(seed: u64, steps: usize) -> Result<(Vec<u64>, Vec<u64>)> {
     let mut losses = Vec::with_capacity(steps);
     for _ in 0..steps {
         let loss = loss(&model, &batch(96)?)?;
-        optimizer.step_with_autodiff(&loss)?;
+        optimizer.step_on(&loss)?;
         losses.push(loss.item()?.to_bits());
     }
     Ok((losses, bits(&model)?))

@@ -169,7 +169,7 @@ def functions() -> str:
         "from collections.abc import Sequence",
         "from typing import Any",
         "",
-        "from . import _rbe",
+        "from . import _rbe, linalg",
         "from ._rbe import (",
         *(f"    {name}," for name in rows),
         ")",

@@ -365,7 +365,11 @@ WITH_TRUTHS = {name: function for name, function in {**PUBLIC, **METHODS_OF_CLAS
 @pytest.mark.parametrize("name", sorted(WITH_TRUTHS))
 def test_what_is_to_be_true_or_false_is_no_other_thing(name):
     function = WITH_TRUTHS[name]
-    others = dict.fromkeys(required(function))
+    parameters = inspect.signature(function).parameters.values()
+    others = dict.fromkeys(
+        p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+    )
+    others |= dict.fromkeys(truths(function), True)
     for flag in truths(function):
         for junk in ("True", "", None, 2, 1.0, [], rbe.tensor(True)):
             with pytest.raises(rbe.DTypeError, match=f"expected True or False as {flag}, got"):

@@ -21,7 +21,7 @@ PUBLIC = ["rbe"] + [
     f"rbe.{name}"
     for name in (
         "accelerator", "amp", "autograd", "backend", "callbacks", "cluster", "config", "cuda", "data", "distributions", "errors", "io", "jit", "layers",
-        "linear_model", "memory", "metal", "neighbors",
+        "linalg", "linear_model", "memory", "metal", "neighbors",
         "nn", "nn.functional", "nn.init", "nn.parallel", "nn.utils", "nn.utils.rnn", "operations", "ops", "optim", "optim.lr_scheduler", "profiler",
         "testing", "trainer", "training", "visualization",
     )

@@ -172,7 +172,7 @@ def test_linear_chooses_the_product_by_the_weight():
 CHOOSES = {"nn/functional/linear.py": 2}  # split_linear, and what embedding refuses
 # Others show, save, compare, convert or refuse a tensor, which needs its form.
 HANDLES = {
-    "_arguments.py", "_saved.py", "_tensor.py", "autograd.py", "interop.py", "nn/_backward_hooks.py", "nn/init.py", "nn/module.py",
+    "_arguments.py", "_saved.py", "_tensor.py", "autograd.py", "interop.py", "linalg/_lapack.py", "nn/_backward_hooks.py", "nn/init.py", "nn/module.py",
     "nn/transformer_stack.py", "nn/utils/clip.py", "nn/utils/weight_norm.py", "ops/operand.py", "optim/lr_scheduler/plateau.py",
     "testing/compare.py", "trainer/_weighing.py", "trainer/loop.py", "trainer/run.py", "trainer/state.py", "visualization/disk.py",
     "visualization/graph.py", "visualization/tensor.py", "visualization/weights.py",

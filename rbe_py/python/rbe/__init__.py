@@ -24,6 +24,7 @@ from . import (
     io,
     jit,
     layers,
+    linalg,
     memory,
     metal,
     nn,
@@ -87,6 +88,7 @@ from .errors import (
     DTypeError,
     FormatError,
     GraphError,
+    LinAlgError,
     MissingMethodError,
     NonFiniteError,
     OutOfMemoryError,
@@ -137,7 +139,7 @@ __all__ = [
     "set_rng_state", "stack", "tensor", "testing", "to_torch", "trainer", "uint8", "utils", "visualization", "vstack",
     "where", "zeros", "zeros_like",
 ]  # fmt: skip
-__all__ += ["accelerator", "amp", "autocast"]
+__all__ += ["LinAlgError", "accelerator", "amp", "autocast", "linalg"]
 __all__ += [
     "backward", "callbacks", "create_tensor", "create_variable", "layers", "metal", "operations", "set_simd_enabled",
     "tensor_add", "tensor_matmul", "training",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from . import _rbe
+from . import _rbe, linalg
 from ._rbe import (
     abs,
     acos,
@@ -113,6 +113,8 @@ __all__ = [
     "broadcast_to",
     "bucketize",
     "ceil",
+    "cholesky_inverse",
+    "cholesky_solve",
     "chunk",
     "clamp",
     "clamp_max",
@@ -132,6 +134,7 @@ __all__ = [
     "cumprod",
     "cumsum",
     "deg2rad",
+    "det",
     "diag",
     "diag_embed",
     "diagflat",
@@ -175,6 +178,7 @@ __all__ = [
     "index_put",
     "index_select",
     "inner",
+    "inverse",
     "is_complex",
     "isclose",
     "isfinite",
@@ -197,6 +201,7 @@ __all__ = [
     "logaddexp",
     "logaddexp2",
     "logcumsumexp",
+    "logdet",
     "logical_and",
     "logical_not",
     "logical_or",
@@ -208,6 +213,7 @@ __all__ = [
     "masked_scatter",
     "masked_select",
     "matmul",
+    "matrix_power",
     "max",
     "maximum",
     "mean",
@@ -234,10 +240,12 @@ __all__ = [
     "norm",
     "outer",
     "permute",
+    "pinverse",
     "positive",
     "pow",
     "prod",
     "put",
+    "qr",
     "quantile",
     "rad2deg",
     "ravel",
@@ -265,6 +273,7 @@ __all__ = [
     "sinc",
     "sinh",
     "slice_scatter",
+    "slogdet",
     "softmax",
     "sort",
     "split",
@@ -277,6 +286,7 @@ __all__ = [
     "std_mean",
     "sub",
     "sum",
+    "svd",
     "swapaxes",
     "swapdims",
     "take",
@@ -727,6 +737,30 @@ def bucketize(input: Any, boundaries: RBETensor, *, out_int32: bool = False, rig
     return _rbe._as_tensor(input).bucketize(boundaries, out_int32=out_int32, right=right)
 
 
+def cholesky_inverse(input: Any, upper: bool = False) -> RBETensor:
+    """Return the inverse of the matrices whose factor, made by `linalg.cholesky`, is the tensor.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.cholesky_inverse(rbe.tensor([[2.0]])).tolist()
+    [[0.25]]
+    """
+    return _rbe._as_tensor(input).cholesky_inverse(upper)
+
+
+def cholesky_solve(input: Any, L: RBETensor, upper: bool = False) -> RBETensor:
+    """Return the solution X of `A X = B` for right sides (…, n, k), from the factor that `linalg.cholesky` makes of A.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.cholesky_solve(rbe.tensor([[8.0]]), rbe.tensor([[2.0]])).tolist()
+    [[2.0]]
+    """
+    return _rbe._as_tensor(input).cholesky_solve(L, upper)
+
+
 def chunk(input: Any, chunks: int, dim: int = 0) -> list[RBETensor]:
     """Return at most `chunks` parts of equal length (the last may be shorter) along an axis: views.
 
@@ -957,6 +991,18 @@ def deg2rad(input: Any) -> RBETensor:
     tensor([3.1416])
     """
     return _rbe._as_tensor(input).deg2rad()
+
+
+def det(input: Any) -> RBETensor:
+    """Return the determinant of matrices (…, n, n): (…).
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.det(rbe.tensor([[2.0, 0.0], [1.0, 3.0]]))
+    tensor(6.)
+    """
+    return _rbe._as_tensor(input).det()
 
 
 def diag(input: Any, diagonal: int = 0) -> RBETensor:
@@ -1415,6 +1461,18 @@ def inner(input: Any, other: RBETensor) -> RBETensor:
     return _rbe._as_tensor(input).inner(other)
 
 
+def inverse(input: Any) -> RBETensor:
+    """Return the inverse of matrices (…, n, n).
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.inverse(rbe.tensor([[2.0, 0.0], [0.0, 4.0]])).tolist()
+    [[0.5, 0.0], [0.0, 0.25]]
+    """
+    return _rbe._as_tensor(input).inverse()
+
+
 def is_complex(input: Any) -> bool:
     """Return False: elements are real.
 
@@ -1572,6 +1630,20 @@ def logcumsumexp(input: Any, dim: int) -> RBETensor:
     return _rbe._as_tensor(input).logcumsumexp(dim)
 
 
+def logdet(input: Any) -> RBETensor:
+    """Return the logarithm of the determinant of matrices (…, n, n).
+
+    It is -inf for a determinant of 0, and NaN for a negative one.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.logdet(rbe.eye(2))
+    tensor(0.)
+    """
+    return _rbe._as_tensor(input).logdet()
+
+
 def logit(input: Any, eps: float | None = None) -> RBETensor:
     """Return `ln(x / (1 - x))`, of x held between `eps` and `1 - eps` if that is given.
 
@@ -1663,6 +1735,18 @@ def masked_select(input: Any, mask: RBETensor) -> RBETensor:
     tensor([1, 3])
     """
     return _rbe._as_tensor(input).masked_select(mask)
+
+
+def matrix_power(input: Any, n: int) -> RBETensor:
+    """Return the n-th power of matrices (…, m, m).
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.matrix_power(rbe.tensor([[1.0, 1.0], [0.0, 1.0]]), 5).tolist()
+    [[1.0, 5.0], [0.0, 1.0]]
+    """
+    return _rbe._as_tensor(input).matrix_power(n)
 
 
 def max(
@@ -1945,9 +2029,9 @@ def norm(
 
     Parameters
     ----------
-    p : float, "fro" or None
+    p : float, "fro", "nuc" or None
         2, "fro" and None are the Euclidean length; infinity the largest absolute value, 0 the number of elements other
-        than 0.
+        than 0; "nuc" the sum of the singular values of matrices, which two axes hold.
     dtype : dtype, optional
         Converted to before.
 
@@ -1997,6 +2081,18 @@ def permute(input: Any, *axes: Any, dims: Sequence[int] | None = None) -> RBETen
     (3, 2)
     """
     return _rbe._as_tensor(input).permute(*axes, dims=dims)
+
+
+def pinverse(input: Any, rcond: float = 1e-15) -> RBETensor:
+    """Return the Moore-Penrose inverse; singular values up to `rcond` times the largest count as 0.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.pinverse(rbe.tensor([[2.0, 0.0]])).tolist()
+    [[0.5], [0.0]]
+    """
+    return _rbe._as_tensor(input).pinverse(rcond)
 
 
 def positive(input: Any) -> RBETensor:
@@ -2070,6 +2166,18 @@ def put(input: Any, index: RBETensor, source: RBETensor, accumulate: bool = Fals
     [[0.0, 0.0], [0.0, 5.0]]
     """
     return _rbe._as_tensor(input).put(index, source, accumulate)
+
+
+def qr(input: Any, some: bool = True) -> linalg.QR:
+    """Return orthonormal columns and an upper triangle whose product is the tensor; all columns with some=False.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.qr(rbe.ones(3, 2)).R.shape
+    (2, 2)
+    """
+    return _rbe._as_tensor(input).qr(some)
 
 
 def quantile(input: Any, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear") -> RBETensor:
@@ -2434,6 +2542,18 @@ def slice_scatter(
     return _rbe._as_tensor(input).slice_scatter(src, dim, start, end, step)
 
 
+def slogdet(input: Any) -> linalg.Slogdet:
+    """Return the sign of the determinant of matrices (…, n, n), and the logarithm of its magnitude.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.slogdet(rbe.tensor([[-1.0]])).sign
+    tensor(-1.)
+    """
+    return _rbe._as_tensor(input).slogdet()
+
+
 def softmax(input: Any, axis: int | None = None, dtype: DTypeLike = None, *, dim: int | None = None) -> RBETensor:
     """Return `e^x / Σ e^x` along an axis.
 
@@ -2595,6 +2715,18 @@ def sum(
     tensor([4., 6.])
     """
     return _rbe._as_tensor(input).sum(axis, keepdims, dim=dim, keepdim=keepdim, dtype=dtype)
+
+
+def svd(input: Any, some: bool = True) -> "tuple[RBETensor, RBETensor, RBETensor]":
+    """Return U, S and V of the decomposition `U diag(S) Vᵀ`: V, where `rbe.linalg.svd` returns Vᵀ.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.svd(rbe.tensor([[0.0, 2.0], [1.0, 0.0]]))[1]
+    tensor([2., 1.])
+    """
+    return _rbe._as_tensor(input).svd(some)
 
 
 def swapaxes(input: Any, axis0: int, axis1: int) -> RBETensor:

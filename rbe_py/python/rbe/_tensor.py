@@ -15,7 +15,7 @@ from typing import Any, ClassVar, TypeAlias, overload
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import _rbe, dtypes
+from . import _rbe, dtypes, linalg
 from ._arguments import describe, integer, number
 from ._axes import axis_of
 from ._compat import require
@@ -28,6 +28,7 @@ from ._methods import (
     Diagonals,
     Drawing,
     Formulas,
+    Matrices,
     Products,
     Ranking,
     Scanning,
@@ -57,6 +58,7 @@ class RBETensor(
     Diagonals,
     Drawing,
     Formulas,
+    Matrices,
     Products,
     Ranking,
     Scanning,
@@ -620,9 +622,9 @@ class RBETensor(
 
         Parameters
         ----------
-        p : float, "fro" or None
+        p : float, "fro", "nuc" or None
             2, "fro" and None are the Euclidean length; infinity the largest absolute value, 0 the number of elements other
-            than 0.
+            than 0; "nuc" the sum of the singular values of matrices, which two axes hold.
         dtype : dtype, optional
             Converted to before.
 
@@ -641,8 +643,10 @@ class RBETensor(
             p = 2
         if isinstance(p, str) and p in ("inf", "-inf"):
             p = builtins.float(p)
+        if p == "nuc":
+            return linalg.norm(self, "nuc", dim, keepdim, dtype=dtype)
         if isinstance(p, str | builtins.bool):
-            raise TensorError("norm", "a number or 'fro' as p", repr(p))
+            raise TensorError("norm", "a number, 'fro' or 'nuc' as p", repr(p))
         return (self if dtype is None else self.to(dtype))._norm(builtins.float(p), dim, keepdim)
 
     # --------------------------------------------------------------------------------------------------- comparisons and order

@@ -65,6 +65,20 @@ class DTypeError(TensorError, TypeError):
     """
 
 
+class LinAlgError(TensorError, RuntimeError):
+    """A matrix that an operation of linear algebra cannot take: singular, not positive definite, not finite.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> try:
+    ...     rbe.linalg.inv(rbe.stack([rbe.eye(2), rbe.ones(2, 2)]))
+    ... except rbe.LinAlgError as e:
+    ...     print(e)
+    inv: expected invertible matrices, got one at 1 of the batch that is singular
+    """
+
+
 class NonFiniteError(TensorError):
     """NaN or infinity where only finite numbers make sense.
 

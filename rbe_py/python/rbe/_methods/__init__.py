@@ -6,6 +6,7 @@ from .cutting import Cutting
 from .diagonals import Diagonals
 from .drawing import Drawing
 from .formulas import Formulas
+from .matrices import Matrices
 from .products import Products
 from .ranking import Ranking
 from .scanning import Scanning
@@ -20,6 +21,7 @@ __all__ = [
     "Diagonals",
     "Drawing",
     "Formulas",
+    "Matrices",
     "Products",
     "Ranking",
     "Scanning",

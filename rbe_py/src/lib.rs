@@ -3,6 +3,7 @@
 mod arguments;
 mod arrange;
 mod autograd;
+mod bridge;
 mod class;
 mod convert;
 mod create;
@@ -52,6 +53,8 @@ mod _rbe {
     use crate::autograd::{
         Hook, Node, PackedGradient, backward, checkpoint, execute, grad, gradcheck, is_grad_enabled, is_recomputing, set_grad_enabled,
     };
+    #[pymodule_export]
+    use crate::bridge::{accumulate, cotangent, packed_over, product, product_dx, product_gradient};
     #[pymodule_export]
     use crate::class::class_of_results;
     #[pymodule_export]

@@ -75,7 +75,8 @@ pub fn from_memory(
     shared(owner, address, dtype_of(dtype)?, &shape, &strides).map(NewTensor::from)
 }
 
-fn shared(owner: Py<PyAny>, address: usize, dtype: DType, shape: &[usize], strides: &[isize]) -> PyResult<Array> {
+/// The array of [`from_memory`].
+pub fn shared(owner: Py<PyAny>, address: usize, dtype: DType, shape: &[usize], strides: &[isize]) -> PyResult<Array> {
     let size = dtype.size() as isize;
     if shape.len() != strides.len() {
         return Err(raise(RbeError::shape("from_numpy", format!("{} strides", shape.len()), strides.len())));

@@ -85,7 +85,7 @@ impl GradientCache {
     }
 
     /// Gradient whose weight cotangent `G` (rows, cols) f32 is known.
-    pub(crate) fn of_cotangent(weight: &PackedTensor, g: &Array) -> GradientCache {
+    pub fn of_cotangent(weight: &PackedTensor, g: &Array) -> GradientCache {
         let (cols, width) = (weight.cols(), weight.blocks() * BITS);
         let folded = Array::build(&[weight.rows(), weight.blocks(), BITS], |out: &mut [f32]| {
             out.fill(0.0);

@@ -29,7 +29,7 @@ pub(crate) fn restored(values: &Array, scales: &Array, shape: &[usize]) -> Array
 impl GradientCache {
     /// Gradient of one use with rounded inputs. Where the weight cotangent `G` is smaller than the factors, it is held instead of them, formed
     /// in int8 from `dy` rounded without bias.
-    pub(crate) fn of_rounded(weight: &PackedTensor, factor: Factor) -> GradientCache {
+    pub fn of_rounded(weight: &PackedTensor, factor: Factor) -> GradientCache {
         let mut cache = GradientCache::new(weight, factor);
         let whole = weight.rows() * weight.blocks() * BITS * size_of::<f32>();
         if cache.factor_bytes() > whole.max(LITTLE)

@@ -4,6 +4,7 @@ mod block;
 mod cycle;
 mod encode;
 mod factors;
+mod foreign;
 mod init;
 mod levels;
 mod quantised;

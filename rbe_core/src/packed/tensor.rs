@@ -108,6 +108,12 @@ impl PackedTensor {
         Ok(parts.finish())
     }
 
+    /// The tensor whose tiles are in `buffer`.
+    pub(super) fn of_buffer(shape: &[usize], (rows, cols): (usize, usize), scale: f32, buffer: Buffer) -> PackedTensor {
+        let shape = shape.to_vec();
+        PackedTensor(Arc::new(Storage { shape, rows, cols, scale, tiles: RwLock::new(buffer), version: AtomicU64::new(0) }))
+    }
+
     /// Logical shape.
     pub fn shape(&self) -> &[usize] {
         &self.0.shape
@@ -289,8 +295,7 @@ impl PackedParts {
 
     /// The tensor.
     pub fn finish(self) -> PackedTensor {
-        let PackedParts { shape, rows, cols, scale, buffer } = self;
-        PackedTensor(Arc::new(Storage { shape, rows, cols, scale, tiles: RwLock::new(buffer), version: AtomicU64::new(0) }))
+        PackedTensor::of_buffer(&self.shape, (self.rows, self.cols), self.scale, self.buffer)
     }
 }
 
@@ -332,7 +337,7 @@ fn runs(first: usize, count: usize, blocks: usize) -> impl Iterator<Item = Run> 
     })
 }
 
-fn last_mask(cols: usize) -> u64 {
+pub(super) fn last_mask(cols: usize) -> u64 {
     match cols % BITS {
         0 => u64::MAX,
         used => (1 << used) - 1,

@@ -109,12 +109,12 @@ from .trainer import Trainer
 from .variables import create_tensor, create_variable, tensor_add, tensor_matmul
 
 _environment.warn_of_unknown()
-_NEEDING_SKLEARN = ("cluster", "linear_model", "neighbors")
+_OPTIONAL = ("cluster", "linear_model", "neighbors", "torch")
 
 
 def __getattr__(name: str) -> _ModuleType:
-    """Import the estimators when they are used: they need scikit-learn."""
-    if name in _NEEDING_SKLEARN:
+    """Import what needs scikit-learn or torch when it is used."""
+    if name in _OPTIONAL:
         return _import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

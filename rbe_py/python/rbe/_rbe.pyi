@@ -20,10 +20,15 @@ __all__ = [
     "_Dense",
     "_Hybrid",
     "__version__",
+    "_accumulate",
     "_arange_floats",
     "_arange_integers",
     "_as_tensor",
     "_backward",
+    "_bridge_cotangent",
+    "_bridge_dx",
+    "_bridge_gradient",
+    "_bridge_product",
     "_checkpoint",
     "_class_of_results",
     "_encode",
@@ -38,6 +43,7 @@ __all__ = [
     "_linspace",
     "_load",
     "_packed",
+    "_packed_over",
     "_plain_axpy",
     "_plain_batched_gemm",
     "_plain_cross_entropy",
@@ -1768,6 +1774,16 @@ def _as_tensor(object: Any) -> RBETensor: ...
 def _class_of_results(class_: _Class, /) -> _Class: ...
 def _from_array(array: np.ndarray[Any, Any]) -> RBETensor: ...
 def _from_memory(owner: Any, address: int, dtype: DTypeLike, shape: Sequence[int], strides: Sequence[int]) -> RBETensor: ...
+def _packed_over(owner: Any, address: int, bytes: int, shape: Sequence[int], scale: float) -> RBETensor: ...
+def _bridge_product(
+    weight: TensorBase, rounded: bool, batch: int, operands: tuple[int, int, int], kept: tuple[int, int] | None
+) -> None: ...
+def _bridge_dx(weight: TensorBase, rounded: bool, batch: int, dy: int, dx: int, db: int) -> None: ...
+def _bridge_gradient(
+    weight: TensorBase, batch: int, x: tuple[Any, int], dy: tuple[Any, int], scales: tuple[Any, int] | None
+) -> GradientBase: ...
+def _bridge_cotangent(weight: TensorBase, g: TensorBase) -> GradientBase: ...
+def _accumulate(weight: TensorBase, gradient: GradientBase) -> None: ...
 def _plain_gemm(
     a: Any,
     b: Any,

@@ -5,6 +5,7 @@ Weights live in 128-bit blocks from the first step to the shipped file; there is
 
 import sys as _sys
 from importlib import import_module as _import_module
+from math import e, inf, nan, pi
 from types import ModuleType as _ModuleType
 
 from . import (
@@ -46,7 +47,7 @@ from ._gradient import RBEGradient
 from ._interchange import from_dlpack, from_numpy
 from ._logging import start as _start
 from ._memory_format import contiguous_format, preserve_format
-from ._random import rand, rand_like, randint, randn, randn_like, randperm
+from ._random import normal, rand, rand_like, randint, randn, randn_like, randperm
 from ._rbe import (
     __version__,
     get_num_threads,
@@ -58,11 +59,12 @@ from ._rbe import (
     set_packed_matmul_precision,
     set_rng_state,
 )
+from ._sizes import Size
 from ._tensor import RBETensor
 from .amp import autocast
 from .autograd import backward, enable_grad, inference_mode, is_grad_enabled, no_grad, register_operation, set_grad_enabled
 from .config import set_simd_enabled
-from .contraction import einsum
+from .contraction import einsum, tensordot
 from .creation import (
     arange,
     as_tensor,
@@ -80,6 +82,7 @@ from .creation import (
 )  # fmt: skip
 from .data import Generator
 from .device import device
+from .differences import cdist, cumulative_trapezoid, gradient, trapezoid
 from .dtypes import bool, double, dtype, float, float32, float64, int64, long, uint8
 from .errors import (
     ConfigError,
@@ -102,7 +105,23 @@ from .functional_ops import cat, concat, stack, where
 from .graph import ComputationGraph
 from .interop import from_torch, load_torch_state_dict, to_torch
 from .io import load, save
-from .joining import broadcast_shapes, broadcast_tensors, hstack, meshgrid, vstack
+from .joining import (
+    atleast_1d,
+    atleast_2d,
+    atleast_3d,
+    block_diag,
+    broadcast_shapes,
+    broadcast_tensors,
+    cartesian_prod,
+    column_stack,
+    combinations,
+    concatenate,
+    dstack,
+    hstack,
+    meshgrid,
+    row_stack,
+    vstack,
+)  # fmt: skip
 from .nn import RBEActivation, RBEConv1d, RBEConv2d, RBELinear
 from .queries import equal, is_tensor, numel, real
 from .trainer import Trainer
@@ -143,5 +162,10 @@ __all__ += ["LinAlgError", "accelerator", "amp", "autocast", "linalg"]
 __all__ += [
     "backward", "callbacks", "create_tensor", "create_variable", "layers", "metal", "operations", "set_simd_enabled",
     "tensor_add", "tensor_matmul", "training",
+]  # fmt: skip
+__all__ += [
+    "Size", "atleast_1d", "atleast_2d", "atleast_3d", "block_diag", "cartesian_prod", "cdist", "column_stack", "combinations",
+    "concatenate", "cumulative_trapezoid", "dstack", "e", "gradient", "inf", "nan", "normal", "pi", "row_stack", "tensordot",
+    "trapezoid",
 ]  # fmt: skip
 __all__ += _functions.__all__

@@ -78,6 +78,7 @@ _Places = int | Sequence[int]
 
 __all__ = [
     "abs",
+    "absolute",
     "acos",
     "acosh",
     "add",
@@ -93,6 +94,13 @@ __all__ = [
     "amin",
     "aminmax",
     "any",
+    "arccos",
+    "arccosh",
+    "arcsin",
+    "arcsinh",
+    "arctan",
+    "arctan2",
+    "arctanh",
     "argmax",
     "argmin",
     "argsort",
@@ -144,6 +152,7 @@ __all__ = [
     "digamma",
     "dist",
     "div",
+    "divide",
     "dot",
     "dsplit",
     "eq",
@@ -153,6 +162,7 @@ __all__ = [
     "exp",
     "exp2",
     "expm1",
+    "fix",
     "flatten",
     "flip",
     "fliplr",
@@ -167,6 +177,8 @@ __all__ = [
     "gather",
     "ge",
     "ger",
+    "greater",
+    "greater_equal",
     "gt",
     "heaviside",
     "histc",
@@ -192,6 +204,8 @@ __all__ = [
     "ldexp",
     "le",
     "lerp",
+    "less",
+    "less_equal",
     "lgamma",
     "log",
     "log1p",
@@ -226,6 +240,7 @@ __all__ = [
     "msort",
     "mul",
     "multinomial",
+    "multiply",
     "mv",
     "nan_to_num",
     "nanmean",
@@ -236,8 +251,10 @@ __all__ = [
     "narrow_copy",
     "ne",
     "neg",
+    "negative",
     "nonzero",
     "norm",
+    "not_equal",
     "outer",
     "permute",
     "pinverse",
@@ -285,6 +302,7 @@ __all__ = [
     "std",
     "std_mean",
     "sub",
+    "subtract",
     "sum",
     "svd",
     "swapaxes",
@@ -313,6 +331,18 @@ __all__ = [
     "vsplit",
     "xlogy",
 ]
+
+
+def absolute(input: Any) -> RBETensor:
+    """Return `abs()`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.absolute(rbe.tensor([-1.0]))
+    tensor([1.])
+    """
+    return _rbe._as_tensor(input).absolute()
 
 
 def add(input: Any, other: Any, *, alpha: Any = None) -> RBETensor:
@@ -522,6 +552,90 @@ def any(input: Any, axis: _Axis = None, keepdims: bool = False, *, dim: _Axis = 
     tensor(True)
     """
     return _rbe._as_tensor(input).any(axis, keepdims, dim=dim, keepdim=keepdim)
+
+
+def arccos(input: Any) -> RBETensor:
+    """Return `acos()`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.arccos(rbe.tensor([1.0]))
+    tensor([0.])
+    """
+    return _rbe._as_tensor(input).arccos()
+
+
+def arccosh(input: Any) -> RBETensor:
+    """Return `acosh()`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.arccosh(rbe.tensor([1.0]))
+    tensor([0.])
+    """
+    return _rbe._as_tensor(input).arccosh()
+
+
+def arcsin(input: Any) -> RBETensor:
+    """Return `asin()`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.arcsin(rbe.tensor([0.0]))
+    tensor([0.])
+    """
+    return _rbe._as_tensor(input).arcsin()
+
+
+def arcsinh(input: Any) -> RBETensor:
+    """Return `asinh()`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.arcsinh(rbe.tensor([0.0]))
+    tensor([0.])
+    """
+    return _rbe._as_tensor(input).arcsinh()
+
+
+def arctan(input: Any) -> RBETensor:
+    """Return `atan()`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.arctan(rbe.tensor([0.0]))
+    tensor([0.])
+    """
+    return _rbe._as_tensor(input).arctan()
+
+
+def arctan2(input: Any, other: Any) -> RBETensor:
+    """Return `atan2(other)`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.arctan2(rbe.tensor([0.0]), rbe.tensor([2.0]))
+    tensor([0.])
+    """
+    return _rbe._as_tensor(input).arctan2(other)
+
+
+def arctanh(input: Any) -> RBETensor:
+    """Return `atanh()`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.arctanh(rbe.tensor([0.0]))
+    tensor([0.])
+    """
+    return _rbe._as_tensor(input).arctanh()
 
 
 def argmax(
@@ -1147,6 +1261,18 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> RBETenso
     return left(input, other).div(other, rounding_mode=rounding_mode)
 
 
+def divide(input: Any, other: Any, *, rounding_mode: str | None = None) -> RBETensor:
+    """Return `div(other, rounding_mode=rounding_mode)`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.divide(rbe.tensor([0.0]), rbe.tensor([2.0]))
+    tensor([0.])
+    """
+    return _rbe._as_tensor(input).divide(other, rounding_mode=rounding_mode)
+
+
 def dot(input: Any, other: RBETensor) -> RBETensor:
     """Return the sum of the products of two vectors' elements.
 
@@ -1174,6 +1300,18 @@ def dsplit(input: Any, indices_or_sections: Any) -> "tuple[RBETensor, ...]":
     (1, 1, 2)
     """
     return _rbe._as_tensor(input).dsplit(indices_or_sections)
+
+
+def fix(input: Any) -> RBETensor:
+    """Return `trunc()`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.fix(rbe.tensor([1.5]))
+    tensor([1.])
+    """
+    return _rbe._as_tensor(input).fix()
 
 
 def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> RBETensor:
@@ -1314,6 +1452,30 @@ def ger(input: Any, vec2: RBETensor) -> RBETensor:
     [[3], [6]]
     """
     return _rbe._as_tensor(input).ger(vec2)
+
+
+def greater(input: Any, other: Any) -> RBETensor:
+    """Return `gt(other)`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.greater(rbe.tensor([0.0]), rbe.tensor([2.0]))
+    tensor([False])
+    """
+    return _rbe._as_tensor(input).greater(other)
+
+
+def greater_equal(input: Any, other: Any) -> RBETensor:
+    """Return `ge(other)`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.greater_equal(rbe.tensor([0.0]), rbe.tensor([2.0]))
+    tensor([False])
+    """
+    return _rbe._as_tensor(input).greater_equal(other)
 
 
 def heaviside(input: Any, values: RBETensor) -> RBETensor:
@@ -1597,6 +1759,30 @@ def lerp(input: Any, end: RBETensor, weight: Any) -> RBETensor:
     tensor([0.25, 0.5 ])
     """
     return _rbe._as_tensor(input).lerp(end, weight)
+
+
+def less(input: Any, other: Any) -> RBETensor:
+    """Return `lt(other)`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.less(rbe.tensor([0.0]), rbe.tensor([2.0]))
+    tensor([True])
+    """
+    return _rbe._as_tensor(input).less(other)
+
+
+def less_equal(input: Any, other: Any) -> RBETensor:
+    """Return `le(other)`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.less_equal(rbe.tensor([0.0]), rbe.tensor([2.0]))
+    tensor([True])
+    """
+    return _rbe._as_tensor(input).less_equal(other)
 
 
 def log_softmax(input: Any, axis: int | None = None, dtype: DTypeLike = None, *, dim: int | None = None) -> RBETensor:
@@ -1902,6 +2088,18 @@ def multinomial(input: Any, num_samples: int, replacement: bool = False, *, gene
     return _rbe._as_tensor(input).multinomial(num_samples, replacement, generator=generator)
 
 
+def multiply(input: Any, other: Any) -> RBETensor:
+    """Return `mul(other)`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.multiply(rbe.tensor([0.0]), rbe.tensor([2.0]))
+    tensor([0.])
+    """
+    return _rbe._as_tensor(input).multiply(other)
+
+
 def mv(input: Any, vec: RBETensor) -> RBETensor:
     """Return the product of a matrix (n, k) and a vector (k).
 
@@ -2006,6 +2204,18 @@ def narrow_copy(input: Any, dim: int, start: int, length: int) -> RBETensor:
     return _rbe._as_tensor(input).narrow_copy(dim, start, length)
 
 
+def negative(input: Any) -> RBETensor:
+    """Return `neg()`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.negative(rbe.tensor([1.0]))
+    tensor([-1.])
+    """
+    return _rbe._as_tensor(input).negative()
+
+
 def nonzero(input: Any, *, as_tuple: bool = False) -> Any:
     """Return where the elements are not 0: int64 (count, axes) in row-major order, or a tensor for each axis.
 
@@ -2047,6 +2257,18 @@ def norm(
     tensor(5.)
     """
     return _rbe._as_tensor(input).norm(p, dim, keepdim, dtype)
+
+
+def not_equal(input: Any, other: Any) -> RBETensor:
+    """Return `ne(other)`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.not_equal(rbe.tensor([0.0]), rbe.tensor([2.0]))
+    tensor([True])
+    """
+    return _rbe._as_tensor(input).not_equal(other)
 
 
 def outer(input: Any, vec2: RBETensor) -> RBETensor:
@@ -2687,6 +2909,18 @@ def sub(input: Any, other: Any, *, alpha: Any = None) -> RBETensor:
     tensor([-2., -1.])
     """
     return left(input, other).sub(other, alpha=alpha)
+
+
+def subtract(input: Any, other: Any, *, alpha: Any = 1) -> RBETensor:
+    """Return `sub(other, alpha=alpha)`.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.subtract(rbe.tensor([0.0]), rbe.tensor([2.0]))
+    tensor([-2.])
+    """
+    return _rbe._as_tensor(input).subtract(other, alpha=alpha)
 
 
 def sum(

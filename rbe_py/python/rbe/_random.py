@@ -13,7 +13,7 @@ from ._tensor import RBETensor
 from .creation import finish
 from .device import check_device
 from .dtypes import DTypeLike, as_dtype
-from .errors import TensorError
+from .errors import DTypeError, TensorError
 
 
 def rand(
@@ -57,6 +57,61 @@ def randn(
     check_device("randn", device)
     chosen = default_float(dtype)
     return finish(_rbe.randn(sizes("randn", shape, chosen, size), chosen, seed_of(generator)), requires_grad)
+
+
+def normal(
+    mean: RBETensor | float,
+    std: RBETensor | float = 1.0,
+    size: Shape | None = None,
+    *,
+    generator: Any = None,
+    dtype: DTypeLike = None,
+    requires_grad: bool = False,
+    device: object = None,
+) -> RBETensor:
+    """Return normal numbers of given means and standard deviations, which do not receive gradients.
+
+    Parameters
+    ----------
+    mean, std : tensors or floats
+        Tensors broadcast, and give the result its shape and dtype.
+    size : int or sequence of int, optional
+        The shape, needed for two numbers.
+    generator : Generator, optional
+    dtype : dtype, optional
+    requires_grad : bool
+    device : optional
+
+    Raises
+    ------
+    TensorError
+        For a negative deviation, two numbers without a size, or a size for tensors.
+    DTypeError, ShapeError
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.normal(0.0, 2.0, (2, 3)).shape, rbe.normal(rbe.zeros(4), 1.0).shape
+    ((2, 3), (4,))
+    """
+    check_device("normal", device)
+    given = [x.detach() for x in (mean, std) if isinstance(x, RBETensor)]
+    if bool(given) == (size is not None):
+        raise TensorError("normal", "a size for two numbers, and none for tensors", "tensors and a size" if given else "none")
+    if any(not x.dtype.is_floating_point for x in given):
+        raise DTypeError("normal", "tensors of floats", ", ".join(x.dtype.name for x in given))
+    spread = std.detach() if isinstance(std, RBETensor) else std
+    if bool((spread < 0).any()) if isinstance(spread, RBETensor) else not spread >= 0:
+        raise TensorError("normal", "standard deviations of at least 0", "a negative one")
+    middle = mean.detach() if isinstance(mean, RBETensor) else mean
+    if given:
+        like: Any = given[0] if len(given) == 1 else given[0] + given[1]
+        lengths, chosen = list(like.shape), like.dtype if dtype is None else as_dtype(dtype)
+    else:
+        chosen = default_float(dtype)
+        lengths = sizes("normal", (size,), chosen)
+    drawn = _rbe.randn(lengths, chosen, seed_of(generator)) * spread + middle
+    return finish(drawn, requires_grad)
 
 
 def randint(

@@ -14,6 +14,30 @@ from .errors import OutOfMemoryError, ShapeError, TensorError
 Shape = int | Sequence[int]
 
 
+class _AnyTuple(type):
+    """Makes every tuple an instance."""
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, tuple)
+
+
+class Size(tuple[int, ...], metaclass=_AnyTuple):
+    """A shape, under torch's name: shapes of tensors are tuples, and every tuple is an instance.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.Size([2, 3]) == rbe.ones(2, 3).shape, isinstance(rbe.ones(2, 3).shape, rbe.Size), rbe.Size([2, 3]).numel()
+    (True, True, 6)
+    """
+
+    __slots__ = ()
+
+    def numel(self) -> int:
+        """Return the number of elements of a tensor of this shape."""
+        return math.prod(self)
+
+
 def check_memory(op: str, shape: Sequence[int], dtype: dtypes.dtype) -> None:
     """Raise where a tensor would have more bytes than there are addresses. What the system refuses, the core reports.
 

@@ -35,6 +35,7 @@ from ._methods import (
     Searching,
     Selecting,
     Statistics,
+    Synonyms,
 )
 from ._methods.products import product
 from ._results import Extremes, Ranked
@@ -65,6 +66,7 @@ class RBETensor(
     Searching,
     Selecting,
     Statistics,
+    Synonyms,
     _rbe.TensorBase,
 ):
     """A dense or packed tensor.

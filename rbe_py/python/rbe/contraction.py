@@ -1,10 +1,12 @@
 """Sums of products over named axes."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from ._axes import axis_of
 from ._tensor import RBETensor
 from .errors import DTypeError, ShapeError, TensorError
 
@@ -155,3 +157,39 @@ def _product(a: tuple[str, RBETensor], b: tuple[str, RBETensor], needed: set[str
     ends = [x.shape[p.index(c)] for c in rows] + [y.shape[q.index(c)] for c in cols]
     letters = "".join(same + rows + cols)
     return _summed(letters, found.reshape([*found.shape[: len(same)], *ends]), needed)
+
+
+def tensordot(a: RBETensor, b: RBETensor, dims: Any = 2) -> RBETensor:
+    """Return the sums of products over some axes of two tensors: first the other axes of a, then those of b.
+
+    Parameters
+    ----------
+    a, b : tensors
+    dims : int or pair of sequences of int
+        The last so many axes of a with the first of b, or axes of a and axes of b.
+
+    Raises
+    ------
+    ShapeError, OutOfRangeError, TensorError
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.tensordot(rbe.ones(2, 3), rbe.ones(3, 4), dims=1).shape
+    (2, 4)
+    """
+    op = "tensordot"
+    if isinstance(dims, int):
+        if not 0 <= dims <= min(a.ndim, b.ndim):
+            raise TensorError(op, f"0 to {min(a.ndim, b.ndim)} axes", str(dims))
+        left, right = list(range(a.ndim - dims, a.ndim)), list(range(dims))
+    else:
+        left, right = ([axis_of(op, d, x.ndim) for d in given] for given, x in ((dims[0], a), (dims[1], b)))
+    if len(left) != len(right) or any(a.shape[i] != b.shape[j] for i, j in zip(left, right, strict=True)):
+        raise ShapeError(op, "as many axes of the same lengths", f"{left} of {tuple(a.shape)} and {right} of {tuple(b.shape)}")
+    rest, more = [i for i in range(a.ndim) if i not in left], [j for j in range(b.ndim) if j not in right]
+    k = math.prod(a.shape[i] for i in left)
+    rows, columns = [a.shape[i] for i in rest], [b.shape[j] for j in more]
+    x = a.permute([*rest, *left]).reshape(math.prod(rows), k) if a.ndim else a.reshape(1, 1)
+    y = b.permute([*right, *more]).reshape(k, math.prod(columns)) if b.ndim else b.reshape(1, 1)
+    return (x @ y).reshape([*rows, *columns])

@@ -13,6 +13,7 @@ from .scanning import Scanning
 from .searching import Searching
 from .selecting import Selecting
 from .statistics import Statistics
+from .synonyms import Synonyms
 
 __all__ = [
     "Arranging",
@@ -28,4 +29,5 @@ __all__ = [
     "Searching",
     "Selecting",
     "Statistics",
+    "Synonyms",
 ]

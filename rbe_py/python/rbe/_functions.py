@@ -1768,7 +1768,7 @@ def less(input: Any, other: Any) -> RBETensor:
     --------
     >>> import rbe
     >>> rbe.less(rbe.tensor([0.0]), rbe.tensor([2.0]))
-    tensor([True])
+    tensor([ True])
     """
     return _rbe._as_tensor(input).less(other)
 
@@ -1780,7 +1780,7 @@ def less_equal(input: Any, other: Any) -> RBETensor:
     --------
     >>> import rbe
     >>> rbe.less_equal(rbe.tensor([0.0]), rbe.tensor([2.0]))
-    tensor([True])
+    tensor([ True])
     """
     return _rbe._as_tensor(input).less_equal(other)
 
@@ -2266,7 +2266,7 @@ def not_equal(input: Any, other: Any) -> RBETensor:
     --------
     >>> import rbe
     >>> rbe.not_equal(rbe.tensor([0.0]), rbe.tensor([2.0]))
-    tensor([True])
+    tensor([ True])
     """
     return _rbe._as_tensor(input).not_equal(other)
 

@@ -62,13 +62,15 @@ def cumulative_trapezoid(y: RBETensor, x: RBETensor | None = None, *, dx: float 
     --------
     >>> import rbe
     >>> rbe.cumulative_trapezoid(rbe.tensor([1.0, 2.0, 3.0]))
-    tensor([1.5000, 4.    ])
+    tensor([1.5, 4. ])
     """
     areas, axis = _panels("cumulative_trapezoid", y, x, dx, dim)
     return areas.cumsum(axis)
 
 
-def gradient(input: RBETensor, *, spacing: Any = 1, dim: int | Sequence[int] | None = None, edge_order: int = 1) -> list[RBETensor]:
+def gradient(
+    input: RBETensor, *, spacing: Any = 1, dim: int | Sequence[int] | None = None, edge_order: int = 1
+) -> list[RBETensor]:
     """Return the derivatives along axes: central differences, of second order within for any distances.
 
     Parameters

@@ -219,7 +219,7 @@ def atleast_3d(*tensors: Any) -> Any:
     return _each_at_least("atleast_3d", 3, tensors)
 
 
-def block_diag(*tensors: RBETensor) -> RBETensor:
+def block_diag(*tensors: Any) -> RBETensor:
     """Return matrices along the diagonal of a larger one, 0 elsewhere; vectors and numbers count as matrices of one row.
 
     Raises

@@ -19,7 +19,7 @@ class Policy(nn.Module):
     """
 
     def __init__(self):
-        super(Policy, self).__init__()
+        super().__init__()
         self.affine1 = nn.Linear(4, 128)
 
         # actor's layer
@@ -61,7 +61,7 @@ def finish_episode(model, optimizer, gamma, eps):
     returns = torch.tensor(returns)
     returns = (returns - returns.mean()) / (returns.std() + eps)
 
-    for (log_prob, value), R in zip(saved_actions, returns):
+    for (log_prob, value), R in zip(saved_actions, returns, strict=True):
         advantage = R - value.item()
         policy_losses.append(-log_prob * advantage)
         value_losses.append(F.smooth_l1_loss(value, torch.tensor([R])))

@@ -152,7 +152,7 @@ class Synonyms(_rbe.TensorBase):
         --------
         >>> import rbe
         >>> rbe.less(rbe.tensor([0.0]), rbe.tensor([2.0]))
-        tensor([True])
+        tensor([ True])
         """
         return self.lt(other)
 
@@ -163,7 +163,7 @@ class Synonyms(_rbe.TensorBase):
         --------
         >>> import rbe
         >>> rbe.less_equal(rbe.tensor([0.0]), rbe.tensor([2.0]))
-        tensor([True])
+        tensor([ True])
         """
         return self.le(other)
 
@@ -196,7 +196,7 @@ class Synonyms(_rbe.TensorBase):
         --------
         >>> import rbe
         >>> rbe.not_equal(rbe.tensor([0.0]), rbe.tensor([2.0]))
-        tensor([True])
+        tensor([ True])
         """
         return self.ne(other)
 

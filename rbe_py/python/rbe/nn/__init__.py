@@ -3,13 +3,14 @@
 from . import functional, init, parallel, utils
 from .activation import ELU, GELU, LeakyReLU, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
 from .attention import KeyValueCache, MultiheadAttention, RBEMultiheadAttention
+from .bag import EmbeddingBag
 from .containers import ModuleDict, ModuleList, ParameterList, Sequential
 from .conv import Conv1d, Conv2d, LazyConv1d, LazyConv2d, RBEConv1d, RBEConv2d
 from .conv_transpose import ConvTranspose1d, ConvTranspose2d, RBEConvTranspose1d, RBEConvTranspose2d
 from .distance import Bilinear, CosineSimilarity, PairwiseDistance
 from .dropout import Dropout, Dropout1d, Dropout2d, Dropout3d
 from .embedding import RBEEmbedding
-from .instance_norm import InstanceNorm1d, InstanceNorm2d
+from .instance_norm import InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
 from .linear import Embedding, LazyLinear, Linear
 from .loss import (
     BCELoss,
@@ -24,7 +25,7 @@ from .loss import (
     SmoothL1Loss,
 )
 from .module import Module
-from .norm import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm, LazyBatchNorm1d, LazyBatchNorm2d, RMSNorm
+from .norm import BatchNorm1d, BatchNorm2d, BatchNorm3d, GroupNorm, LayerNorm, LazyBatchNorm1d, LazyBatchNorm2d, RMSNorm
 from .packed import RBEActivation, RBELinear
 from .padding import (
     CircularPad1d,
@@ -80,6 +81,9 @@ from .transformer import (
     TransformerEncoderLayer,
 )
 from .transformer_stack import Transformer, TransformerDecoder, TransformerEncoder
+from .volume import AdaptiveAvgPool3d, AvgPool3d, Conv3d, MaxPool3d
+
+from . import modules  # isort: skip (names of the modules above)
 
 __all__ = [
     "CELU", "ELU", "GELU", "GLU", "GRU", "LSTM", "RBEGRU", "RBELSTM", "RBERNN", "RNN", "SELU", "AdaptiveAvgPool1d",
@@ -102,4 +106,7 @@ __all__ = [
     "TransformerDecoderLayer", "TransformerEncoder", "TransformerEncoderLayer", "TripletMarginLoss",
     "TripletMarginWithDistanceLoss", "Unflatten", "Unfold", "Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d",
     "ZeroPad1d", "ZeroPad2d", "ZeroPad3d", "functional", "init", "parallel", "utils",
+]  # fmt: skip
+__all__ += [
+    "AdaptiveAvgPool3d", "AvgPool3d", "BatchNorm3d", "Conv3d", "EmbeddingBag", "InstanceNorm3d", "MaxPool3d", "modules",
 ]  # fmt: skip

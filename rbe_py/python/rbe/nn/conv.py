@@ -108,7 +108,7 @@ class _Conv(Module):
             batched(type(self).__name__, input, self.axes)
             around = edges(type(self).__name__, padding, self.kernel_size, self.stride, self.dilation)
             input, padding = F.pad(input, [n for pair in reversed(around) for n in pair], self.padding_mode), 0
-        conv = F.conv1d if self.axes == 1 else F.conv2d
+        conv = (F.conv1d, F.conv2d, F.conv3d)[self.axes - 1]
         return conv(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
     def extra_repr(self) -> str:

@@ -147,6 +147,9 @@ def fans(tensor: RBETensor) -> tuple[int, int]:
     return tensor.shape[1] * field, tensor.shape[0] * field
 
 
+_calculate_fan_in_and_fan_out = fans  # torch's name, which programs use though it is private
+
+
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     """Return the recommended gain of a nonlinearity.
 

@@ -9,7 +9,7 @@ from . import functional as F
 from .module import Module
 from .parameter import Parameter
 
-__all__ = ["InstanceNorm1d", "InstanceNorm2d"]
+__all__ = ["InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d"]
 
 
 class _InstanceNorm(Module):
@@ -114,3 +114,17 @@ class InstanceNorm2d(_InstanceNorm):
 
     __doc__ = f"{__doc__}\n{_InstanceNorm.__doc__}"
     axes = 2
+
+
+class InstanceNorm3d(_InstanceNorm):
+    """Instance normalisation of (N, C, D, H, W) or (C, D, H, W).
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.InstanceNorm3d(4, affine=True)(rbe.randn(8, 4, 2, 3, 3)).shape
+    (8, 4, 2, 3, 3)
+    """
+
+    __doc__ = f"{__doc__}\n{_InstanceNorm.__doc__}"
+    axes = 3

@@ -12,7 +12,16 @@ from . import functional as F
 from .module import Module, Unbuilt
 from .parameter import Parameter
 
-__all__ = ["BatchNorm1d", "BatchNorm2d", "GroupNorm", "LayerNorm", "LazyBatchNorm1d", "LazyBatchNorm2d", "RMSNorm"]
+__all__ = [
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "BatchNorm3d",
+    "GroupNorm",
+    "LayerNorm",
+    "LazyBatchNorm1d",
+    "LazyBatchNorm2d",
+    "RMSNorm",
+]
 
 
 class LayerNorm(Module):
@@ -269,6 +278,20 @@ class BatchNorm2d(_BatchNorm):
 
     __doc__ = f"{__doc__}\n{_BatchNorm.__doc__}"
     axes = (4,)
+
+
+class BatchNorm3d(_BatchNorm):
+    """Batch normalisation of (N, C, D, H, W).
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.nn.BatchNorm3d(4)(rbe.randn(8, 4, 2, 3, 3)).shape
+    (8, 4, 2, 3, 3)
+    """
+
+    __doc__ = f"{__doc__}\n{_BatchNorm.__doc__}"
+    axes = (5,)
 
 
 class LazyBatchNorm1d(BatchNorm1d):

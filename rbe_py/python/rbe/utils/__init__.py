@@ -1,5 +1,5 @@
-"""`rbe.data` under torch's module path."""
+"""`rbe.data` and checkpoints under torch's module path."""
 
-from . import data
+from . import checkpoint, data
 
-__all__ = ["data"]
+__all__ = ["checkpoint", "data"]

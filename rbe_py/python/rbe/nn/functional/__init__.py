@@ -16,12 +16,14 @@ from .activation import (
 from .adaptive_max import adaptive_max_pool1d, adaptive_max_pool2d
 from .attention import scaled_dot_product_attention
 from .averaging import denominator
+from .bag import embedding_bag
 from .conv import conv1d, conv2d
 from .conv_transpose import conv_transpose1d, conv_transpose2d
 from .ctc import ctc_loss
 from .distance import bilinear, cosine_similarity, pairwise_distance
 from .dropout import dropout, dropout1d, dropout2d, dropout3d
 from .fold import fold, unfold
+from .grid import affine_grid, grid_sample
 from .likelihood import gaussian_nll_loss, poisson_nll_loss
 from .linear import embedding, linear, one_hot, packed_linear
 from .loss import (
@@ -51,6 +53,7 @@ from .rearrange import channel_shuffle, pixel_shuffle, pixel_unshuffle
 from .rectifiers import celu, hardshrink, hardsigmoid, hardswish, hardtanh, prelu, relu6, selu, softshrink, threshold
 from .resample import interpolate
 from .squashing import glu, gumbel_softmax, logsigmoid, mish, softmin, softsign, tanhshrink
+from .volume import adaptive_avg_pool3d, avg_pool3d, conv3d, max_pool3d
 
 __all__ = [
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d", "avg_pool1d",
@@ -66,3 +69,4 @@ __all__ = [
     "smooth_l1_loss", "soft_margin_loss", "softmax", "softmin", "softplus", "softshrink", "softsign", "tanh",
     "tanhshrink", "threshold", "triplet_margin_loss", "triplet_margin_with_distance_loss", "unfold",
 ]  # fmt: skip
+__all__ += ["adaptive_avg_pool3d", "affine_grid", "avg_pool3d", "conv3d", "embedding_bag", "grid_sample", "max_pool3d"]

@@ -2,3 +2,4 @@
 
 from ...data import *  # noqa: F403
 from ...data import __all__ as __all__
+from . import dataloader  # noqa: F401

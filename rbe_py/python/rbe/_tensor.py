@@ -990,3 +990,6 @@ def _rebuild(cls: type[RBETensor], payload: tuple[Any, ...], requires_grad: bool
         if payload[0].flags.owndata:
             base._own()
     return base.requires_grad_(requires_grad) if cls is RBETensor else cls(base, requires_grad)
+
+
+linalg._name_class(RBETensor)

@@ -5,6 +5,7 @@ cost.
 """
 
 from ..errors import LinAlgError
+from . import _determinants, _factors, _least_squares, _norms, _products, _spectra, _systems
 from ._determinants import Slogdet, det, slogdet
 from ._factors import QR, cholesky, qr
 from ._least_squares import LeastSquares, lstsq, matrix_rank, pinv
@@ -18,3 +19,11 @@ __all__ = [
     "eigvalsh", "inv", "lstsq", "matmul", "matrix_norm", "matrix_power", "matrix_rank", "multi_dot", "norm", "pinv", "qr",
     "slogdet", "solve", "solve_triangular", "svd", "svdvals", "vecdot", "vector_norm",
 ]  # fmt: skip
+
+
+def _name_class(cls: type) -> None:
+    """Give the modules the class that their annotations name: it is made after them, for its methods use them."""
+    for module in (_determinants, _factors, _least_squares, _norms, _products, _spectra, _systems):
+        vars(module)[cls.__name__] = cls
+    for made in (QR, SVD, Eigh, LeastSquares, Slogdet):  # whose constructors have no module to find it in
+        made.__new__.__annotations__ = dict.fromkeys(made._fields, cls)

@@ -180,3 +180,62 @@ def test_parameters_that_make_no_distribution_are_refused():
     ):
         with pytest.raises(rbe.RBEError):
             call()
+
+
+def test_normal_vectors_are_torchs():
+    random = Inputs(6)
+    (loc, tloc), (a, ta), (x, y) = (pair(random.array(*shape)) for shape in ((2, 3), (3, 3), (4, 2, 3)))
+    results = []
+    for m, mean, root, value in ((rbe, loc, a, x), (torch, tloc, ta, y)):
+        covariances = root @ root.mT + m.eye(3, dtype=m.float64)
+        d = m.distributions.MultivariateNormal(mean, covariances)
+        by_factor = m.distributions.MultivariateNormal(mean, scale_tril=m.linalg.cholesky(covariances))
+        by_inverse = m.distributions.MultivariateNormal(mean, precision_matrix=covariances)
+        parts = [d.log_prob(value), by_factor.log_prob(value), by_inverse.log_prob(value), d.entropy().expand(4, 2)]
+        results.append((m.stack(parts), d.variance))
+    assert_same(results[0][0], results[1][0], 10)
+    assert_same(results[0][1], results[1][1], 10)
+    backward(results[0][0], results[1][0])
+    for ours, theirs in ((loc, tloc), (a, ta), (x, y)):
+        assert_same(ours.grad, theirs.grad, 100, least=1.0)
+    rbe.manual_seed(2)
+    drawn = rbe.distributions.MultivariateNormal(rbe.tensor([1.0, 2.0]), rbe.tensor([[1.0, 0.5], [0.5, 2.0]])).sample((20_000,))
+    np.testing.assert_allclose(np.cov(drawn.numpy().T), [[1.0, 0.5], [0.5, 2.0]], atol=0.08)
+    with pytest.raises(rbe.LinAlgError):
+        rbe.distributions.MultivariateNormal(rbe.zeros(2), -rbe.eye(2))
+    with pytest.raises(rbe.TensorError):
+        rbe.distributions.MultivariateNormal(rbe.zeros(2))
+    with pytest.raises(rbe.ShapeError):
+        rbe.distributions.MultivariateNormal(rbe.zeros(2), rbe.eye(3))
+
+
+def test_beta_distributions_are_torchs():
+    (a, ta), (b, tb) = pair([0.5, 2.0, 3.0]), pair([0.7, 1.5, 9.0])
+    (x, y) = pair([0.2, 0.5, 0.3])
+    p, q = rbe.distributions.Beta(a, b), torch.distributions.Beta(ta, tb)
+    assert_same(p.entropy(), q.entropy(), 10)
+    ours = rbe.stack([p.log_prob(x), p.mean, p.variance])
+    theirs = torch.stack([q.log_prob(y), q.mean, q.variance])
+    assert_same(ours, theirs, 10)
+    backward(ours, theirs)
+    for mine, other in ((a, ta), (b, tb), (x, y)):
+        assert_same(mine.grad, other.grad, 10)
+    # torch's derivative of digamma has a relative error of 5e-10.
+    assert rbe.autograd.gradcheck(lambda a, b: rbe.distributions.Beta(a, b).entropy(), [a, b])
+    rbe.manual_seed(3)
+    drawn = p.sample((20_000,))
+    np.testing.assert_allclose(drawn.mean(0).numpy(), p.mean.detach().numpy(), atol=0.01)
+    np.testing.assert_allclose(drawn.var(0).numpy(), p.variance.detach().numpy(), rtol=0.06)
+    rbe.manual_seed(3)
+    assert rbe.equal(p.sample((20_000,)), drawn)
+    with pytest.raises(rbe.TensorError):
+        rbe.distributions.Beta(0.0, 1.0)
+
+
+def test_leaves_are_detached_in_place():
+    x = rbe.ones(2, requires_grad=True)
+    assert x.detach_() is x
+    assert not x.requires_grad
+    y = rbe.ones(2, requires_grad=True) * 2
+    with pytest.raises(rbe.GraphError, match="detach_"):
+        y.detach_()

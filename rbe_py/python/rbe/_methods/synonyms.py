@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from .. import _rbe
+from ..errors import GraphError
 
 if TYPE_CHECKING:
     from .._rbe import RBETensor
@@ -218,3 +219,15 @@ class Synonyms(_rbe.TensorBase):
     def pin_memory(self, device: object = None) -> "RBETensor":
         """Return the tensor: there is no device to copy to."""
         return _rbe._as_tensor(self)
+
+    def detach_(self) -> "RBETensor":
+        """Make a leaf require no grad, and return it.
+
+        Raises
+        ------
+        GraphError
+            For the result of a recorded operation: `x = x.detach()` does it.
+        """
+        if self.grad_fn is not None:
+            raise GraphError("detach_", "a leaf (x = x.detach() takes a result off the tape)", "the result of an operation")
+        return _rbe._as_tensor(self).requires_grad_(False)

@@ -17,7 +17,7 @@ RBE_REQUIRE_ISA ?= $(strip $(call with,avx2,avx2 fma bmi2 popcnt) $(call with,av
 export RBE_REQUIRE_ISA
 SOURCES := tools rbe_py/python rbe_py/examples tests benches fuzz/python
 
-.PHONY: help develop train test test-page test-signals test-isa test-float32 test-memory test-steps test-torch lint docs bench bench-quick bench-crossover bench-latency bench-ops bench-plain bench-epochs bench-generation bench-build bench-smoke generate clean test-peers fuzz check-arm test-arm count-arm
+.PHONY: help develop train test test-page test-signals test-isa test-float32 test-memory test-steps test-torch lint docs bench bench-quick bench-crossover bench-latency bench-ops bench-plain bench-epochs bench-bridge bench-generation bench-build bench-smoke generate clean test-peers fuzz check-arm test-arm count-arm
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
@@ -64,7 +64,8 @@ $(TORCH_VENV)/.built: $(VENV)/.built
 test-signals: $(VENV)/.built ## Run the tests of Ctrl-C where the shell ignores it
 	trap '' INT; $(BIN)/python -m pytest -k "ctrl_c or signal or interrupt"
 
-test-torch: $(TORCH_VENV)/.built ## Compare with torch, which this installs
+test-torch: $(TORCH_VENV)/.built ## Compare with torch, and train programs of others in it; installs them
+	$(TORCH_VENV)/bin/python -m pip install --quiet --group torch-programs
 	$(TORCH_VENV)/bin/python -m pytest -m torch
 
 test-peers: $(TORCH_VENV)/.built ## Run torch's own databases of operations, modules and optimisers through rbe
@@ -163,6 +164,10 @@ bench-epochs: $(TORCH_VENV)/.built ## Compare training steps and memory of the e
 	$(TORCH_VENV)/bin/python benches/python/epochs.py --threads 1 --blocks 3 --steps 5
 	$(TORCH_VENV)/bin/python benches/python/epochs.py --threads 2 --blocks 3 --steps 5
 
+bench-bridge: $(TORCH_VENV)/.built ## Measure packed layers in torch: cost of a layer, steps and memory of a GPT
+	$(TORCH_VENV)/bin/python benches/python/bridge.py
+	$(TORCH_VENV)/bin/python benches/python/epochs.py --threads 2 --models gpt512 --blocks 3 --steps 5
+
 bench-generation: $(TORCH_VENV)/.built ## Compare generation with torch's and ONNX Runtime's, which this installs
 	$(TORCH_VENV)/bin/python -m pip install --quiet --group generation
 	$(TORCH_VENV)/bin/python benches/python/generation.py --threads 1
@@ -179,6 +184,7 @@ bench-smoke: $(TORCH_VENV)/.built ## Run every benchmark once, without measuring
 	$(TORCH_VENV)/bin/python benches/python/ops.py --smoke
 	$(TORCH_VENV)/bin/python benches/python/plain.py --smoke
 	$(TORCH_VENV)/bin/python benches/python/epochs.py --smoke
+	$(TORCH_VENV)/bin/python benches/python/bridge.py --smoke
 	$(TORCH_VENV)/bin/python -m pip install --quiet --group bench --group generation
 	$(TORCH_VENV)/bin/python benches/python/generation.py --smoke
 	$(TORCH_VENV)/bin/python -m pytest --quiet benches/python/test_layers.py --benchmark-disable

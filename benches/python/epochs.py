@@ -1,9 +1,10 @@
 """Compare the training steps of the examples' networks, packed and dense, with the same networks in torch with fused Adam.
 
-Packed networks run with their products in int8 ("int8") and in float32 ("packed"). All run alternately, in blocks of steps,
-on random data of the examples' sizes and with the same number of threads. The first step of a block, with cold caches and
-sleeping threads, is not counted. Prints the median step and its parts, the processor time of all threads (more reliable on a
-shared machine), the peak memory of training, less that of the imports, and the number of steps of an epoch.
+Packed networks run with their products in int8 ("int8") and in float32 ("packed"); "bridge" is torch's network with packed
+layers (`rbe.torch`), in int8. All run alternately, in blocks of steps, on random data of the examples' sizes and with the same
+number of threads. The first step of a block, with cold caches and sleeping threads, is not counted. Prints the median step and
+its parts, the processor time of all threads (more reliable on a shared machine), the peak memory of training, less that of the
+imports, and the number of steps of an epoch.
 """
 
 import argparse
@@ -22,6 +23,7 @@ import twins
 from layers import PAUSE
 from machine import cpu
 from rbe import nn
+from rbe.torch import HybridOptimizer, pack_
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "rbe_py" / "examples"))
 import train_convnet
@@ -102,7 +104,13 @@ def stepper(
 
 
 # Packed or dense, and the precision of the products of packed weights.
-NETWORKS = {"int8": (True, "int8"), "packed": (True, "float32"), "dense": (False, "float32"), "torch": None}
+NETWORKS = {
+    "int8": (True, "int8"),
+    "packed": (True, "float32"),
+    "dense": (False, "float32"),
+    "bridge": (True, "int8"),
+    "torch": (False, "float32"),
+}
 
 
 def contender(example: Example, name: str, evidence: str) -> Callable[[], Parts]:
@@ -110,12 +118,15 @@ def contender(example: Example, name: str, evidence: str) -> Callable[[], Parts]
     x, y = example.data()
     rbe.manual_seed(0)
     torch.manual_seed(0)
-    kind = NETWORKS[name]
-    if kind is None:
+    packed, precision = NETWORKS[name]
+    if name in ("bridge", "torch"):
         twin = example.twin()
-        fused = getattr(torch.optim, example.dense)(twin.parameters(), lr=2e-3, fused=True)
-        return stepper(twin, fused, torch.nn.functional.cross_entropy, torch.tensor(x), torch.tensor(y))
-    packed, precision = kind
+        if packed:
+            pack_(twin)
+            optimizer = HybridOptimizer(twin, evidence=evidence)
+        else:
+            optimizer = getattr(torch.optim, example.dense)(twin.parameters(), lr=2e-3, fused=True)
+        return stepper(twin, optimizer, torch.nn.functional.cross_entropy, torch.tensor(x), torch.tensor(y), precision)
     model = example.build(packed)
     p = model.parameters()
     optimizer = rbe.optim.HybridOptimizer(p, evidence=evidence) if packed else getattr(rbe.optim, example.dense)(p, lr=2e-3)

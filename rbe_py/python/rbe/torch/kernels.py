@@ -13,20 +13,26 @@ def contiguous(x: torch.Tensor) -> torch.Tensor:
     return x.to(torch.float32).contiguous()
 
 
+def kept_bytes(batch: int, columns: int) -> int:
+    """Return the size of what backward reads of inputs rounded to int8: a float32 scale a sample, then the numbers."""
+    return batch * (4 + columns)
+
+
 def product(
     x: torch.Tensor, weight: Weight, bias: torch.Tensor | None, rounded: bool, keep: bool
-) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
-    """Return x Wᵀ + bias of contiguous float32 x (…, in), and where that is kept for backward x in int8 with its scales."""
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Return x Wᵀ + bias of contiguous float32 x (…, in), and where that is wanted x in int8 as of `kept_bytes`."""
     shape = x.shape[:-1]
     y = x.new_empty((*shape, weight.rows))
     batch = shape.numel()
-    values = scales = kept = None
+    kept = addresses = None
     if rounded and keep:
-        values, scales = torch.empty((batch, weight.columns), dtype=torch.int8), x.new_empty(batch)
-        kept = values.data_ptr(), scales.data_ptr()
+        kept = torch.empty(kept_bytes(batch, weight.columns), dtype=torch.int8)
+        scales = kept.data_ptr()
+        addresses = scales + 4 * batch, scales
     operands = x.data_ptr(), 0 if bias is None else bias.data_ptr(), y.data_ptr()
-    _rbe._bridge_product(weight.view, rounded, batch, operands, kept)
-    return y, values, scales
+    _rbe._bridge_product(weight.view, rounded, batch, operands, addresses)
+    return y, kept
 
 
 def product_gradients(
@@ -48,15 +54,13 @@ def product_gradients(
     return dx, db
 
 
-def weight_gradient(dy: torch.Tensor, x: torch.Tensor, scales: torch.Tensor | None, weight: Weight) -> Any:
-    """Return the gradient of the weight by a product: of dy (…, out) and x, in float32 or, with scales, in int8."""
-    return _rbe._bridge_gradient(
-        weight.view,
-        dy.shape[:-1].numel(),
-        (x, x.data_ptr()),
-        (dy, dy.data_ptr()),
-        None if scales is None else (scales, scales.data_ptr()),
-    )
+def weight_gradient(dy: torch.Tensor, x: torch.Tensor, rounded: bool, weight: Weight) -> Any:
+    """Return the gradient of the weight by a product: of dy (…, out) and x, in float32 or as `product` keeps it."""
+    batch = dy.shape[:-1].numel()
+    start, of_dy = x.data_ptr(), (dy, dy.data_ptr())
+    if rounded:
+        return _rbe._bridge_gradient(weight.view, batch, (x, start + 4 * batch), of_dy, (x, start))
+    return _rbe._bridge_gradient(weight.view, batch, (x, start), of_dy, None)
 
 
 def dense(weight: Weight, dtype: torch.dtype) -> torch.Tensor:

@@ -37,7 +37,7 @@ class PackedLayer(torch.nn.Module):
         self.register_buffer("blocks", torch.zeros(blocks_shape(self.shape), dtype=torch.uint8))
         self.register_buffer("scale", torch.tensor(packed.scale, dtype=torch.float32))
         self.handle = torch.nn.Parameter(torch.zeros(1))
-        self.bias = bias
+        self.register_parameter("bias", bias)
         self.packed._copy_packed(packed)
 
     @property

@@ -22,22 +22,21 @@ class _Product(torch.autograd.Function):
         ctx: Any, x: torch.Tensor, handle: torch.Tensor, bias: torch.Tensor | None, weight: Weight, rounded: bool
     ) -> torch.Tensor:
         x = x.contiguous()
-        y, values, scales = kernels.product(x, weight, bias, rounded, ctx.needs_input_grad[1])
+        needed = ctx.needs_input_grad[1]
+        y, kept = kernels.product(x, weight, bias, rounded, needed)
         ctx.weight, ctx.rounded = weight, rounded
-        if ctx.needs_input_grad[1] and not rounded:
-            values = x
-        ctx.save_for_backward(weight.blocks, values, scales)
+        ctx.save_for_backward(weight.blocks, x if needed and not rounded else kept)
         return y
 
     @staticmethod
     def backward(ctx: Any, dy: torch.Tensor) -> Any:
-        _, values, scales = ctx.saved_tensors  # raises if the weight has changed since
+        _, x = ctx.saved_tensors  # raises if the weight has changed since
         needs_x, needs_weight, needs_bias = ctx.needs_input_grad[:3]
         dy = dy.contiguous()
         dx, db = kernels.product_gradients(dy, ctx.weight, ctx.rounded, needs_x, needs_bias)
         handle = None
         if needs_weight:
-            ctx.weight.add(kernels.weight_gradient(dy, values, scales, ctx.weight))
+            ctx.weight.add(kernels.weight_gradient(dy, x, ctx.rounded, ctx.weight))
             handle = dy.new_zeros(1)
         return dx, handle, db, None, None
 
@@ -70,7 +69,7 @@ def linear(layer: PackedLayer, x: torch.Tensor, bias: torch.Tensor | None) -> to
         rounded = _rounded_when_compiled()
         y = packed_linear(x, layer.blocks, layer.scale, layer.handle, bias, shape, rounded)[0]
     else:
-        y = _Product.apply(x, layer.handle, bias, layer.held, is_rounded())
+        y = _Product.apply(x, layer._parameters["handle"], bias, layer.held, is_rounded())
     return y.to(given.dtype) if half and not torch.is_autocast_enabled("cpu") else y
 
 
@@ -114,7 +113,7 @@ class RBELinear(PackedLayer):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return x Wᵀ + bias, (…, out_features)."""
-        return linear(self, x, self.bias)
+        return linear(self, x, self._parameters["bias"])
 
     def dense(self) -> torch.nn.Linear:
         """Return a `torch.nn.Linear` with the same weights."""

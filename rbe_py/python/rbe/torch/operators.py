@@ -26,36 +26,29 @@ def packed_linear(
     bias: torch.Tensor | None,
     shape: Sequence[int],
     rounded: bool,
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return x Wᵀ + bias of float32 x (…, in), and what backward reads: x in int8 (batch, in) with its scales (batch)."""
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return x Wᵀ + bias of float32 x (…, in), and what backward reads of x in int8, or nothing."""
     x, bias = kernels.contiguous(x), None if bias is None else bias.contiguous()
-    y, values, scales = kernels.product(x, weight_of(blocks, scale, shape), bias, rounded, True)
-    if values is None or scales is None:
-        return y, x.new_empty(0, dtype=torch.int8), x.new_empty(0)
-    return y, values, scales
+    y, kept = kernels.product(x, weight_of(blocks, scale, shape), bias, rounded, True)
+    return y, x.new_empty(0, dtype=torch.int8) if kept is None else kept
 
 
 @packed_linear.register_fake
 def _(x: Any, blocks: Any, scale: Any, handle: Any, bias: Any, shape: Any, rounded: bool) -> Any:
-    batch = x.shape[:-1].numel()
-    kept = (batch, x.shape[-1]) if rounded else (0,)
+    size = kernels.kept_bytes(x.shape[:-1].numel(), x.shape[-1]) if rounded else 0
     y = torch.empty((*x.shape[:-1], shape[0]), dtype=torch.float32, device=x.device)
-    return y, torch.empty(kept, dtype=torch.int8, device=x.device), torch.empty(kept[:1], dtype=torch.float32, device=x.device)
+    return y, torch.empty(size, dtype=torch.int8, device=x.device)
 
 
 @custom_op("rbe::packed_linear_backward", mutates_args=(), device_types="cpu", **EFFECT)
 def packed_linear_backward(
-    dy: torch.Tensor,
-    x: torch.Tensor,
-    scales: torch.Tensor | None,
-    blocks: torch.Tensor,
-    needs: Sequence[bool],
+    dy: torch.Tensor, x: torch.Tensor, blocks: torch.Tensor, columns: int, rounded: bool, needs: Sequence[bool]
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return the gradients of x, handle and bias, each empty unless `needs` has it; that of the weight goes to the engine."""
     weight, dy = weight_in_training(blocks), kernels.contiguous(dy)
-    dx, db = kernels.product_gradients(dy, weight, scales is not None, needs[0], needs[2])
+    dx, db = kernels.product_gradients(dy, weight, rounded, needs[0], needs[2])
     if needs[1]:
-        weight.add(kernels.weight_gradient(dy, x, scales, weight))
+        weight.add(kernels.weight_gradient(dy, x, rounded, weight))
     nothing = dy.new_empty(0)
     return (
         nothing if dx is None else dx,
@@ -65,23 +58,25 @@ def packed_linear_backward(
 
 
 @packed_linear_backward.register_fake
-def _(dy: Any, x: Any, scales: Any, blocks: Any, needs: Any) -> Any:
-    dx = dy.new_empty((*dy.shape[:-1], x.shape[-1]) if needs[0] else 0)
+def _(dy: Any, x: Any, blocks: Any, columns: int, rounded: bool, needs: Any) -> Any:
+    dx = dy.new_empty((*dy.shape[:-1], columns) if needs[0] else 0)
     return dx, dy.new_empty(1 if needs[1] else 0), dy.new_empty(dy.shape[-1] if needs[2] else 0)
 
 
 def _save_linear(ctx: Any, inputs: Any, output: Any) -> None:
     x, blocks, _, _, _, _, ctx.rounded = inputs
-    _, values, scales = output
-    ctx.mark_non_differentiable(values, scales)
-    ctx.save_for_backward(values if ctx.rounded else x, scales, blocks)
+    kept = output[1]
+    ctx.columns = x.shape[-1]
+    ctx.mark_non_differentiable(kept)
+    ctx.save_for_backward(kept if ctx.rounded else x, blocks)
 
 
-def _linear_backward(ctx: Any, dy: torch.Tensor, *_: Any) -> Any:
-    x, scales, blocks = ctx.saved_tensors
+def _linear_backward(ctx: Any, dy: torch.Tensor, _: Any) -> Any:
+    x, blocks = ctx.saved_tensors
     needs = [ctx.needs_input_grad[0], ctx.needs_input_grad[3], ctx.needs_input_grad[4]]
-    dx, dh, db = packed_linear_backward(dy.contiguous(), x, scales if ctx.rounded else None, blocks, needs)
-    return (dx if needs[0] else None), None, None, (dh if needs[1] else None), (db if needs[2] else None), None, None
+    found = packed_linear_backward(dy.contiguous(), x, blocks, ctx.columns, ctx.rounded, needs)
+    dx, handle, db = (g if needed else None for g, needed in zip(found, needs, strict=True))
+    return dx, None, None, handle, db, None, None
 
 
 packed_linear.register_autograd(_linear_backward, setup_context=_save_linear)

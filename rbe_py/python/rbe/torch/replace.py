@@ -110,8 +110,7 @@ def pack_(model: torch.nn.Module, skip: Skip | Iterable[Skip] = (), init: str = 
     fresh: dict[int, torch.nn.Module] = {}
     first: dict[int, torch.nn.Module] = {}  # packed layers by the dense weight that they have instead
     for module, convert in chosen:
-        weights = [id(p) for p in module.parameters(recurse=False)]
-        if all(w in alone for w in weights):
+        if all(id(p) in alone for p in _weights(module)):
             made = fresh[id(module)] = convert(module, init).train(module.training)
             shared = first.setdefault(id(getattr(module, "weight", module)), made)
             if shared is not made and isinstance(made, PackedLayer) and isinstance(shared, PackedLayer):
@@ -121,12 +120,17 @@ def pack_(model: torch.nn.Module, skip: Skip | Iterable[Skip] = (), init: str = 
     return _replaced(model, fresh)
 
 
+def _weights(module: torch.nn.Module) -> list[torch.nn.Parameter]:
+    """Return the parameters of a module itself but for a bias, which stays what it is."""
+    return [p for name, p in module.named_parameters(recurse=False) if name != "bias"]
+
+
 def _held_by(model: torch.nn.Module, modules: set[int]) -> set[int]:
-    """Return the parameters that only these modules have. Others share them, and need them as they are."""
+    """Return the weights that only these modules have. Those that others share are needed as they are."""
     inside: set[int] = set()
     outside: set[int] = set()
     for module in model.modules():
-        (inside if id(module) in modules else outside).update(id(p) for p in module.parameters(recurse=False))
+        (inside if id(module) in modules else outside).update(id(p) for p in _weights(module))
     return inside - outside
 
 

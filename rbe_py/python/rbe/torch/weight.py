@@ -62,12 +62,18 @@ class Weight:
     def accumulate(self, handle: torch.Tensor) -> None:
         """Add what the backward pass found to the gradient; `handle.grad` tells whether that begins anew."""
         grad, task = handle.grad, torch._C._current_graph_task_id()
-        if not hasattr(grad, "of_packed_weight"):
+        begins = not hasattr(grad, "of_packed_weight")
+        if begins:
             grad.of_packed_weight = True
             self.view.grad = None
         for of, gradient in self.found:
-            if of == task:
+            if of != task:
+                continue
+            if begins:
+                self.view.grad = gradient
+            else:
                 _rbe._accumulate(self.view, gradient)
+            begins = False
         self.found.clear()
 
     def attach(self, handle: torch.Tensor) -> None:

@@ -51,6 +51,13 @@ NETWORKS = {
         ),
         (6, 3, 8, 8),
     ),
+    "transposed convolution": (
+        lambda: nn.Sequential(
+            nn.RBEConvTranspose2d(5, 12, 3, stride=2, padding=1), nn.ReLU(),
+            nn.RBEConvTranspose2d(12, 6, (2, 3), groups=2, bias=False), nn.ReLU(), nn.Flatten(), rbe.RBELinear(540, 10),
+        ),
+        (6, 5, 5, 4),
+    ),
     "lstm": (Recurrent, (9, 12, 20)),
     "transformer": (
         lambda: nn.Sequential(

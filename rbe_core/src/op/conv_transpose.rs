@@ -2,6 +2,8 @@
 
 use super::apply::apply;
 use super::conv::{Conv, Plan, filters};
+use super::conv_transpose_rounded::RoundedConvTranspose;
+use super::precision::MatmulPrecision;
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense, multiply_adds};
 use super::table;
 use super::unfold::samples;
@@ -14,20 +16,20 @@ use crate::gradient::{Gradient, GradientCache};
 use crate::parallel;
 use crate::tape::{RBETensor, Value};
 
-const OP: &str = "conv_transpose";
+pub(super) const OP: &str = "conv_transpose";
 
 /// Inputs: x (samples, channels, height, width), filters dense or packed (channels, out / groups, kernel), optional bias (out).
 ///
 /// The result y is what the convolution of these filters, given y, maps to the shape of x.
-struct ConvTranspose {
-    conv: Conv,
+pub(super) struct ConvTranspose {
+    pub conv: Conv,
     /// Rows and columns that y has beyond those that the windows visit.
-    more: [usize; 2],
+    pub more: [usize; 2],
 }
 
 impl ConvTranspose {
     /// The plan of the convolution from y to x, and the shape of y.
-    fn plan(&self, x: &[usize], w: &[usize]) -> Result<(Plan, [usize; 4])> {
+    pub(super) fn plan(&self, x: &[usize], w: &[usize]) -> Result<(Plan, [usize; 4])> {
         let (n, channels, size) = samples(OP, x)?;
         let kernel = self.conv.windows.kernel();
         if w.len() != 2 + kernel.len() || w[0] != channels || w[1] == 0 || size.contains(&0) {
@@ -47,6 +49,14 @@ impl ConvTranspose {
         debug_assert_eq!(plan.columns.counts, size);
         Ok((plan, y))
     }
+
+    /// Fails unless there is a bias for each of `out` channels.
+    pub(super) fn check_bias(bias: Option<&Array>, out: usize) -> Result<()> {
+        match bias {
+            Some(bias) if bias.shape() != [out] => Err(RbeError::shape(OP, format!("bias ({out})"), format!("{:?}", bias.shape()))),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Op for ConvTranspose {
@@ -62,11 +72,7 @@ impl Op for ConvTranspose {
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
         let (a, w, bias) = (x.array(0)?, x.value(1), x.optional(2)?);
         let (plan, shape) = self.plan(a.shape(), w.shape())?;
-        if let Some(bias) = bias
-            && bias.shape() != [shape[1]]
-        {
-            return Err(RbeError::shape(OP, format!("bias ({})", shape[1]), format!("{:?}", bias.shape())));
-        }
+        ConvTranspose::check_bias(bias, shape[1])?;
         let dtype = a.dtype().promote(w.dtype());
         let a = a.cast(dtype).contiguous();
         let bias = bias.map(|b| b.cast(dtype).contiguous());
@@ -122,8 +128,6 @@ impl RBETensor {
     /// The transpose of the convolution with filters (channels, out / groups, kernel), dense or packed: x (samples, channels, one
     /// or two spatial axes) becomes (samples, out, …), with `more` elements after each axis beyond what the windows visit.
     ///
-    /// Products with packed filters are in float32.
-    ///
     /// # Errors
     /// `Shape` if shapes, groups and windows do not fit, or padding takes away all; `Value` if `more` is not below the stride;
     /// `DType` for a packed x or integers.
@@ -144,9 +148,12 @@ impl RBETensor {
         after[2 - axes..].copy_from_slice(more);
         windows.over(self, |x| {
             let op = ConvTranspose { conv: Conv { windows: windows.clone(), groups }, more: after };
-            match bias {
-                Some(bias) => apply(op, &[x, weight, bias]),
-                None => apply(op, &[x, weight]),
+            let rounded = MatmulPrecision::current() == MatmulPrecision::Int8 && weight.is_packed() && x.dtype() != DType::F64;
+            match (bias, rounded) {
+                (Some(bias), true) => apply(RoundedConvTranspose(op), &[x, weight, bias]),
+                (Some(bias), false) => apply(op, &[x, weight, bias]),
+                (None, true) => apply(RoundedConvTranspose(op), &[x, weight]),
+                (None, false) => apply(op, &[x, weight]),
             }
         })
     }

@@ -10,6 +10,7 @@ mod cached_attention;
 mod conv;
 mod conv_rounded;
 mod conv_transpose;
+mod conv_transpose_rounded;
 mod decode;
 mod deferred;
 mod embedding;

@@ -146,7 +146,10 @@ class ConvTranspose2d(_ConvTranspose):
 
 
 class RBEConvTranspose1d(Packed, ConvTranspose1d):
-    """Transposed convolution of (N, C, L) or (C, L) with packed filters: 2 bits a weight, products in float32.
+    """Transposed convolution of (N, C, L) or (C, L) with packed filters: 2 bits a weight.
+
+    Inputs in float32 are rounded to int8 for the products, unless `precision` or `rbe.set_packed_matmul_precision` says
+    "float32".
 
     Examples
     --------
@@ -159,7 +162,10 @@ class RBEConvTranspose1d(Packed, ConvTranspose1d):
 
 
 class RBEConvTranspose2d(Packed, ConvTranspose2d):
-    """Transposed convolution of (N, C, H, W) or (C, H, W) with packed filters: 2 bits a weight, products in float32.
+    """Transposed convolution of (N, C, H, W) or (C, H, W) with packed filters: 2 bits a weight.
+
+    Inputs in float32 are rounded to int8 for the products, unless `precision` or `rbe.set_packed_matmul_precision` says
+    "float32".
 
     Examples
     --------

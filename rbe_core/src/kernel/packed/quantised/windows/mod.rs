@@ -12,3 +12,4 @@ mod round;
 
 pub use operands::{STEP, WindowRows, ZERO};
 pub use products::{DxFilters, forward, padded_rows, weight_gradient};
+pub(crate) use round::round_row;

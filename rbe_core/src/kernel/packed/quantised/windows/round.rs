@@ -40,7 +40,7 @@ pub(super) fn measure(dy: &[f32], scales: &[f32], seed: u32) -> (f32, f32, u32) 
 multiversion! {
     /// Rounds the products of `dy` and `scales`, one each a position, stochastically to `values`, zero beyond the last position: what an
     /// integer stands for. Zero becomes zero.
-    pub(super) fn round_row(dy: &[f32], scales: &[f32], seed: u32, values: &mut [i8]) -> f32 {
+    pub(crate) fn round_row(dy: &[f32], scales: &[f32], seed: u32, values: &mut [i8]) -> f32 {
         let (factor, inverse, seed) = measure(dy, scales, seed);
         let positions = dy.len();
         for (s, values) in values.chunks_mut(SHARING).enumerate() {

@@ -6,10 +6,10 @@ mod common;
 
 use rbe_core::array::{Array, map, zip};
 use rbe_core::gradient::Gradient;
-use rbe_core::nn::{Layer, RBELinear, RBEModel, Relu};
+use rbe_core::nn::{Code, Layer, RBELinear, RBEModel, Relu};
 use rbe_core::op::MatmulPrecision;
 use rbe_core::optim::Rates;
-use rbe_core::packed::{BITS, PackedTensor, levels};
+use rbe_core::packed::{BITS, CYCLE_BITS, Cycle, Family, PackedTensor, levels};
 use rbe_core::{
     AutoDifferentiable, CheckpointStrategy, ComputationGraph, HybridOptimizer, RBEAutoDiff, RBEGradient, RBEOperation, RBETensor, RbeError,
     Result, mse_loss,
@@ -294,5 +294,51 @@ fn the_product_of_two_packed_tensors_has_gradients_for_both() -> Result<()> {
     }
     assert!(matches!(RBETensor::new(&[1.0f32], &[1, 1])?.decode(), Err(RbeError::DType(_))));
     assert!(matches!(ta.packed_matmul(&RBETensor::from_packed(common::packed(1, [2, 64], 0.5, None), true)), Err(RbeError::Shape(_))));
+    Ok(())
+}
+
+#[test]
+fn a_weight_of_cycle_states_has_the_gradients_of_its_blocks() -> Result<()> {
+    let layer = RBELinear::with_code(70, 3, Code::Cycle)?;
+    let w = layer.weight().packed("test")?.clone();
+    assert_eq!(w.shape(), [6, CYCLE_BITS]);
+    let x = common::numbers::<f32>(1, 4 * 70);
+    let up = common::numbers::<f32>(2, 4 * 3);
+    let y = layer.forward(&RBETensor::new(&x, &[4, 70])?)?;
+    y.mul(&RBETensor::new(&up, &[4, 3])?)?.sum(None, false)?.backward()?;
+    let gradient = both(layer.weight())?;
+    let (hi, lo) = (gradient.hi.to_vec::<f32>()?, gradient.lo.to_vec::<f32>()?);
+    // The same loss in float64 of any states and points.
+    let wide: Vec<f64> = x.iter().map(|v| f64::from(*v)).collect();
+    let (wide, up) = (RBETensor::new(&wide, &[4, 70])?, RBETensor::new(&up.iter().map(|v| f64::from(*v)).collect::<Vec<_>>(), &[4, 3])?);
+    let loss = |hi: &[u64], z: &[f64]| -> Result<f64> {
+        let y = wide.cycle_linear_of(hi, &RBETensor::new(z, &[6, 2])?, f64::from(w.scale()), None)?;
+        y.mul(&up)?.sum(None, false)?.item()
+    };
+    let (states, z) = (w.hi(), w.lo().into_iter().map(f64::from).collect::<Vec<_>>());
+    let before = loss(&states, &z)?;
+    let close = |found: f32, want: f64| (f64::from(found) - want).abs() < 1e-4 * (1.0 + want.abs());
+    for (i, found) in lo.iter().enumerate() {
+        let end = |h: f64| loss(&states, &z.iter().enumerate().map(|(k, v)| if k == i { v + h } else { *v }).collect::<Vec<_>>());
+        let want = (end(1e-6)? - end(-1e-6)?) / 2e-6;
+        assert!(close(*found, want), "lo {i}: {found} {want}");
+    }
+    for (i, found) in hi.iter().enumerate() {
+        let (block, bit) = (i / BITS, i % BITS);
+        let mut flipped = states.clone();
+        flipped[block] ^= 1 << bit;
+        match Cycle::from_bits(flipped[block]) {
+            _ if bit >= CYCLE_BITS => assert_eq!(*found, 0.0),
+            Some(state) if !matches!(state.family, Family::Hyperbolic | Family::Exp) => {
+                let want = loss(&flipped, &z)? - before;
+                assert!(close(*found, want), "hi {i}: {found} {want}");
+            }
+            _ => assert_eq!(*found, f32::INFINITY),
+        }
+    }
+    let error = RBETensor::new(&x, &[1, 280])?.cycle_linear(layer.weight(), None).unwrap_err();
+    assert!(matches!(&error, RbeError::Shape(_)) && error.to_string().starts_with("cycle_linear"), "{error}");
+    assert!(matches!(layer.forward(&RBETensor::new(&x, &[2, 140])?), Err(RbeError::Shape(_))));
+    assert!(RBETensor::new(&x, &[4, 70])?.cycle_linear(&RBETensor::new(&x, &[4, 70])?, None).is_err());
     Ok(())
 }

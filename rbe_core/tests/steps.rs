@@ -237,7 +237,8 @@ impl Trial {
                     Gradient::Packed(cache)
                 }
                 Value::Packed(w) => {
-                    let factor = Factor::Activation { x: self.array(&[BATCH, ROWS], 1.0), dy: self.array(&[BATCH, ROWS], most) };
+                    let factor =
+                        Factor::Activation { x: self.array(&[BATCH, ROWS], 1.0), dy: self.array(&[BATCH, ROWS], most), bounded: false };
                     Gradient::Packed(GradientCache::new(w, factor))
                 }
             };

@@ -1,6 +1,7 @@
 """Train a character model with packed and with dense weights on a text file, side by side, and sample from it."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,9 @@ from rbe import nn
 CONTEXT = 16
 
 
-def build(characters: int, width: int, packed: bool) -> nn.Module:
+def build(characters: int, width: int, packed: bool, code: str) -> nn.Module:
     """Return a network: 16 characters of 32 numbers each, two hidden layers with batch norm, one output for each character."""
-    linear = nn.RBELinear if packed else nn.Linear
+    linear = partial(nn.RBELinear, code=code) if packed else nn.Linear
     return nn.Sequential(
         nn.Embedding(characters, 32), nn.Flatten(),
         linear(CONTEXT * 32, width, bias=False), nn.BatchNorm1d(width), nn.ReLU(),
@@ -59,6 +60,7 @@ def write(model: nn.Module, codes: list[int], length: int, choose: Choose) -> li
 def main() -> None:
     """Train, compare, sample, save."""
     parser = options(__doc__, 256, 512)
+    parser.add_argument("--code", choices=("levels", "cycle"), default="levels", help="what the bits of packed weights mean")
     args = parser.parse_args()
     text = read(parser, args, CONTEXT)
     split = len(text.codes) * 9 // 10
@@ -66,7 +68,7 @@ def main() -> None:
 
     def train(packed: bool, seed: int) -> Run:
         rbe.manual_seed(seed)
-        run = Run("packed" if packed else "dense", build(len(text.characters), args.width, packed))
+        run = Run("packed" if packed else "dense", build(len(text.characters), args.width, packed, args.code))
         p = run.model.parameters()
         optimizer = (
             rbe.optim.HybridOptimizer(p, lr=args.lr, evidence=args.evidence, seed=seed)

@@ -342,6 +342,13 @@ pub fn packed(
     Ok(rbe_core::RBETensor::from_packed(tensor, requires_grad).into())
 }
 
+/// Cycle states of a weight (rows, cols) in their initial state.
+#[pyfunction(name = "_random_cycles")]
+pub fn random_cycles(py: Python<'_>, rows: usize, cols: usize) -> PyResult<NewTensor> {
+    let tensor = enter_for(py, "random_cycles", elements(&[rows, cols]), || PackedTensor::initial_cycles([rows, cols], random::stream))?;
+    Ok(rbe_core::RBETensor::from_packed(tensor, false).into())
+}
+
 /// Packed tensor in its initial state.
 #[pyfunction(name = "_random_packed")]
 #[pyo3(signature = (shape, scale = None))]

@@ -62,7 +62,7 @@ mod _rbe {
     #[pymodule_export]
     use crate::create::{
         arange_floats, arange_integers, encode, eye, full, get_rng_state, linspace, manual_seed, packed, rand, randint, randn,
-        random_packed, randperm, set_default_dtype, set_rng_state, tensor_from_list,
+        random_cycles, random_packed, randperm, set_default_dtype, set_rng_state, tensor_from_list,
     };
     #[pymodule_export]
     use crate::custom::record;
@@ -75,7 +75,10 @@ mod _rbe {
     #[pymodule_export]
     use crate::observe::{profile_start, profile_stop, set_debug_mode};
     #[pymodule_export]
-    use crate::ops::{batch_norm, concat, cross_entropy, layer_norm, mse_loss, rbe_activation, rms_norm, stack, two_level_linear, where_};
+    use crate::ops::{
+        batch_norm, concat, cross_entropy, cycle_linear, cycle_linear_of, layer_norm, mse_loss, rbe_activation, rms_norm, stack,
+        two_level_linear, where_,
+    };
     #[pymodule_export]
     use crate::optim::{Dense, Hybrid, clip_grad_norm, clip_grad_value, scale_grad};
     #[pymodule_export]

@@ -36,9 +36,9 @@ impl RBETensor {
         enter(py, || self.inner.packed_linear(&weight.inner, bias)).map(NewTensor::from)
     }
 
-    /// Return `x Wᵀ` of x (…, in) and a packed weight (out, in): (…, out), float32.
+    /// Return `x Wᵀ` of x (…, in) and a packed weight (out, in): (…, out), float32. x may be packed, too; both receive gradients.
     fn packed_matmul(&self, py: Python<'_>, w: &RBETensor) -> PyResult<NewTensor> {
-        self.packed_linear(py, w, None)
+        enter(py, || self.inner.packed_matmul(&w.inner)).map(NewTensor::from)
     }
 
     /// Return `d · g(ω x + θ)` of x (…, features), the function of every feature read from a packed tensor of cycle states.

@@ -170,6 +170,24 @@ def test_attributes_of_convolution_and_pooling():
     np.testing.assert_array_equal(ops.pool2d(x, ops.Pool2DAttrs(2, mode="avg")), ops.pool2d(x, 2, mode="mean"))
 
 
+def test_helpers_for_operands_and_outputs():
+    from rbe.ops.common import as_tensor_2d, as_tensor_4d, make_empty_output, make_tensor_2d, make_tensor_4d
+
+    shared, copied = as_tensor_2d(A), make_tensor_2d(A)
+    assert np.shares_memory(shared.numpy(), A)
+    assert not np.shares_memory(copied.numpy(), A)
+    np.testing.assert_array_equal(copied.numpy(), A)
+    images = RNG.array(2, 3, 4, 4)
+    assert np.shares_memory(as_tensor_4d(images).numpy(), images)
+    np.testing.assert_array_equal(make_tensor_4d(images).numpy(), images)
+    y = make_empty_output((5, 3), rbe.float64)
+    assert ops.gemm.forward_ex(shared, as_tensor_2d(B), y) is y
+    np.testing.assert_allclose(y.numpy(), A @ B, rtol=1e-13)
+    for function, given in ((as_tensor_2d, images), (make_tensor_4d, A), (make_tensor_2d, [1.0]), (as_tensor_4d, 3.0)):
+        with pytest.raises(rbe.ShapeError, match=function.__name__):
+            function(given)
+
+
 # Layers
 
 

@@ -107,6 +107,8 @@ def test_devices_are_asked_for():
     del del_me
     cuda.empty_cache()
     assert rbe.memory.pool_stats()["cached_bytes"] == 0
+    with pytest.raises(rbe.DeviceError, match=r"cuda\.matmul: expected a CUDA device"):
+        cuda.matmul(rbe.ones(2, 2), rbe.ones(2, 2))
 
 
 def test_the_settings_for_speed():

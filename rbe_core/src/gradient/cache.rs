@@ -33,6 +33,8 @@ pub enum Factor {
         x: Array,
         /// (batch, features)
         dy: Array,
+        /// Whether flips into functions that grow (sinh, cosh, exp) are refused, as for blocks that generate weights.
+        bounded: bool,
     },
 }
 
@@ -125,7 +127,7 @@ impl GradientCache {
 
     pub(super) fn factor_bytes(&self) -> usize {
         let bytes = |f: &Factor| match f {
-            Factor::Product { x, dy } | Factor::Activation { x, dy } => x.nbytes() + dy.nbytes(),
+            Factor::Product { x, dy } | Factor::Activation { x, dy, .. } => x.nbytes() + dy.nbytes(),
             Factor::Rounded { values, scales, dy } => values.nbytes() + scales.nbytes() + dy.nbytes(),
         };
         self.factors.iter().map(bytes).sum()
@@ -193,7 +195,7 @@ impl GradientCache {
         let factors = self.factors.iter().map(|f| match f {
             Factor::Product { x, dy } => Factor::Product { x: x.clone(), dy: times(dy) },
             Factor::Rounded { values, scales, dy } => Factor::Rounded { values: values.clone(), scales: scales.clone(), dy: times(dy) },
-            Factor::Activation { x, dy } => Factor::Activation { x: x.clone(), dy: times(dy) },
+            Factor::Activation { x, dy, bounded } => Factor::Activation { x: x.clone(), dy: times(dy), bounded: *bounded },
         });
         GradientCache {
             weight: self.weight.clone(),

@@ -8,6 +8,9 @@ use crate::kernel::packed::activation::{MIN_RADIUS, Unit, dz, flips};
 use crate::memory;
 use crate::packed::{BITS, CYCLE_BITS, Cycle, PackedTensor, check_points};
 
+/// The lowest bit of a state's family.
+const FAMILY_BIT: usize = 8;
+
 /// The operation that errors name.
 pub(crate) const OP: &str = "rbe_activation";
 
@@ -77,6 +80,12 @@ impl UnitSums {
     }
 }
 
+/// Refuses the flips `delta` (units, 11) between functions that are bounded and those that grow: of the lowest bit of the family, by which
+/// sin, tanh and log differ from sinh, exp and invalid ones.
+fn refuse_growth(delta: &mut [f64]) {
+    delta.iter_mut().skip(FAMILY_BIT).step_by(CYCLE_BITS).for_each(|d| *d = f64::INFINITY);
+}
+
 /// `total += part`, where there is a total yet.
 fn add_all(total: &mut Vec<f64>, part: &[f64]) {
     if total.is_empty() {
@@ -87,13 +96,13 @@ fn add_all(total: &mut Vec<f64>, part: &[f64]) {
 }
 
 impl GradientCache {
-    /// Calls `f` with (x, dy, features, units) of every factor of an activation, oldest first.
-    fn each_use(&self, mut f: impl FnMut(&[f32], &[f32], usize, &[Unit<f32>])) -> Result<()> {
+    /// Calls `f` with (x, dy, features, units, whether growing functions are refused) of every factor of an activation, oldest first.
+    fn each_use(&self, mut f: impl FnMut(&[f32], &[f32], usize, &[Unit<f32>], bool)) -> Result<()> {
         for factor in &self.factors {
-            let Factor::Activation { x, dy } = factor else { continue };
+            let Factor::Activation { x, dy, bounded } = factor else { continue };
             let features = x.shape()[1];
             let units = packed_units(&self.weight, features)?;
-            f(&x.read::<f32>(), &dy.read::<f32>(), features, &units);
+            f(&x.read::<f32>(), &dy.read::<f32>(), features, &units, *bounded);
         }
         Ok(())
     }
@@ -102,8 +111,11 @@ impl GradientCache {
     pub(crate) fn unit_flips(&self) -> Result<(Vec<f64>, Vec<f64>)> {
         let mut total = self.sums.as_ref().map_or_else(Default::default, |s| (memory::copied(&s.delta), memory::copied(&s.interaction)));
         let lo = self.weight.lo();
-        self.each_use(|x, dy, features, units| {
-            let part = flips(x, dy, features, units, &lo);
+        self.each_use(|x, dy, features, units, bounded| {
+            let mut part = flips(x, dy, features, units, &lo);
+            if bounded {
+                refuse_growth(&mut part.0);
+            }
             add_all(&mut total.0, &part.0);
             add_all(&mut total.1, &part.1);
         })?;
@@ -114,7 +126,7 @@ impl GradientCache {
     pub(crate) fn unit_points(&self) -> Result<Vec<f64>> {
         let mut total = self.sums.as_ref().map_or_else(Vec::new, |s| memory::copied(&s.points));
         let lo = self.weight.lo();
-        self.each_use(|x, dy, features, units| {
+        self.each_use(|x, dy, features, units, _| {
             let part = memory::collect(dz(x, dy, features, units, &lo).into_iter().map(f64::from));
             add_all(&mut total, &part);
         })?;

@@ -30,6 +30,17 @@ fn check(op: &'static str, inputs: usize, outputs: usize) -> Result<f32> {
 pub struct RBELinear {
     weight: RBETensor,
     bias: RBETensor,
+    code: Code,
+    inputs: usize,
+}
+
+/// What the bits of a packed weight's blocks mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// Each of 64 bits chooses between the block's two levels.
+    Levels,
+    /// Eleven bits are a cycle state, which generates the block's 64 weights: [`RBETensor::cycle_linear`]. It trains worse.
+    Cycle,
 }
 
 impl RBELinear {
@@ -38,12 +49,23 @@ impl RBELinear {
     /// # Errors
     /// `Shape` for a size of 0.
     pub fn new(inputs: usize, outputs: usize) -> Result<RBELinear> {
-        let bound = check("RBELinear", inputs, outputs)?;
-        let weight = memory::guard("RBELinear", || PackedTensor::initial(&[outputs, inputs], None, random::stream))?;
-        Ok(RBELinear { weight: RBETensor::from_packed(weight, true), bias: uniform(&[outputs], bound)? })
+        RBELinear::with_code(inputs, outputs, Code::Levels)
     }
 
-    /// The packed weight (outputs, inputs).
+    /// As [`RBELinear::new`] with blocks of a code.
+    ///
+    /// # Errors
+    /// `Shape` for a size of 0.
+    pub fn with_code(inputs: usize, outputs: usize, code: Code) -> Result<RBELinear> {
+        let bound = check("RBELinear", inputs, outputs)?;
+        let weight = memory::guard("RBELinear", || match code {
+            Code::Levels => PackedTensor::initial(&[outputs, inputs], None, random::stream),
+            Code::Cycle => PackedTensor::initial_cycles([outputs, inputs], random::stream),
+        })?;
+        Ok(RBELinear { weight: RBETensor::from_packed(weight, true), bias: uniform(&[outputs], bound)?, code, inputs })
+    }
+
+    /// The packed weight: (outputs, inputs), or (outputs · blocks of a row, 11) with cycle states.
     pub fn weight(&self) -> &RBETensor {
         &self.weight
     }
@@ -51,7 +73,13 @@ impl RBELinear {
 
 impl Layer for RBELinear {
     fn forward(&self, x: &RBETensor) -> Result<RBETensor> {
-        x.packed_linear(&self.weight, Some(&self.bias))
+        match self.code {
+            Code::Levels => x.packed_linear(&self.weight, Some(&self.bias)),
+            Code::Cycle if x.shape().last() != Some(&self.inputs) => {
+                Err(RbeError::shape("RBELinear", format!("x (…, {})", self.inputs), format!("{:?}", x.shape())))
+            }
+            Code::Cycle => x.cycle_linear(&self.weight, Some(&self.bias)),
+        }
     }
 
     fn parameters(&self) -> Vec<RBETensor> {

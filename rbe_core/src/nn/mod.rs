@@ -3,5 +3,5 @@
 mod layers;
 mod model;
 
-pub use layers::{BatchNorm1d, Linear, RBEActivation, RBELinear, Relu};
+pub use layers::{BatchNorm1d, Code, Linear, RBEActivation, RBELinear, Relu};
 pub use model::{Layer, RBEModel};

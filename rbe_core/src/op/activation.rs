@@ -60,7 +60,10 @@ impl Op for Activation {
 }
 
 /// The blocks are a packed tensor of shape (features or 1, 11). Inputs: x (…, features), w.
-struct PackedActivation;
+struct PackedActivation {
+    /// As in [`Factor::Activation`].
+    bounded: bool,
+}
 
 impl Op for PackedActivation {
     fn rule(&self) -> &Rule {
@@ -89,7 +92,7 @@ impl Op for PackedActivation {
         })?;
         grads.push(if cx.needs(1) {
             let flat = |a: &Array| a.cast(DType::F32).reshape(&[-1, features as isize]);
-            Some(Gradient::Packed(GradientCache::new(w, Factor::Activation { x: flat(&x)?, dy: flat(&dy)? })))
+            Some(Gradient::Packed(GradientCache::new(w, Factor::Activation { x: flat(&x)?, dy: flat(&dy)?, bounded: self.bounded })))
         } else {
             None
         });
@@ -112,6 +115,14 @@ impl RBETensor {
     /// # Errors
     /// As [`RBETensor::rbe_activation`].
     pub fn packed_activation(&self, w: &RBETensor) -> Result<RBETensor> {
-        apply(PackedActivation, &[self, w])
+        apply(PackedActivation { bounded: false }, &[self, w])
+    }
+
+    /// As [`RBETensor::packed_activation`], but an optimiser makes no flip into a function that grows: sinh, cosh, exp.
+    ///
+    /// # Errors
+    /// As [`RBETensor::packed_activation`].
+    pub(super) fn packed_activation_of_weights(&self, w: &RBETensor) -> Result<RBETensor> {
+        apply(PackedActivation { bounded: true }, &[self, w])
     }
 }

@@ -11,6 +11,7 @@ mod conv;
 mod conv_rounded;
 mod conv_transpose;
 mod conv_transpose_rounded;
+mod cycle;
 mod decode;
 mod deferred;
 mod embedding;

@@ -18,7 +18,7 @@ use crate::error::{RbeError, Result};
 use crate::gradient::Gradient;
 use crate::kernel::update::StepParams;
 use crate::memory;
-use crate::op::RBEOperation;
+use crate::op::RBEOperation::{self, HybridOptimize, RiemannianUpdate, StateTransition};
 use crate::packed::{PackedGradient, PackedTensor};
 use crate::tape::{OnReady, RBETensor, Value};
 
@@ -216,8 +216,7 @@ impl HybridOptimizer {
     /// What a step is made of.
     pub fn operations(&self) -> Vec<RBEOperation> {
         let packed = self.inner.lock().params.iter().filter(|p| p.tensor.is_packed()).count();
-        let each = [RBEOperation::StateTransition, RBEOperation::RiemannianUpdate];
-        std::iter::once(RBEOperation::HybridOptimize).chain(std::iter::repeat_n(each, packed).flatten()).collect()
+        [vec![HybridOptimize], [StateTransition, RiemannianUpdate].repeat(packed)].concat()
     }
 
     /// Steps taken.

@@ -33,7 +33,7 @@ pub(super) fn of(tensor: &RBETensor, gradient: &Gradient) -> usize {
 /// Numbers of all samples, of x and dy together, with their count.
 fn factors(cache: &GradientCache) -> (usize, usize) {
     let of_factor = |f: &Factor| match f {
-        Factor::Product { x, dy } | Factor::Activation { x, dy } => (x.numel() + dy.numel(), x.shape()[0]),
+        Factor::Product { x, dy } | Factor::Activation { x, dy, .. } => (x.numel() + dy.numel(), x.shape()[0]),
         // Inputs are made anew in f32, once more than the others.
         Factor::Rounded { values, dy, .. } => (values.numel() * 3 / 2 + dy.numel(), values.shape()[0]),
     };

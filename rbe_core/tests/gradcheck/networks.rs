@@ -52,6 +52,15 @@ pub fn layers(c: &mut Cases) {
             c.add("rbe_activation", vec![t(1, &[4, 3]), point()], move |x| x[0].rbe_activation(&hi, &x[1]));
         }
     }
+    for (cols, blocks) in [(5, 1), (64, 1), (70, 2)] {
+        let hi: Vec<u64> = (0..3 * blocks)
+            .map(|i| Cycle { family: [Family::Circular, Family::Tanh, Family::Log][i % 3], phase: 0, frequency: 26 + i as u8 }.bits())
+            .collect();
+        let z =
+            RBETensor::new(&numbers::<f64>(9, 6 * blocks), &[3 * blocks, 2]).unwrap().mul(&RBETensor::new(&[0.6], &[]).unwrap()).unwrap();
+        let inputs = vec![t(1, &[2, 4, cols]), z.requiring_grad().unwrap(), t(3, &[3])];
+        c.add("rbe_activation", inputs, move |x| x[0].cycle_linear_of(&hi, &x[1], 0.3, Some(&x[2])));
+    }
     let shared = vec![Cycle::initial(Family::Circular).bits()];
     c.add("rbe_activation", vec![t(1, &[4, 3]), positive(1, &[1, 2])], move |x| {
         x[0].rbe_activation(&shared, &x[1].mul(&RBETensor::new(&[0.3], &[])?)?)

@@ -51,3 +51,7 @@ class RBEGradient(_rbe.GradientBase):
     def interaction(self) -> "np.ndarray[Any, np.dtype[np.float32]]":
         """Change of the points' gradient by each flip of a bit: float32 (rows, blocks, 64, 2)."""
         return self._interaction().numpy()
+
+    hi_gradients = hi
+    lo_gradients = lo
+    interactions = interaction

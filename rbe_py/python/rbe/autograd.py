@@ -10,6 +10,7 @@ from ._grad_mode import is_grad_enabled as is_grad_enabled
 from ._grad_mode import no_grad as no_grad
 from ._grad_mode import set_grad_enabled as set_grad_enabled
 from ._gradient import RBEGradient
+from ._rbe import Node as Node
 from ._rbe import is_recomputing as is_recomputing
 from ._tensor import RBETensor
 from .creation import zeros, zeros_like

@@ -1,8 +1,11 @@
 """Torch's queries for CUDA, which is never available."""
 
-from . import memory
+from typing import Any, NoReturn
 
-__all__ = ["device_count", "empty_cache", "is_available"]
+from . import memory
+from .errors import DeviceError
+
+__all__ = ["device_count", "empty_cache", "is_available", "matmul"]
 
 
 def is_available() -> bool:
@@ -40,3 +43,21 @@ def empty_cache() -> None:
     0
     """
     memory.clear()
+
+
+def matmul(a: Any, b: Any) -> NoReturn:
+    """Raise a DeviceError: there is no CUDA device. `rbe.matmul` multiplies on the CPU.
+
+    Raises
+    ------
+    DeviceError
+        Always. Programs ask `is_available()` first.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> a = rbe.eye(2)
+    >>> (rbe.cuda.matmul if rbe.cuda.is_available() else rbe.matmul)(a, a).tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
+    """
+    raise DeviceError("cuda.matmul", "a CUDA device (or rbe.matmul on the CPU)", "none")

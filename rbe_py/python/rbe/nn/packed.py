@@ -7,8 +7,9 @@ import numpy as np
 
 from .. import _rbe
 from .._tensor import RBETensor
-from ..errors import ShapeError, TensorError
+from ..errors import ConfigError, ShapeError, TensorError
 from . import parameter
+from .coded import Coded
 from .linear import Affine
 from .module import Module
 from .parameter import Parameter
@@ -24,6 +25,7 @@ class Packed(Module):
 
     _weight_of = staticmethod(parameter.packed)
     _precision: str | None = None
+    _only_float32 = False  # whatever the precision
 
     @property
     def precision(self) -> str | None:
@@ -41,6 +43,8 @@ class Packed(Module):
     def precision(self, precision: str | None) -> None:
         """Set the precision of the products that start from now on."""
         _rbe.replace_precision_of_thread(_rbe.replace_precision_of_thread(precision))  # refuses other names
+        if self._only_float32 and precision == "int8":
+            raise ConfigError(f"{type(self).__name__}.precision", "'float32' or None for code='cycle'", "'int8'")
         self._precision = precision
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -59,7 +63,7 @@ class Packed(Module):
         return super().extra_repr() + ("" if weight is None else f", {weight.nbytes} bytes")
 
 
-class RBELinear(Packed, Affine):
+class RBELinear(Coded, Packed, Affine):
     """`y = x Wᵀ + b` with a packed weight: 2 bits a weight, trained in that form.
 
     float32 inputs are rounded to int8 for the product, unless `precision` or `rbe.set_packed_matmul_precision` says "float32".
@@ -73,13 +77,18 @@ class RBELinear(Packed, Affine):
         Whether there is a dense bias (out_features).
     dtype : dtype, optional
         float32 or float64, of the bias.
+    code : {"levels", "cycle"}
+        What the bits of a block mean. "levels": each of 64 chooses between the block's two levels. "cycle": the low 11 are a
+        cycle state, which with the block's point generates its 64 weights (`nn.functional.cycle_linear`), the original scheme
+        of the format. It trains worse (design/format.md); its products are in float32, of weights decoded for each call.
     input_size, output_size : int, optional
         Other names of in_features and out_features.
 
     Attributes
     ----------
     weight : packed Parameter (out_features, in_features)
-        Initially random bits with levels ±1 / sqrt(in_features).
+        Initially random bits with levels ±1 / sqrt(in_features). With code="cycle" of shape
+        (out_features · ceil(in_features / 64), 11), initially circular functions of random phase, frequency and angle.
     bias : Parameter (out_features) or None
     precision : {"int8", "float32"} or None
         In what the product is computed; None, the default: as `rbe.set_packed_matmul_precision` says.
@@ -89,7 +98,9 @@ class RBELinear(Packed, Affine):
     ShapeError
         For a size below 1.
     TensorError
-        For a size given by both its names.
+        For a size given by both its names, or another code.
+    ConfigError
+        When precision "int8" is assigned to a layer with code="cycle".
 
     Examples
     --------

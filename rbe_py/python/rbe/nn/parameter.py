@@ -72,3 +72,19 @@ def packed(
         1 / sqrt(in) by default.
     """
     return Parameter(_rbe._random_packed(list(shape), level))
+
+
+def cycles(
+    shape: tuple[int, ...], fill: Callable[[RBETensor], object], dtype: DTypeLike = None, level: float | None = None
+) -> Parameter:
+    """Return the packed parameter (out · ceil(in / 64), 11) of cycle states that generate a weight (out, in).
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (out, in)
+    fill, dtype, level
+        Of other weights only.
+    """
+    rows, cols = shape
+    return Parameter(_rbe._random_cycles(rows, cols))

@@ -27,7 +27,7 @@ class Operands:
         self.op = op
         self.as_tensor = any(isinstance(x, RBETensor) for x in given)
         # Lists are computed in double precision, as NumPy does.
-        self.tensors: list[Any] = [None if x is None else creation.as_tensor(_array(x)) for x in given]
+        self.tensors: list[Any] = [None if x is None else creation.as_tensor(listed(x)) for x in given]
         if any(t is not None and t.is_packed for t in self.tensors):
             raise DTypeError(op, "dense operands", "a packed tensor")
 
@@ -41,7 +41,7 @@ class Operands:
         return t if self.as_tensor else t.detach().numpy()
 
 
-def _array(x: Any) -> Any:
+def listed(x: Any) -> Any:
     """Return numbers and lists of them as an array, of float64 if they are floats."""
     return np.asarray(x) if isinstance(x, list | tuple | float | int) else x
 

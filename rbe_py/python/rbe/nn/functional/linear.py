@@ -13,7 +13,7 @@ from ...creation import as_tensor, ones_like, zeros
 from ...dtypes import int64
 from ...errors import DTypeError, OutOfRangeError, ShapeError, TensorError
 
-__all__ = ["embedding", "linear", "one_hot", "packed_linear"]
+__all__ = ["cycle_linear", "embedding", "linear", "one_hot", "packed_linear"]
 
 
 def words(op: str, hi: Any) -> RBETensor:
@@ -93,6 +93,43 @@ def packed_linear(x: RBETensor, hi: Any, z: RBETensor, scale: float, bias: RBETe
     tensor([[1.]])
     """
     return _rbe.two_level_linear(x, words("packed_linear", hi), z, scale, bias)
+
+
+def cycle_linear(x: RBETensor, hi: Any, z: RBETensor, scale: float, bias: RBETensor | None = None) -> RBETensor:
+    """Return `x Wᵀ + bias` for weights of which a block generates 64 from a cycle state and a point.
+
+    `W[n, 64j + k] = scale · d · g(ω u + θ)` at the position `u = (2k - 63) / 63`, with d, θ, g and ω as in `rbe_activation`.
+    An ordinary differentiable operation of x, z and bias, in float32 or float64.
+
+    Parameters
+    ----------
+    x : tensor (…, in)
+    hi : uint64 array (out · blocks)
+        Cycle states of the families circular, tanh and log, row by row; blocks = ceil(in / 64).
+    z : tensor (out · blocks, 2)
+        Points with 1e-3 <= |z| <= 1 - 1e-3.
+    scale : float
+        Finite and positive.
+    bias : tensor (out), optional
+
+    Returns
+    -------
+    tensor (…, out)
+
+    Raises
+    ------
+    ShapeError, TensorError
+        For lengths that do not fit, an invalid state, point or scale.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> import math, numpy as np
+    >>> hi, z = np.array([1 << 6], dtype=np.uint64), rbe.tensor([[math.tanh(0.5), 0.0]])    # cos(u / 16)
+    >>> rbe.nn.functional.cycle_linear(rbe.ones(1, 64), hi, z, 1.0)    # the sum of 64 weights near 1
+    tensor([[63.957]])
+    """
+    return _rbe.cycle_linear_of(x, words("cycle_linear", hi), z, scale, bias)
 
 
 def padding_row(op: str, padding_idx: int | None, rows: int) -> int | None:

@@ -216,7 +216,7 @@ impl HybridOptimizer {
     /// What a step is made of.
     pub fn operations(&self) -> Vec<RBEOperation> {
         let packed = self.inner.lock().params.iter().filter(|p| p.tensor.is_packed()).count();
-        [vec![HybridOptimize], [StateTransition, RiemannianUpdate].repeat(packed)].concat()
+        [vec![HybridOptimize], vec![[StateTransition, RiemannianUpdate]; packed].concat()].concat()
     }
 
     /// Steps taken.

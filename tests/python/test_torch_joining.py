@@ -31,6 +31,7 @@ CASES = {
     "tensordot": (lambda m, a, b: m.tensordot(a, b), [(2, 3, 4), (3, 4, 5)]),
     "tensordot of axes": (lambda m, a, b: m.tensordot(a, b, dims=([0, -1], [2, 0])), [(2, 3, 4), (4, 5, 2)]),
     "tensordot of none": (lambda m, a, b: m.tensordot(a, b, dims=0), [(2, 3), (4,)]),
+    "tensordot broadcast": (lambda m, a, b: m.tensordot(a, b, dims=2), [(2, 1, 4), (3, 1, 5)]),
     "tensordot of one": (lambda m, a, b: m.tensordot(a, b, dims=1), [(3,), (3,)]),
     "trapezoid": (lambda m, y: m.trapezoid(y), [(3, 5)]),
     "trapezoid dx": (lambda m, y: m.trapezoid(y, dx=0.5, dim=0), [(3, 5)]),

@@ -63,6 +63,7 @@ CASES = {
     "eigh": (lambda m, x: unsigned(*m.linalg.eigh(x + x.mT)), [(2, 4, 4)]),
     "eigvalsh": (lambda m, x: m.linalg.eigvalsh(x + x.mT), [(4, 4)]),
     "pinv": (lambda m, x: m.linalg.pinv(x), [(2, 5, 3)]),
+    "pinv of symmetric": (lambda m, x: m.linalg.pinv(x + x.mT, hermitian=True), [(2, 4, 4)]),
     "pinverse": (lambda m, x: x.pinverse(), [(3, 5)]),
     "lstsq": (lambda m, a, b: m.linalg.lstsq(a, b).solution, [(2, 5, 3), (2, 5, 2)]),
     "matrix_power": (lambda m, x: m.linalg.matrix_power(x, 3), [(2, 3, 3)]),

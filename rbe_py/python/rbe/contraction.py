@@ -185,6 +185,11 @@ def tensordot(a: RBETensor, b: RBETensor, dims: Any = 2) -> RBETensor:
         left, right = list(range(a.ndim - dims, a.ndim)), list(range(dims))
     else:
         left, right = ([axis_of(op, d, x.ndim) for d in given] for given, x in ((dims[0], a), (dims[1], b)))
+    if len(left) == len(right):  # an axis of one element goes with all of the other's
+        over = [j for i, j in zip(left, right, strict=True) if a.shape[i] == 1 != b.shape[j]]
+        b = b.sum(over, True, dtype=b.dtype) if over else b
+        over = [i for i, j in zip(left, right, strict=True) if b.shape[j] == 1 != a.shape[i]]
+        a = a.sum(over, True, dtype=a.dtype) if over else a
     if len(left) != len(right) or any(a.shape[i] != b.shape[j] for i, j in zip(left, right, strict=True)):
         raise ShapeError(op, "as many axes of the same lengths", f"{left} of {tuple(a.shape)} and {right} of {tuple(b.shape)}")
     rest, more = [i for i in range(a.ndim) if i not in left], [j for j in range(b.ndim) if j not in right]

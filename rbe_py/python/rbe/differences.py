@@ -98,6 +98,7 @@ def gradient(
     axes = [axis_of(op, d, input.ndim) for d in (range(input.ndim) if dim is None else [dim] if isinstance(dim, int) else dim)]
     if edge_order not in (1, 2):
         raise TensorError(op, "edge_order 1 or 2", str(edge_order))
+    spacing = 1 if spacing is None else spacing
     listed = list(spacing) if isinstance(spacing, Sequence) else [spacing] * len(axes)
     if len(listed) != len(axes):
         raise ShapeError(op, f"spacing of one number or {len(axes)}", str(len(listed)))

@@ -78,9 +78,11 @@ def slogdet(A: "RBETensor") -> Slogdet:
     a = matrices("slogdet", A, square=True)
     sign, logarithm = (tensor(np.asarray(x)) for x in np.linalg.slogdet(a._array()))
 
-    def backward(dy: Any) -> "RBETensor":
+    def backward(dsign: Any, dy: Any) -> "RBETensor":
+        if dy is None:  # the sign is constant wherever it has a derivative
+            return a * 0.0
         inverse = attempt("slogdet", "invertible matrices for the gradient", "singular", np.linalg.inv, a._array())
         up: RBETensor = dy
         return up.unsqueeze(-1).unsqueeze(-1) * tensor(inverse).mT
 
-    return Slogdet(sign, recorded("slogdet", A, [logarithm], backward, [a])[0])
+    return Slogdet(*recorded("slogdet", A, [sign, logarithm], backward, [a]))

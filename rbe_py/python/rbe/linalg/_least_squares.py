@@ -42,6 +42,12 @@ def _decomposed(op: str, a: "RBETensor", atol: Any, rtol: Any) -> tuple[Any, Any
     return u, s, vt, s > np.maximum(atol, rtol * largest)[..., None]
 
 
+def _read(op: str, A: "RBETensor", hermitian: bool) -> "RBETensor":
+    """Return the values of matrices, symmetric ones from their lower triangle."""
+    a = matrices(op, A, square=hermitian)
+    return a.tril() + a.tril(-1).mT if hermitian else a
+
+
 def _bound(x: Any) -> Any:
     return x.detach()._array() if isinstance(x, _rbe.TensorBase) else x
 
@@ -55,7 +61,7 @@ def matrix_rank(A: "RBETensor", *, atol: Any = None, rtol: Any = None, hermitian
     atol, rtol : float or tensor (…), optional
         By default 0, and max(m, n) times the distance from 1 to the next number; rtol is 0 with an atol.
     hermitian : bool
-        Accepted, as in torch; the result is the same.
+        Whether the matrices are symmetric, of which only the lower triangle is read.
 
     Raises
     ------
@@ -69,7 +75,7 @@ def matrix_rank(A: "RBETensor", *, atol: Any = None, rtol: Any = None, hermitian
     >>> rbe.linalg.matrix_rank(rbe.ones(3, 3))
     tensor(1)
     """
-    counted = _decomposed("matrix_rank", matrices("matrix_rank", A), atol, rtol)[3]
+    counted = _decomposed("matrix_rank", _read("matrix_rank", A, hermitian), atol, rtol)[3]
     return tensor(np.asarray(counted.sum(-1), np.int64))
 
 
@@ -82,7 +88,7 @@ def pinv(A: "RBETensor", *, atol: Any = None, rtol: Any = None, hermitian: bool 
     atol, rtol : float or tensor (…), optional
         Singular values up to `max(atol, rtol * largest)` count as 0; defaults as in `matrix_rank`.
     hermitian : bool
-        Accepted, as in torch; the result is the same.
+        Whether the matrices are symmetric, of which only the lower triangle is read.
 
     Raises
     ------
@@ -100,7 +106,7 @@ def pinv(A: "RBETensor", *, atol: Any = None, rtol: Any = None, hermitian: bool 
     >>> rbe.linalg.pinv(rbe.tensor([[2.0, 0.0], [0.0, 0.0]])).tolist()
     [[0.5, 0.0], [0.0, 0.0]]
     """
-    return _pinv("pinv", A, matrices("pinv", A), atol, rtol)[0]
+    return _pinv("pinv", A, _read("pinv", A, hermitian), atol, rtol)[0]
 
 
 def _pinv(op: str, A: "RBETensor", a: "RBETensor", atol: Any, rtol: Any) -> "tuple[RBETensor, Any, Any]":
@@ -137,7 +143,7 @@ def lstsq(A: "RBETensor", B: "RBETensor", rcond: Any = None, *, driver: str | No
     Returns
     -------
     LeastSquares
-        `solution` (…, n, k), which has the gradient; `residuals` (…, k), squared, for m > n and full rank unless "gelsy";
+        `solution` (…, n, k); `residuals` (…, k), squared, for m > n and full rank unless "gelsy";
         `rank` (…) unless "gels"; `singular_values` for "gelsd" and "gelss". Results that are not given are empty.
 
     Raises
@@ -161,9 +167,9 @@ def lstsq(A: "RBETensor", B: "RBETensor", rcond: Any = None, *, driver: str | No
     m, n = A.shape[-2:]
     inverse, s, counted = _pinv("lstsq", A, A.detach(), None, rcond)
     x = inverse @ B
-    residuals = tensor(np.zeros(0, s.dtype))
+    residuals = x.reshape(-1)[:0]
     if m > n and driver not in (None, "gelsy") and counted.all():
-        residuals = (A.detach() @ x.detach() - B.detach()).square().sum(-2)
+        residuals = (A @ x - B).square().sum(-2)
     rank = np.zeros(0, np.int64) if driver == "gels" else np.asarray(counted.sum(-1), np.int64)
     values = s if driver in ("gelsd", "gelss") else np.zeros(0, s.dtype)
     return LeastSquares(x.squeeze(-1) if vectors else x, residuals, tensor(rank), tensor(values))

@@ -9,6 +9,7 @@ import numpy as np
 from .._arguments import integer
 from ..errors import ShapeError
 from ._lapack import matrices, tensor
+from ._record import recorded
 from ._systems import inv
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ def matrix_power(A: "RBETensor", n: int) -> "RBETensor":
     matrices("matrix_power", A, square=True)
     n = integer("matrix_power", "the exponent", n)
     if n == 0:
-        return tensor(np.zeros(A.shape, A.dtype.name) + np.eye(A.shape[-1], dtype=A.dtype.name))
+        identity = np.zeros(A.shape, A.dtype.name) + np.eye(A.shape[-1], dtype=A.dtype.name)
+        return recorded("matrix_power", A, [tensor(identity)], lambda dy: dy * 0.0, [])[0]
     square, n = (inv(A), -n) if n < 0 else (A, n)
     found = None
     while True:

@@ -13,7 +13,7 @@ CPU := $(shell sed -nE 's/^(flags|Features).*: //p;T;q' /proc/cpuinfo 2>/dev/nul
 comma := ,
 with = $(if $(filter-out $(CPU),$(2)),,$(1))
 RBE_REQUIRE_ISA ?= $(strip $(call with,avx2,avx2 fma bmi2 popcnt) $(call with,avx512,avx512f avx512dq avx512bw avx512vl) \
-  $(call with,amx,amx_tile amx_int8 amx_bf16) $(call with,neon,asimd))
+  $(call with,amx,amx_tile amx_int8 amx_bf16 avx512vbmi avx512_vnni) $(call with,neon,asimd))
 export RBE_REQUIRE_ISA
 SOURCES := tools rbe_py/python rbe_py/examples tests benches fuzz/python
 

@@ -39,8 +39,10 @@ mod measure {
         fn all() -> Vec<Kernels> {
             let mut all = vec![];
             for isa in Isa::available().filter(|isa| isa.vectors().is_some()) {
-                all.push(Kernels { set: isa.name(), method: Method::Tables });
-                if isa.name() == "avx512" && is_x86_feature_detected!("avx512vnni") {
+                if isa.name() != "amx" {
+                    all.push(Kernels { set: isa.name(), method: Method::Tables });
+                }
+                if isa.name() == "amx" || isa.name() == "avx512" && is_x86_feature_detected!("avx512vnni") {
                     all.push(Kernels { set: isa.name(), method: Method::Dots });
                 }
             }

@@ -9,7 +9,9 @@ pub(super) fn is_available() -> bool {
     static AVAILABLE: OnceLock<bool> = OnceLock::new();
     *AVAILABLE.get_or_init(|| {
         const BF16_TILE_INT8: u32 = 1 << 22 | 1 << 24 | 1 << 25;
-        __cpuid_count(0, 0).eax >= 7 && __cpuid_count(7, 0).edx & BF16_TILE_INT8 == BF16_TILE_INT8 && permitted()
+        // All processors with AMX have these parts of AVX-512, which kernels use beside tiles.
+        let beside = is_x86_feature_detected!("avx512vbmi") && is_x86_feature_detected!("avx512vnni");
+        beside && __cpuid_count(0, 0).eax >= 7 && __cpuid_count(7, 0).edx & BF16_TILE_INT8 == BF16_TILE_INT8 && permitted()
     })
 }
 

@@ -26,7 +26,7 @@ pub enum VectorIsa {
     /// AVX-512 F, DQ, BW, VL with FMA.
     #[cfg(target_arch = "x86_64")]
     Avx512,
-    /// AVX-512 and AMX with int8 and bfloat16.
+    /// AVX-512 with VBMI and VNNI, and AMX with int8 and bfloat16.
     #[cfg(target_arch = "x86_64")]
     Amx,
     /// NEON of 64-bit ARM; kernels that profit from dot products of bytes use them where the processor has them.

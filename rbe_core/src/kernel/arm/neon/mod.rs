@@ -19,5 +19,5 @@ pub(in crate::kernel) use crate::kernel::update::int8::{add_excess, measure, rou
 pub(in crate::kernel) use crate::kernel::update::level_parameters::adam_step;
 pub(in crate::kernel) use int8::dot_u8_i8;
 pub(in crate::kernel) use products::{dx, forward, level_gradient, order};
-pub(in crate::kernel) use quantised::{by_dots, dx_quantised, forward_quantised, lanes_quantised, order_quantised};
+pub(in crate::kernel) use quantised::{dots_at_once, dx_quantised, forward_quantised, lanes_quantised, order_quantised};
 pub(in crate::kernel) use windows::{dx_of_windows, forward_of_windows, lanes_of_windows, prepare_dx};

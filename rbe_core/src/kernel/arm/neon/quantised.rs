@@ -158,8 +158,8 @@ const LANES: usize = 16;
 const HALF: usize = LANES / 2;
 
 /// Whether dot products of bytes compute a product of many samples: there are no such kernels for this instruction set.
-pub(in crate::kernel) fn by_dots(_: Method, _: Product, _: &View<'_>, _: usize) -> bool {
-    false
+pub(in crate::kernel) fn dots_at_once(_: Method, _: Product, _: &View<'_>, _: usize) -> Option<usize> {
+    None
 }
 
 /// See [`QuantisedForward`].

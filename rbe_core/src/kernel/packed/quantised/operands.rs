@@ -17,9 +17,6 @@ pub enum Method {
     Dots,
 }
 
-/// Samples that kernels by dot products of bytes make use of a tile's bits for, once those are bytes.
-pub(in crate::kernel) const DOTS_AT_ONCE: usize = 64;
-
 /// A product, of which the instruction sets say by which kernels they compute it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::kernel) enum Product {

@@ -1,6 +1,6 @@
 //! Products with int8 inputs: the driver that cuts the work and owns the bounds.
 
-use super::operands::{DOTS_AT_ONCE, MOST_DY, Method, OrderDy, PANEL_ROWS, Product, QuantisedDx, QuantisedForward, ShortDy};
+use super::operands::{MOST_DY, Method, OrderDy, PANEL_ROWS, Product, QuantisedDx, QuantisedForward, ShortDy};
 use super::quantise::{largest_of, quantise, scale_of};
 use super::short_lanes::Portable;
 use super::{order_dy, subset_sums};
@@ -43,8 +43,9 @@ pub fn forward_by(method: Method, x: Quantised<'_>, w: &PackedTensor, bias: Opti
     let tiles = w.tiles();
     let view = View::new(w, &tiles);
     let y = Shared::new(y, rows);
-    let dots = by_dots(isa, method, Product::Forward, &view, batch);
-    let Pieces { samples, tiles: per } = pieces(batch, &view, if dots { &WITH_DOTS } else { &WITH_TABLES });
+    let dots = dots_at_once(isa, method, Product::Forward, &view, batch);
+    let fewest = dots.map_or(WITH_TABLES, |samples| Pieces { samples, tiles: WITH_DOTS });
+    let (Pieces { samples, tiles: per }, dots) = (pieces(batch, &view, &fewest), dots.is_some());
     let (across, down) = (view.row_tiles().div_ceil(per), batch.div_ceil(samples));
     parallel::for_each(across * down, |p| {
         let (first, r) = (p / across * samples, p % across * per);
@@ -69,12 +70,12 @@ const FEW: usize = 3;
 const ORDERED_AT_ONCE: usize = 8;
 /// Samples that one task orders, if they are not in lanes.
 const SAMPLES_AT_ONCE: usize = 8;
-/// The fewest samples and row tiles of a piece of the forward product by dot products of bytes.
-const WITH_DOTS: Pieces = Pieces { samples: DOTS_AT_ONCE, tiles: 4 };
+/// The fewest row tiles of a piece of the forward product by dot products of bytes.
+const WITH_DOTS: usize = 4;
 
-/// Whether dot products of bytes compute the product.
-fn by_dots(isa: Isa, method: Method, product: Product, w: &View<'_>, samples: usize) -> bool {
-    isa.vectors().is_some_and(|set| vector_kernel!(set, by_dots(method, product, w, samples)))
+/// If dot products of bytes compute the product: the samples for which they make use of a tile's bits, once those are bytes.
+fn dots_at_once(isa: Isa, method: Method, product: Product, w: &View<'_>, samples: usize) -> Option<usize> {
+    isa.vectors().and_then(|set| vector_kernel!(set, dots_at_once(method, product, w, samples)))
 }
 
 /// `dx (batch, cols) = dy (batch, rows) W`, with the products rounded stochastically to int8 as in design/int8.md: the mean over the noise
@@ -101,7 +102,7 @@ pub fn dx_by(method: Method, dy: &[f32], batch: usize, w: &PackedTensor, dx: &mu
     for first in (0..batch).step_by(part) {
         let here = part.min(batch - first);
         let (dy, dx) = (&dy[first * rows..][..here * rows], &mut dx[first * cols..][..here * cols]);
-        let dots = by_dots(isa, method, Product::Dx, &view, here);
+        let dots = dots_at_once(isa, method, Product::Dx, &view, here).is_some();
         part_dx((isa, dots), (dy, first), &view, dx, each);
     }
 }

@@ -2,8 +2,8 @@
 
 use std::arch::x86_64::*;
 
-use super::set_sums::{LINE, ONE, PARTS, Pairs, pairs, split, turn};
-use super::tiles::{Tiles, load, product, store, zero};
+use super::set_sums::{ONE, PARTS, Pairs, pairs, split, turn};
+use super::tiles::{LINE, Tiles, load, product, store, zero};
 use crate::Buffer;
 use crate::kernel::packed::dy_layout::DyTiles;
 use crate::kernel::packed::lane_layout::{Family, SAMPLES};

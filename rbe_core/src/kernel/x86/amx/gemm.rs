@@ -4,8 +4,8 @@
 
 use std::arch::x86_64::*;
 
-use super::set_sums::{LINE, PARTS, Pairs};
-use super::tiles::{Tiles, load, product, store, zero};
+use super::set_sums::{PARTS, Pairs};
+use super::tiles::{LINE, Tiles, load, product, store, zero};
 use crate::Buffer;
 use crate::kernel::dense::matrix::Matrix;
 use crate::kernel::shared::Shared;

@@ -3,14 +3,12 @@
 
 use std::arch::x86_64::*;
 
-use super::tiles::{Tiles, load, product, store, zero};
+use super::tiles::{LINE, Tiles, load, product, store, zero};
 use crate::kernel::packed::lane_layout::SAMPLES;
 use crate::packed::{BITS, TILE_ROWS, Tile};
 
 /// Parts of a number.
 pub(super) const PARTS: usize = 3;
-/// Bytes of a row of a tile register.
-pub(super) const LINE: usize = 64;
 /// What stands for a set bit: 2.0, the number that is a single bit in bfloat16, so that a rotation and a mask make it.
 pub(super) const ONE: f32 = 2.0;
 /// Place of that bit in the lower number of a pair.

@@ -3,6 +3,9 @@
 
 use std::arch::asm;
 
+/// Bytes of a row of a tile register.
+pub(super) const LINE: usize = 64;
+
 /// The tile registers, configured as sixteen rows of 64 bytes each until this is dropped.
 pub(super) struct Tiles(());
 

@@ -3,7 +3,7 @@
 
 use std::arch::x86_64::*;
 
-use crate::kernel::packed::quantised::operands::{DOTS_AT_ONCE as CHUNK, QuantisedForward};
+use crate::kernel::packed::quantised::operands::QuantisedForward;
 use crate::kernel::packed::tile_levels::Levels;
 use crate::packed::{BITS, TILE_ROWS, Tile};
 
@@ -13,8 +13,10 @@ const FOUR: usize = 4;
 const STEPS: usize = BITS / FOUR;
 /// Row tiles at once: each input that is loaded serves as many products.
 const TILES: usize = 2;
-/// Samples at once: the sums of so many for [`TILES`] tiles are in registers.
-const AT_ONCE: usize = 8;
+/// Samples for which the bits of a tile are made bytes once.
+pub(super) const AT_ONCE: usize = 64;
+/// Samples whose sums for [`TILES`] tiles are in registers.
+const IN_REGISTERS: usize = 8;
 
 /// The bits of a tile as bytes: of every step four columns of each of sixteen rows.
 type Bits = [__m512i; STEPS];
@@ -42,11 +44,11 @@ struct Chunk<'a> {
 /// The machine must have AVX-512 F, DQ, BW and VL with VNNI and FMA; nobody else may touch these elements of `y`.
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx512vnni,fma")]
 pub(super) unsafe fn forward(f: QuantisedForward<'_>) {
-    let (blocks, most) = (f.w.blocks, f.samples().min(CHUNK));
+    let (blocks, most) = (f.w.blocks, f.samples().min(AT_ONCE));
     let (mut inputs, mut totals) = (crate::Buffer::dirty(blocks * most * BITS), crate::Buffer::dirty(blocks * most * size_of::<f32>()));
     let (inputs, totals) = (inputs.slice_mut::<Inputs>(), totals.slice_mut::<f32>());
-    for from in (0..f.samples()).step_by(CHUNK) {
-        let part = f.of(from..f.samples().min(from + CHUNK));
+    for from in (0..f.samples()).step_by(AT_ONCE) {
+        let part = f.of(from..f.samples().min(from + AT_ONCE));
         let samples = part.samples();
         for (b, row) in part.x.values.chunks_exact(f.w.cols).enumerate() {
             for (j, values) in row.chunks(BITS).enumerate() {
@@ -102,7 +104,7 @@ fn as_bytes(tile: &Tile, out: &mut Bits) {
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx512vnni,fma")]
 unsafe fn of_tiles<const R: usize>(f: &QuantisedForward<'_>, chunk: &Chunk<'_>, r: usize) -> usize {
     let mut bits = [[_mm512_setzero_si512(); STEPS]; R];
-    let mut sums = [[Sums([0.0; TILE_ROWS]); R]; CHUNK];
+    let mut sums = [[Sums([0.0; TILE_ROWS]); R]; AT_ONCE];
     for j in 0..f.w.blocks {
         let mut levels = [[_mm512_setzero_ps(); 2]; R];
         for i in 0..R {
@@ -116,7 +118,7 @@ unsafe fn of_tiles<const R: usize>(f: &QuantisedForward<'_>, chunk: &Chunk<'_>, 
         while s < chunk.samples {
             let (inputs, totals, sums) = (&inputs[s..], &totals[s..], &mut sums[s..]);
             s += match inputs.len() {
-                AT_ONCE.. => block::<R, AT_ONCE>(&bits, &levels, inputs, totals, sums),
+                IN_REGISTERS.. => block::<R, IN_REGISTERS>(&bits, &levels, inputs, totals, sums),
                 4.. => block::<R, 4>(&bits, &levels, inputs, totals, sums),
                 2.. => block::<R, 2>(&bits, &levels, inputs, totals, sums),
                 _ => block::<R, 1>(&bits, &levels, inputs, totals, sums),

@@ -74,7 +74,7 @@ impl Lanes<16> for Avx512 {
 /// The bits of the sixteen rows at every column, row 0 in bit 0.
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl")]
-pub(super) fn column_bits(tile: &Tile) -> [u16; BITS] {
+pub(in crate::kernel::x86) fn column_bits(tile: &Tile) -> [u16; BITS] {
     // Words of four rows in a lane of 16 bytes: first their bytes together, then those of sixteen rows; so every
     // 64-bit lane holds a byte of eight rows.
     let bytes = _mm512_broadcast_i32x4(_mm_set_epi8(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0));
@@ -110,7 +110,7 @@ fn transpose_bits(x: __m512i) -> __m512i {
 
 #[inline]
 #[target_feature(enable = "avx512f")]
-pub(super) fn load(from: &[f32; 16]) -> __m512 {
+pub(in crate::kernel::x86) fn load(from: &[f32; 16]) -> __m512 {
     // SAFETY: sixteen floats are readable.
     unsafe { _mm512_loadu_ps(from.as_ptr()) }
 }
@@ -124,7 +124,7 @@ pub(super) fn store(to: &mut [f32; 16], v: __m512) {
 
 #[inline]
 #[target_feature(enable = "avx512f")]
-pub(super) fn load_words(from: &[u32; 16]) -> __m512i {
+pub(in crate::kernel::x86) fn load_words(from: &[u32; 16]) -> __m512i {
     // SAFETY: sixteen words are readable.
     unsafe { _mm512_loadu_si512(from.as_ptr().cast()) }
 }

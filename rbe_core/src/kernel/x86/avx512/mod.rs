@@ -18,7 +18,8 @@ mod windows;
 
 pub(in crate::kernel) use int8::{add_excess, dot_u8_i8, measure, round_four, scaled};
 pub(in crate::kernel) use lanes::Avx512;
+pub(super) use lanes::{column_bits, load, load_words};
 pub(in crate::kernel) use products::{dx, dx_of, flips, forward, level_gradient};
-pub(in crate::kernel) use quantised::{by_dots, dx_quantised, forward_quantised, lanes_quantised, order_quantised};
+pub(in crate::kernel) use quantised::{dots_at_once, dx_quantised, forward_quantised, lanes_quantised, order_quantised};
 pub(in crate::kernel) use update::{accumulate_row, adam_step, charge_row};
 pub(in crate::kernel) use windows::{dot_of_windows, dx_of_windows, forward_of_windows, lanes_of_windows, prepare_dx};

@@ -140,13 +140,14 @@ const DOT_ROWS: usize = 128;
 /// [`HALF`] samples, half the lanes of tables.
 const DOT_COLUMNS: usize = 128;
 
-/// Whether dot products of bytes compute a product of many samples (`make bench-crossover` measures where they are faster).
-pub(in crate::kernel) fn by_dots(method: Method, product: Product, w: &View<'_>, samples: usize) -> bool {
+/// The samples that dot products of bytes take at once, if they compute a product (`make bench-crossover` measures where they are faster).
+pub(in crate::kernel) fn dots_at_once(method: Method, product: Product, w: &View<'_>, samples: usize) -> Option<usize> {
     let faster = || match product {
         Product::Forward => samples > few::MOST && w.rows <= DOT_ROWS,
         Product::Dx => samples > FEW_DX && (w.cols <= DOT_COLUMNS || samples <= HALF),
     };
-    is_x86_feature_detected!("avx512vnni") && method != Method::Tables && (method == Method::Dots || faster())
+    let dots = is_x86_feature_detected!("avx512vnni") && method != Method::Tables && (method == Method::Dots || faster());
+    dots.then_some(dots_forward::AT_ONCE)
 }
 
 /// See [`QuantisedForward`].

@@ -1,7 +1,7 @@
 //! Exponentials, logarithms, circular functions, powers and the normal distribution of both precisions, and rows of them.
 
-use super::elementary_f32;
 use super::lane_sum::{filled_up, fold};
+use super::{elementary_f32, elementary_f64};
 use crate::dtype::Float;
 use crate::isa::multiversion;
 
@@ -11,7 +11,8 @@ const LANES: usize = 32;
 /// Where sines and cosines of single precision end: beyond it multiples of π/2 need more digits.
 pub const CIRCLE_END: f64 = 281_474_976_710_656.0; // 2^48
 
-/// Elementary functions: in f32 those of `kernel/single.rs`, with the errors stated here, in f64 those of the standard library.
+/// Elementary functions: in f32 those of `elementary_f32.rs`, with the errors stated here; in f64 those of `elementary_f64.rs`, with smaller
+/// errors and subnormal results, except that sines, cosines and powers are the standard library's.
 pub trait Elementary: Float {
     /// `e^x` to 2 units in the last place; 0 where the result would be subnormal.
     fn fast_exp(self) -> Self;
@@ -25,6 +26,10 @@ pub trait Elementary: Float {
     fn fast_tanh(self) -> Self;
     /// `1 / (1 + e^-x)` to 3 units in the last place; 0 where the result would be nearly subnormal.
     fn fast_logistic(self) -> Self;
+    /// The error function, to 1 unit in the last place.
+    fn fast_erf(self) -> Self;
+    /// 1 less the error function, to 1 unit in the last place.
+    fn fast_erfc(self) -> Self;
     /// Distribution function of the normal distribution, to `8 + 2 x²` units in the last place up to |x| = 6, to 1e-9 beyond. For
     /// NaN any number: a multiple of x is NaN then.
     fn normal_cdf(self) -> Self;
@@ -58,16 +63,16 @@ macro_rules! elementary {
 
 elementary! { f32:
     fast_exp elementary_f32::exp, fast_exp_m1 elementary_f32::exp_m1, fast_ln elementary_f32::ln, fast_ln_1p elementary_f32::ln_1p,
-    fast_tanh elementary_f32::tanh, fast_logistic elementary_f32::logistic, normal_cdf elementary_f32::normal_cdf,
+    fast_tanh elementary_f32::tanh, fast_logistic elementary_f32::logistic,
+    fast_erf |x: f32| elementary_f64::erf(f64::from(x)) as f32, fast_erfc |x: f32| elementary_f64::erfc(f64::from(x)) as f32, normal_cdf elementary_f32::normal_cdf,
     normal_density elementary_f32::normal_density, fast_sin elementary_f32::sin, fast_cos elementary_f32::cos,
     to_nearest f32::round_ties_even; elementary_f32::pow
 }
 
 elementary! { f64:
-    fast_exp f64::exp, fast_exp_m1 f64::exp_m1, fast_ln f64::ln, fast_ln_1p f64::ln_1p, fast_tanh f64::tanh,
-    fast_logistic |x: f64| 1.0 / (1.0 + (-x).exp()),
-    normal_cdf |x: f64| 0.5 * (1.0 + libm::erf(x * std::f64::consts::FRAC_1_SQRT_2)),
-    normal_density |x: f64| 0.398_942_280_401_432_7 * (-0.5 * x * x).exp(), // 1/sqrt(2 pi)
+    fast_exp elementary_f64::exp, fast_exp_m1 elementary_f64::exp_m1, fast_ln elementary_f64::ln, fast_ln_1p elementary_f64::ln_1p,
+    fast_tanh elementary_f64::tanh, fast_logistic elementary_f64::logistic, fast_erf elementary_f64::erf, fast_erfc elementary_f64::erfc,
+    normal_cdf elementary_f64::normal_cdf, normal_density elementary_f64::normal_density,
     fast_sin f64::sin, fast_cos f64::cos, to_nearest f64::round_ties_even; f64::powf
 }
 

@@ -6,10 +6,10 @@
 
 use std::f32::consts::{LN_2, LOG2_E};
 
+use super::elementary_f64::{ROUND as ROUND_WIDE, polynomial as wide_polynomial};
+
 /// 1.5 · 2^23: adding it leaves an integer in the low bits.
 const ROUND: f32 = 12_582_912.0;
-/// As [`ROUND`], in double precision.
-const ROUND_WIDE: f64 = 6_755_399_441_055_744.0;
 /// ln of the smallest normal number.
 const LOWEST: f32 = -87.336_54;
 /// ln of the largest number.
@@ -30,16 +30,6 @@ fn at_most(x: f32, high: f32) -> f32 {
 /// Polynomial in x, highest power first.
 #[inline(always)]
 fn polynomial<const N: usize>(x: f32, coefficients: [f32; N]) -> f32 {
-    let mut p = coefficients[0];
-    for c in &coefficients[1..] {
-        p = p.mul_add(x, *c);
-    }
-    p
-}
-
-/// As [`polynomial`], in double precision.
-#[inline(always)]
-fn wide_polynomial<const N: usize>(x: f64, coefficients: [f64; N]) -> f64 {
     let mut p = coefficients[0];
     for c in &coefficients[1..] {
         p = p.mul_add(x, *c);

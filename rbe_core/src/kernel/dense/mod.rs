@@ -4,6 +4,7 @@ pub mod attention;
 pub(crate) mod batch_norm;
 pub mod elementary;
 mod elementary_f32;
+mod elementary_f64;
 pub(crate) mod elementwise;
 pub mod finish;
 pub mod gemm;

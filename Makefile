@@ -17,7 +17,7 @@ RBE_REQUIRE_ISA ?= $(strip $(call with,avx2,avx2 fma bmi2 popcnt) $(call with,av
 export RBE_REQUIRE_ISA
 SOURCES := tools rbe_py/python rbe_py/examples tests benches fuzz/python
 
-.PHONY: help develop train test test-page test-signals test-isa test-float32 test-memory test-steps test-torch lint docs bench bench-quick bench-crossover bench-latency bench-ops bench-plain bench-epochs bench-bridge bench-generation bench-build bench-smoke generate clean test-peers fuzz check-arm test-arm count-arm
+.PHONY: help develop train test test-page test-signals test-isa test-float32 test-memory test-steps test-torch lint docs bench bench-quick bench-crossover bench-latency bench-ops bench-plain bench-estimators bench-epochs bench-bridge bench-generation bench-build bench-smoke generate clean test-peers fuzz check-arm test-arm count-arm
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
@@ -160,6 +160,9 @@ bench-ops: $(TORCH_VENV)/.built ## Compare dense operations with torch's
 bench-plain: $(VENV)/.built ## Compare functions of NumPy arrays with NumPy's own: 2 minutes
 	$(BIN)/python benches/python/plain.py
 
+bench-estimators: $(VENV)/.built ## Compare estimators with scikit-learn's, on up to a million samples: 10 minutes
+	$(BIN)/python benches/python/estimators.py
+
 bench-epochs: $(TORCH_VENV)/.built ## Compare training steps and memory of the examples' networks with torch's: 5 minutes
 	$(TORCH_VENV)/bin/python benches/python/epochs.py --threads 1 --blocks 3 --steps 5
 	$(TORCH_VENV)/bin/python benches/python/epochs.py --threads 2 --blocks 3 --steps 5
@@ -183,6 +186,7 @@ bench-smoke: $(TORCH_VENV)/.built ## Run every benchmark once, without measuring
 	$(TORCH_VENV)/bin/python benches/python/tables.py $(OUT)/bench/*-smoke.json --layers 256x256
 	$(TORCH_VENV)/bin/python benches/python/ops.py --smoke
 	$(TORCH_VENV)/bin/python benches/python/plain.py --smoke
+	$(TORCH_VENV)/bin/python benches/python/estimators.py --smoke
 	$(TORCH_VENV)/bin/python benches/python/epochs.py --smoke
 	$(TORCH_VENV)/bin/python benches/python/bridge.py --smoke
 	$(TORCH_VENV)/bin/python -m pip install --quiet --group bench --group generation

@@ -147,6 +147,20 @@ def test_exponentials_do_not_overflow(backend, dtype):
     assert backend.to_host(backend.logsumexp(empty))[0] == -np.inf
 
 
+def test_softmax_and_logsumexp_run_along_any_axis(backend, dtype, numbers):
+    for shape, axis in (((5, 40), 0), ((70, 3), 0), ((2, 3, 4), 1), ((2, 3, 4), -1)):
+        z, Z = numbers(*shape)
+        e = np.exp(np.asarray(z, np.float64))
+        close(backend, backend.softmax(Z, axis=axis), e / e.sum(axis, keepdims=True), dtype)
+        close(backend, backend.logsumexp(Z, axis=axis), np.log(e.sum(axis)), dtype)
+
+
+def test_one_row_times_a_transposed_matrix(backend, dtype, numbers):
+    for n, d in ((1, 1), (300, 7), (7, 300)):
+        (x, X), (a, A) = numbers(1, d), numbers(n, d)
+        close(backend, backend.gemm(X, A, tB=True), x.astype(np.float64) @ a.T.astype(np.float64), dtype)
+
+
 @pytest.mark.parametrize("largest", [True, False])
 @pytest.mark.parametrize(("width", "k"), [(5, 5), (300, 1), (1000, 3), (1037, 2), (4096, 7)])
 def test_topk_finds_the_extreme_elements_in_order(backend, dtype, numbers, largest, width, k):
@@ -247,13 +261,21 @@ def test_the_engine_works_on_the_memory_of_numpy_arrays(monkeypatch):
     from_numpy = rbe.backend._engine.from_numpy
     monkeypatch.setattr(rbe.backend._engine, "from_numpy", lambda x: shared.append((x, from_numpy(x))) or shared[-1][1])
     a, b = np.ones((64, 64)), np.ones((64, 64))
-    get("cpu").gemm(a, b, tA=True)
+    get("cpu").gemm(a, b, tA=True, alpha=2.0)
     assert len(shared) == 2
     assert all(np.shares_memory(x, t.numpy()) for x, t in shared)
     assert np.shares_memory(shared[0][0], a)
     assert np.shares_memory(shared[1][0], b)
     assert get("cpu").to_device(a) is a
     assert get("cpu").to_host(a) is a
+
+
+def test_columns_of_the_engine_may_be_infinite():
+    columns = np.array([[1e4, -np.inf, -np.inf, np.inf, np.nan], [1e4, -np.inf, 0.0, 0.0, 0.0]])
+    found = get("cpu").logsumexp(columns, axis=0)
+    np.testing.assert_allclose(found, [1e4 + np.log(2), -np.inf, 0.0, np.inf, np.nan])
+    found = get("cpu").softmax(columns, axis=0)
+    np.testing.assert_allclose(found, [[0.5, np.nan, 0.0, np.nan, np.nan], [0.5, np.nan, 1.0, np.nan, np.nan]])
 
 
 def test_results_of_the_engine_do_not_depend_on_the_number_of_threads():

@@ -32,24 +32,29 @@ class Lloyd:
     def __init__(self, backend: Backend, X: Array, weights: Array | None) -> None:
         self.backend, self.X, self.weights = backend, X, weights
         self.dtype = backend.dtype_of(X)
+        # With a column of ones one product gives distances, and one sum by cluster the weights of clusters too.
+        self.extended = backend.concat([X, backend.ones((X.shape[0], 1), self.dtype)], axis=1)
 
-    def _nearest(self, x: Array, centres: Array, norms: Array) -> Array:
-        """Return the index of the nearest centre; `‖x‖²` is the same for all and left out."""
+    def _targets(self, centres: Array) -> Array:
+        """Return `(-2 c, ‖c‖²)` of each centre: times `(x, 1)` it is the squared distance less `‖x‖²`."""
         b = self.backend
-        return b.argmin(b.add_bias(b.gemm(x, centres, tB=True, alpha=-2.0), norms), axis=1)
+        norms = b.sum(b.multiply(centres, centres), axis=1)
+        return b.concat([b.scal(-2.0, centres), norms[:, None]], axis=1)
+
+    def _nearest(self, rows: slice, targets: Array) -> Array:
+        """Return the index of the nearest centre."""
+        b = self.backend
+        return b.argmin(b.gemm(self.extended[rows, :], targets, tB=True), axis=1)
 
     def step(self, centres: Array) -> tuple[Array, Array]:
         """Return the sums (k, d) and the weights (k) of the samples nearest to each centre."""
         b, (k, d) = self.backend, centres.shape
-        sums, counts = b.zeros((k, d), self.dtype), b.zeros(k, self.dtype)
-        norms = b.sum(b.multiply(centres, centres), axis=1)
-        for rows in parts(b, self.X.shape[0], max(k, d)):
-            x = self.X[rows, :]
-            labels = self._nearest(x, centres, norms)
-            w = self._weights(rows)
-            sums = b.axpy(1.0, b.histogram(labels, x if self.weights is None else b.multiply(x, w[:, None]), k), sums)
-            counts = b.axpy(1.0, b.histogram(labels, w, k), counts)
-        return sums, counts
+        sums, targets = b.zeros((k, d + 1), self.dtype), self._targets(centres)
+        for rows in parts(b, self.X.shape[0], max(k, d + 1)):
+            x = self.extended[rows, :]
+            weighted = x if self.weights is None else b.multiply(x, self.weights[rows][:, None])
+            sums = b.axpy(1.0, b.histogram(self._nearest(rows, targets), weighted, k), sums)
+        return sums[:, :d], sums[:, d]
 
     def _weights(self, rows: slice) -> Array:
         if self.weights is not None:
@@ -59,10 +64,10 @@ class Lloyd:
     def assign(self, centres: Array) -> tuple[Array, Array]:
         """Return the index of the nearest centre of each sample, and the weighted squared distance from it."""
         b, labels, distances = self.backend, [], []
-        norms = b.sum(b.multiply(centres, centres), axis=1)
+        targets = self._targets(centres)
         for rows in parts(b, self.X.shape[0], max(centres.shape)):
             x = self.X[rows, :]
-            labels.append(self._nearest(x, centres, norms))
+            labels.append(self._nearest(rows, targets))
             apart = b.axpy(-1.0, b.take(centres, labels[-1]), x)
             square = b.sum(b.multiply(apart, apart), axis=1)
             distances.append(square if self.weights is None else b.multiply(square, self.weights[rows]))

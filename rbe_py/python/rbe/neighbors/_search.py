@@ -26,17 +26,21 @@ def nearest(backend: Backend, queries: Array, points: Array, k: int) -> tuple[Ar
     b, q = backend, queries.shape[0]
     mean = b.mean(points, axis=0)  # smaller norms: fewer lost digits
     points, queries = b.add_bias(points, b.scal(-1.0, mean)), b.add_bias(queries, b.scal(-1.0, mean))
-    found = [_part(b, queries[start : min(start + ROWS, q), :], points, k) for start in range(0, q, ROWS)]
+    # `(x, 1)` times `(-2 p, ‖p‖²)` is the squared distance but for `‖x‖²`, which is the same for all points.
+    norms = b.sum(b.multiply(points, points), axis=1)
+    targets = b.concat([b.scal(-2.0, points), norms[:, None]], axis=1)
+    queries = b.concat([queries, b.ones((q, 1), b.dtype_of(queries))], axis=1)
+    found = [_part(b, queries[start : min(start + ROWS, q), :], points, targets, k) for start in range(0, q, ROWS)]
     indices = np.concatenate([b.to_host(i) for _, i in found])
     return b.concat([d for d, _ in found]), b.to_device(indices)
 
 
-def _part(b: Backend, queries: Array, points: Array, k: int) -> tuple[Array, Array]:
+def _part(b: Backend, queries: Array, points: Array, targets: Array, k: int) -> tuple[Array, Array]:
     n, q = points.shape[0], queries.shape[0]
     width = max(k, ELEMENTS["device" if b.name.startswith("cuda") else "cpu"] * 8 // q)
     values, indices = None, np.empty((q, 0), np.int64)
     for start in range(0, n, width):
-        squares = b.pairwise_distance(queries, points[start : min(start + width, n), :], squared=True)
+        squares = b.gemm(queries, targets[start : min(start + width, n), :], tB=True)
         best, places = b.topk(squares, min(k, squares.shape[1]), largest=False)
         of_part = b.to_host(places) + start
         if values is None:
@@ -45,7 +49,7 @@ def _part(b: Backend, queries: Array, points: Array, k: int) -> tuple[Array, Arr
         both, indices = b.concat([values, best], axis=1), np.concatenate([indices, of_part], axis=1)
         values, places = b.topk(both, min(k, both.shape[1]), largest=False)
         indices = np.take_along_axis(indices, b.to_host(places), axis=1)
-    return _exact(b, queries, points, b.to_device(indices))
+    return _exact(b, queries[:, :-1], points, b.to_device(indices))
 
 
 def _exact(b: Backend, queries: Array, points: Array, indices: Array) -> tuple[Array, Array]:

@@ -27,7 +27,14 @@ PAGE = ROOT / "design" / "operations.md"
 
 DECLARED = "    # Declared in the core: element-wise operations."
 ARITHMETIC = ("add", "div", "pow", "sub")  # methods whose first operand, as functions, may be a number
-PLAIN_TYPES = {"_Bool": "bool", "_bool": "bool", "_Float": "float", "_float": "float", '"RBETensor"': "RBETensor"}
+PLAIN_TYPES = {
+    "_Bool": "bool",
+    "_bool": "bool",
+    "_Float": "float",
+    "_float": "float",
+    "_Int": "int",
+    '"RBETensor"': "RBETensor",
+}
 Signature = ast.FunctionDef
 
 

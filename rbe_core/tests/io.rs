@@ -65,7 +65,7 @@ fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Dense(a), Value::Dense(b)) => {
             let bytes = |v: &Array| -> Vec<u8> {
-                rbe_core::dispatch_all!(v.dtype(), T => bytemuck::cast_slice::<T, u8>(&v.to_vec::<T>().unwrap()).to_vec())
+                rbe_core::dispatch_size!(v.dtype(), T => bytemuck::cast_slice::<T, u8>(&v.to_vec::<T>().unwrap()).to_vec())
             };
             (a.dtype(), a.shape()) == (b.dtype(), b.shape()) && bytes(a) == bytes(b)
         }

@@ -93,12 +93,7 @@ fn packed(shape: &[usize]) -> RBETensor {
 
 fn bytes_of_array(a: &Array, out: &mut Vec<u8>) {
     let a = a.contiguous();
-    match a.dtype() {
-        DType::F32 => out.extend(bytemuck::cast_slice(&a.to_vec::<f32>().unwrap())),
-        DType::F64 => out.extend(bytemuck::cast_slice(&a.to_vec::<f64>().unwrap())),
-        DType::I64 => out.extend(bytemuck::cast_slice(&a.to_vec::<i64>().unwrap())),
-        DType::Bool | DType::U8 => out.extend(a.to_vec::<u8>().unwrap()),
-    }
+    rbe_core::dispatch_size!(a.dtype(), T => out.extend(bytemuck::cast_slice::<T, u8>(&a.to_vec::<T>().unwrap())));
 }
 
 fn bytes_of_value(t: &RBETensor, out: &mut Vec<u8>) {

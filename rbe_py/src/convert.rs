@@ -28,15 +28,23 @@ pub fn dtype_of(object: &Bound<'_, PyAny>) -> PyResult<DType> {
     } else {
         object.str()?.extract()?
     };
-    match name.as_str() {
-        "float32" => Ok(DType::F32),
-        "float64" | "double" => Ok(DType::F64),
-        "float" if object.is_instance_of::<pyo3::types::PyType>() => Ok(DType::F64),
-        "int64" | "int" | "long" => Ok(DType::I64),
-        "bool" | "bool_" => Ok(DType::Bool),
-        "uint8" => Ok(DType::U8),
-        _ => Err(raise(RbeError::dtype("dtype", "float32, float64, int64, uint8 or bool", name))),
+    match (name.as_str(), DType::named(&name)) {
+        (_, Some(dtype)) => Ok(dtype),
+        ("double", _) => Ok(DType::F64),
+        ("float", _) if object.is_instance_of::<pyo3::types::PyType>() => Ok(DType::F64),
+        ("int" | "long", _) => Ok(DType::I64),
+        ("bool_", _) => Ok(DType::Bool),
+        _ => Err(raise(RbeError::dtype("dtype", KNOWN, name))),
     }
+}
+
+/// The element types that tensors have, for errors.
+pub const KNOWN: &str = "float16, bfloat16, float32, float64, int8, int16, int32, int64, uint8 or bool";
+
+/// The element type that two promote to.
+#[pyfunction(name = "_promote_types")]
+pub fn promote_types(py: Python<'_>, a: &Bound<'_, PyAny>, b: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+    dtype_object(py, dtype_of(a)?.promote(dtype_of(b)?))
 }
 
 /// Name of the type of `object`.
@@ -46,20 +54,12 @@ pub fn type_name(object: &Bound<'_, PyAny>) -> String {
 
 /// The Python object of an element type.
 pub fn dtype_object(py: Python<'_>, dtype: DType) -> PyResult<Py<PyAny>> {
-    static OBJECTS: PyOnceLock<[Py<PyAny>; 5]> = PyOnceLock::new();
+    static OBJECTS: PyOnceLock<Vec<Py<PyAny>>> = PyOnceLock::new();
     let objects = OBJECTS.get_or_try_init(py, || -> PyResult<_> {
         let module = py.import("rbe.dtypes")?;
-        let get = |d: DType| -> PyResult<Py<PyAny>> { Ok(module.getattr(if d == DType::Bool { "bool" } else { d.name() })?.unbind()) };
-        Ok([get(DType::F32)?, get(DType::F64)?, get(DType::I64)?, get(DType::Bool)?, get(DType::U8)?])
+        DType::ALL.into_iter().map(|d| Ok(module.getattr(d.name())?.unbind())).collect()
     })?;
-    let at = match dtype {
-        DType::F32 => 0,
-        DType::F64 => 1,
-        DType::I64 => 2,
-        DType::Bool => 3,
-        DType::U8 => 4,
-    };
-    Ok(objects[at].clone_ref(py))
+    Ok(objects[dtype as usize].clone_ref(py))
 }
 
 /// A scalar of NumPy as the Python number it stands for, as torch reads it; anything else as it is.
@@ -73,8 +73,8 @@ pub fn number<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     if object.is_instance(scalar.bind(py))? { object.call_method0("item") } else { Ok(object.clone()) }
 }
 
-/// `object` as a tensor: a tensor itself, a number of Python or NumPy (of the type of `like` where the kinds agree), or whatever
-/// `rbe.as_tensor` takes.
+/// `object` as a tensor: a tensor itself, a number of Python or NumPy (of the type `like` where the kinds agree,
+/// [`number_type`](rbe_core::RBETensor::number_type) of the tensor beside it), or whatever `rbe.as_tensor` takes.
 pub fn operand(object: &Bound<'_, PyAny>, like: Option<DType>) -> PyResult<rbe_core::RBETensor> {
     if let Ok(tensor) = object.cast::<RBETensor>() {
         return Ok(tensor.get().inner.clone());
@@ -90,10 +90,10 @@ pub fn operand(object: &Bound<'_, PyAny>, like: Option<DType>) -> PyResult<rbe_c
     }
     if object.is_instance_of::<PyInt>() {
         let exact = object.extract::<i64>();
-        return match (like.filter(|d| d.is_float()), exact) {
-            (Some(d), Ok(v)) => Ok(scalar(d, v as f64)),
-            (None, Ok(v)) => Ok(constant(Array::scalar(v))),
-            (Some(d), Err(_)) if object.extract::<f64>().is_ok() => Ok(scalar(d, object.extract()?)),
+        return match (like.filter(|d| d.is_float() || d.is_integer()), exact) {
+            (Some(d), Ok(v)) if d.is_float() => Ok(scalar(d, v as f64)),
+            (d, Ok(v)) => Ok(constant(Array::scalar(v).cast(d.unwrap_or(DType::I64)))),
+            (Some(d), Err(_)) if d.is_float() && object.extract::<f64>().is_ok() => Ok(scalar(d, object.extract()?)),
             (_, Err(_)) => Err(raise(RbeError::value("number", "an integer that int64 holds", object))),
         };
     }

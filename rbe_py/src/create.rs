@@ -3,7 +3,7 @@
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyFloat, PyInt, PyList, PyTuple};
-use rbe_core::array::Array;
+use rbe_core::array::{Array, map};
 use rbe_core::packed::PackedTensor;
 use rbe_core::{DType, RbeError, memory, random};
 
@@ -33,12 +33,14 @@ fn beyond_integers(op: &str, v: f64) -> PyErr {
     raise(RbeError::value(op.to_owned(), "numbers that int64 holds", v))
 }
 
-/// Fails for a number that uint8 does not hold, if that is the type.
-fn check_byte(op: &str, dtype: DType, v: f64) -> PyResult<()> {
-    if dtype != DType::U8 || (v.trunc() >= 0.0 && v.trunc() <= 255.0) {
-        return Ok(());
+/// Fails for a number beyond the integers of a type shorter than int64.
+fn check_bounds(op: &str, dtype: DType, v: f64) -> PyResult<()> {
+    match dtype.bounds() {
+        Some((low, high)) if dtype != DType::I64 && !(v.trunc() >= low as f64 && v.trunc() <= high as f64) => {
+            Err(raise(RbeError::value(op.to_owned(), format!("numbers from {low} to {high} for {dtype}"), v)))
+        }
+        _ => Ok(()),
     }
-    Err(raise(RbeError::value(op.to_owned(), "numbers from 0 to 255 for uint8", v)))
 }
 
 impl Flat {
@@ -78,11 +80,8 @@ fn flatten(object: &Bound<'_, PyAny>, depth: usize, flat: &mut Flat, turns: &mut
         let dtype = object.getattr("dtype").and_then(|d| dtype_of(&d));
         let before = flat.dtype;
         flatten(&object.call_method0("item")?, depth, flat, turns)?;
-        // Integers in lists are int64, however short.
-        if let Ok(dtype) = dtype
-            && dtype != DType::U8
-        {
-            flat.dtype = before.promote(dtype);
+        if let Ok(dtype) = dtype {
+            flat.dtype = before.promote(dtype.wide()); // in lists, however short they are
         }
         return Ok(());
     }
@@ -127,7 +126,7 @@ pub fn from_nested(data: &Bound<'_, PyAny>, dtype: Option<DType>) -> PyResult<Ar
     if let Some(v) = flat.beyond.filter(|_| dtype == DType::I64) {
         return Err(beyond_integers(OP, v));
     }
-    flat.values.iter().try_for_each(|v| check_byte(OP, dtype, *v))?;
+    flat.values.iter().try_for_each(|v| check_bounds(OP, dtype, *v))?;
     enter_for(data.py(), OP, flat.values.len(), || match dtype {
         DType::I64 => Array::from_slice(&flat.ints, &flat.shape),
         _ => Array::from_slice(&flat.values, &flat.shape).map(|a| a.cast(dtype)),
@@ -151,7 +150,7 @@ pub fn full(py: Python<'_>, shape: Vec<usize>, value: &Bound<'_, PyAny>, dtype: 
     };
     if dtype != DType::I64 {
         let value = float()?;
-        check_byte(op, dtype, value)?;
+        check_bounds(op, dtype, value)?;
         return Ok(enter_for(py, op, elements(&shape), || Ok(Array::full(dtype, &shape, value)))?.into());
     }
     let value = match value.extract::<i64>() {
@@ -236,12 +235,22 @@ fn stream(seed: Option<u64>) -> random::Stream {
 
 fn floats(py: Python<'_>, op: &str, shape: &[usize], dtype: &Bound<'_, PyAny>, seed: Option<u64>, normal: bool) -> PyResult<NewTensor> {
     let dtype = dtype_of(dtype)?;
+    if !dtype.is_float() {
+        return Err(raise(RbeError::dtype(op.to_owned(), "a dtype of floats", dtype)));
+    }
     // A stream is taken when there is memory for its numbers.
     let fill = || {
-        rbe_core::dispatch_float!("random", dtype, T => Ok(Array::build(shape, |out: &mut [T]| {
+        let drawn = rbe_core::dispatch_float!("random", dtype.wide(), T => Ok(Array::build(shape, |out: &mut [T]| {
             let stream = stream(seed);
             if normal { stream.normal(out) } else { stream.uniform(out) }
-        })))
+        })))?;
+        // Uniform numbers of 16 bits are cut, not rounded: those next to 1 would become 1.
+        let cut = |places: i32| map(&drawn, |v: f32| (v * 2f32.powi(places)).floor() * 2f32.powi(-places)).cast(dtype);
+        Ok(match dtype {
+            DType::F16 if !normal => cut(11),
+            DType::BF16 if !normal => cut(8),
+            _ => drawn.cast(dtype),
+        })
     };
     Ok(enter_for(py, op, elements(shape), fill)?.into())
 }

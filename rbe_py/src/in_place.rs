@@ -83,7 +83,7 @@ impl RBETensor {
 
     #[pyo3(name = "_assign")]
     fn assign(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        let value = operand(value, Some(self.inner.dtype()))?;
+        let value = operand(value, Some(self.inner.number_type()))?;
         enter(py, || self.inner.assign(&value))
     }
 }

@@ -47,7 +47,7 @@ fn subscript(item: &Bound<'_, PyAny>) -> PyResult<Subscript> {
     let is_empty_list = array.numel() == 0 && (item.is_instance_of::<PyList>() || item.is_instance_of::<PyTuple>());
     Ok(match array.dtype() {
         // NumPy's integers and tensors of one integer index as plain integers do: they give views.
-        DType::I64 if array.ndim() == 0 => Subscript::At(array.to_vec::<i64>().or_raise()?[0]),
+        dtype if dtype.is_integer() && array.ndim() == 0 => Subscript::At(array.wide().to_vec::<i64>().or_raise()?[0]),
         _ if is_empty_list => Subscript::Array(array.cast(DType::I64)),
         _ => Subscript::Array(array),
     })

@@ -58,7 +58,7 @@ mod _rbe {
     #[pymodule_export]
     use crate::class::class_of_results;
     #[pymodule_export]
-    use crate::convert::as_tensor;
+    use crate::convert::{as_tensor, promote_types};
     #[pymodule_export]
     use crate::create::{
         arange_floats, arange_integers, encode, eye, full, get_rng_state, linspace, manual_seed, packed, rand, randint, randn,
@@ -71,7 +71,7 @@ mod _rbe {
     #[pymodule_export]
     use crate::fuse::{fuse, fused_operations};
     #[pymodule_export]
-    use crate::memory::{ArrayHolder, from_array, from_memory, says_read_only};
+    use crate::memory::{ArrayHolder, exchange_kind, from_array, from_memory, says_read_only};
     #[pymodule_export]
     use crate::observe::{profile_start, profile_stop, set_debug_mode};
     #[pymodule_export]

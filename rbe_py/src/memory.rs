@@ -11,7 +11,7 @@ use rbe_core::array::{Array, Storage};
 use rbe_core::{Buffer, DType, RbeError};
 
 use crate::class::NewTensor;
-use crate::convert::dtype_of;
+use crate::convert::{KNOWN, dtype_of};
 use crate::error::{OrRaise, raise};
 use crate::numpy::view;
 
@@ -43,6 +43,11 @@ fn typestr(dtype: DType) -> &'static str {
         DType::I64 => "<i8",
         DType::Bool => "|b1",
         DType::U8 => "|u1",
+        DType::I8 => "|i1",
+        DType::I16 => "<i2",
+        DType::I32 => "<i4",
+        DType::F16 => "<f2",
+        DType::BF16 => "<u2", // NumPy has no such float: its bits
     }
 }
 
@@ -110,37 +115,33 @@ pub fn from_array(array: &Bound<'_, PyAny>) -> PyResult<NewTensor> {
     array_of(array, false).map(NewTensor::from)
 }
 
-/// The array of a NumPy array. With `convert` integers of other sizes become int64, and half floats float32.
+/// The array of a NumPy array. With `convert` integers of all types become int64, and floats of 16 bits float32.
 pub fn array_of(array: &Bound<'_, PyAny>, convert: bool) -> PyResult<Array> {
     if let Some(view) = view(array)?
-        && !(convert && view.dtype == DType::U8)
+        && !(convert && view.dtype.is_narrow())
     {
         return shared(array.clone().unbind(), view.data as usize, view.dtype, &view.shape, &view.strides);
     }
     let py = array.py();
     let own = array.getattr(intern!(py, "dtype"))?;
-    let kind: char = own.getattr(intern!(py, "kind"))?.extract()?;
+    let name: String = own.getattr(intern!(py, "name"))?.extract()?;
     let size: usize = own.getattr(intern!(py, "itemsize"))?.extract()?;
     let converted = |dtype: DType| array_of(&array.call_method1(intern!(py, "astype"), (dtype.name(),))?, false);
-    let dtype = match (kind, size) {
-        ('f', 4) => DType::F32,
-        ('f', 8) => DType::F64,
-        ('i', 8) => DType::I64,
-        ('b', 1) => DType::Bool,
-        ('u', 1) if !convert => DType::U8,
-        ('f', 2) if convert => return converted(DType::F32),
-        ('u', 8) if convert && array.getattr("size")?.extract::<usize>()? > 0 => {
+    let dtype = match DType::named(&name) {
+        // The type of another package, of whose bits NumPy knows the size.
+        Some(DType::BF16) if convert => return converted(DType::F32),
+        Some(DType::BF16) => return Ok(array_of(&array.call_method1("view", ("int16",))?, false)?.relabel(DType::BF16)),
+        Some(dtype) if convert && dtype.is_narrow() => return converted(dtype.wide()),
+        Some(dtype) => dtype,
+        None if convert && name == "uint64" && array.getattr("size")?.extract::<usize>()? > 0 => {
             let largest: u64 = array.call_method0("max")?.extract()?;
             if i64::try_from(largest).is_err() {
                 return Err(raise(RbeError::dtype("tensor", "integers that int64 holds", "uint64 beyond it")));
             }
             return converted(DType::I64);
         }
-        ('i' | 'u', _) if convert => return converted(DType::I64),
-        _ => {
-            let name: String = own.getattr("name")?.extract()?;
-            return Err(raise(RbeError::dtype("dtype", "float32, float64, int64, uint8 or bool", name)));
-        }
+        None if convert && matches!(own.getattr("kind")?.extract::<char>()?, 'i' | 'u') => return converted(DType::I64),
+        None => return Err(raise(RbeError::dtype("dtype", KNOWN, name))),
     };
     let flags = array.getattr(intern!(py, "flags"))?;
     let holds = |name: &str| -> PyResult<bool> { flags.getattr(name)?.extract() };
@@ -159,4 +160,23 @@ pub fn array_of(array: &Bound<'_, PyAny>, convert: bool) -> PyResult<Array> {
 #[pyfunction(name = "_says_read_only")]
 pub fn says_read_only(capsule: &Bound<'_, PyCapsule>) -> bool {
     capsule.is_valid_checked(Some(c"dltensor_versioned"))
+}
+
+/// Changes the kind of the elements of 16 bits that a DLPack capsule says it has, between those that DLPack numbers `before` and `after`:
+/// NumPy moves bfloat16 as integers. Whether they were of that kind.
+#[pyfunction(name = "_exchange_kind")]
+pub fn exchange_kind(capsule: &Bound<'_, PyCapsule>, before: u8, after: u8) -> PyResult<bool> {
+    // Where `DLTensor` lies in the managed tensor of each version, and the type (code, bits and lanes) in that.
+    const TYPE: usize = 8 + 8 + 4;
+    let (name, at) = if says_read_only(capsule) { (c"dltensor_versioned", 4 * 8 + TYPE) } else { (c"dltensor", TYPE) };
+    let memory = capsule.pointer_checked(Some(name))?.cast::<u8>();
+    // SAFETY: a capsule of this name, which nobody has taken yet, holds a managed tensor, and whoever holds the capsule that.
+    unsafe {
+        let code = memory.add(at);
+        let found = code.read() == before && code.add(1).read() == 16;
+        if found {
+            code.write(after);
+        }
+        Ok(found)
+    }
 }

@@ -27,7 +27,7 @@ pub fn binary(
     swap: bool,
     f: impl FnOnce(&Tensor, &Tensor) -> rbe_core::Result<Tensor>,
 ) -> PyResult<NewTensor> {
-    let b_tensor = operand(b, Some(a.inner.dtype()))?;
+    let b_tensor = operand(b, Some(a.inner.number_type()))?;
     enter(b.py(), || if swap { f(&b_tensor, &a.inner) } else { f(&a.inner, &b_tensor) }).map(NewTensor::from)
 }
 
@@ -40,8 +40,8 @@ fn scaled(
     f: impl FnOnce(&Tensor, &Tensor) -> rbe_core::Result<Tensor>,
 ) -> PyResult<NewTensor> {
     let Some(alpha) = alpha else { return binary(a, other, false, f) };
-    let b = operand(other, Some(a.inner.dtype()))?;
-    let alpha = operand(alpha, Some(b.dtype()))?;
+    let b = operand(other, Some(a.inner.number_type()))?;
+    let alpha = operand(alpha, Some(b.number_type()))?;
     if alpha.dtype().is_float() && !a.inner.dtype().is_float() && !b.dtype().is_float() {
         return Err(raise(RbeError::dtype(op, "an integer as alpha for integers", alpha.dtype())));
     }
@@ -227,7 +227,7 @@ impl RBETensor {
         }
         match (min, max) {
             (Some(low), Some(high)) => {
-                let (low, high) = (operand(low, Some(self.inner.dtype()))?, operand(high, Some(self.inner.dtype()))?);
+                let (low, high) = (operand(low, Some(self.inner.number_type()))?, operand(high, Some(self.inner.number_type()))?);
                 unary(py, self, |t| t.clamp_between(&low, &high))
             }
             (Some(low), None) => binary(self, low, false, Tensor::maximum),

@@ -96,13 +96,18 @@ fn api(py: Python<'_>) -> PyResult<&'static Api> {
     })
 }
 
-/// NumPy's number of an element type. A C `long` has 64 bits on Unix.
+/// NumPy's number of an element type; of bfloat16, that of its bits. A C `long` has 64 bits on Unix.
 fn number_of(dtype: DType) -> c_int {
     match dtype {
         DType::Bool => 0,
+        DType::I8 => 1,
         DType::U8 => 2,
+        DType::I16 => 3,
+        DType::BF16 => 4, // uint16: NumPy has no such float
+        DType::I32 => 5,
         DType::I64 if cfg!(windows) => 9,
         DType::I64 => 7,
+        DType::F16 => 23,
         DType::F32 => 11,
         DType::F64 => 12,
     }
@@ -136,7 +141,7 @@ pub fn view<'a>(object: &'a Bound<'_, PyAny>) -> PyResult<Option<View<'a>>> {
     unsafe {
         let array = &*object.as_ptr().cast::<Fields>();
         let kind = &*array.dtype;
-        let dtype = [DType::F32, DType::F64, DType::I64, DType::U8, DType::Bool].into_iter().find(|d| number_of(*d) == kind.number);
+        let dtype = DType::ALL.into_iter().find(|d| *d != DType::BF16 && number_of(*d) == kind.number);
         let Some(dtype) = dtype else { return Ok(None) };
         let native = matches!(kind.byte_order as u8, b'=' | b'|');
         if !native || array.flags & (ALIGNED | WRITEABLE) != ALIGNED | WRITEABLE || array.data.is_null() {

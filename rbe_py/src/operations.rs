@@ -82,7 +82,7 @@ macro_rules! binary_operation {
 
             $(#[doc = documentation_in_place!($method)]
             fn $in_place<'py>(slf: &Bound<'py, Self>, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Self>> {
-                let other = operand(other, Some(slf.get().inner.dtype()))?;
+                let other = operand(other, Some(slf.get().inner.number_type()))?;
                 let keeps = reads_input(stringify!($saves));
                 change(slf, stringify!($in_place), Some(&other), keeps, |t| binary_operation!(@call $method $call)(t, &other))
             })?
@@ -92,9 +92,9 @@ macro_rules! binary_operation {
         #[pyfunction]
         fn $method(input: &Bound<'_, PyAny>, other: &Bound<'_, PyAny>) -> PyResult<NewTensor> {
             // A number takes the type of a tensor of floats, as it does beside an operator.
-            let like = other.cast::<RBETensor>().ok().map(|t| t.get().inner.dtype()).filter(|dtype| dtype.is_float());
+            let like = other.cast::<RBETensor>().ok().map(|t| t.get().inner.number_type()).filter(|dtype| dtype.is_float());
             let a = operand(input, like)?;
-            let b = operand(other, Some(a.dtype()))?;
+            let b = operand(other, Some(a.number_type()))?;
             enter(input.py(), || binary_operation!(@call $method $call)(&a, &b)).map(NewTensor::from)
         }
     };

@@ -29,7 +29,7 @@ macro_rules! operators {
                 binary(self, other, true, $f)
             }
             $(fn $in_place(slf: &Bound<'_, Self>, other: &Bound<'_, PyAny>) -> PyResult<()> {
-                let other = operand(other, Some(slf.get().inner.dtype()))?;
+                let other = operand(other, Some(slf.get().inner.number_type()))?;
                 change(slf, stringify!($in_place), Some(&other), $keeps, |t| ($f)(t, &other)).map(drop)
             })?)*
         }
@@ -95,6 +95,6 @@ impl RBETensor {
         Err(PyTypeError::new_err("elements of a tensor cannot be deleted"))
     }
     fn __setitem__(&self, index: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        crate::index::set(&self.inner, index, &operand(value, Some(self.inner.dtype()))?)
+        crate::index::set(&self.inner, index, &operand(value, Some(self.inner.number_type()))?)
     }
 }

@@ -39,7 +39,7 @@ pub fn stack(py: Python<'_>, tensors: Vec<PyRef<'_, RBETensor>>, axis: isize) ->
 pub fn where_(condition: &Bound<'_, PyAny>, a: &Bound<'_, PyAny>, b: &Bound<'_, PyAny>) -> PyResult<NewTensor> {
     let py = a.py();
     let condition = operand(condition, None)?;
-    let like = |o: &Bound<'_, PyAny>| o.cast::<RBETensor>().ok().map(|t| t.get().inner.dtype());
+    let like = |o: &Bound<'_, PyAny>| o.cast::<RBETensor>().ok().map(|t| t.get().inner.number_type());
     let (dtype_a, dtype_b) = (like(a), like(b));
     let (x, y) = (operand(a, dtype_b)?, operand(b, dtype_a)?);
     let out = enter(py, || condition.where_(&x, &y))?;

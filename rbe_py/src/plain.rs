@@ -56,7 +56,7 @@ fn filled<'py, T: Elementary>(
 
 /// Whether both are of one type, and that is one of floats.
 fn floats(a: &View<'_>, b: &View<'_>) -> bool {
-    a.dtype == b.dtype && a.dtype.is_float()
+    a.dtype == b.dtype && a.dtype.is_wide_float()
 }
 
 /// `activation(a b + bias)`, into `out` if it is given; None also for an unknown activation.
@@ -203,7 +203,7 @@ fn tensors<const N: usize>(arrays: [Any<'_, '_>; N]) -> PyResult<Option<[RBETens
     let mut dtype = None;
     for array in arrays {
         match view(array)? {
-            Some(view) if view.dtype.is_float() && dtype.is_none_or(|d| d == view.dtype) => dtype = Some(view.dtype),
+            Some(view) if view.dtype.is_wide_float() && dtype.is_none_or(|d| d == view.dtype) => dtype = Some(view.dtype),
             _ => return Ok(None),
         }
     }
@@ -260,7 +260,7 @@ pub fn axpy<'py>(alpha: f64, x: Any<'_, 'py>, y: Option<Any<'_, 'py>>) -> Found<
         },
         None => None,
     };
-    if !u.dtype.is_float() || !u.is_contiguous() {
+    if !u.dtype.is_wide_float() || !u.is_contiguous() {
         return Ok(None);
     }
     let py = x.py();

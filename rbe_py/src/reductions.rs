@@ -161,7 +161,7 @@ macro_rules! tensor_methods {
 /// Fails for a dtype that is not of floats.
 fn floats(op: &'static str, dtype: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
     match dtype_or_none(dtype)?.filter(|d| !d.is_float()) {
-        Some(other) => Err(raise(RbeError::dtype(op, "float32 or float64 as dtype", other))),
+        Some(other) => Err(raise(RbeError::dtype(op, "a dtype of floats", other))),
         None => Ok(()),
     }
 }

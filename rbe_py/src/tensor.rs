@@ -82,8 +82,9 @@ impl RBETensor {
         let array = self.inner.array("item").or_raise()?;
         let v = array.item().or_raise()?;
         Ok(match array.dtype() {
-            DType::I64 => within("item", || array.to_vec::<i64>().or_raise())?[0].into_pyobject(py)?.into_any().unbind(),
-            DType::U8 => (v as u8).into_pyobject(py)?.into_any().unbind(),
+            dtype if dtype.is_integer() => {
+                within("item", || array.wide().to_vec::<i64>().or_raise())?[0].into_pyobject(py)?.into_any().unbind()
+            }
             DType::Bool => PyBool::new(py, v != 0.0).to_owned().into_any().unbind(),
             _ => v.into_pyobject(py)?.into_any().unbind(),
         })
@@ -297,8 +298,21 @@ impl RBETensor {
     fn to_dense(&self, py: Python<'_>, dtype: Option<&Bound<'_, PyAny>>) -> PyResult<NewTensor> {
         let w = self.inner.packed("to_dense").or_raise()?;
         let dtype = dtype.map(dtype_of).transpose()?.unwrap_or(DType::F32);
-        let work = || rbe_core::dispatch_float!("to_dense", dtype, T => Ok(w.to_dense::<T>()));
+        if !dtype.is_float() {
+            return Err(raise(RbeError::dtype("to_dense", "a dtype of floats", dtype)));
+        }
+        let work = || rbe_core::dispatch_float!("to_dense", dtype.wide(), T => Ok(w.to_dense::<T>().cast(dtype)));
         Ok(enter_for(py, "to_dense", self.inner.numel(), work)?.into())
+    }
+
+    /// The same bytes as elements of another type of their size.
+    fn _reinterpret(&self, dtype: &Bound<'_, PyAny>) -> PyResult<NewTensor> {
+        let (array, dtype) = (self.inner.array("view").or_raise()?, dtype_of(dtype)?);
+        if dtype.size() != array.dtype().size() || (dtype == DType::Bool) != (array.dtype() == DType::Bool) {
+            let expected = format!("a type with elements of {} bytes, other than bool", array.dtype().size());
+            return Err(raise(RbeError::dtype("view", expected, dtype)));
+        }
+        Ok(array.clone().relabel(dtype).into())
     }
 
     /// Copies the blocks of another packed tensor of the same shape and scale into this one.
@@ -338,7 +352,7 @@ impl RBETensor {
 
     fn __index__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         match self.inner.dtype() {
-            DType::I64 | DType::Bool | DType::U8 => self.__int__(py),
+            dtype if !dtype.is_float() => self.__int__(py),
             other => Err(raise(RbeError::dtype("index", "a tensor of one integer or bool", other))),
         }
     }

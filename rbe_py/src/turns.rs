@@ -8,7 +8,6 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyList;
-use rbe_core::array::Array;
 use rbe_core::{DType, RBETensor};
 
 use crate::gil::enter_for;
@@ -63,14 +62,13 @@ fn has_other_threads(py: Python<'_>) -> PyResult<bool> {
 /// The elements as nested lists: a snapshot, even if other threads write meanwhile.
 pub fn to_list(py: Python<'_>, tensor: &RBETensor) -> PyResult<Py<PyAny>> {
     // A copy, because no lock may be held while other threads run.
-    let now = enter_for(py, "tolist", tensor.numel(), || tensor.array("tolist").map(Array::copy))?;
+    let now = enter_for(py, "tolist", tensor.numel(), || tensor.array("tolist").map(|a| a.wide().copy()))?;
     let (shape, mut turns) = (now.shape(), Turns::new());
     Ok(match now.dtype() {
         DType::F32 => nested(&now.read::<f32>(), shape, &mut turns, py, &|v| float(py, f64::from(*v))),
         DType::F64 => nested(&now.read::<f64>(), shape, &mut turns, py, &|v| float(py, *v)),
         DType::I64 => nested(&now.read::<i64>(), shape, &mut turns, py, &|v| integer(py, *v)),
-        DType::U8 => nested(&now.read::<u8>(), shape, &mut turns, py, &|v| integer(py, i64::from(*v))),
-        DType::Bool => nested(&now.read::<u8>(), shape, &mut turns, py, &|v| boolean(py, *v != 0)),
+        _ => nested(&now.read::<u8>(), shape, &mut turns, py, &|v| boolean(py, *v != 0)),
     }?
     .unbind())
 }

@@ -75,7 +75,7 @@ def test_collate_keeps_containers_and_types_of_numbers():
         (2, rbe.int64),
         (True, rbe.bool),
         (np.float32(1), rbe.float32),
-        (np.int32(1), rbe.int64),
+        (np.int32(1), rbe.int32),
     ):
         assert default_collate([value, value]).dtype is dtype
     assert type(default_collate([(1, 2), (3, 4)])) is list

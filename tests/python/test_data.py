@@ -263,7 +263,7 @@ def test_csv_and_numpy(tmp_path):
         with pytest.raises(rbe.FormatError, match="read_csv"):
             rbe.data.read_csv(path)
     np.save(tmp_path / "a.npy", np.arange(6, dtype=np.int32).reshape(2, 3))
-    assert rbe.data.read_numpy(tmp_path / "a.npy").dtype is rbe.int64
+    assert rbe.data.read_numpy(tmp_path / "a.npy").dtype is rbe.int32
     np.savez(tmp_path / "b.npz", x=np.zeros(2), y=np.ones(3, bool))
     assert {k: v.dtype for k, v in rbe.data.read_numpy(tmp_path / "b.npz").items()} == {"x": rbe.float64, "y": rbe.bool}
     np.save(tmp_path / "o.npy", np.array([object()]), allow_pickle=True)

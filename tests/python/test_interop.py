@@ -47,8 +47,8 @@ def test_dlpack_of_what_cannot_be_shared_is_refused():
         np.from_dlpack(rbe.RBELinear(64, 2).weight.detach())
     with pytest.raises(rbe.DTypeError, match="__dlpack__"):
         rbe.from_dlpack([1.0])
-    with pytest.raises(rbe.DTypeError, match="int8"):
-        rbe.from_dlpack(np.zeros(2, np.int8))
+    with pytest.raises(rbe.DTypeError, match="uint16"):
+        rbe.from_dlpack(np.zeros(2, np.uint16))
 
 
 def test_an_array_lives_as_long_as_a_tensor_of_its_memory():
@@ -151,7 +151,7 @@ def test_numpy_scalars_do_not_widen():
 
 
 def test_numpy_data_keeps_its_type_or_finds_one():
-    for given, want in [("float16", "float32"), ("int8", "int64"), ("uint32", "int64"), (">f8", "float64"), ("bool", "bool")]:
+    for given, want in [("float16", "float16"), ("int8", "int8"), ("uint32", "int64"), (">f8", "float64"), ("bool", "bool")]:
         t = rbe.tensor(np.ones(3, given))
         assert t.dtype.name == want
         assert t.tolist() == [1, 1, 1]
@@ -159,8 +159,8 @@ def test_numpy_data_keeps_its_type_or_finds_one():
         rbe.tensor(np.ones(1, complex))
     with pytest.raises(rbe.DTypeError, match="int64 holds"):
         rbe.tensor(np.array([2**63], np.uint64))
-    with pytest.raises(rbe.DTypeError, match="int32"):
-        rbe.from_numpy(np.zeros(2, np.int32))
+    with pytest.raises(rbe.DTypeError, match="uint32"):
+        rbe.from_numpy(np.zeros(2, np.uint32))
     with pytest.raises(rbe.DTypeError, match="NumPy array"):
         rbe.from_numpy([1.0])
 

@@ -93,8 +93,8 @@ def test_from_torch_and_to_torch_share_memory(dtype):
 
 
 def test_what_torch_has_and_we_have_not():
-    with pytest.raises(rbe.DTypeError, match="float16"):
-        rbe.from_torch(torch.zeros(2, dtype=torch.float16))
+    with pytest.raises(rbe.DTypeError, match="complex64"):
+        rbe.from_torch(torch.zeros(2, dtype=torch.complex64))
     with pytest.raises(rbe.DeviceError, match="meta"):
         rbe.from_torch(torch.zeros(2, device="meta"))
     with pytest.raises(rbe.DTypeError, match="list"):
@@ -165,7 +165,6 @@ def test_elements_of_torchs_files_have_torchs_values(tmp_path, name):
     values = torch.tensor([0, 1, 100, -3.0, 0.1, 6e-8]) if "float" in name else torch.tensor([0, 1, 100])
     theirs = values.to(getattr(torch, name))
     files.save_file({"a": theirs}, tmp_path / "x")
-    wide = theirs.float() if name.endswith("float16") else theirs.long() if "int" in name and name != "uint8" else theirs
     ours = rbe.load(tmp_path / "x")["a"]
-    assert str(ours.dtype).removeprefix("rbe.") == str(wide.dtype).removeprefix("torch.")
-    np.testing.assert_array_equal(ours.numpy(), wide.numpy())
+    assert ours.dtype.name == name
+    np.testing.assert_array_equal(ours.double().numpy(), theirs.double().numpy())

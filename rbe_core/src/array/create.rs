@@ -1,6 +1,7 @@
 //! Arrays from values.
 
 use super::storage::Array;
+use crate::dispatch_size;
 use crate::dtype::{DType, Element};
 use crate::error::{RbeError, Result};
 use crate::memory;
@@ -63,8 +64,17 @@ impl Array {
             DType::F64 => Array::build(shape, |out: &mut [f64]| out.fill(value)),
             DType::I64 => Array::build(shape, |out: &mut [i64]| out.fill(value as i64)),
             DType::Bool => Array::build(shape, |out: &mut [u8]| out.fill(u8::from(value != 0.0))),
-            DType::U8 => Array::build(shape, |out: &mut [u8]| out.fill(value as u8)).relabel(dtype),
+            narrow => Array::full(DType::F64, &[], value).cast(narrow).filling(shape),
         }
+    }
+
+    /// The only element of this array everywhere in a new one.
+    fn filling(&self, shape: &[usize]) -> Array {
+        dispatch_size!(self.dtype, T => {
+            let value = self.read::<T>()[0];
+            Array::build(shape, |out: &mut [T]| out.fill(value))
+        })
+        .relabel(self.dtype)
     }
 
     /// `count` numbers `start`, `start + step`, …, of which the lowest 64 bits are kept.
@@ -82,7 +92,7 @@ impl Array {
     /// `count` evenly spaced numbers from `start` to `end`, both included: the first half counted from the start, the second from the
     /// end, so that both ends are exact. Integers are truncated, bounds and numbers; torch's are rounded once, too.
     pub fn spaced(dtype: DType, start: f64, end: f64, count: usize) -> Array {
-        let (start, end) = if matches!(dtype, DType::I64 | DType::U8) { (start.trunc(), end.trunc()) } else { (start, end) };
+        let (start, end) = if dtype.is_integer() { (start.trunc(), end.trunc()) } else { (start, end) };
         let step = if count > 1 { (end - start) / (count - 1) as f64 } else { 0.0 };
         let from_start = |i: usize| i < count / 2 || count == 1;
         Array::numbered(dtype, count, |i| {
@@ -99,7 +109,7 @@ impl Array {
             DType::Bool => {
                 Array::build(&[count], |out: &mut [u8]| out.iter_mut().enumerate().for_each(|(i, o)| *o = u8::from(at(i) != 0.0)))
             }
-            DType::U8 => Array::numbered(DType::I64, count, at).cast(dtype),
+            narrow => Array::numbered(if narrow.is_float() { DType::F64 } else { DType::I64 }, count, at).cast(narrow),
         }
     }
 
@@ -130,6 +140,7 @@ impl Array {
             DType::F64 => self.read_storage::<f64>()[self.offset],
             DType::I64 => self.read_storage::<i64>()[self.offset] as f64,
             DType::Bool | DType::U8 => f64::from(self.read_storage::<u8>()[self.offset]),
+            narrow => self.cast(narrow.wide()).item()?,
         })
     }
 

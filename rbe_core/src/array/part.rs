@@ -3,7 +3,7 @@
 use super::shape::{Dims, Strides};
 use super::storage::Array;
 use super::zip::map_into;
-use crate::dispatch_all;
+use crate::dispatch_size;
 use crate::error::Result;
 
 /// Where a view lies in the memory of its base.
@@ -31,7 +31,7 @@ impl Part {
             return Ok(a.copy());
         }
         let whole = Array::zeros_strided(a.dtype(), a.shape(), &self.base)?;
-        dispatch_all!(a.dtype(), T => map_into(&whole, a, |_: T, v: T| v))?;
+        dispatch_size!(a.dtype(), T => map_into(&whole, a, |_: T, v: T| v))?;
         Ok(whole)
     }
 

@@ -24,7 +24,7 @@ pub fn sum_to(a: &Array, shape: &[usize]) -> Result<Array> {
 }
 
 impl Array {
-    /// Sum over sorted `axes`, which go. Bool and uint8 count as int64.
+    /// Sum over sorted `axes`, which go: of integers and bools int64, of floats in their wide type.
     pub fn sum_axes(&self, axes: &[usize]) -> Array {
         self.total_axes(axes, 1.0)
     }
@@ -39,7 +39,8 @@ impl Array {
             DType::F32 => total::<f32>(self, axes, count),
             DType::F64 => total::<f64>(self, axes, count),
             DType::I64 => total::<i64>(self, axes, count),
-            DType::Bool | DType::U8 => total::<i64>(&self.cast(DType::I64), axes, count),
+            DType::F16 | DType::BF16 => total::<f32>(&self.cast(DType::F32), axes, count),
+            _ => total::<i64>(&self.cast(DType::I64), axes, count),
         }
     }
 

@@ -126,13 +126,12 @@ impl Array {
         self.dtype
     }
 
-    /// The same bytes as elements of `dtype`: bools as uint8, or uint8 of 0 and 1 as bools.
+    /// The same bytes as elements of `dtype`, of the same size; bools must be 0 or 1.
     ///
     /// # Panics
-    /// If the elements of the two types are stored in different ways.
+    /// If elements of the two types differ in size.
     pub fn relabel(self, dtype: DType) -> Array {
-        let bytes = |dtype| matches!(dtype, DType::Bool | DType::U8);
-        assert!(dtype == self.dtype || bytes(dtype) && bytes(self.dtype), "{} as {dtype}", self.dtype);
+        assert!(dtype.size() == self.dtype.size(), "{} as {dtype}", self.dtype);
         Array { dtype, ..self }
     }
 

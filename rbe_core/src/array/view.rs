@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use super::shape::{Dims, Strides, contiguous_strides, normalize_axis};
 use super::storage::Array;
 use super::transpose::copy_strided;
-use crate::dispatch_all;
+use crate::dispatch_size;
 use crate::error::{RbeError, Result};
 use crate::memory;
 
@@ -39,7 +39,7 @@ impl Array {
 
     /// A contiguous copy with memory of its own.
     pub fn copy(&self) -> Array {
-        dispatch_all!(self.dtype, T => Array::build::<T>(&self.shape, |out| {
+        dispatch_size!(self.dtype, T => Array::build::<T>(&self.shape, |out| {
             if self.is_contiguous() {
                 out.copy_from_slice(&self.read::<T>());
             } else {

@@ -14,7 +14,7 @@ pub fn map<T: Element, U: Element>(a: &Array, f: impl Fn(T) -> U + Sync + Send) 
 }
 
 /// [`map`], compiled once for its types and not for every function.
-fn map_pieces<T: Element, U: Element>(a: &Array, f: &(dyn Fn(&[T], &mut [U]) + Sync)) -> Array {
+pub(super) fn map_pieces<T: Element, U: Element>(a: &Array, f: &(dyn Fn(&[T], &mut [U]) + Sync)) -> Array {
     let a = a.as_contiguous();
     let source = a.read::<T>();
     Array::build(a.shape(), |out: &mut [U]| {

@@ -38,6 +38,14 @@ impl Gradient {
     /// `Graph` for a dense and a packed one, or factors of different versions of the packed tensor.
     pub(crate) fn add(self, other: Gradient) -> Result<Gradient> {
         match (self, other) {
+            (Gradient::Dense(a), Gradient::Dense(b)) if a.dtype().is_narrow() => {
+                let dtype = a.dtype();
+                let sum = Gradient::Dense(a.wide().into_owned()).add(Gradient::Dense(b.wide().into_owned()))?;
+                Ok(match sum {
+                    Gradient::Dense(sum) => Gradient::Dense(sum.cast(dtype)),
+                    packed => packed,
+                })
+            }
             (Gradient::Dense(a), Gradient::Dense(b)) => {
                 Ok(Gradient::Dense(if a.is_unique() && a.is_contiguous() && a.dtype() == b.dtype() {
                     dispatch_float!("backward", a.dtype(), T => map_into(&a, &b, |x: T, y: T| x + y))?;

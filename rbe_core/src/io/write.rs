@@ -15,7 +15,7 @@ use super::json::Shown;
 use super::layout::{HI, LO, Parts, SCALE, SHAPE, items, write_scale};
 use super::{CHUNK, FORMAT, FORMAT_VERSION, POLL_BYTES, Poll, RESERVED, TREE};
 use crate::array::{Array, SliceSpec};
-use crate::dispatch_all;
+use crate::dispatch_size;
 use crate::error::{RbeError, Result};
 use crate::memory;
 use crate::packed::PackedTensor;
@@ -118,7 +118,7 @@ impl Piece<'_> {
     /// Copies the bytes from number `at` on.
     fn copy(&self, at: usize, out: &mut [u8]) {
         match self {
-            Piece::Dense(a) => dispatch_all!(a.dtype(), T => {
+            Piece::Dense(a) => dispatch_size!(a.dtype(), T => {
                 out.copy_from_slice(&bytemuck::cast_slice::<T, u8>(&a.read::<T>())[at..at + out.len()]);
             }),
             Piece::Hi(w) => w.copy_hi(at / 8, bytemuck::cast_slice_mut(out)),

@@ -20,21 +20,33 @@ use crate::kernel::dense::remainder::{
 };
 use crate::tape::RBETensor;
 
-/// The type both operands are converted to: the wider of the two, where an operand without axes does not widen one
-/// with axes of the same kind (float, int64, uint8 or bool).
+/// The type both operands are converted to: that which they promote to, where an operand without axes does not widen one
+/// with axes of the same kind (float, integer or bool).
 pub fn promote(a: &Array, b: &Array) -> DType {
     promote_all(&[a, b])
 }
 
 /// As [`promote`], of any number of operands.
 pub(super) fn promote_all(operands: &[&Array]) -> DType {
-    let kind = |d: DType| (d.is_float(), d == DType::Bool, d == DType::U8);
-    let of = |a: &&Array| (a.dtype(), a.ndim() > 0);
+    promoted(operands.iter().map(|a| (a.dtype(), a.ndim() > 0))).unwrap_or(DType::Bool)
+}
+
+/// As [`promote`], of the types of any number of operands and whether these have axes.
+pub(super) fn promoted(operands: impl Iterator<Item = (DType, bool)>) -> Option<DType> {
+    let kind = |d: DType| (d.is_float(), d == DType::Bool);
     let wider = |(x, with_axes): (DType, bool), (y, other): (DType, bool)| {
         let of_one_kind = kind(x) == kind(y) && with_axes != other;
         (if of_one_kind { if with_axes { x } else { y } } else { x.promote(y) }, with_axes || other)
     };
-    operands.iter().map(of).reduce(wider).map_or(DType::Bool, |(dtype, _)| dtype)
+    operands.reduce(wider).map(|(dtype, _)| dtype)
+}
+
+impl RBETensor {
+    /// The type of a number beside this tensor, if the kinds agree: one that widens neither this nor, where it has axes, is rounded
+    /// before the result is.
+    pub fn number_type(&self) -> DType {
+        if self.shape().is_empty() { self.dtype() } else { self.dtype().wide() }
+    }
 }
 
 /// A function of two numbers with its partial derivatives.

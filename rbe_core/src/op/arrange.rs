@@ -3,7 +3,6 @@
 use smallvec::SmallVec;
 
 use crate::array::{Array, Dims, SliceSpec, broadcast_shapes, normalize_axes};
-use crate::dispatch_all;
 use crate::dtype::DType;
 use crate::error::{RbeError, Result};
 use crate::memory;
@@ -84,7 +83,10 @@ impl RBETensor {
         if mask.dtype() != DType::Bool {
             return Err(RbeError::dtype(OP, "a bool mask", mask.dtype()));
         }
-        let fits = if a.dtype() == DType::U8 { f64::from(value as u8) == value } else { a.dtype().is_float() || value.fract() == 0.0 };
+        let fits = match a.dtype().bounds() {
+            Some((least, largest)) => value.fract() == 0.0 && value >= least as f64 && value <= largest as f64,
+            None => a.dtype().is_float() || value.fract() == 0.0,
+        };
         if !fits {
             return Err(RbeError::dtype(OP, format!("a value that {} holds", a.dtype()), value));
         }
@@ -101,10 +103,8 @@ impl RBETensor {
     pub fn nonzero(&self) -> Result<RBETensor> {
         let a = self.array("nonzero")?;
         RBETensor::unrecorded("nonzero", &[self], || {
-            let hits: Vec<usize> = dispatch_all!(a.dtype(), T => {
-                let zero = T::default();
-                memory::collect(a.to_vec::<T>()?.iter().enumerate().filter(|(_, v)| **v != zero).map(|(i, _)| i))
-            });
+            let truths = a.cast(DType::Bool).to_vec::<u8>()?;
+            let hits: Vec<usize> = memory::collect(truths.iter().enumerate().filter(|(_, v)| **v != 0).map(|(i, _)| i));
             let mut out = memory::zeros::<i64>(hits.len() * a.ndim());
             for (row, hit) in out.chunks_mut(a.ndim().max(1)).zip(&hits) {
                 let mut rest = *hit;

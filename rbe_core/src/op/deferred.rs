@@ -82,7 +82,7 @@ fn is_joinable(op: &Arc<dyn Op>, inputs: &[&RBETensor]) -> bool {
         let shared = || t.waiting().is_none() && t.array("fused").is_ok_and(|a| a.storage().is_shared());
         !t.is_packed() && t.dtype() == first.dtype() && !shared()
     };
-    first.dtype().is_float()
+    first.dtype().is_wide_float()
         && (rule.arity.0..=rule.arity.1).contains(&inputs.len())
         && inputs.iter().all(fits)
         && op.clone().elementwise().is_some()

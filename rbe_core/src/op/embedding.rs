@@ -11,7 +11,7 @@ use crate::memory;
 use crate::packed::{BITS, TILE_ROWS, levels};
 use crate::parallel;
 use crate::tape::RBETensor;
-use crate::{dispatch_all, dispatch_float};
+use crate::{dispatch_float, dispatch_size};
 
 /// Inputs: table (rows, width), index (int64, any shape).
 struct Embedding {
@@ -20,10 +20,10 @@ struct Embedding {
 
 /// The indices, checked against the number of rows.
 fn checked(index: &Array, rows: usize) -> Result<Vec<i64>> {
-    if index.dtype() != DType::I64 {
-        return Err(RbeError::dtype("embedding", "int64 indices", index.dtype()));
+    if !index.dtype().is_integer() {
+        return Err(RbeError::dtype("embedding", "integer indices", index.dtype()));
     }
-    let values = index.to_vec::<i64>()?;
+    let values = index.wide().to_vec::<i64>()?;
     match values.iter().find(|v| **v < 0 || **v >= rows as i64) {
         Some(bad) => Err(RbeError::index("embedding", format!("indices from 0 to {}", rows as i64 - 1), bad)),
         None => Ok(values),
@@ -39,6 +39,10 @@ impl Op for Embedding {
         x.elements(1).saturating_mul(x.shape(0).last().map_or(1, |width| *width as u64))
     }
 
+    fn takes(&self, _dtype: DType) -> bool {
+        true // elements are moved
+    }
+
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
         let (w, index) = (x.array(0)?.contiguous(), x.array(1)?);
         let [rows, width] = *w.shape() else {
@@ -46,7 +50,7 @@ impl Op for Embedding {
         };
         let at = checked(index, rows)?;
         let shape: Dims = index.shape().iter().copied().chain([width]).collect();
-        Ok(dispatch_all!(w.dtype(), T => {
+        Ok(dispatch_size!(w.dtype(), T => {
             let source = w.read::<T>();
             Array::build(&shape, |out: &mut [T]| parallel::for_each_piece(out, 256 * width.max(1), |p, piece| {
                 for (o, i) in piece.chunks_mut(width.max(1)).zip(&at[p * 256..]) {
@@ -62,7 +66,7 @@ impl Op for Embedding {
         let mut grads = cx.one(|| {
             let shape = cx.shape(0);
             let at = checked(cx.input(1)?, shape[0])?;
-            let dy = cx.dy().contiguous();
+            let dy = cx.dy().wide().contiguous();
             let total = Array::zeros(dy.dtype(), shape);
             dispatch_float!("embedding", dy.dtype(), T => {
                 let (mut out, dy) = (total.write::<T>(), dy.read::<T>());
@@ -210,7 +214,7 @@ impl RBETensor {
     /// rows are decoded. `padding` names a row without gradient.
     ///
     /// # Errors
-    /// `Index` for an index outside the table; `DType` for an index that is not int64.
+    /// `Index` for an index outside the table; `DType` for an index that is no integer.
     pub fn embedding(&self, index: &RBETensor, padding: Option<usize>) -> Result<RBETensor> {
         if self.is_packed() {
             return apply(PackedEmbedding { padding }, &[self, index]);

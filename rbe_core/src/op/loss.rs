@@ -5,7 +5,7 @@ use super::rule::{Cx, Grads, Inputs, Op, Output, Rule};
 use super::table;
 use crate::array::{Array, Dims, zip};
 use crate::dispatch_float;
-use crate::dtype::{DType, Float};
+use crate::dtype::Float;
 use crate::error::{RbeError, Result};
 use crate::kernel::dense::elementary::largest;
 use crate::kernel::dense::softmax::{scaled_exp, sum_exp};
@@ -120,8 +120,8 @@ impl Op for CrossEntropy {
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
         const OP: &str = "cross_entropy";
         let (a, target) = (x.array(0)?, x.array(1)?);
-        if target.dtype() != DType::I64 {
-            return Err(RbeError::dtype(OP, "int64 class indices", target.dtype()));
+        if !target.dtype().is_integer() {
+            return Err(RbeError::dtype(OP, "integer class indices", target.dtype()));
         }
         let [rows, classes] = *a.shape() else {
             return Err(RbeError::shape(OP, "logits (rows, classes)", format!("{:?}", a.shape())));

@@ -105,9 +105,6 @@ impl Op for Matmul {
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
         let (a, b) = (x.array(0)?, x.array(1)?);
         let dtype = a.dtype().promote(b.dtype());
-        if dtype == DType::U8 {
-            return Err(RbeError::dtype("matmul", "int64 or floats (convert with .to())", dtype));
-        }
         if !dtype.is_float() {
             return Ok(matmul(&a.cast(DType::I64), &b.cast(DType::I64))?.into());
         }

@@ -3,15 +3,15 @@
 use std::cmp::Ordering;
 
 use super::apply::apply_many;
-use super::reduce::place_of_extreme;
+use super::reduce::kept_shape;
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule};
 use super::table;
-use crate::array::{Array, Dims, fold_rows, normalize_axis};
+use crate::array::{Array, Dims, fold_rows, normalize_axes, normalize_axis};
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
 use crate::memory;
 use crate::tape::RBETensor;
-use crate::{dispatch_all, dispatch_float};
+use crate::{dispatch_float, dispatch_size, dispatch_wide};
 
 /// Order of two elements; NaN is above everything, as in NumPy and torch.
 fn compare<T: PartialOrd>(a: &T, b: &T) -> Ordering {
@@ -32,6 +32,20 @@ fn leading<T: PartialOrd>(row: &[T], descending: bool, out: &mut [i64]) {
     }
     places.sort_unstable_by(order); // positions break ties, so the order is total
     out.copy_from_slice(&places);
+}
+
+/// Position of the first largest or smallest element; a NaN counts as both.
+fn place_of_extreme<T: PartialOrd + Copy>(row: &[T], largest: bool) -> usize {
+    let mut best = 0;
+    for (i, v) in row.iter().enumerate() {
+        if v.partial_cmp(v).is_none() {
+            return i;
+        }
+        if if largest { *v > row[best] } else { *v < row[best] } {
+            best = i;
+        }
+    }
+    best
 }
 
 /// Which elements of a row are taken, and in which order.
@@ -84,10 +98,10 @@ fn ranked(op: &'static str, a: &Array, axis: usize, taken: Taken) -> Result<(Arr
     if shape.contains(&0) {
         return Ok((rows, Array::zeros(DType::I64, &shape)));
     }
-    let places = dispatch_all!(rows.dtype(), T => {
+    let places = dispatch_wide!(op, rows.dtype(), T => {
         let source = rows.read::<T>();
-        Array::build(&shape, |out: &mut [i64]| fold_rows(&source, width, out, count, |row, out| taken.positions(row, out)))
-    });
+        Ok(Array::build(&shape, |out: &mut [i64]| fold_rows(&source, width, out, count, |row, out| taken.positions(row, out))))
+    })?;
     Ok((rows, places))
 }
 
@@ -115,7 +129,7 @@ impl Op for Ranked {
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
         let (rows, places) = ranked(&self.rule.name, x.array(0)?, self.axis, self.taken)?;
         let (width, count) = (rows.shape()[rows.ndim() - 1].max(1), places.shape()[rows.ndim() - 1].max(1));
-        let values = dispatch_all!(rows.dtype(), T => {
+        let values = dispatch_size!(rows.dtype(), T => {
             let (source, at) = (rows.read::<T>(), places.read::<i64>());
             Array::build(places.shape(), |out: &mut [T]| {
                 let rows = out.chunks_mut(count).zip(at.chunks(count)).zip(source.chunks(width));
@@ -171,7 +185,7 @@ impl RBETensor {
         let whole = self.with_an_axis()?;
         let a = whole.array(OP)?;
         let axis = normalize_axis(OP, axis, a.ndim())?;
-        let places = RBETensor::unrecorded(OP, &[&whole], || back(&ranked(OP, a, axis, Taken::Sorted { descending })?.1, axis))?;
+        let places = RBETensor::unrecorded(OP, &[&whole], || back(&ranked(OP, &a.wide(), axis, Taken::Sorted { descending })?.1, axis))?;
         if self.shape().is_empty() { places.reshape(&[]) } else { Ok(places) }
     }
 
@@ -205,5 +219,38 @@ impl RBETensor {
             return Ok((values, places));
         }
         Ok((values.squeeze(Some(&[axis]))?, places.squeeze(Some(&[axis]))?))
+    }
+
+    /// Positions (int64) of the first largest elements along `axis`, or in the flattened tensor.
+    ///
+    /// # Errors
+    /// As [`RBETensor::max`].
+    pub fn argmax(&self, axis: Option<isize>, keepdims: bool) -> Result<RBETensor> {
+        self.arg_extreme("argmax", axis, keepdims, true)
+    }
+
+    /// Positions (int64) of the first smallest elements along `axis`, or in the flattened tensor.
+    ///
+    /// # Errors
+    /// As [`RBETensor::max`].
+    pub fn argmin(&self, axis: Option<isize>, keepdims: bool) -> Result<RBETensor> {
+        self.arg_extreme("argmin", axis, keepdims, false)
+    }
+
+    fn arg_extreme(&self, op: &'static str, axis: Option<isize>, keepdims: bool, largest: bool) -> Result<RBETensor> {
+        let a = self.array(op)?;
+        let axes = normalize_axes(op, axis.as_ref().map(std::slice::from_ref), a.ndim())?;
+        RBETensor::unrecorded(op, &[self], || {
+            let (moved, shape, outer, inner) = a.wide().split_axes(&axes);
+            if inner == 0 && outer > 0 {
+                return Err(RbeError::value(op, "at least one element to compare", format!("shape {:?}", a.shape())));
+            }
+            let out = dispatch_wide!(op, moved.dtype(), T => {
+                let source = moved.read::<T>();
+                let place = |row: &[T], o: &mut [i64]| o[0] = place_of_extreme(row, largest) as i64;
+                Ok(Array::build(&shape, |out: &mut [i64]| fold_rows(&source, inner, out, 1, place)))
+            })?;
+            if keepdims { out.reshape_to(&kept_shape(a.shape(), &axes)) } else { Ok(out) }
+        })
     }
 }

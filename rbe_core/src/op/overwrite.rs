@@ -6,10 +6,11 @@ use super::index::Picks;
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense};
 use super::table;
 use crate::array::{Array, Dims, Part, map_into};
+use crate::dispatch_size;
+use crate::dtype::DType;
 use crate::error::{RbeError, Result};
 use crate::parallel;
 use crate::tape::{RBETensor, is_grad_enabled, record_place, settle};
-use crate::{dispatch_all, dispatch_float};
 
 /// Elements of a base, a view of it or picked elements of a view, replaced. Inputs: base, values in the shape of what is replaced.
 struct Overwrite {
@@ -20,6 +21,10 @@ struct Overwrite {
 impl Op for Overwrite {
     fn rule(&self) -> &Rule {
         &table::OVERWRITE
+    }
+
+    fn takes(&self, _dtype: DType) -> bool {
+        true // elements are moved
     }
 
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
@@ -38,13 +43,14 @@ impl Op for Overwrite {
         // The values' gradient is taken out of the base's: what was overwritten has none.
         let whole = self.part.copy(cx.dy())?;
         let view = self.part.within(&whole)?;
-        let taken = dispatch_float!("overwrite", whole.dtype(), T => match &self.picks {
-            Some(picks) => picks.take_out::<T>(&view),
+        let taken = dispatch_size!(whole.dtype(), T => match &self.picks {
+            Some(picks) => picks.take_out::<T>(&view)?.relabel(whole.dtype()),
             None => {
                 let taken = view.copy();
-                map_into(&view, &Array::zeros(whole.dtype(), &[]), |_: T, v: T| v).map(|()| taken)
+                map_into(&view, &Array::zeros(whole.dtype(), &[]), |_: T, v: T| v)?;
+                taken
             }
-        })?;
+        });
         grads.push(if cx.needs(0) { dense(whole) } else { None });
         grads.push(if cx.needs(1) { dense(taken) } else { None });
         Ok(grads)
@@ -58,7 +64,7 @@ fn store(view: &Array, picks: Option<&Picks>, values: &Array) -> Result<()> {
         let values = values.cast(view.dtype());
         match picks {
             Some(picks) => picks.put(view, &values),
-            None => dispatch_all!(view.dtype(), T => map_into(view, &values, |_: T, v: T| v)),
+            None => dispatch_size!(view.dtype(), T => map_into(view, &values, |_: T, v: T| v)),
         }
     })
 }

@@ -14,7 +14,7 @@ use crate::kernel::dense::reduce::{
 use crate::kernel::dense::sums::PART;
 use crate::memory;
 use crate::tape::RBETensor;
-use crate::{dispatch_all, dispatch_float};
+use crate::{dispatch_float, dispatch_wide};
 
 /// What a reduction computes.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -155,6 +155,10 @@ impl Op for Reduce {
         }
     }
 
+    fn widens_integers(&self) -> bool {
+        matches!(self.kind, Kind::Sum)
+    }
+
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
         let a = x.array(0)?;
         let name = self.name();
@@ -166,12 +170,12 @@ impl Op for Reduce {
                 return Err(RbeError::value(name, "at least one element to compare", format!("shape {:?}", a.shape())));
             }
             let (moved, shape, _, inner) = a.split_axes(&self.axes);
-            let out = dispatch_all!(a.dtype(), T => {
+            let out = dispatch_wide!(name, a.dtype(), T => {
                 let source = moved.read::<T>();
-                Array::build(&shape, |out: &mut [T]| {
+                Ok(Array::build(&shape, |out: &mut [T]| {
                     reduce_rows(&source, inner, out, |_, rows, out| extremes(rows, largest, out), |a, b| further(a, b, largest));
-                })
-            });
+                }))
+            })?;
             return Ok(self.finish(out.relabel(a.dtype()), a.shape())?.into());
         }
         let a = a.floating();
@@ -239,20 +243,6 @@ impl Op for Reduce {
             })
         })
     }
-}
-
-/// Position of the first largest or smallest element; a NaN counts as both.
-pub(super) fn place_of_extreme<T: PartialOrd + Copy>(row: &[T], largest: bool) -> usize {
-    let mut best = 0;
-    for (i, v) in row.iter().enumerate() {
-        if v.partial_cmp(v).is_none() {
-            return i;
-        }
-        if if largest { *v > row[best] } else { *v < row[best] } {
-            best = i;
-        }
-    }
-    best
 }
 
 impl RBETensor {
@@ -340,38 +330,6 @@ impl RBETensor {
     /// As [`RBETensor::max`].
     pub fn extreme(&self, largest: bool, axes: Option<&[isize]>, keepdims: bool) -> Result<RBETensor> {
         self.reduce(Kind::Extreme { largest, nan_too: false }, axes, keepdims)
-    }
-
-    /// Positions (int64) of the first largest elements along `axis`, or in the flattened tensor.
-    ///
-    /// # Errors
-    /// As [`RBETensor::max`].
-    pub fn argmax(&self, axis: Option<isize>, keepdims: bool) -> Result<RBETensor> {
-        self.arg_extreme("argmax", axis, keepdims, true)
-    }
-
-    /// Positions (int64) of the first smallest elements along `axis`, or in the flattened tensor.
-    ///
-    /// # Errors
-    /// As [`RBETensor::max`].
-    pub fn argmin(&self, axis: Option<isize>, keepdims: bool) -> Result<RBETensor> {
-        self.arg_extreme("argmin", axis, keepdims, false)
-    }
-
-    fn arg_extreme(&self, op: &'static str, axis: Option<isize>, keepdims: bool, largest: bool) -> Result<RBETensor> {
-        let a = self.array(op)?;
-        let axes = normalize_axes(op, axis.as_ref().map(std::slice::from_ref), a.ndim())?;
-        RBETensor::unrecorded(op, &[self], || {
-            let (moved, shape, outer, inner) = a.split_axes(&axes);
-            if inner == 0 && outer > 0 {
-                return Err(RbeError::value(op, "at least one element to compare", format!("shape {:?}", a.shape())));
-            }
-            let out = dispatch_all!(a.dtype(), T => {
-                let source = moved.read::<T>();
-                Array::build(&shape, |out: &mut [i64]| fold_rows(&source, inner, out, 1, |row, o| o[0] = place_of_extreme(row, largest) as i64))
-            });
-            if keepdims { out.reshape_to(&kept_shape(a.shape(), &axes)) } else { Ok(out) }
-        })
     }
 
     /// Whether any (`all = false`) or every element over `axes` is not 0.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::fused::Elementwise;
 use crate::array::{Array, broadcast_count};
+use crate::dtype::DType;
 use crate::error::{RbeError, Result};
 use crate::packed::PackedTensor;
 use crate::tape::{Arrays, BackwardRule, RBETensor, Saves, Value};
@@ -181,6 +182,17 @@ pub trait Op: BackwardRule {
     /// The function of single elements, if it is one: what [`super::Fused`] joins.
     fn elementwise(self: Arc<Self>) -> Option<Arc<dyn Elementwise>> {
         None
+    }
+
+    /// Whether [`Op::forward`] takes arrays of this type as they are. What it does not take is converted to its wide type, and the
+    /// results back to that of the operands.
+    fn takes(&self, dtype: DType) -> bool {
+        !dtype.is_narrow()
+    }
+
+    /// Whether integers of the result keep the wide type, as sums and products do.
+    fn widens_integers(&self) -> bool {
+        false
     }
 
     /// What the forward pass costs, as [`long_work`](crate::parallel::long_work) counts it, for inputs that nothing has checked yet: by

@@ -9,9 +9,9 @@ use crate::dtype::{DType, Element, Float};
 use crate::error::Result;
 use crate::tape::RBETensor;
 
-/// Floats as they are; bool and uint8 as int64.
+/// Numbers as they are; bool as int64.
 fn countable(a: &Array) -> Array {
-    if matches!(a.dtype(), DType::Bool | DType::U8) { a.cast(DType::I64) } else { a.clone() }
+    if a.dtype() == DType::Bool { a.cast(DType::I64) } else { a.clone() }
 }
 
 /// Sums of the elements up to and including each along an axis.
@@ -43,6 +43,10 @@ fn running<'a, T: Float>(row: impl Iterator<Item = &'a T>, out: impl Iterator<It
 impl Op for Cumsum {
     fn rule(&self) -> &Rule {
         &table::CUMSUM
+    }
+
+    fn widens_integers(&self) -> bool {
+        true
     }
 
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
@@ -94,6 +98,10 @@ fn others<T: Float>(row: &[T], out: &mut [T]) {
 impl Op for Prod {
     fn rule(&self) -> &Rule {
         &table::PROD
+    }
+
+    fn widens_integers(&self) -> bool {
+        true
     }
 
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {

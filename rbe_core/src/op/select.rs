@@ -8,7 +8,7 @@ use crate::array::{Array, map, zip, zip3};
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
 use crate::tape::RBETensor;
-use crate::{dispatch_all, dispatch_float};
+use crate::{dispatch_float, dispatch_size, dispatch_wide};
 
 /// `condition ? a : b`, element-wise under broadcasting. Inputs: condition (bool), a, b.
 struct Where;
@@ -22,17 +22,22 @@ impl Op for Where {
         x.broadcast_elements()
     }
 
+    fn takes(&self, _dtype: DType) -> bool {
+        true // elements are moved
+    }
+
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
         let (c, a, b) = (x.array(0)?.cast(DType::Bool), x.array(1)?, x.array(2)?);
         let dtype = promote(a, b);
         let (a, b) = (a.cast(dtype), b.cast(dtype));
-        Ok(dispatch_all!(dtype, T => zip3("where", &c, &a, &b, |c: u8, a: T, b: T| if c != 0 { a } else { b }))?.relabel(dtype).into())
+        Ok(dispatch_size!(dtype, T => zip3("where", &c, &a, &b, |c: u8, a: T, b: T| if c != 0 { a } else { b }))?.relabel(dtype).into())
     }
 
     fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
         let (c, dy) = (cx.input(0)?.cast(DType::Bool), cx.dy());
         let side = |first: bool| -> Result<Array> {
-            dispatch_float!("where", dy.dtype(), T => zip("where", &c, dy, |c: u8, d: T| if (c != 0) == first { d } else { T::of(0.0) }))
+            let kept = dispatch_size!(dy.dtype(), T => zip("where", &c, dy, |c: u8, d: T| if (c != 0) == first { d } else { 0 }))?;
+            Ok(kept.relabel(dy.dtype()))
         };
         let mut grads = Grads::new();
         grads.push(None);
@@ -73,7 +78,7 @@ impl Op for ClampBetween {
         let dtype = promote_all(&inputs);
         let [a, low, high] = [inputs[0].cast(dtype), inputs[1].cast(dtype), inputs[2].cast(dtype)];
         #[allow(clippy::eq_op)] // only NaN differs from itself
-        let held = dispatch_all!(dtype, T => zip3("clamp", &a, &low, &high, |x: T, low: T, high: T| {
+        let held = dispatch_wide!("clamp", dtype, T => zip3("clamp", &a, &low, &high, |x: T, low: T, high: T| {
             let raised = if x < low || low != low && x == x { low } else { x };
             if raised > high || high != high && raised == raised { high } else { raised }
         }));
@@ -144,10 +149,14 @@ impl RBETensor {
     /// As [`RBETensor::where_`].
     pub fn compare(&self, other: &RBETensor, comparison: Comparison) -> Result<RBETensor> {
         let (a, b) = (self.array("compare")?, other.array("compare")?);
-        let dtype = promote(a, b);
+        let common = promote(a, b);
+        let bytes = [a, b].into_iter().all(|a| a.dtype().size() == 1 && a.dtype() != DType::I8);
+        let dtype = if bytes { common } else { common.wide() };
         RBETensor::unrecorded("compare", &[self, other], || {
-            let (a, b) = (a.cast(dtype), b.cast(dtype));
-            dispatch_all!(dtype, T => match comparison {
+            // Numbers beside short floats are rounded as those are; integers are compared exactly.
+            let operand = |a: &Array| if common.is_float() { a.cast(common).cast(dtype) } else { a.cast(dtype) };
+            let (a, b) = (operand(a), operand(b));
+            dispatch_wide!("compare", dtype, T => match comparison {
                 Comparison::Eq => zip("eq", &a, &b, |a: T, b: T| u8::from(a == b)),
                 Comparison::Ne => zip("ne", &a, &b, |a: T, b: T| u8::from(a != b)),
                 Comparison::Lt => zip("lt", &a, &b, |a: T, b: T| u8::from(a < b)),
@@ -184,39 +193,41 @@ impl RBETensor {
     /// The connective bit by bit: of truth values, or of integers in two's complement.
     ///
     /// # Errors
-    /// As [`RBETensor::where_`]; `DType` for floats and uint8.
+    /// As [`RBETensor::where_`]; `DType` for floats.
     pub fn bitwise(&self, other: &RBETensor, connective: Logic) -> Result<RBETensor> {
         let (a, b) = (self.integral("bitwise")?, other.integral("bitwise")?);
         if a.dtype() == DType::Bool && b.dtype() == DType::Bool {
             return self.logical(other, connective);
         }
         RBETensor::unrecorded("bitwise", &[self, other], || {
+            let dtype = promote(a, b);
             let (a, b) = (a.cast(DType::I64), b.cast(DType::I64));
-            match connective {
+            let joined = match connective {
                 Logic::And => zip("bitwise_and", &a, &b, |a: i64, b: i64| a & b),
                 Logic::Or => zip("bitwise_or", &a, &b, |a: i64, b: i64| a | b),
                 Logic::Xor => zip("bitwise_xor", &a, &b, |a: i64, b: i64| a ^ b),
-            }
+            }?;
+            Ok(joined.cast(dtype))
         })
     }
 
     /// The complement, bit by bit.
     ///
     /// # Errors
-    /// `DType` for floats, uint8 and a packed tensor.
+    /// `DType` for floats and a packed tensor.
     pub fn bitwise_not(&self) -> Result<RBETensor> {
         let a = self.integral("bitwise_not")?;
         if a.dtype() == DType::Bool {
             self.logical_not()
         } else {
-            RBETensor::unrecorded("bitwise_not", &[self], || Ok(map(a, |v: i64| !v)))
+            RBETensor::unrecorded("bitwise_not", &[self], || Ok(map(&a.wide(), |v: i64| !v).cast(a.dtype())))
         }
     }
 
     fn integral(&self, op: &'static str) -> Result<&Array> {
         let array = self.array(op)?;
-        if !matches!(array.dtype(), DType::I64 | DType::Bool) {
-            return Err(RbeError::dtype(op, "int64 or bool tensors", array.dtype()));
+        if array.dtype().is_float() {
+            return Err(RbeError::dtype(op, "integer or bool tensors", array.dtype()));
         }
         Ok(array)
     }
@@ -228,6 +239,7 @@ impl RBETensor {
     pub fn isfinite(&self) -> Result<RBETensor> {
         let a = self.array("isfinite")?;
         RBETensor::unrecorded("isfinite", &[self], || {
+            let a = &*a.wide();
             Ok(match a.dtype() {
                 DType::F32 => map(a, |v: f32| u8::from(v.is_finite())),
                 DType::F64 => map(a, |v: f64| u8::from(v.is_finite())),
@@ -243,6 +255,7 @@ impl RBETensor {
     pub fn isinf(&self) -> Result<RBETensor> {
         let a = self.array("isinf")?;
         RBETensor::unrecorded("isinf", &[self], || {
+            let a = &*a.wide();
             Ok(match a.dtype() {
                 DType::F32 => map(a, |v: f32| u8::from(v.is_infinite())),
                 DType::F64 => map(a, |v: f64| u8::from(v.is_infinite())),
@@ -258,6 +271,7 @@ impl RBETensor {
     pub fn isnan(&self) -> Result<RBETensor> {
         let a = self.array("isnan")?;
         RBETensor::unrecorded("isnan", &[self], || {
+            let a = &*a.wide();
             Ok(match a.dtype() {
                 DType::F32 => map(a, |v: f32| u8::from(v.is_nan())),
                 DType::F64 => map(a, |v: f64| u8::from(v.is_nan())),

@@ -124,9 +124,9 @@ impl Parts {
                     self.pick(places, shape);
                 }
             }
-            Subscript::Array(places) if places.dtype() == DType::I64 => self.pick(places.clone(), shape),
+            Subscript::Array(places) if places.dtype().is_integer() && places.dtype() != DType::U8 => self.pick(places.clone(), shape),
             Subscript::Array(other) => {
-                return Err(RbeError::dtype(OP, "integers, slices, None, ..., int64 or bool tensors", other.dtype()));
+                return Err(RbeError::dtype(OP, "integers, slices, None, ..., bool tensors or ones of signed integers", other.dtype()));
             }
         }
         Ok(())

@@ -59,13 +59,12 @@ pub enum Bools {
 /// The type in which a function of operands of one type, to which they are converted first, is worked out.
 ///
 /// # Errors
-/// `DType` for bools that the function does not take, and for uint8 where the result would be integers.
+/// `DType` for bools that the function does not take.
 pub(super) fn working_type(op: &'static str, dtype: DType, keeps_integers: bool, bools: Bools) -> Result<DType> {
     match (dtype, bools) {
         (DType::Bool, Bools::Stay) => Ok(DType::Bool),
         (DType::Bool, Bools::Refused(instead)) => Err(RbeError::dtype(op, format!("numbers ({instead})"), dtype)),
         (DType::Bool | DType::I64, _) if keeps_integers => Ok(DType::I64),
-        (DType::U8, _) if keeps_integers => Err(RbeError::dtype(op, "int64 or floats (convert with .to())", dtype)),
         _ => Ok(dtype.floating()),
     }
 }

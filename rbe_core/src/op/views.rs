@@ -6,7 +6,7 @@ use super::apply::apply;
 use super::rule::{Cx, Grads, Inputs, Op, Output, Rule, dense};
 use super::table;
 use crate::array::{Array, SliceSpec, map_into, normalize_axes, normalize_axis};
-use crate::dispatch_all;
+use crate::dispatch_size;
 use crate::dtype::DType;
 use crate::error::{RbeError, Result};
 use crate::tape::{RBETensor, Value};
@@ -37,6 +37,10 @@ impl Op for View {
             Value::Dense(a) if matches!(self, View::Reshape(_)) && !a.is_contiguous() => x.elements(0),
             _ => 0,
         }
+    }
+
+    fn takes(&self, _dtype: DType) -> bool {
+        true // elements are moved
     }
 
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
@@ -83,6 +87,10 @@ impl Op for Slice {
         true
     }
 
+    fn takes(&self, _dtype: DType) -> bool {
+        true // elements are moved
+    }
+
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
         Ok(self.part(x.array(0)?)?.into())
     }
@@ -91,7 +99,7 @@ impl Op for Slice {
         cx.one(|| {
             let whole = Array::zeros(cx.dy().dtype(), cx.shape(0));
             let part = self.part(&whole)?;
-            dispatch_all!(cx.dy().dtype(), T => map_into(&part, cx.dy(), |_: T, d: T| d))?;
+            dispatch_size!(cx.dy().dtype(), T => map_into(&part, cx.dy(), |_: T, d: T| d))?;
             Ok(whole)
         })
     }
@@ -103,6 +111,10 @@ struct Cast(DType);
 impl Op for Cast {
     fn rule(&self) -> &Rule {
         &table::CAST
+    }
+
+    fn takes(&self, _dtype: DType) -> bool {
+        true // elements are moved
     }
 
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
@@ -120,6 +132,10 @@ struct Copied;
 impl Op for Copied {
     fn rule(&self) -> &Rule {
         &table::CLONE
+    }
+
+    fn takes(&self, _dtype: DType) -> bool {
+        true // elements are moved
     }
 
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
@@ -144,6 +160,10 @@ fn is_nothing(shape: &[usize]) -> bool {
 impl Op for Concat {
     fn rule(&self) -> &Rule {
         &table::CONCAT
+    }
+
+    fn takes(&self, _dtype: DType) -> bool {
+        true // elements are moved
     }
 
     fn forward(&self, x: Inputs<'_>) -> Result<Output> {
@@ -171,7 +191,7 @@ impl Op for Concat {
             let len = a.shape()[self.axis];
             let part = whole.slice_axis(self.axis, SliceSpec { start, step: 1, len })?;
             let a = a.cast(dtype);
-            dispatch_all!(dtype, T => map_into(&part, &a, |_: T, v: T| v))?;
+            dispatch_size!(dtype, T => map_into(&part, &a, |_: T, v: T| v))?;
             start += len;
         }
         Ok(whole.into())

@@ -35,6 +35,7 @@ fn join(p: f64, parts: impl Iterator<Item = f64>) -> f64 {
 }
 
 fn of_array(a: &Array, p: f64, unit: f64) -> Result<f64> {
+    let a = a.wide();
     dispatch_float!("clip_grad_norm", a.dtype(), T => {
         let a = a.as_contiguous();
         let values = a.read::<T>();
@@ -125,7 +126,9 @@ pub fn clip_grad_value(params: &[RBETensor], bound: f64) -> Result<()> {
     let hold = || {
         for p in params {
             if let Some(Gradient::Dense(g)) = p.grad() {
-                dispatch_float!(OP, g.dtype(), T => crate::array::map_into(&g, &Array::scalar(T::of(bound)), |g: T, b: T| if g > b { b } else if g < -b { -b } else { g }))?;
+                g.change(|g| dispatch_float!(OP, g.dtype(), T => {
+                    crate::array::map_into(g, &Array::scalar(T::of(bound)), |g: T, b: T| if g > b { b } else if g < -b { -b } else { g })
+                }))?;
             }
         }
         Ok(())

@@ -4,7 +4,6 @@ use super::dense_rule::{At, DenseRates, DenseRule, MOMENTA, run};
 use super::guard::{Guard, Sizes};
 use super::scratch;
 use crate::array::Array;
-use crate::dispatch_float;
 use crate::dtype::{DType, Float};
 use crate::error::{RbeError, Result};
 use crate::gradient::Gradient;
@@ -12,6 +11,7 @@ use crate::kernel::dense::squares::sum_of_squares;
 use crate::kernel::update::correction;
 use crate::memory;
 use crate::tape::RBETensor;
+use crate::{dispatch_float, dispatch_size};
 
 /// State of one tensor: arrays named by [`DenseRule::state_names`], all like the tensor but NAdam's product of momenta, and the number of steps.
 #[derive(Clone, Default)]
@@ -142,7 +142,7 @@ impl DenseOptimizer {
     /// Optimiser of groups of tensors that share a rule.
     ///
     /// # Errors
-    /// `DType` for a packed or integer tensor; `Graph` for one that is no leaf or given twice.
+    /// `DType` for a packed tensor, or another type than float32 and float64; `Graph` for one that is no leaf or given twice.
     pub fn new(rule: DenseRule, groups: Vec<(Vec<RBETensor>, DenseRates)>) -> Result<DenseOptimizer> {
         let mut out = DenseOptimizer::default();
         for (params, rates) in groups {
@@ -158,8 +158,9 @@ impl DenseOptimizer {
     pub fn add_group(&mut self, params: Vec<RBETensor>, rule: DenseRule, rates: DenseRates) -> Result<()> {
         const OP: &str = "optimizer";
         for (i, p) in params.iter().enumerate() {
-            if p.is_packed() || !p.dtype().is_float() {
-                return Err(RbeError::dtype(OP, "dense float tensors (HybridOptimizer trains packed ones)", format!("{p:?}")));
+            if p.is_packed() || !p.dtype().is_wide_float() {
+                let expected = "dense tensors of float32 or float64 (HybridOptimizer trains packed ones)";
+                return Err(RbeError::dtype(OP, expected, format!("{p:?}")));
             }
             check_leaf(p, self.params.iter().map(|(p, _)| p).chain(&params[..i]))?;
         }
@@ -268,7 +269,7 @@ pub(super) fn fill_grad(p: &RBETensor) -> Result<()> {
         p.slot().grad.lock().take();
         return Ok(());
     };
-    dispatch_float!("zero_grad", g.dtype(), T => crate::array::map_into(&g, &Array::scalar(T::of(0.0)), |_: T, zero: T| zero))
+    dispatch_size!(g.dtype(), T => crate::array::map_into(&g, &Array::zeros(g.dtype(), &[]), |_: T, zero: T| zero))
 }
 
 /// A copy of the array `name` of a saved state, which must have this shape and type.

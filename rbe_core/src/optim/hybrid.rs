@@ -97,8 +97,8 @@ impl HybridOptimizer {
         rates.check()?;
         let mut inner = self.inner.lock();
         for (i, p) in params.iter().enumerate() {
-            if !p.dtype().is_float() {
-                return Err(RbeError::dtype("HybridOptimizer", "packed or float tensors", p.dtype()));
+            if !p.dtype().is_wide_float() {
+                return Err(RbeError::dtype("HybridOptimizer", "tensors that are packed, float32 or float64", p.dtype()));
             }
             check_leaf(p, inner.params.iter().map(|p| &p.tensor).chain(&params[..i]))?;
         }

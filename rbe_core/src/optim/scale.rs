@@ -15,7 +15,7 @@ pub fn scale_grad(params: &[RBETensor], scale: f64) -> Result<()> {
     for p in params {
         match p.grad() {
             Some(Gradient::Dense(g)) => {
-                dispatch_float!("scale_grad", g.dtype(), T => map_into(&g, &Array::scalar(T::of(scale)), |g: T, s: T| g * s))?;
+                g.change(|g| dispatch_float!("scale_grad", g.dtype(), T => map_into(g, &Array::scalar(T::of(scale)), |g: T, s: T| g * s)))?;
             }
             Some(Gradient::Packed(cache)) => p.set_grad(Some(Gradient::Packed(cache.scaled(scale as f32))))?,
             None => {}

@@ -72,6 +72,7 @@ pub(super) fn check(node: &Node, dys: &[Option<Array>], grads: &Grads) -> Result
 }
 
 fn has_nan(a: &Array) -> bool {
+    let a = a.wide();
     let found = dispatch_float!("debug", a.dtype(), T => a.to_vec::<T>().map(|values| values.iter().any(|v| v.is_nan())));
     found.unwrap_or(false) // integers have none
 }

@@ -44,7 +44,7 @@ impl RBETensor {
         match self.tape() {
             Tape::Leaf { requires_grad, .. } if !self.is_rewritten() => {
                 if value && !self.dtype().is_float() {
-                    return Err(RbeError::dtype("requires_grad", "float32, float64 or packed", self.dtype()));
+                    return Err(RbeError::dtype("requires_grad", "floats or packed", self.dtype()));
                 }
                 requires_grad.store(value, Ordering::Relaxed);
                 Ok(())

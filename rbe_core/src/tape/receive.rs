@@ -61,7 +61,7 @@ pub(super) fn keep(mut ready: Vec<(Receiver, Gradient)>) -> Result<()> {
     for (slot, kept) in slots.iter_mut().zip(kept) {
         match (&**slot, kept) {
             (Some(Gradient::Dense(old)), Kept::Added(new)) => {
-                dispatch_float!("backward", old.dtype(), T => map_into(old, &new, |a: T, b: T| a + b))?;
+                old.change(|old| dispatch_float!("backward", old.dtype(), T => map_into(old, &new.wide(), |a: T, b: T| a + b)))?;
             }
             (_, Kept::Added(new)) => before.push(slot.replace(Gradient::Dense(new))),
             (_, Kept::Put(sum)) => before.push(slot.replace(sum)),

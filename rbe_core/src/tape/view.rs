@@ -80,8 +80,9 @@ impl BackwardRule for Shown {
 
     fn backward(&self, cx: &Cx<'_>) -> Result<Grads> {
         cx.one(|| {
-            let whole = Array::zeros_strided(cx.dy().dtype(), cx.shape(0), &self.0.base)?;
-            let (places, dy) = (positions(&self.0.within(&whole)?), cx.dy().contiguous());
+            let dy = cx.dy().wide().contiguous();
+            let whole = Array::zeros_strided(dy.dtype(), cx.shape(0), &self.0.base)?;
+            let places = positions(&self.0.within(&whole)?);
             dispatch_float!("view", dy.dtype(), T => {
                 let mut out = whole.write_storage::<T>();
                 places.iter().zip(dy.read::<T>().iter()).for_each(|(i, d)| out[*i] += *d); // a broadcast view adds up

@@ -83,7 +83,26 @@ from .creation import (
 from .data import Generator
 from .device import device
 from .differences import cdist, cumulative_trapezoid, gradient, trapezoid
-from .dtypes import bool, double, dtype, float, float32, float64, int64, long, uint8
+from .dtypes import (
+    bfloat16,
+    bool,
+    can_cast,
+    double,
+    dtype,
+    float,
+    float16,
+    float32,
+    float64,
+    half,
+    int,
+    int8,
+    int16,
+    int32,
+    int64,
+    long,
+    short,
+    uint8,
+)  # fmt: skip
 from .errors import (
     ConfigError,
     DependencyError,
@@ -122,9 +141,23 @@ from .joining import (
     row_stack,
     vstack,
 )  # fmt: skip
+from .limits import finfo, iinfo, promote_types, result_type
 from .nn import RBEActivation, RBEConv1d, RBEConv2d, RBELinear
 from .queries import equal, is_tensor, numel, real
 from .trainer import Trainer
+from .typed import (
+    BFloat16Tensor,
+    BoolTensor,
+    ByteTensor,
+    CharTensor,
+    DoubleTensor,
+    FloatTensor,
+    HalfTensor,
+    IntTensor,
+    LongTensor,
+    ShortTensor,
+    Tensor,
+)  # fmt: skip
 from .variables import create_tensor, create_variable, tensor_add, tensor_matmul
 
 _environment.warn_of_unknown()
@@ -159,6 +192,32 @@ __all__ = [
     "where", "zeros", "zeros_like",
 ]  # fmt: skip
 __all__ += ["LinAlgError", "accelerator", "amp", "autocast", "linalg"]
+__all__ += [
+    "BFloat16Tensor",
+    "BoolTensor",
+    "ByteTensor",
+    "CharTensor",
+    "DoubleTensor",
+    "FloatTensor",
+    "HalfTensor",
+    "IntTensor",
+    "LongTensor",
+    "ShortTensor",
+    "Tensor",
+    "bfloat16",
+    "can_cast",
+    "finfo",
+    "float16",
+    "half",
+    "iinfo",
+    "int",
+    "int8",
+    "int16",
+    "int32",
+    "promote_types",
+    "result_type",
+    "short",
+]  # fmt: skip
 __all__ += [
     "backward", "callbacks", "create_tensor", "create_variable", "layers", "metal", "operations", "set_simd_enabled",
     "tensor_add", "tensor_matmul", "training",

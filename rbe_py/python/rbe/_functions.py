@@ -192,6 +192,7 @@ __all__ = [
     "inner",
     "inverse",
     "is_complex",
+    "is_floating_point",
     "isclose",
     "isfinite",
     "isin",
@@ -1645,6 +1646,18 @@ def is_complex(input: Any) -> bool:
     False
     """
     return _rbe._as_tensor(input).is_complex()
+
+
+def is_floating_point(input: Any) -> bool:
+    """Return whether the elements are floats.
+
+    Examples
+    --------
+    >>> import rbe
+    >>> rbe.is_floating_point(rbe.tensor([1, 2]))
+    False
+    """
+    return _rbe._as_tensor(input).is_floating_point()
 
 
 def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> RBETensor:

@@ -4,12 +4,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from . import _rbe
+from .dtypes import can_cast
 from .errors import DTypeError, ShapeError
 
 if TYPE_CHECKING:
     from ._rbe import RBETensor
-
-_KINDS = "buif"  # first letters of the types: bools, bytes, integers, floats; each holds those before it
 
 
 def changed(
@@ -44,7 +43,7 @@ def changed(
     result = compute(x._before_change(op, recorded and keep))
     if result.shape != x.shape:
         raise ShapeError(op, f"a result of shape {tuple(x.shape)}", str(tuple(result.shape)))
-    if _KINDS.index(result.dtype.name[0]) > _KINDS.index(x.dtype.name[0]):
+    if not can_cast(result.dtype, x.dtype):
         raise DTypeError(op, f"a result that {x.dtype.name} holds", result.dtype.name)
     x._take_over(op, result)
     return cast("RBETensor", x)

@@ -18,7 +18,7 @@ def from_numpy(array: "np.ndarray[Any, Any]") -> RBETensor:
     Parameters
     ----------
     array : numpy.ndarray
-        Of float32, float64, int64, uint8 or bool.
+        Of a type that tensors have; of bfloat16 one of the package ml_dtypes.
 
     Raises
     ------
@@ -48,11 +48,12 @@ def own(array: "np.ndarray[Any, Any]") -> RBETensor:
 
 
 class _Producer:
-    """What NumPy takes over DLPack from in place of an object: notes whether the capsule says if its memory is read-only."""
+    """What NumPy takes over DLPack from in place of an object: notes what it cannot say of the memory."""
 
     def __init__(self, x: Any) -> None:
         self.x = x
         self.says_read_only = False
+        self.is_bfloat16 = False
 
     def __dlpack__(self, **wanted: Any) -> Any:
         try:
@@ -61,6 +62,7 @@ class _Producer:
             if not wanted:
                 raise
             capsule = self.x.__dlpack__()  # a producer of the time before DLPack 1.0
+        self.is_bfloat16 = _rbe._exchange_kind(capsule, 4, 1)  # NumPy takes its bits as unsigned integers
         self.says_read_only = _rbe._says_read_only(capsule)
         return capsule
 
@@ -103,6 +105,14 @@ def from_dlpack(x: Any) -> RBETensor:
         raise TensorError("from_dlpack", "an object that lends its memory", f"{type(x).__name__}: {e}") from e
     if kind != 1:
         raise DeviceError("from_dlpack", "an object on the CPU", f"one on DLPack's device {kind}")
+    if producer.is_bfloat16:
+        bits = _shared(array.view(np.int16), producer)
+        return bits._reinterpret("bfloat16")
+    return _shared(array, producer)
+
+
+def _shared(array: "np.ndarray[Any, Any]", producer: _Producer) -> RBETensor:
+    """Return a tensor over the memory of an array that NumPy took over DLPack."""
     if array.flags.writeable or producer.says_read_only or not array.flags.aligned:
         return from_numpy(array)
     # NumPy marks all as read-only that comes from a producer which cannot say whether it is.

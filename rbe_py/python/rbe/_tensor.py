@@ -45,8 +45,15 @@ from .dtypes import DTypeLike, as_dtype
 from .errors import DeviceError, DTypeError, GraphError, OutOfMemoryError, OutOfRangeError, ShapeError, TensorError
 
 _CPU = _Device("cpu")
+_NAMES = tuple(dtype.name for dtype in dtypes.ALL)
+_WORDS = {
+    "Float": dtypes.float32, "Double": dtypes.float64, "Half": dtypes.float16, "BFloat16": dtypes.bfloat16,
+    "Long": dtypes.int64, "Int": dtypes.int32, "Short": dtypes.int16, "Char": dtypes.int8, "Byte": dtypes.uint8,
+    "Bool": dtypes.bool,
+}  # fmt: skip
 _Bool: TypeAlias = bool  # the class has methods of these names
 _Float: TypeAlias = float
+_Int: TypeAlias = int
 _Axis: TypeAlias = int | Sequence[int] | None
 _Array: TypeAlias = "np.ndarray[Any, Any]"
 
@@ -89,13 +96,13 @@ class RBETensor(
 
     __slots__ = ()
     __module__ = "rbe"
-    __array_priority__: ClassVar[int] = 1000  # NumPy arrays leave binary operators to the tensor
+    __array_priority__: ClassVar[_Int] = 1000  # NumPy arrays leave binary operators to the tensor
 
     # ---------------------------------------------------------------------------------------------------------- packed tensors
 
     @staticmethod
     def packed(
-        hi: ArrayLike, lo: ArrayLike, shape: Sequence[int], scale: _Float | None = None, requires_grad: _Bool = False
+        hi: ArrayLike, lo: ArrayLike, shape: Sequence[_Int], scale: _Float | None = None, requires_grad: _Bool = False
     ) -> "RBETensor":
         """Return a packed tensor: 64 weights of one row in a block of 16 bytes.
 
@@ -160,23 +167,23 @@ class RBETensor(
         return _CPU
 
     @property
-    def itemsize(self) -> int:
+    def itemsize(self) -> _Int:
         """Bytes of an element."""
         return self.dtype.itemsize
 
-    def element_size(self) -> int:
+    def element_size(self) -> _Int:
         """Return the bytes of an element."""
         return self.dtype.itemsize
 
-    def dim(self) -> int:
+    def dim(self) -> _Int:
         """Return the number of axes."""
         return self.ndim
 
-    def nelement(self) -> int:
+    def nelement(self) -> _Int:
         """Return the number of elements."""
         return self.numel()
 
-    def size(self, dim: int | None = None) -> Any:
+    def size(self, dim: _Int | None = None) -> Any:
         """Return the shape, or the length of one axis.
 
         Raises
@@ -192,8 +199,36 @@ class RBETensor(
         return self.shape[dim]
 
     def is_floating_point(self) -> _Bool:
-        """Return whether the elements are floats."""
+        """Return whether the elements are floats.
+
+        Examples
+        --------
+        >>> import rbe
+        >>> rbe.is_floating_point(rbe.tensor([1, 2]))
+        False
+        """
         return self.dtype.is_floating_point
+
+    def type(self, dtype: Any = None, non_blocking: _Bool = False) -> Any:
+        """Return the name of the type, as "rbe.FloatTensor", or the tensor converted to a type.
+
+        Parameters
+        ----------
+        dtype : dtype, str or class, optional
+            A dtype, its name, or one of `rbe.FloatTensor`, `rbe.LongTensor` and their kin or the name of one.
+
+        Raises
+        ------
+        DTypeError
+            For what names no type.
+        """
+        names = {dtype: f"rbe.{word}Tensor" for word, dtype in _WORDS.items()}
+        if dtype is None:
+            return names[self.dtype]
+        given = getattr(dtype, "__name__", dtype) if isinstance(dtype, builtins.type) else dtype
+        if isinstance(given, str) and given.endswith("Tensor"):
+            return self.to(_WORDS.get(given.rsplit(".", 1)[-1].removesuffix("Tensor"), given))
+        return self.to(as_dtype(dtype))
 
     def numpy(self) -> _Array:
         """Return the NumPy array of the same memory.
@@ -202,9 +237,13 @@ class RBETensor(
         ------
         GraphError
             For a tensor that requires grad: detach it first.
+        DTypeError
+            For bfloat16, which NumPy does not have.
         """
         if self.requires_grad:
             raise GraphError("numpy", "a tensor that requires no grad (use detach())", "one that does")
+        if self.dtype is dtypes.bfloat16:
+            raise DTypeError("numpy", "a type that NumPy has (convert with .float())", "bfloat16")
         return self._array()
 
     def to_torch(self) -> Any:
@@ -262,7 +301,7 @@ class RBETensor(
         for arg in args[:kept]:
             if isinstance(arg, RBETensor):
                 dtype = arg.dtype
-            elif isinstance(arg, dtypes.dtype | np.dtype | type) or arg in ("float32", "float64", "int64", "uint8", "bool"):
+            elif isinstance(arg, dtypes.dtype | np.dtype | type) or arg in _NAMES:
                 dtype = arg
             else:
                 device = arg
@@ -290,6 +329,36 @@ class RBETensor(
         """Return the tensor as int64."""
         check_memory_format("long", memory_format)
         return self.to(dtypes.int64)
+
+    def half(self, *, memory_format: Any = None) -> "RBETensor":
+        """Return the tensor as float16: rounded to nearest, of two equally near to the even one; from 65520 on infinite."""
+        check_memory_format("half", memory_format)
+        return self.to(dtypes.float16)
+
+    def bfloat16(self, *, memory_format: Any = None) -> "RBETensor":
+        """Return the tensor as bfloat16: rounded to nearest, of two equally near to the even one."""
+        check_memory_format("bfloat16", memory_format)
+        return self.to(dtypes.bfloat16)
+
+    def int(self, *, memory_format: Any = None) -> "RBETensor":
+        """Return the tensor as int32: floats are rounded towards zero, of larger integers the lowest 32 bits are kept."""
+        check_memory_format("int", memory_format)
+        return self.to(dtypes.int32)
+
+    def short(self, *, memory_format: Any = None) -> "RBETensor":
+        """Return the tensor as int16, as `int` does."""
+        check_memory_format("short", memory_format)
+        return self.to(dtypes.int16)
+
+    def char(self, *, memory_format: Any = None) -> "RBETensor":
+        """Return the tensor as int8, as `int` does."""
+        check_memory_format("char", memory_format)
+        return self.to(dtypes.int8)
+
+    def byte(self, *, memory_format: Any = None) -> "RBETensor":
+        """Return the tensor as uint8, as `int` does."""
+        check_memory_format("byte", memory_format)
+        return self.to(dtypes.uint8)
 
     def bool(self, *, memory_format: Any = None) -> "RBETensor":
         """Return whether each element is other than 0."""
@@ -371,7 +440,7 @@ class RBETensor(
         """Return the elements in the shape of another tensor."""
         return self.reshape(other.shape)
 
-    def flatten(self, start_dim: int = 0, end_dim: int = -1) -> "RBETensor":
+    def flatten(self, start_dim: _Int = 0, end_dim: _Int = -1) -> "RBETensor":
         """Return the axes from `start_dim` to `end_dim` joined into one.
 
         Raises
@@ -402,7 +471,7 @@ class RBETensor(
 
     # ------------------------------------------------------------------------------------------------------------------- parts
 
-    def split(self, split_size: int | Sequence[int], dim: int = 0) -> list["RBETensor"]:
+    def split(self, split_size: _Int | Sequence[_Int], dim: _Int = 0) -> list["RBETensor"]:
         """Return consecutive parts of `split_size` (or of the given lengths) along an axis: views.
 
         Raises
@@ -428,7 +497,7 @@ class RBETensor(
             lengths = [min(size, n - i) for i in range(0, n, size)] if n else [0]
         return self._split(lengths, dim)
 
-    def chunk(self, chunks: int, dim: int = 0) -> list["RBETensor"]:
+    def chunk(self, chunks: _Int, dim: _Int = 0) -> list["RBETensor"]:
         """Return at most `chunks` parts of equal length (the last may be shorter) along an axis: views.
 
         An empty axis gives as many as asked for.
@@ -457,7 +526,7 @@ class RBETensor(
         except MemoryError as error:
             raise OutOfMemoryError("chunk", "results and scratch that fit in memory", f"{count} parts") from error
 
-    def unbind(self, dim: int = 0) -> tuple["RBETensor", ...]:
+    def unbind(self, dim: _Int = 0) -> tuple["RBETensor", ...]:
         """Return the slices along an axis: views without it.
 
         Examples
@@ -469,7 +538,7 @@ class RBETensor(
         axis = axis_of("unbind", dim, self.ndim)
         return tuple(part.squeeze(axis) for part in self._split([1] * self.shape[axis], axis))
 
-    def take_along_dim(self, indices: "RBETensor", dim: int | None = None) -> "RBETensor":
+    def take_along_dim(self, indices: "RBETensor", dim: _Int | None = None) -> "RBETensor":
         """Return the elements along an axis that an index names; other axes broadcast. Without `dim` both are flattened.
 
         Raises
@@ -681,9 +750,9 @@ class RBETensor(
     @overload
     def max(self, dim: None = None, keepdim: _Bool = False, *, axis: None = None, keepdims: _Bool = False) -> "RBETensor": ...
     @overload
-    def max(self, dim: int, keepdim: _Bool = False, *, keepdims: _Bool = False) -> Extremes: ...
+    def max(self, dim: _Int, keepdim: _Bool = False, *, keepdims: _Bool = False) -> Extremes: ...
     @overload
-    def max(self, *, axis: int, keepdim: _Bool = False, keepdims: _Bool = False) -> Extremes: ...
+    def max(self, *, axis: _Int, keepdim: _Bool = False, keepdims: _Bool = False) -> Extremes: ...
     @overload
     def max(self, dim: "RBETensor") -> "RBETensor": ...
     @overload
@@ -713,9 +782,9 @@ class RBETensor(
     @overload
     def min(self, dim: None = None, keepdim: _Bool = False, *, axis: None = None, keepdims: _Bool = False) -> "RBETensor": ...
     @overload
-    def min(self, dim: int, keepdim: _Bool = False, *, keepdims: _Bool = False) -> Extremes: ...
+    def min(self, dim: _Int, keepdim: _Bool = False, *, keepdims: _Bool = False) -> Extremes: ...
     @overload
-    def min(self, *, axis: int, keepdim: _Bool = False, keepdims: _Bool = False) -> Extremes: ...
+    def min(self, *, axis: _Int, keepdim: _Bool = False, keepdims: _Bool = False) -> Extremes: ...
     @overload
     def min(self, dim: "RBETensor") -> "RBETensor": ...
     @overload
@@ -742,15 +811,15 @@ class RBETensor(
         found = self._extreme(dim, keepdim or keepdims, axis, other, False)
         return Extremes(*found) if isinstance(found, tuple) else found
 
-    def max_along(self, axis: int, keepdims: _Bool = False) -> Extremes:
+    def max_along(self, axis: _Int, keepdims: _Bool = False) -> Extremes:
         """Return the largest values along an axis and their indices; the gradient goes to the first of equals."""
         return self.max(axis, keepdims)
 
-    def min_along(self, axis: int, keepdims: _Bool = False) -> Extremes:
+    def min_along(self, axis: _Int, keepdims: _Bool = False) -> Extremes:
         """Return the smallest values along an axis and their indices; the gradient goes to the first of equals."""
         return self.min(axis, keepdims)
 
-    def sort(self, dim: int = -1, descending: _Bool = False, stable: _Bool = False) -> Ranked:
+    def sort(self, dim: _Int = -1, descending: _Bool = False, stable: _Bool = False) -> Ranked:
         """Return the elements in order along an axis, and their positions; equal ones keep their order, NaN counts as largest.
 
         Examples
@@ -761,7 +830,7 @@ class RBETensor(
         """
         return Ranked(*self._sort(dim, descending))
 
-    def topk(self, k: int, dim: int = -1, largest: _Bool = True, sorted: _Bool = True) -> Ranked:
+    def topk(self, k: _Int, dim: _Int = -1, largest: _Bool = True, sorted: _Bool = True) -> Ranked:
         """Return the `k` largest (or smallest) elements along an axis in order, and their positions.
 
         Raises
@@ -797,7 +866,7 @@ class RBETensor(
         """In-place form of `div`: return the tensor, changed."""
         return changed(self, "div_", lambda x: x.div(other, rounding_mode=rounding_mode), (other,))
 
-    def round_(self, *, decimals: int = 0) -> "RBETensor":
+    def round_(self, *, decimals: _Int = 0) -> "RBETensor":
         """In-place form of `round`: return the tensor, changed."""
         return changed(self, "round_", lambda x: x.round(decimals=decimals))
 
@@ -809,15 +878,15 @@ class RBETensor(
         """In-place form of `clamp`: return the tensor, changed."""
         return changed(self, "clamp_", lambda x: x.clamp(min, max), (min, max))
 
-    def cumsum_(self, dim: int, *, dtype: DTypeLike = None) -> "RBETensor":
+    def cumsum_(self, dim: _Int, *, dtype: DTypeLike = None) -> "RBETensor":
         """In-place form of `cumsum`: return the tensor, changed."""
         return changed(self, "cumsum_", lambda x: x.cumsum(dim, dtype=dtype), keep=False)
 
-    def tril_(self, diagonal: int = 0) -> "RBETensor":
+    def tril_(self, diagonal: _Int = 0) -> "RBETensor":
         """In-place form of `tril`: return the tensor, changed."""
         return changed(self, "tril_", lambda x: x.tril(diagonal))
 
-    def triu_(self, diagonal: int = 0) -> "RBETensor":
+    def triu_(self, diagonal: _Int = 0) -> "RBETensor":
         """In-place form of `triu`: return the tensor, changed."""
         return changed(self, "triu_", lambda x: x.triu(diagonal))
 
@@ -825,7 +894,7 @@ class RBETensor(
         """In-place form of `masked_fill`: return the tensor, changed."""
         return changed(self, "masked_fill_", lambda x: x.masked_fill(mask, value), (mask, value), keep=False)
 
-    def scatter_add_(self, dim: int, index: "RBETensor", src: "RBETensor") -> "RBETensor":
+    def scatter_add_(self, dim: _Int, index: "RBETensor", src: "RBETensor") -> "RBETensor":
         """In-place form of `scatter_add`: return the tensor, changed."""
         return changed(self, "scatter_add_", lambda x: x.scatter_add(dim, index, src), (index, src))
 
@@ -900,7 +969,8 @@ class RBETensor(
             more = ", …" if self.numel() > 4 else ""
             return f"RBETensor(packed, shape={self.shape}, {self.nbytes} bytes, values=[{values}{more}]{tail})"
         with np.printoptions(precision=4, threshold=60, edgeitems=3, linewidth=100, suppress=False):
-            parts = [np.array2string(self.detach().numpy(), separator=", ", prefix="tensor(")]
+            shown = self.detach().float() if self.dtype is dtypes.bfloat16 else self.detach()
+            parts = [np.array2string(shown.numpy(), separator=", ", prefix="tensor(")]
         if self.numel() == 0 and self.shape != (0,):
             parts.append(f"size={self.shape}")
         if self.dtype is not dtypes.float32 and self.dtype not in (dtypes.int64, dtypes.bool):
@@ -945,9 +1015,13 @@ class RBETensor(
 
     def __dlpack__(self, **kwargs: Any) -> Any:
         """Return the memory as a DLPack capsule."""
-        return self.numpy().__dlpack__(**kwargs)
+        if self.dtype is not dtypes.bfloat16 or self.requires_grad:
+            return self.numpy().__dlpack__(**kwargs)
+        capsule = self._array().__dlpack__(**kwargs)
+        _rbe._exchange_kind(capsule, 1, 4)  # DLPack's numbers of unsigned integers and of bfloat16
+        return capsule
 
-    def __dlpack_device__(self) -> tuple[int, int]:
+    def __dlpack_device__(self) -> tuple[_Int, _Int]:
         """Return DLPack's name of the CPU."""
         return (1, 0)
 
@@ -955,7 +1029,7 @@ class RBETensor(
         """Return the tensor itself, as a shallow copy shares the values."""
         return self
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> "RBETensor":
+    def __deepcopy__(self, memo: dict[_Int, Any]) -> "RBETensor":
         """Return a leaf with values and gradient of its own.
 
         Raises
@@ -978,6 +1052,8 @@ class RBETensor(
             payload: tuple[Any, ...] = (self.hi, self.lo, tuple(self.shape), self.scale)
         else:
             payload = (np.array(self.detach()._memory()),)
+            if self.dtype is dtypes.bfloat16:
+                payload = (payload[0].view(np.int16), self.dtype.name)
         return _rebuild, (type(self), payload, self.requires_grad)
 
 
@@ -989,6 +1065,8 @@ def _rebuild(cls: type[RBETensor], payload: tuple[Any, ...], requires_grad: bool
         base = _rbe._from_array(payload[0])
         if payload[0].flags.owndata:
             base._own()
+        if len(payload) == 2:
+            base = base._reinterpret(payload[1])
     return base.requires_grad_(requires_grad) if cls is RBETensor else cls(base, requires_grad)
 
 

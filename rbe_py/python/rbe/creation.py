@@ -30,7 +30,7 @@ def tensor(data: Any, dtype: DTypeLike = None, requires_grad: bool = False, devi
     ----------
     data : number, nested lists, NumPy array or tensor
         Floats become the default dtype (float32), integers int64, bools bool; arrays and tensors keep their own type, but that
-        arrays of integers other than int64 become int64, uint8 too (`from_numpy` keeps that).
+        unsigned integers of more than 8 bits become int64.
     dtype : dtype, optional
         The element type instead.
     requires_grad : bool
@@ -54,7 +54,7 @@ def tensor(data: Any, dtype: DTypeLike = None, requires_grad: bool = False, devi
         t = data.detach().clone() if dtype is None else data.detach()._cast(as_dtype(dtype)).clone()
         return finish(t, requires_grad)
     if isinstance(data, np.ndarray | np.generic):
-        return finish(own(_supported(np.array(data), dtype)), requires_grad)
+        return finish(_converted(own(_supported(np.array(data), dtype)), dtype), requires_grad)
     try:
         t = _rbe.tensor_from_list(data, None if dtype is None else as_dtype(dtype))
     except (AttributeError, TypeError) as e:
@@ -63,26 +63,31 @@ def tensor(data: Any, dtype: DTypeLike = None, requires_grad: bool = False, devi
         array = np.asarray(data)
         if array.dtype == object or array.dtype.kind in "SU":
             raise DTypeError("tensor", "numbers", type(data).__name__) from None
-        t = own(_supported(array.copy(), dtype))
+        t = _converted(own(_supported(array.copy(), dtype)), dtype)
     return finish(t, requires_grad)
 
 
 def _supported(array: "np.ndarray[Any, Any]", dtype: DTypeLike) -> "np.ndarray[Any, Any]":
-    """Convert to `dtype`, or integers and half floats to the type that holds them."""
+    """Convert to `dtype`, or integers that tensors do not have to int64."""
     if dtype is not None:
         wanted = as_dtype(dtype)
-        if wanted in (dtypes.int64, dtypes.uint8) and array.dtype.kind == "f":
+        if wanted is dtypes.bfloat16:
+            return array  # NumPy does not have it: the caller converts
+        if not wanted.is_floating_point and wanted is not dtypes.bool and array.dtype.kind == "f":
             if not (np.abs(array, dtype=np.float64) < 2.0**63).all():
                 raise TensorError("tensor", "numbers that int64 holds", str(array[~(np.abs(array) < 2.0**63)].ravel()[0]))
             array = array.astype(np.int64)
         return array.astype(wanted.numpy)
-    if array.dtype.kind in "iu" and array.dtype != np.int64:
+    if array.dtype.kind == "u" and array.itemsize > 1:
         if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
             raise DTypeError("tensor", "integers that int64 holds", "uint64 beyond it")
         return array.astype(np.int64)
-    if array.dtype == np.float16:
-        return array.astype(np.float32)
     return array
+
+
+def _converted(t: RBETensor, dtype: DTypeLike) -> RBETensor:
+    """Convert to a type that NumPy does not have."""
+    return t if dtype is None else t.to(as_dtype(dtype))
 
 
 def as_tensor(data: Any, dtype: DTypeLike = None, device: object = None) -> RBETensor:
@@ -98,7 +103,7 @@ def as_tensor(data: Any, dtype: DTypeLike = None, device: object = None) -> RBET
     if isinstance(data, RBETensor):
         return data if dtype is None else data.to(dtype)
     if isinstance(data, np.ndarray):
-        return from_numpy(_supported(data, dtype))
+        return _converted(from_numpy(_supported(data, dtype)), dtype)
     return tensor(data, dtype)
 
 

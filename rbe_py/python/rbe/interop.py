@@ -21,7 +21,7 @@ def from_torch(tensor: Any) -> RBETensor:
     Parameters
     ----------
     tensor : torch.Tensor
-        Of float32, float64, int64, uint8 or bool, any strides.
+        Of a type that tensors have, any strides.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def from_torch(tensor: Any) -> RBETensor:
     creation.check_device("from_torch", getattr(tensor, "device", None))
     name = str(tensor.dtype).removeprefix("torch.")
     if name not in {dtype.name for dtype in dtypes.ALL}:
-        raise DTypeError("from_torch", "float32, float64, int64, uint8 or bool (convert with .to())", name)
+        raise DTypeError("from_torch", f"{dtypes.KNOWN} (convert with .to())", name)
     return _interchange.from_dlpack(tensor.detach())
 
 
@@ -71,9 +71,7 @@ def _dense(value: Any) -> RBETensor:
         return value
     if hasattr(value, "detach"):
         value = value.detach().cpu()
-        if str(value.dtype) in ("torch.float16", "torch.bfloat16"):
-            value = value.float()
-        value = value.numpy()
+        return creation.tensor(from_torch(value))
     return creation.tensor(np.asarray(value))
 
 
@@ -95,7 +93,7 @@ def load_torch_state_dict(
     ----------
     module : Module
     state_dict : mapping of str to torch tensor or array
-        As of torch's `Module.state_dict()`; half-precision numbers are widened.
+        As of torch's `Module.state_dict()`; floats take the type of the parameter they are for.
     encode : bool
         Replace each packed parameter for which a dense one comes by the packed tensor nearest to it (`RBETensor.encode`);
         without it that is an error.

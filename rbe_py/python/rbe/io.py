@@ -108,9 +108,9 @@ def _is_unicode(text: str) -> bool:
 def load(path: Path, map_location: object = None, *, weights_only: bool = True) -> dict[Any, Any]:
     """Read a safetensors file: what `save` was given, or names and tensors; packed ones come back packed.
 
-    Elements of types that tensors do not have are widened: float16 and bfloat16 to float32, integers other than uint8 to
-    int64. Files of earlier versions and of other programs load; a file that says it was written by this version must have its
-    checksum. The file is read, not mapped: what others do to it meanwhile is at worst an error. Other threads go on.
+    Unsigned integers of more than 8 bits become int64; other elements keep their type. Files of earlier versions and of other
+    programs load; a file that says it was written by this version must have its checksum. The file is read,
+    not mapped: what others do to it meanwhile is at worst an error. Other threads go on.
 
     Parameters
     ----------

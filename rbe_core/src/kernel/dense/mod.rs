@@ -8,6 +8,7 @@ mod elementary_f64;
 pub(crate) mod elementwise;
 pub mod finish;
 pub mod gemm;
+pub(crate) mod half;
 pub(crate) mod lane_sum;
 pub mod matrix;
 pub(crate) mod pair_pool;

@@ -109,7 +109,7 @@ class Drawing(_rbe.TensorBase):
         OutOfRangeError
             For no integer between the bounds.
         """
-        most = {"float32": 2**24 + 1, "float64": 2**53 + 1, "bool": 2, "uint8": 256}.get(self.dtype.name, 2**63 - 1)
+        most = min(self.dtype.bounds[1] + 1, 2**63 - 1)
         low, high = (0, from_ if from_ else most) if to is None else (from_, to)
         if low >= high:
             raise OutOfRangeError("random_", f"an end above {low}", str(high))

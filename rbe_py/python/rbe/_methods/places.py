@@ -151,7 +151,8 @@ def _neutral(reduce: str, dtype: dtypes.dtype) -> Any:
         return reduce == "amin"
     if dtype.is_floating_point:
         return math.inf if reduce == "amin" else -math.inf
-    return 2**63 - 1 if reduce == "amin" else -(2**63)
+    low, high = dtype.bounds
+    return high if reduce == "amin" else low
 
 
 def _rows_of_places(places: "RBETensor", counts: "RBETensor") -> "RBETensor":

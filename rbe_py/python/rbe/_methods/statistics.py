@@ -167,8 +167,8 @@ class Statistics(_rbe.TensorBase):
         >>> rbe.bincount(rbe.tensor([1, 3, 1]))
         tensor([0, 2, 0, 1])
         """
-        if self.dtype is not dtypes.int64 or self.ndim != 1:
-            raise DTypeError("bincount", "a vector of int64", f"{self.dtype.name} {self.shape}")
+        if self.dtype.is_floating_point or self.dtype is dtypes.bool or self.ndim != 1:
+            raise DTypeError("bincount", "a vector of integers", f"{self.dtype.name} {self.shape}")
         if weights is not None and weights.shape != self.shape:
             raise ShapeError("bincount", f"weights of shape {self.shape}", str(weights.shape))
         if (self.numel() and int(self.amin().item()) < 0) or minlength < 0:

@@ -16,9 +16,9 @@ _KINDS = "tensors, arrays, numbers, strings, or tuples, lists and mappings of th
 def default_collate(batch: Sequence[Any]) -> Any:
     """Combine samples into a batch.
 
-    Tensors and arrays are stacked along a new first axis; floats become a float64 tensor, integers an int64 one, bools a bool
-    one; strings stay as they are. Containers are combined element by element: mappings, lists and named tuples keep their
-    type, a tuple becomes a list.
+    Tensors and arrays are stacked along a new first axis; Python's floats become a float64 tensor, integers an int64 one, bools
+    a bool one; strings stay as they are. Containers are combined element by element: mappings, lists and named tuples keep
+    their type, a tuple becomes a list.
 
     Raises
     ------

@@ -140,8 +140,7 @@ def find_idx(folder: Path, stem: str) -> str:
 def read_numpy(path: Path, *, max_bytes: int = _MAX_BYTES) -> RBETensor | dict[str, RBETensor]:
     """Read a `.npy` file as a tensor, or an `.npz` archive as tensors by name.
 
-    float32, float64, int64 and bool keep their type. Other integers become int64 (eight times as many bytes for uint8), float16
-    becomes float32. Pickled objects are refused.
+    Elements keep their type, but that unsigned integers of more than 8 bits become int64. Pickled objects are refused.
 
     Parameters
     ----------

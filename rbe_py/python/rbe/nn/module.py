@@ -461,7 +461,7 @@ class Module:
         DeviceError
             For another device.
         DTypeError
-            For a dtype that is not float32 or float64.
+            For a dtype that is not of floats.
         """
         for arg in args:
             try:
@@ -471,7 +471,7 @@ class Module:
         check_device("to", device)
         chosen = None if dtype is None else as_dtype(dtype)
         if chosen is not None and not chosen.is_floating_point:
-            raise DTypeError("to", "float32 or float64", chosen.name)
+            raise DTypeError("to", "a dtype of floats", chosen.name)
         replaced: dict[int, RBETensor] = {}
         for owner in self.modules() if chosen is not None else ():
             for name, t in [*owner._parameters.items(), *owner._buffers.items()]:
@@ -490,6 +490,14 @@ class Module:
     def double(self: Self) -> Self:
         """Convert to float64."""
         return self.to(dtype="float64")
+
+    def half(self: Self) -> Self:
+        """Convert to float16, to compute and to save: optimisers train float32 and float64."""
+        return self.to(dtype="float16")
+
+    def bfloat16(self: Self) -> Self:
+        """Convert to bfloat16, to compute and to save: optimisers train float32 and float64."""
+        return self.to(dtype="bfloat16")
 
     def extra_repr(self) -> str:
         """Return the text between the brackets of repr."""

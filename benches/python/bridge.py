@@ -15,7 +15,7 @@ import numpy as np
 import rbe
 import torch
 from machine import cpu
-from rbe.torch import RBELinear, kernels
+from rbe.torch import RBELinear, _kernels
 
 LAYERS = 32
 
@@ -33,9 +33,9 @@ def only_kernels(model: torch.nn.Sequential, x: torch.Tensor, dy: torch.Tensor) 
 
     def run() -> None:
         for weight, bias in weights:
-            _, kept = kernels.product(x, weight, bias, True, True)
-            kernels.product_gradients(dy, weight, True, True, True)
-            kernels.weight_gradient(dy, kept, True, weight)
+            _, kept = _kernels.product(x, weight, bias, True, True)
+            _kernels.product_gradients(dy, weight, True, True, True)
+            _kernels.weight_gradient(dy, kept, True, weight)
 
     return run
 

@@ -9,11 +9,13 @@ from torch.library import custom_op
 from rbe import _rbe
 from rbe._tensor import RBETensor
 from rbe.errors import DTypeError, ShapeError
+from rbe.torch._operators import EFFECT
+from rbe.torch._taped import Operation, Taped, TapedFunction, borrowed
+from rbe.torch._weight import weight_in_training, weight_of
 from rbe.torch.layer import PackedLayer, new_weight
 from rbe.torch.linear import FLOATS
-from rbe.torch.operators import EFFECT
-from rbe.torch.taped import Operation, Taped, TapedFunction, borrowed
-from rbe.torch.weight import weight_in_training, weight_of
+
+__all__ = ["RBEConv1d", "RBEConv2d"]
 
 
 def _windows(stride: Sequence[int], padding: Sequence[int], dilation: Sequence[int], groups: int) -> Operation:

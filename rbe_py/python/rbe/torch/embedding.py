@@ -8,10 +8,12 @@ from torch.library import custom_op
 
 from rbe._tensor import RBETensor
 from rbe.errors import DTypeError, OutOfRangeError
+from rbe.torch._operators import EFFECT
+from rbe.torch._taped import Operation, Taped, TapedFunction, borrowed
+from rbe.torch._weight import weight_in_training, weight_of
 from rbe.torch.layer import PackedLayer, new_weight
-from rbe.torch.operators import EFFECT
-from rbe.torch.taped import Operation, Taped, TapedFunction, borrowed
-from rbe.torch.weight import weight_in_training, weight_of
+
+__all__ = ["RBEEmbedding"]
 
 
 def _lookup(padding: int | None) -> Operation:

@@ -8,8 +8,10 @@ import torch
 from rbe import _rbe
 from rbe._tensor import RBETensor
 from rbe.errors import DeviceError, RBEError, TensorError
-from rbe.torch.operators import packed_dense
-from rbe.torch.weight import ALIGNMENT, Weight, blocks_shape, forget, weight_of
+from rbe.torch._operators import packed_dense
+from rbe.torch._weight import ALIGNMENT, Weight, blocks_shape, forget, weight_of
+
+__all__ = ["PackedLayer"]
 
 
 class PackedLayer(torch.nn.Module):

@@ -6,10 +6,12 @@ import torch
 
 from rbe._tensor import RBETensor
 from rbe.errors import DTypeError, ShapeError
-from rbe.torch import kernels
+from rbe.torch import _kernels
+from rbe.torch._operators import packed_linear
+from rbe.torch._weight import Weight
 from rbe.torch.layer import PackedLayer, _rounded_when_compiled, is_rounded, new_weight
-from rbe.torch.operators import packed_linear
-from rbe.torch.weight import Weight
+
+__all__ = ["RBELinear"]
 
 FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 
@@ -23,7 +25,7 @@ class _Product(torch.autograd.Function):
     ) -> torch.Tensor:
         x = x.contiguous()
         needed = ctx.needs_input_grad[1]
-        y, kept = kernels.product(x, weight, bias, rounded, needed)
+        y, kept = _kernels.product(x, weight, bias, rounded, needed)
         ctx.weight, ctx.rounded = weight, rounded
         ctx.save_for_backward(weight.blocks, x if needed and not rounded else kept)
         return y
@@ -33,10 +35,10 @@ class _Product(torch.autograd.Function):
         _, x = ctx.saved_tensors  # raises if the weight has changed since
         needs_x, needs_weight, needs_bias = ctx.needs_input_grad[:3]
         dy = dy.contiguous()
-        dx, db = kernels.product_gradients(dy, ctx.weight, ctx.rounded, needs_x, needs_bias)
+        dx, db = _kernels.product_gradients(dy, ctx.weight, ctx.rounded, needs_x, needs_bias)
         handle = None
         if needs_weight:
-            ctx.weight.add(kernels.weight_gradient(dy, x, ctx.rounded, ctx.weight))
+            ctx.weight.add(_kernels.weight_gradient(dy, x, ctx.rounded, ctx.weight))
             handle = dy.new_zeros(1)
         return dx, handle, db, None, None
 

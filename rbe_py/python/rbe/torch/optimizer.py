@@ -12,7 +12,7 @@ from rbe.errors import DTypeError, NonFiniteError, TensorError
 from rbe.optim._rates import HybridRates, read
 from rbe.optim.base import MOST_STEPS
 from rbe.optim.hybrid import MOST_SEED
-from rbe.torch.weight import Weight, weight_of_handle
+from rbe.torch._weight import Weight, weight_of_handle
 
 Group = dict[str, Any]
 

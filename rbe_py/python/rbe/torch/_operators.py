@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch.library import custom_op
 
-from rbe.torch import kernels
-from rbe.torch.weight import weight_in_training, weight_of
+from rbe.torch import _kernels
+from rbe.torch._weight import weight_in_training, weight_of
 
 EFFECT = {"tags": (torch.Tag.nondeterministic_seeded,)}
 
@@ -28,14 +28,14 @@ def packed_linear(
     rounded: bool,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return x Wᵀ + bias of float32 x (…, in), and what backward reads of x in int8, or nothing."""
-    x, bias = kernels.contiguous(x), None if bias is None else bias.contiguous()
-    y, kept = kernels.product(x, weight_of(blocks, scale, shape), bias, rounded, True)
+    x, bias = _kernels.contiguous(x), None if bias is None else bias.contiguous()
+    y, kept = _kernels.product(x, weight_of(blocks, scale, shape), bias, rounded, True)
     return y, x.new_empty(0, dtype=torch.int8) if kept is None else kept
 
 
 @packed_linear.register_fake
 def _(x: Any, blocks: Any, scale: Any, handle: Any, bias: Any, shape: Any, rounded: bool) -> Any:
-    size = kernels.kept_bytes(x.shape[:-1].numel(), x.shape[-1]) if rounded else 0
+    size = _kernels.kept_bytes(x.shape[:-1].numel(), x.shape[-1]) if rounded else 0
     y = torch.empty((*x.shape[:-1], shape[0]), dtype=torch.float32, device=x.device)
     return y, torch.empty(size, dtype=torch.int8, device=x.device)
 
@@ -45,10 +45,10 @@ def packed_linear_backward(
     dy: torch.Tensor, x: torch.Tensor, blocks: torch.Tensor, columns: int, rounded: bool, needs: Sequence[bool]
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return the gradients of x, handle and bias, each empty unless `needs` has it; that of the weight goes to the engine."""
-    weight, dy = weight_in_training(blocks), kernels.contiguous(dy)
-    dx, db = kernels.product_gradients(dy, weight, rounded, needs[0], needs[2])
+    weight, dy = weight_in_training(blocks), _kernels.contiguous(dy)
+    dx, db = _kernels.product_gradients(dy, weight, rounded, needs[0], needs[2])
     if needs[1]:
-        weight.add(kernels.weight_gradient(dy, x, rounded, weight))
+        weight.add(_kernels.weight_gradient(dy, x, rounded, weight))
     nothing = dy.new_empty(0)
     return (
         nothing if dx is None else dx,
@@ -87,7 +87,7 @@ def packed_dense(
     blocks: torch.Tensor, scale: torch.Tensor, handle: torch.Tensor, shape: Sequence[int], dtype: torch.dtype
 ) -> torch.Tensor:
     """Return the weight as a dense tensor of float32 or float64 numbers."""
-    return kernels.dense(weight_of(blocks, scale, shape), dtype)
+    return _kernels.dense(weight_of(blocks, scale, shape), dtype)
 
 
 @packed_dense.register_fake
@@ -99,7 +99,7 @@ def _(blocks: Any, scale: Any, handle: Any, shape: Any, dtype: Any) -> Any:
 def packed_dense_backward(g: torch.Tensor, blocks: torch.Tensor) -> torch.Tensor:
     """Return the gradient of the handle, and leave that of the weight with the engine."""
     weight = weight_in_training(blocks)
-    weight.add(kernels.dense_gradient(g, weight))
+    weight.add(_kernels.dense_gradient(g, weight))
     return torch.zeros(1)
 
 

@@ -8,7 +8,7 @@ import torch
 from rbe import _rbe
 from rbe._tensor import RBETensor
 from rbe.autograd import enable_grad, no_grad
-from rbe.torch.weight import Weight
+from rbe.torch._weight import Weight
 
 # An operation of the weight, the input and the bias.
 Operation = Callable[[RBETensor, RBETensor, RBETensor | None], RBETensor]

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 
 from rbe import _rbe
-from rbe.torch.weight import Weight
+from rbe.torch._weight import Weight
 
 
 def contiguous(x: torch.Tensor) -> torch.Tensor:

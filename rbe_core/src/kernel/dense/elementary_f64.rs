@@ -227,7 +227,7 @@ pub(in crate::kernel) fn erf(x: f64) -> f64 {
         -2.686_617_064_440_249e-2,
         0.112_837_916_709_524_81,
         -0.376_126_389_031_837_15,
-        1.128_379_167_095_512_6,
+        std::f64::consts::FRAC_2_SQRT_PI,
     ];
     let near = x * polynomial(x * x, coefficients);
     let far = (-2.0f64).mul_add(half_complement(x), 1.0).copysign(x);

@@ -8,7 +8,8 @@ from inputs import Inputs
 torch = pytest.importorskip("torch")
 
 DTYPES = [np.float64, np.float32]
-TWINS = {torch.float32: rbe.float32, torch.float64: rbe.float64, torch.int64: rbe.int64, torch.bool: rbe.bool}
+NAMES = ("bool", "uint8", "int8", "int16", "int32", "int64", "float16", "bfloat16", "float32", "float64")
+TWINS = {getattr(torch, name): getattr(rbe, name) for name in NAMES}
 # Relative to the element, and absolute.
 TOLERANCE = {torch.float64: (1e-10, 1e-12), torch.float32: (1e-5, 1e-6)}
 
@@ -30,8 +31,11 @@ def pair(values, dtype=None, grad=True):
 def array(value):
     """Return the numbers of a tensor of either library."""
     if isinstance(value, torch.Tensor):
-        return value.numpy(force=True)
-    return np.asarray(value.detach().numpy() if isinstance(value, rbe.RBETensor) else value)
+        return (value.float() if value.dtype is torch.bfloat16 else value).numpy(force=True)
+    if isinstance(value, rbe.RBETensor):
+        value = value.detach()
+        return (value.float() if value.dtype == rbe.bfloat16 else value).numpy()
+    return np.asarray(value)
 
 
 def difference(ours, theirs, rtol, atol, least=None):

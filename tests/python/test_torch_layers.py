@@ -59,6 +59,7 @@ def test_an_output_size_chooses_the_output_padding():
         ours(rbe.tensor(x), output_size=(16, 13))
 
 
+@pytest.mark.usefixtures("float32_products")
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(
     "kwargs", [{}, {"stride": 2, "padding": 1}, {"stride": 3, "padding": 2, "groups": 2, "output_padding": 1}]

@@ -112,7 +112,9 @@ def forms(entry):
 
 # Where torch's own result depends on the machine or on the neighbours in memory.
 UNDEFINED = {
-    "long": lambda x: ~x.isfinite() | (x.abs() >= 2.0**63),  # of floats that no integer is near to
+    # Of floats that no integer of the type is near to; those of fewer bits are cut from ones of 32 bits.
+    "long": lambda x: ~x.isfinite() | (x.abs() >= 2.0**63),
+    **dict.fromkeys(("int", "short", "char", "byte"), lambda x: ~x.isfinite() | (x.abs() >= 2.0**31)),
     "nn.functional.elu": torch.isnan,  # its gradient
     **{f"nn.functional.{name}": torch.isnan for name in ("hardshrink", "hardtanh", "relu6", "selu", "softshrink")},
 }

@@ -6,6 +6,8 @@ import numpy as np
 import rbe
 from beside_torch import TWINS, array, difference, torch
 
+# Types in which rbe computes, so that tensors of samples have them.
+COMPUTED = (torch.float32, torch.float64, torch.int64, torch.bool)
 # Relative to the largest number of a result.
 TOLERANCE = {torch.float32: 1.3e-6, torch.float64: 1e-12}
 
@@ -18,7 +20,7 @@ def to_rbe(value, seen=None):
     """The twin of a torch value; tensors that require gradients become leaves that do. `seen` maps id to (value, twin)."""
     seen = {} if seen is None else seen
     if isinstance(value, torch.Tensor):
-        if value.dtype not in TWINS or value.layout is not torch.strided or value.device.type != "cpu":
+        if value.dtype not in COMPUTED or value.layout is not torch.strided or value.device.type != "cpu":
             raise NotComparable(f"{value.dtype} {value.layout} {value.device}")
         if id(value) not in seen:
             twin = rbe.from_torch(value.detach())

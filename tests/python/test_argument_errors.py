@@ -66,11 +66,17 @@ FUNCTIONS = {
     for name in names(module)
     if isinstance(getattr(module, name), types.FunctionType) and not name.startswith("set_")  # settings of the process
 }
-MODULES = [
-    importlib.import_module(found.name)
-    for found in pkgutil.walk_packages(rbe.__path__, "rbe.")
-    if not any(part.startswith("_") for part in found.name.split(".")) and found.name != "rbe.testing.plugin"
-]
+
+
+def modules():
+    """The public modules, without those whose optional packages are not installed."""
+    for found in pkgutil.walk_packages(rbe.__path__, "rbe."):
+        if not any(part.startswith("_") for part in found.name.split(".")) and found.name != "rbe.testing.plugin":
+            with contextlib.suppress(rbe.DependencyError):
+                yield importlib.import_module(found.name)
+
+
+MODULES = list(modules())
 # What other modules of the package are exported by another name, or not at all, but can be imported.
 FUNCTIONS |= {
     f"{module.__name__}.{name}": getattr(module, name)

@@ -5,8 +5,8 @@ use crate::kernel::packed::quantised::operands::{Method, Product, QuantisedDx, Q
 use crate::kernel::packed::view::View;
 use crate::kernel::x86::avx512;
 
-/// Samples up to which tile registers, which have sixteen, are too empty.
-const FEW: usize = 4;
+/// Samples up to which tile registers, which have sixteen lines, are too empty.
+const FEW: usize = 8;
 
 /// See [`Product`] (`make bench-crossover` measures where products of tiles are faster).
 pub(in crate::kernel) fn dots_at_once(method: Method, _: Product, _: &View<'_>, samples: usize) -> Option<usize> {

@@ -13,9 +13,11 @@ use crate::packed::{BITS, TILE_ROWS, Tile};
 /// Samples of a tile register.
 const GROUP: usize = 16;
 /// Samples at once: bits that were made bytes serve all of them.
-pub(super) const AT_ONCE: usize = 256;
+pub(super) const AT_ONCE: usize = 128;
 /// Blocks at once, whose bytes stay in the first-level cache for all samples.
 const BLOCKS: usize = 16;
+/// The fewest row tiles at once.
+const TILES: usize = 4;
 /// Sums that are on their way from tile registers to memory while those before them are used.
 const AHEAD: usize = 4;
 
@@ -40,12 +42,12 @@ struct Place {
 }
 
 impl Place {
-    /// The next one: blocks first, then groups.
-    fn next(self, (groups, blocks): (usize, usize)) -> Place {
-        match (self.j + 1 < blocks, self.g + 1 < groups) {
+    /// The next one: blocks first, then row tiles, whose results of a sample lie side by side.
+    fn next(self, (tiles, blocks): (usize, usize)) -> Place {
+        match (self.j + 1 < blocks, self.r + 1 < tiles) {
             (true, _) => Place { j: self.j + 1, ..self },
-            (false, true) => Place { j: 0, g: self.g + 1, ..self },
-            (false, false) => Place { j: 0, g: 0, r: self.r + 1 },
+            (false, true) => Place { j: 0, r: self.r + 1, ..self },
+            (false, false) => Place { j: 0, r: 0, g: self.g + 1 },
         }
     }
 }
@@ -75,7 +77,7 @@ struct Pass<'a> {
 pub(super) unsafe fn forward(f: QuantisedForward<'_>) {
     let groups = f.samples().min(AT_ONCE).div_ceil(GROUP);
     let at_once = f.w.blocks.min(BLOCKS);
-    let per = (BLOCKS / at_once).min(f.tiles.len().max(1));
+    let per = (BLOCKS / at_once).max(TILES).min(f.tiles.len().max(1));
     let mut scratch = Scratch {
         inputs: Buffer::dirty(groups * at_once * size_of::<Bytes>()),
         totals: Buffer::dirty(groups * at_once * size_of::<[f32; GROUP]>()),
@@ -197,7 +199,7 @@ impl Pass<'_> {
     /// As [`forward`].
     #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx512vbmi,avx512vnni,avx2,fma")]
     unsafe fn run(&self, _: &Tiles, sums: &mut [Bytes]) {
-        let shape = (self.groups, self.blocks);
+        let shape = (self.tiles, self.blocks);
         let products = self.tiles * self.groups * self.blocks;
         let (mut started, mut used) = (Place::default(), Place::default());
         let mut y = [_mm512_setzero_ps(); GROUP];
